@@ -1,0 +1,113 @@
+"""What learns. One file per kind; each answers with draws of p(yes), one row of draws per opinion."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, PrivateAttr
+
+from credence.errors import BadInput
+from credence.kinds import find
+from credence.uncertainty import Array
+
+Labels = NDArray[np.int64]
+Reads = Literal["columns", "text", "both"]
+
+
+class NotFitted(RuntimeError):
+    """Draws were asked of a model that has not learned yet."""
+
+
+class Model(BaseModel):
+    """Fields are the hyper-parameters, with their defaults and bounds; anything learned is private.
+
+    X holds the typed inputs of `rows.inputs`: float, datetime or object columns (or the one column `text`), and `group`.
+    """
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=False)
+    reads: ClassVar[Reads] = "columns"
+    seed: int = 0
+    _fitted: bool = PrivateAttr(default=False)
+    _fit_seconds: float = PrivateAttr(default=0.0)
+
+    def fit(self, X: pd.DataFrame, y: Labels) -> Self:
+        """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
+        refuse_other_inputs(self, X)
+        start = time.perf_counter()
+        self._fit(X, y)
+        self._fitted, self._fit_seconds = True, time.perf_counter() - start
+        return self
+
+    @property
+    def fit_seconds(self) -> float:
+        """Wall-clock seconds that fitting took."""
+        return self._fit_seconds
+
+    def out_of_fold(self) -> Array | None:
+        """Probabilities of yes for the training rows, each from a member that did not learn from it; None without folds."""
+        return None
+
+    def draws(self, X: pd.DataFrame) -> Array:
+        """Probabilities of yes, shape (draws, rows). A model with one opinion returns one draw."""
+        if not self._fitted:
+            raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
+        return self._draws(X)
+
+    def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
+        """Exact contributions of every input column to the log-odds (SHAP), or None where they are not cheap."""
+        return None
+
+    @classmethod
+    def space(cls, trial: Any) -> dict[str, Any]:
+        """The hyper-parameters that a search tries, asked of an Optuna trial; empty where there is nothing to tune."""
+        return {}
+
+    @classmethod
+    def kind(cls) -> str:
+        """The name by which YAML chooses this class: that of its file."""
+        return cls.__module__.rsplit(".", 1)[-1]
+
+    def title(self) -> str:
+        """The name that tables show."""
+        return self.kind()
+
+    def save(self, folder: Path) -> None:
+        """Write the model as JSON and weights into an existing folder; nothing in it is a pickle."""
+        (folder / "model.json").write_text(json.dumps(self._description(), indent=1))
+        self._save(folder)
+
+    @staticmethod
+    def load(folder: Path) -> "Model":
+        """The model that `save` wrote; executes nothing from the folder."""
+        spec = json.loads((folder / "model.json").read_text())
+        model: Model = find("models", spec["kind"])(**spec["parameters"])
+        model._load(folder)
+        model._fitted, model._fit_seconds = True, spec["fit_seconds"]
+        return model
+
+    def _description(self) -> dict[str, Any]:
+        return {"kind": self.kind(), "fit_seconds": self._fit_seconds, "parameters": self.model_dump(mode="json")}
+
+    def _fit(self, X: pd.DataFrame, y: Labels) -> None:
+        raise NotImplementedError
+
+    def _draws(self, X: pd.DataFrame) -> Array:
+        raise NotImplementedError
+
+    def _save(self, folder: Path) -> None:
+        raise NotImplementedError
+
+    def _load(self, folder: Path) -> None:
+        raise NotImplementedError
+
+
+def refuse_other_inputs(model: Model, X: pd.DataFrame) -> None:
+    """A text model needs the text column, a tabular one needs columns."""
+    text = "text" in X
+    if (model.reads == "text") != text and model.reads != "both":
+        wants, got = ("a text column", "columns") if model.reads == "text" else ("columns", "one text column")
+        raise BadInput(f"model of kind {model.title()!r} reads {wants}, but the task's input is {got}; choose another kind or set columns.text.")

@@ -1,0 +1,143 @@
+"""What is judged, promoted, stored and served: a model with its calibration, its doubts and what it has seen."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import Field
+
+from credence.calibration import Calibration, Conformal, Scaling, fit_scaling
+from credence.errors import BadInput
+from credence.kinds import Strict
+from credence.models import Model
+from credence.operating_point import operating_point
+from credence.rows import fingerprints, hash_of, inputs
+from credence.schema import Schema
+from credence.uncertainty import Array, interval, split
+
+REFERENCE_ROWS = 1000
+NOT_ONE = {0: "no answer fits", 2: "both answers fit"}
+
+
+class Facts(Strict):
+    """All of a predictor that is neither weights nor tables: the contents of `predictor.json`."""
+
+    version: str
+    task: str
+    question: str
+    answers: tuple[str, str]
+    base_rate: float = Field(ge=0, le=1, description="share of yes among the training rows")
+    threshold: float = Field(ge=0, le=1, description="probability from which the answer is yes")
+    scaling: Scaling
+    conformal: Conformal
+    schema_: Schema = Field(alias="schema")
+    trained_rows: int = 0
+    fit_seconds: float = 0.0
+
+
+class Predictor:
+    """Answers a task's question about rows. Evaluation, batch jobs and the HTTP service all call `predict`."""
+
+    def __init__(self, model: Model, facts: Facts, reference: pd.DataFrame, seen: NDArray[np.uint64]) -> None:
+        self.model, self.facts, self.reference, self.seen = model, facts, reference, seen
+
+    @classmethod
+    def calibrate(
+        cls, model: Model, train: pd.DataFrame, calibration: pd.DataFrame, section: Calibration, about: dict[str, Any],
+        metric: str = "accuracy", minimum: float = 0.0,
+    ) -> Self:  # fmt: skip
+        """Calibrate a fitted model on rows it has not seen.
+
+        `about` holds the facts that the rows do not tell: task, question, answers and, where there is one, group.
+        """
+        about = dict(about)
+        schema = Schema.learn(inputs(train), about.pop("group", None))
+        raw, y = model.draws(schema.select(calibration)), calibration["label"].to_numpy()
+        scaling = fit_scaling(raw, y, section.method)
+        p = scaling(raw).mean(0)
+        facts = Facts(
+            **about, version=f"{about['task']}:challenger", fit_seconds=model.fit_seconds, base_rate=float(train["label"].mean()), scaling=scaling, schema=schema, trained_rows=len(train),
+            conformal=Conformal.fit(p, y, section.alpha),
+            threshold=operating_point(p, y, metric, minimum, section.cost_ratio),
+        )  # fmt: skip
+        reference = inputs(train.sample(min(len(train), REFERENCE_ROWS), random_state=0)).reset_index(drop=True)
+        return cls(model, facts, reference, seen_hashes(pd.concat([train, calibration]), schema))
+
+    def draws(self, rows: pd.DataFrame) -> Array:
+        """Calibrated probabilities of yes, shape (draws, rows)."""
+        return self.facts.scaling(self.model.draws(self.facts.schema_.select(rows)))
+
+    def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """One answer per row: label, probability, interval, uncertainty in bits, conformal set, abstain and why, version.
+
+        Raises BadInput where an input column is missing or a value is of the wrong kind.
+        """
+        known = self.facts.schema_.select(rows)
+        draws = self.facts.scaling(self.model.draws(known))
+        p, (low, high), (total, epistemic, aleatoric) = draws.mean(0), interval(draws), split(draws)
+        sets, strange = self.facts.conformal.sets(p), self.facts.schema_.reasons(known)
+        reasons = [why + ([NOT_ONE[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
+        no, yes = self.facts.answers
+        return pd.DataFrame({
+            "label": np.where(p >= self.facts.threshold, yes, no), "probability": p, "low": low, "high": high,
+            "uncertainty": total, "epistemic": epistemic, "aleatoric": aleatoric,
+            "set": [[a for a, inside in zip((no, yes), s, strict=True) if inside] for s in sets],
+            "abstain": [bool(why) for why in reasons], "reasons": reasons, "version": self.facts.version,
+        }, index=rows.index)  # fmt: skip
+
+    def has_seen(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """Which rows trained or calibrated this predictor, by id, or by content where that content was unique there."""
+        schema = self.facts.schema_
+        by_content = np.isin(content_hashes(rows, schema), self.seen) if set(schema.names()) <= set(rows) else np.zeros(len(rows), bool)
+        return np.isin(id_hashes(rows), self.seen) | by_content
+
+    def save(self, folder: Path) -> None:
+        """Write `predictor.json`, `reference.parquet`, `seen.npy` and the model's own files into an existing folder."""
+        (folder / "predictor.json").write_text(self.facts.model_dump_json(by_alias=True, indent=1))
+        self.reference.to_parquet(folder / "reference.parquet")
+        np.save(folder / "seen.npy", self.seen, allow_pickle=False)
+        (folder / "model").mkdir(exist_ok=True)
+        self.model.save(folder / "model")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The predictor that `save` wrote; executes nothing from the folder."""
+        if not (folder / "predictor.json").is_file():
+            raise BadInput(f"{folder} holds no predictor.json; expected a folder that Predictor.save wrote.")
+        facts = Facts(**json.loads((folder / "predictor.json").read_text()))
+        seen = np.load(folder / "seen.npy", allow_pickle=False)
+        return cls(Model.load(folder / "model"), facts, pd.read_parquet(folder / "reference.parquet"), seen)
+
+    def numbered(self, version: str) -> Self:
+        """The same predictor under the name that its answers shall carry."""
+        return type(self)(self.model, self.facts.model_copy(update={"version": version}), self.reference, self.seen)
+
+    def digest(self) -> str:
+        """A hash of what decides the answers, so that two predictors can be told apart."""
+        facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds"})
+        answers = self.draws(self.reference).round(12).tobytes()
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
+
+
+def id_hashes(rows: pd.DataFrame) -> NDArray[np.uint64]:
+    """64 bits per row id."""
+    return _bits(rows["row_id"].map(lambda i: hash_of(f"id {i}")))
+
+
+def content_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
+    """64 bits per row of what it holds in the schema's columns."""
+    return _bits(fingerprints(schema.select(rows)[schema.names()]))
+
+
+def seen_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
+    """Hashes by which rows are known again: of every id, and of every content that stands once (twins prove nothing)."""
+    content, times = np.unique(content_hashes(rows, schema), return_counts=True)
+    return np.union1d(id_hashes(rows), content[times == 1])
+
+
+def _bits(hexadecimal: Any) -> NDArray[np.uint64]:
+    return np.array([int(h, 16) for h in hexadecimal], dtype=np.uint64)

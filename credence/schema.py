@@ -1,0 +1,168 @@
+"""What every input column holds: learned on the training rows, kept in the predictor, asked of every request."""
+
+import re
+from typing import Any, Literal, Self
+
+import numpy as np
+import pandas as pd
+
+from credence.errors import BadInput, did_you_mean
+from credence.kinds import Strict
+
+Kind = Literal["number", "category", "date", "text"]
+MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "nat", "<na>", "#n/a"}
+MOST_CATEGORIES = 1000
+OPEN_SHARE = 0.01
+SLACK = 0.25
+ZERO_FIRST = re.compile(r"^[-+]?0\d")
+DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}.*)?$")
+
+
+def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
+    """A raw column as float64 (number), datetime64 (date) or object strings with None for missing (category, text).
+
+    Without `kind`, a column is a number where every value that is there reads as one, then a date, then a category.
+    Infinite numbers are refused: BadInput names the column and the row.
+    """
+    if pd.api.types.is_datetime64_any_dtype(raw) and kind in (None, "date"):
+        return pd.to_datetime(raw, utc=True).dt.tz_localize(None)
+    if pd.api.types.is_numeric_dtype(raw) and kind in (None, "number"):
+        return _finite(raw.astype("float64"))
+    words = raw.map(_word)
+    there = words.dropna()
+    if kind == "number" or (kind is None and _reads_as_number(there)):
+        return _finite(_numbers(words, raw.name))
+    if kind == "date" or (kind is None and len(there) and there.map(lambda w: bool(DATE.match(w))).all()):
+        return _dates(words, raw.name)
+    return words.astype(object)
+
+
+def _word(value: Any) -> str | None:
+    if value is None or (not isinstance(value, str) and pd.isna(value)):
+        return None
+    word = str(int(value)) if isinstance(value, (float, np.floating)) and float(value).is_integer() else str(value).strip()
+    return None if word.lower() in MISSING else word
+
+
+def _reads_as_number(words: pd.Series) -> bool:
+    """Codes such as 00123 are words: as numbers they would lose their zeros."""
+    if not len(words) or words.str.match(ZERO_FIRST).any():
+        return False
+    return bool(pd.to_numeric(words, errors="coerce").notna().all())
+
+
+def _numbers(words: pd.Series, name: Any) -> pd.Series:
+    found = pd.to_numeric(words, errors="coerce").astype("float64")
+    wrong = found.isna() & words.notna()
+    if wrong.any():
+        raise BadInput(f"column {name!r}, row {int(np.argmax(wrong)) + 1}: {words[wrong].iloc[0]!r} is not a number.")
+    return found
+
+
+def _dates(words: pd.Series, name: Any) -> pd.Series:
+    found = pd.to_datetime(words, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
+    wrong = found.isna() & words.notna()
+    if wrong.any():
+        raise BadInput(f"column {name!r}, row {int(np.argmax(wrong)) + 1}: {words[wrong].iloc[0]!r} is not a date.")
+    return found
+
+
+def _finite(numbers: pd.Series) -> pd.Series:
+    endless = np.isinf(numbers.to_numpy())
+    if endless.any():
+        raise BadInput(f"column {numbers.name!r}, row {int(np.argmax(endless)) + 1}: infinite; expected a finite number or an empty cell.")
+    return numbers
+
+
+class Column(Strict):
+    """One input column: its name in requests, its kind, and what training saw of it."""
+
+    name: str
+    kind: Kind
+    nullable: bool
+    low: float | None = None
+    high: float | None = None
+    categories: list[str] | None = None
+
+    @classmethod
+    def learn(cls, name: str, values: pd.Series) -> Self:
+        """The column as the training rows show it. Text is measured in characters, dates in seconds since 1970."""
+        kind, there = kind_of(name, values), values.dropna()
+        nullable = len(there) < len(values)
+        if kind == "category":
+            return cls(name=name, kind=kind, nullable=nullable, categories=_closed(there))
+        measure = measured(kind, there)
+        low, high = (float(measure.min()), float(measure.max())) if len(measure) else (None, None)
+        return cls(name=name, kind=kind, nullable=nullable, low=low, high=high)
+
+    def strange(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which values lie outside what training saw: far out of range, or a category that was never there."""
+        there = values.notna().to_numpy()
+        if self.kind == "category":
+            return there & ~values.isin(self.categories).to_numpy() if self.categories is not None else np.zeros(len(values), bool)
+        if self.low is None or self.high is None:
+            return np.zeros(len(values), bool)
+        slack = SLACK * (self.high - self.low)
+        measure = measured(self.kind, values)
+        return there & ((measure < self.low - slack) | (measure > self.high + slack))
+
+    def reason(self) -> str:
+        """The word for a strange value of this column."""
+        return f"unseen category: {self.name}" if self.kind == "category" else f"out of range: {self.name}"
+
+
+def kind_of(name: str, values: pd.Series) -> Kind:
+    """The kind of a typed column, read off its dtype."""
+    if name == "text":
+        return "text"
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return "date"
+    return "number" if pd.api.types.is_numeric_dtype(values) else "category"
+
+
+def measured(kind: Kind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """The quantity whose range is guarded: the number, the seconds since 1970, or the length of the text."""
+    if kind == "text":
+        return np.asarray(values.fillna("").str.len(), dtype=np.float64)
+    if kind == "date":
+        return np.asarray((values - pd.Timestamp(0)) / pd.Timedelta(seconds=1), dtype=np.float64)
+    return np.asarray(values, dtype=np.float64)
+
+
+def _closed(values: pd.Series) -> list[str] | None:
+    """The categories, or none where new ones must be expected: the Good–Turing estimate of the unseen share is the
+    share of values seen once (Good 1953), and above 1 % an unseen category is no news."""
+    counts = values.value_counts()
+    once = int((counts == 1).sum())
+    if len(counts) > MOST_CATEGORIES or once > OPEN_SHARE * max(len(values), 1):
+        return None
+    return sorted(map(str, counts.index))
+
+
+class Schema(Strict):
+    """The input columns in order, and the name of the group column where the task has one."""
+
+    columns: list[Column]
+    group: str | None = None
+
+    @classmethod
+    def learn(cls, inputs: pd.DataFrame, group: str | None = None) -> Self:
+        """Learn from the inputs of the training rows (`rows.inputs`)."""
+        return cls(columns=[Column.learn(str(c), inputs[c]) for c in inputs if c != "group"], group=group)
+
+    def names(self) -> list[str]:
+        return [c.name for c in self.columns]
+
+    def select(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The inputs of these rows, cast to what training saw; columns that the schema does not know are left aside."""
+        lacking = [n for n in self.names() if n not in rows]
+        if lacking:
+            raise BadInput(f"column {lacking[0]!r} is missing. {did_you_mean(lacking[0], map(str, rows.columns))}")
+        cast = {c.name: rows[c.name] if c.kind == "text" else typed(rows[c.name], c.kind) for c in self.columns}
+        group = rows["group"].astype(str) if "group" in rows else "all"
+        return pd.DataFrame(cast, index=rows.index).assign(group=group)
+
+    def reasons(self, inputs: pd.DataFrame) -> list[list[str]]:
+        """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows."""
+        strange = {c.reason(): c.strange(inputs[c.name]) for c in self.columns}
+        return [[why for why, flags in strange.items() if flags[i]] for i in range(len(inputs))]

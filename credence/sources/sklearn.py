@@ -1,0 +1,19 @@
+"""A table that ships with scikit-learn."""
+
+from typing import Literal
+
+import pandas as pd
+from sklearn import __version__, datasets
+
+from credence.sources import Source
+
+
+class Sklearn(Source):
+    name: Literal["breast_cancer", "iris", "wine", "digits"]
+
+    def read(self) -> pd.DataFrame:
+        frame: pd.DataFrame = getattr(datasets, f"load_{self.name}")(as_frame=True).frame
+        return frame
+
+    def fingerprint(self) -> str:
+        return f"scikit-learn {__version__} {self.name}"

@@ -1,0 +1,79 @@
+"""A task is one yes/no question about every row. Each section is the parameter of exactly one step."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, ValidationError, field_validator
+
+from credence.calibration import Calibration
+from credence.checks import Checks
+from credence.errors import BadInput
+from credence.gate import Gate
+from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
+from credence.rows import Columns
+from credence.split import Split
+from credence.words import parse
+
+
+class Task(Strict):
+    """A question, where its rows come from, who may answer it, and when an answer is good enough."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)
+    question: str
+    answers: tuple[str, str] = ("no", "yes")
+    source: SourceSpec
+    columns: Columns
+    checks: Checks = Checks()
+    split: Split = Split()
+    models: list[ModelSpec] = Field(min_length=1)
+    calibration: Calibration = Calibration()
+    gate: Gate = Gate()
+
+    @field_validator("answers", mode="before")
+    @classmethod
+    def _answers_are_words(cls, answers: Any) -> Any:
+        return tuple(map(str, answers)) if isinstance(answers, list) else answers
+
+    def about(self) -> dict[str, Any]:
+        """What a predictor has to know of its task besides the rows."""
+        group = {"group": self.columns.group} if self.columns.group else {}
+        return {"task": self.name, "question": self.question, "answers": list(self.answers), **group}
+
+    @classmethod
+    def read(cls, path: Path, overrides: dict[str, Any] | None = None) -> Self:
+        """The task in a YAML file, with `overrides` such as {"gate.margin": 0.02} laid over it.
+
+        Raises BadInput with one sentence per mistake, each naming the file and the key.
+        """
+        content = parse(path)
+        for key, value in (overrides or {}).items():
+            _lay_over(content, key, value)
+        try:
+            task = cls(name=path.stem, **content)
+            for source_or_model in (task.source, *task.models):
+                source_or_model.build()
+        except ValidationError as error:
+            raise BadInput(f"{path}: {sentence(error, cls)}") from None
+        except BadInput as error:
+            raise BadInput(f"{path}: {error}") from None
+        return task
+
+
+def _lay_over(content: dict[str, Any], key: str, value: Any) -> None:
+    """Set a value at a dotted path, through mappings by name and through lists by number."""
+    *path, last = key.split(".")
+    place: Any = content
+    for step in path:
+        place = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
+        if not isinstance(place, (dict, list)):
+            raise BadInput(f"--set {key}: {step!r} is a value and has no keys below it.")
+    if isinstance(place, list):
+        place[_index(place, last, key)] = value
+    else:
+        place[last] = value
+
+
+def _index(place: list[Any], step: str, key: str) -> int:
+    if not step.isdigit() or int(step) >= len(place):
+        raise BadInput(f"--set {key}: {step!r} is no number from 0 to {len(place) - 1}.")
+    return int(step)

@@ -1,0 +1,41 @@
+"""Store a model or a predictor as the folder it writes itself."""
+
+import hashlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from zenml.enums import ArtifactType
+from zenml.materializers.base_materializer import BaseMaterializer
+from zenml.utils import io_utils
+
+from credence.models import Model
+from credence.predictor import Predictor
+
+
+class FolderMaterializer(BaseMaterializer):
+    """For anything with `save(folder)` and `load(folder)`."""
+
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Model, Predictor)
+    ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
+
+    def save(self, thing: Any) -> None:
+        """Write the folder into the artifact store."""
+        with self.get_temporary_directory(delete_at_exit=True) as folder:
+            thing.save(Path(folder))
+            io_utils.copy_dir(folder, self.uri, overwrite=True)
+
+    def load(self, data_type: type[Any]) -> Any:
+        """Read the folder back; the folder itself names its kind."""
+        with self.get_temporary_directory(delete_at_exit=True) as folder:
+            io_utils.copy_dir(self.uri, folder, overwrite=True)
+            return data_type.load(Path(folder))
+
+    def compute_content_hash(self, thing: Any) -> str:
+        """SHA-256 of every file in the folder."""
+        h = hashlib.sha256()
+        with TemporaryDirectory() as folder:
+            thing.save(Path(folder))
+            for file in sorted(f for f in Path(folder).rglob("*") if f.is_file()):
+                h.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+        return h.hexdigest()

@@ -1,0 +1,60 @@
+"""Make a stack the active one; `stacks/<name>.yaml` is registered the first time it is used."""
+
+from typing import Any
+
+import yaml
+from zenml.client import Client
+from zenml.enums import StackComponentType
+
+from stacks.names import HERE, own
+
+
+class Unfinished(ValueError):
+    """A stack's YAML still holds placeholders."""
+
+
+def describe(name: str) -> dict[str, Any]:
+    """The contents of `stacks/<name>.yaml`: components by role, and optionally secrets and settings."""
+    content: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text())
+    return content
+
+
+def use(name: str) -> dict[str, Any]:
+    """Activate a stack, our own (registered if need be) or an existing one; return its secrets and settings."""
+    client = Client()
+    if name not in own():
+        client.activate_stack(client.get_stack(name, allow_name_prefix_match=False).id)
+        return {}
+    content = describe(name)
+    _refuse_placeholders(name, content["components"])
+    _register(client, f"credence-{name}", content["components"])
+    client.activate_stack(f"credence-{name}")
+    return {k: v for k, v in content.items() if k != "components"}
+
+
+def has_tracker() -> bool:
+    """Does the active stack track experiments?"""
+    return StackComponentType.EXPERIMENT_TRACKER in Client().active_stack_model.components
+
+
+def _refuse_placeholders(name: str, components: dict[str, dict[str, Any]]) -> None:
+    for role, config in components.items():
+        for key, value in config.items():
+            if "<" in str(value):
+                raise Unfinished(f"stacks/{name}.yaml: components.{role}.{key} is still {value!r}; put your own value in its place.")
+
+
+def _register(client: Client, stack: str, components: dict[str, dict[str, Any]]) -> None:
+    chosen: dict[StackComponentType, str] = {}
+    for role, config in components.items():
+        kind, component = StackComponentType(role), f"{stack}-{role.replace('_', '-')}"
+        chosen[kind] = component
+        try:
+            client.get_stack_component(kind, component, allow_name_prefix_match=False)
+        except KeyError:
+            settings = {k: v for k, v in config.items() if k != "flavor"}
+            client.create_stack_component(component, config["flavor"], kind, settings)
+    try:
+        client.get_stack(stack, allow_name_prefix_match=False)
+    except KeyError:
+        client.create_stack(stack, dict(chosen))

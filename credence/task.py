@@ -10,6 +10,7 @@ from credence.checks import Checks
 from credence.errors import BadInput
 from credence.gate import Gate
 from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
+from credence.models import refuse_other_inputs
 from credence.rows import Columns
 from credence.split import Split
 from credence.words import parse
@@ -50,8 +51,9 @@ class Task(Strict):
             _lay_over(content, key, value)
         try:
             task = cls(name=path.stem, **content)
-            for source_or_model in (task.source, *task.models):
-                source_or_model.build()
+            task.source.build()
+            for i, spec in enumerate(task.models):
+                refuse_other_inputs(spec.build(), task.columns.text is not None, f"models.{i}: ")
         except ValidationError as error:
             raise BadInput(f"{path}: {sentence(error, cls)}") from None
         except BadInput as error:

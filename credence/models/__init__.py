@@ -36,7 +36,7 @@ class Model(BaseModel):
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
         """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
-        refuse_other_inputs(self, X)
+        refuse_other_inputs(self, "text" in X)
         start = time.perf_counter()
         self._fit(X, y)
         self._fitted, self._fit_seconds = True, time.perf_counter() - start
@@ -105,9 +105,8 @@ class Model(BaseModel):
         raise NotImplementedError
 
 
-def refuse_other_inputs(model: Model, X: pd.DataFrame) -> None:
+def refuse_other_inputs(model: Model, text: bool, where: str = "") -> None:
     """A text model needs the text column, a tabular one needs columns."""
-    text = "text" in X
-    if (model.reads == "text") != text and model.reads != "both":
-        wants, got = ("a text column", "columns") if model.reads == "text" else ("columns", "one text column")
-        raise BadInput(f"model of kind {model.title()!r} reads {wants}, but the task's input is {got}; choose another kind or set columns.text.")
+    if model.reads != "both" and (model.reads == "text") != text:
+        wants, got = ("text", "columns") if model.reads == "text" else ("columns", "one text column")
+        raise BadInput(f"{where}{model.kind()!r} reads {wants}, but the input is {got}; choose another kind, or set columns.text.")

@@ -1,0 +1,52 @@
+"""Two predictors before the gate: what each answers on the same rows, and what those rows remember."""
+
+import time
+
+import numpy as np
+import pandas as pd
+
+from credence.errors import BadInput
+from credence.gate import Gate, Side, Verdict, judge
+from credence.looks import Looks
+from credence.predictor import Predictor
+
+TIMED_ROWS = 20
+
+
+def judgement(
+    challenger: Predictor, champion: Predictor | None, rows: pd.DataFrame, gate: Gate, looks: Looks
+) -> tuple[Verdict, Looks]:
+    """The verdict on the challenger, and the looks after it. A champion that cannot answer these rows is said so."""
+    ours, theirs, unanswerable = side(challenger, rows), None, None
+    try:
+        theirs = None if champion is None else side(champion, rows)
+    except BadInput as error:
+        unanswerable = f"the champion cannot answer today's rows: {error}"
+    seen = None if champion is None else champion.has_seen(rows)
+    opponent = None if champion is None else champion.digest()
+    before = looks.before(rows["row_id"], ours.digest, opponent)
+    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable)
+    same = opponent == ours.digest
+    return verdict, looks if same else looks.after(rows["row_id"], ours.digest, opponent)
+
+
+def side(predictor: Predictor, rows: pd.DataFrame) -> Side:
+    """What the gate needs to know of a predictor's answers to these rows."""
+    p = predictor.draws(rows).mean(0)
+    return Side(
+        p=p,
+        yes=p >= predictor.facts.threshold,
+        sets=predictor.facts.conformal.sets(p),
+        milliseconds=milliseconds(predictor, rows),
+        digest=predictor.digest(),
+    )
+
+
+def milliseconds(predictor: Predictor, rows: pd.DataFrame) -> float:
+    """Median milliseconds that one row alone takes, over the first rows."""
+    taken = []
+    for i in range(min(TIMED_ROWS, len(rows))):
+        start = time.perf_counter()
+        predictor.predict(rows.iloc[[i]])
+        taken.append(1000 * (time.perf_counter() - start))
+    return float(np.median(taken))

@@ -1,0 +1,15 @@
+"""champion -> bento -> the same answers over HTTP"""
+
+from zenml import pipeline
+from zenml.config import CachePolicy
+from zenml.enums import ExecutionMode
+
+from credence.digest import digest
+from steps.build_bento import build_bento
+from steps.try_bento import try_bento
+
+
+@pipeline(cache_policy=CachePolicy(cache_func=digest), execution_mode=ExecutionMode.FAIL_FAST)
+def deployment() -> None:
+    """Package the champion of a task, start it, and fail unless it answers as it was evaluated."""
+    try_bento(build_bento())

@@ -1,0 +1,42 @@
+"""rows -> candidates -> one calibrated challenger -> verdict -> champion"""
+
+from typing import Any
+
+from zenml import pipeline
+from zenml.config import CachePolicy
+from zenml.enums import ExecutionMode
+
+from credence.digest import digest
+from credence.operating_point import minimum_for
+from credence.task import Task
+from steps.check_rows import check_rows
+from steps.choose_challenger import choose_challenger
+from steps.evaluate_challenger import evaluate_challenger
+from steps.judge_challenger import judge_challenger
+from steps.load_rows import load_rows
+from steps.promote_challenger import promote_challenger
+from steps.split_rows import split_rows
+from steps.train_model import train_model
+from steps.write_card import write_card
+
+POLICY = CachePolicy(cache_func=digest, include_artifact_ids=False)
+
+
+@pipeline(cache_policy=POLICY, execution_mode=ExecutionMode.FAIL_FAST)  # the step's own exception, not a summary
+def training(task: Task, sample: int | None = None, tracked: bool = True) -> None:
+    """Train every candidate of a task, judge the best against the champion, and promote it if it is surely better."""
+    tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
+    rows = load_rows(task.source, task.columns, task.split.helpers(), sample)
+    findings = check_rows(rows, task.checks, task.split)
+    train, calibration, test = split_rows(rows, task.split)
+    models = [
+        train_model.with_options(**tracker)(train, spec, id=f"train_{i}_{spec.kind}")
+        for i, spec in enumerate(task.models, 1)
+    ]
+    challenger, contenders = choose_challenger(
+        models, train, calibration, task.calibration, task.about(), task.gate.metric, minimum_for(task.gate.metric, task.gate.minimum)
+    )
+    report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate)
+    verdict, _, predictor = judge_challenger(challenger, test, task.gate)
+    promote_challenger.with_options(**tracker)(verdict, predictor)
+    write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())

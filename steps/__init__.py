@@ -1,0 +1,1 @@
+"""One ZenML step per file: unwrap, call credence, record."""

@@ -1,0 +1,22 @@
+"""Read the source and put it into the one table shape."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from credence.kinds import SourceSpec
+from credence.rows import Columns, Helpers, canonical, sample
+from materializers.rows import RowsMaterializer
+from steps import record
+
+
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
+def load_rows(
+    source: SourceSpec, columns: Columns, helpers: Helpers, sample_size: int | None
+) -> Annotated[pd.DataFrame, "rows"]:
+    """The rows of a task. What follows is cached as long as their content stays the same."""
+    rows = sample(canonical(source.build().read(), columns, helpers), sample_size)
+    record.facts({"rows": len(rows), "share_yes": float(rows["label"].mean())})
+    record.say(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
+    return rows

@@ -1,0 +1,52 @@
+"""Start the bento, ask it about test rows over HTTP, and fail unless it answers as it was evaluated."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from zenml import get_step_context, step
+
+import materializers.folder  # noqa: F401  registers how predictors are stored
+from steps import record
+from steps.packaging import bentos
+from steps.registry import champion_version, predictor_of
+
+ROWS = 50
+
+
+class AnswersDiffer(RuntimeError):
+    """The service does not answer as the predictor was evaluated."""
+
+
+@step(enable_cache=False)  # a server can only be tried now
+def try_bento(bento: str) -> Annotated[str, "tried"]:
+    """What was compared and one answer, to read."""
+    version = champion_version(get_step_context().model.name)
+    if version is None:
+        raise AnswersDiffer(f"{bento} was built from a champion that is gone.")
+    with TemporaryDirectory() as place:
+        folder, rows = Path(place) / "predictor", Path(place) / "rows.parquet"
+        folder.mkdir()
+        predictor_of(version).save(folder)
+        version.get_artifact("test").load().head(ROWS).to_parquet(rows)
+        found = bentos("try", bento, str(folder), str(rows))
+    if found["mismatches"]:
+        raise AnswersDiffer(f"{bento} answers differently over HTTP: " + "; ".join(found["mismatches"]))
+    record.facts({"rows": found["rows"], "largest_difference": found["largest_difference"]})
+    return told(bento, found)
+
+
+def told(bento: str, found: dict[str, object]) -> str:
+    """The comparison in words, with one question and its answer."""
+    return (
+        f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and as a batch, "
+        f"largest difference {found['largest_difference']:.0e}.\n"
+        f"POST /predict {shortened(found['request'])}\n  -> {json.dumps(found['answer'])}"
+    )
+
+
+def shortened(request: object) -> str:
+    """A request that fits a line or two."""
+    text = json.dumps(request)
+    return text if len(text) <= 200 else f"{text[:200]} …"

@@ -1,0 +1,45 @@
+"""Every test lives in a place of its own: nothing of the user's ZenML, BentoML or MLflow is touched, nothing is left."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SCRATCH = Path(tempfile.mkdtemp(prefix="credence-tests-"))
+OWN_PLACE = {
+    "ZENML_CONFIG_PATH": str(SCRATCH / "zenml"),
+    "BENTOML_HOME": str(SCRATCH / "bentoml"),
+    "HF_HOME": str(SCRATCH / "huggingface"),
+    "MPLCONFIGDIR": str(SCRATCH / "matplotlib"),
+    "PROMETHEUS_MULTIPROC_DIR": str(SCRATCH / "prometheus"),
+    "ZENML_ANALYTICS_OPT_IN": "false",
+    "ZENML_LOGGING_VERBOSITY": "ERROR",
+    "BENTOML_DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "OMP_NUM_THREADS": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+os.environ.update(OWN_PLACE)
+for folder in ("zenml", "bentoml", "prometheus"):
+    (SCRATCH / folder).mkdir()
+sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _leave_nothing_behind() -> Iterator[None]:
+    yield
+    shutil.rmtree(SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real data sets that lie beside a checkout; tests that want them skip where they are absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the shared data sets are not on this machine")
+    return folder

@@ -1,0 +1,67 @@
+"""The command line: what it takes, and one sentence for what it cannot take."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from credence.arguments import arguments
+from credence.errors import BadInput
+
+ROOT = Path(__file__).parent.parent
+STACKS = ["default", "kubernetes", "local"]
+
+
+def test_without_flags_it_trains_the_bundled_example() -> None:
+    args = arguments([], STACKS)
+    assert (args.pipeline, args.task.name, args.stack) == ("training", "breast_cancer.yaml", "local")
+
+
+def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
+    args = arguments(["--set", "gate.margin=0.02", "--set", "columns.positive=yes", "--set", "models=[{kind: logistic}]"], STACKS)
+    assert args.overrides == {"gate.margin": 0.02, "columns.positive": "yes", "models": [{"kind": "logistic"}]}
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--pipeline", "trainning"], "no such pipeline. Did you mean 'training'?"),
+        (["--task", "brest_cancer"], "there is no tasks/brest_cancer.yaml. Did you mean 'breast_cancer'?"),
+        (["--task", "nowhere/x.yaml"], "There is no folder nowhere either."),
+        (["--stack", "kuberentes"], "no such stack. Did you mean 'kubernetes'?"),
+        (["--sample", "0"], "expected a number of rows, 1 or more."),
+        (["--sample", "many"], "invalid int value: 'many'. See python run.py --help."),
+        (["--set", "gate.minimum"], "expected KEY.PATH=VALUE"),
+        (["--set", "gate.minimum={"], "is no YAML value"),
+        (["--label", "churn"], "describes a table given with --data FILE"),
+        (["--data", "pyproject.toml"], "needs --label COLUMN"),
+        (["--frobnicate"], "unrecognized arguments: --frobnicate"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(argv: list[str], sentence: str) -> None:
+    with pytest.raises(BadInput, match=r"\S") as mistake:
+        arguments(argv, STACKS)
+    assert sentence in str(mistake.value)
+
+
+def test_a_missing_file_names_its_nearest_sibling(tmp_path: Path) -> None:
+    (tmp_path / "churn.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(BadInput, match="Did you mean 'churn.csv'"):
+        arguments(["--data", str(tmp_path / "chrun.csv"), "--label", "b"], STACKS)
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["--task", "nope"], ["--stack", "nope"], ["--set", "x"], ["--nope"]])
+def test_answers_come_before_anything_heavy_is_imported(argv: list[str]) -> None:
+    """A fresh interpreter runs the command and reports which heavy packages it has loaded."""
+    code = (
+        "import sys, run\n"
+        "try:\n    code = run.main(sys.argv[1:])\n"
+        "except SystemExit as stop:\n    code = stop.code\n"
+        "heavy = {'zenml', 'torch', 'pandas', 'sklearn', 'mlflow', 'bentoml'} & set(sys.modules)\n"
+        "print('LOADED', sorted(heavy))\nsys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *argv], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "LOADED []" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == (0 if argv == ["--help"] else 2)
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,69 @@
+"""The whole path as a user walks it: train, promote, deploy, train again, change one thing."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.project import Project
+
+QUICK = ("--set", "models=[{kind: logistic}, {kind: hist_gradient_boosting, folds: 2}]")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return Project.copy(tmp_path_factory.mktemp("project"))
+
+
+def test_the_path_from_rows_to_an_answer(project: Project) -> None:
+    """Promotes a first champion and deploys it; the same command again is served from the cache and keeps it."""
+    first = project.run(*QUICK)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert re.search(r"^logistic .*\d", first.stdout, re.MULTILINE)
+    assert re.search(r"^constant .*\d", first.stdout, re.MULTILINE)
+    assert "promote: " in first.stdout
+    assert "make serve" in first.stderr
+    assert "same answers over HTTP" in first.stdout
+    state = project.registries("breast_cancer")
+    assert state["stages"] == {"1": "production"} and state["alias"] == "1" and state["registered"] == 1
+    assert state["promotions"]["1"]["replaces"] == 0
+
+    second = project.run(*QUICK)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert "nothing to gain" in second.stdout and "served from the cache" in second.stdout
+    assert "learned from" not in second.stderr
+    state = project.registries("breast_cancer")
+    assert state["stages"]["1"] == "production" and state["alias"] == "1"
+
+
+def test_another_minimum_judges_again_without_retraining(project: Project) -> None:
+    again = project.run(*QUICK, "--set", "gate.minimum=0.999")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "keep: " in again.stdout and "0.999" in again.stdout
+    assert "learned from" not in again.stderr
+
+
+def test_a_touched_file_of_the_package_trains_again(project: Project) -> None:
+    file = project.folder / "credence" / "uncertainty.py"
+    file.write_text(file.read_text() + "\n# touched\n")
+    again = project.run(*QUICK)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stderr.count("learned from") == 2
+    assert "nothing to gain" in again.stdout
+
+
+def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path: Path) -> None:
+    """A weak first champion is surely beaten by a stronger one, which then replaces it in both registries."""
+    data = tmp_path / "signal.csv"
+    rows = ["x,z,answer"] + [f"{i % 97},{(i * 31) % 89},{'yes' if (i % 97 > 48) != ((i * 31) % 89 > 44) else 'no'}" for i in range(3000)]
+    data.write_text("\n".join(rows))
+    weak = project.run("--data", str(data), "--label", "answer", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 1, max_iter: 3}]")
+    assert weak.returncode == 0, weak.stdout + weak.stderr
+    assert (project.folder / "tasks" / "signal.yaml").is_file()
+    assert "promote: " in weak.stdout
+    strong = project.run("--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]")
+    assert strong.returncode == 0, strong.stdout + strong.stderr
+    assert "promote: " in strong.stdout
+    state = project.registries("signal")
+    assert state["stages"] == {"1": "archived", "2": "production"} and state["alias"] == "2"
+    assert state["promotions"]["2"]["replaces"] == 1 and state["promotions"]["2"]["reason"]

@@ -12,7 +12,7 @@ from credence.kinds import Strict
 from credence.schema import Kind, typed
 
 RESERVED = ("row_id", "group", "label", "key", "origin", "when")
-EVERYONE = "all"
+EVERYONE, NOBODY = "all", "missing"
 
 
 class Columns(Strict):
@@ -42,7 +42,10 @@ class Helpers(Strict):
     time: str | None = None
 
 
-def canonical(raw: pd.DataFrame, columns: Columns, helpers: Helpers = Helpers()) -> pd.DataFrame:
+NO_HELPERS = Helpers()
+
+
+def canonical(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
     """A raw table as rows: reserved columns first, then the inputs, each a number, a date, a category or the text.
 
     Raises BadInput for a column that is not there, and for labels that are not one yes and one no.
@@ -51,21 +54,32 @@ def canonical(raw: pd.DataFrame, columns: Columns, helpers: Helpers = Helpers())
     label = labels(raw[columns.label], columns)
     raw, label = raw[label.notna()], label.dropna().astype(int)
     given = inputs_of(raw, columns, helpers)
-    row_id = raw[columns.row_id].map(plain) if columns.row_id else pd.Series(fingerprints(given), index=raw.index)
+    row_id = _ids(raw[columns.row_id]) if columns.row_id else pd.Series(fingerprints(given), index=raw.index)
     rows = {
-        "row_id": row_id.astype(str),
-        "group": raw[columns.group].map(plain).astype(str) if columns.group else EVERYONE,
+        "row_id": row_id,
+        "group": _words(raw[columns.group]).fillna(NOBODY) if columns.group else EVERYONE,
         "label": label,
-        "key": raw[helpers.key].map(plain).astype(str) if helpers.key else row_id.astype(str),
+        "key": _words(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
     }
     if helpers.column:
-        rows["origin"] = raw[helpers.column].map(plain).astype(str)
+        rows["origin"] = _words(raw[helpers.column]).fillna(NOBODY)
     if helpers.time:
         rows["when"] = typed(raw[helpers.time], "date")
     return pd.concat([pd.DataFrame(rows, index=raw.index), given], axis=1).reset_index(drop=True)
 
 
-def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = Helpers()) -> pd.DataFrame:
+def _words(raw: pd.Series) -> pd.Series:
+    return raw.map(plain).astype(object).where(raw.notna(), None)
+
+
+def _ids(raw: pd.Series) -> pd.Series:
+    if raw.isna().any():
+        row = int(np.argmax(raw.isna())) + 1
+        raise BadInput(f"id column {raw.name!r} is empty in {int(raw.isna().sum())} rows (the first is row {row}); every row needs an id.")
+    return _words(raw)
+
+
+def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
     """The typed input columns of a raw table. A name that rows reserve gets a trailing underscore."""
     if columns.text:
         return pd.DataFrame({"text": raw[columns.text].map(lambda t: "" if pd.isna(t) else str(t))})

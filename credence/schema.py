@@ -40,7 +40,9 @@ def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
 def _word(value: Any) -> str | None:
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return None
-    word = str(int(value)) if isinstance(value, (float, np.floating)) and float(value).is_integer() else str(value).strip()
+    word = (
+        str(int(value)) if isinstance(value, (float, np.floating)) and float(value).is_integer() else str(value).strip()
+    )
     return None if word.lower() in MISSING else word
 
 
@@ -70,7 +72,9 @@ def _dates(words: pd.Series, name: Any) -> pd.Series:
 def _finite(numbers: pd.Series) -> pd.Series:
     endless = np.isinf(numbers.to_numpy())
     if endless.any():
-        raise BadInput(f"column {numbers.name!r}, row {int(np.argmax(endless)) + 1}: infinite; expected a finite number or an empty cell.")
+        raise BadInput(
+            f"column {numbers.name!r}, row {int(np.argmax(endless)) + 1}: infinite; expected a number or an empty cell."
+        )
     return numbers
 
 
@@ -99,7 +103,11 @@ class Column(Strict):
         """Which values lie outside what training saw: far out of range, or a category that was never there."""
         there = values.notna().to_numpy()
         if self.kind == "category":
-            return there & ~values.isin(self.categories).to_numpy() if self.categories is not None else np.zeros(len(values), bool)
+            return (
+                there & ~values.isin(self.categories).to_numpy()
+                if self.categories is not None
+                else np.zeros(len(values), bool)
+            )
         if self.low is None or self.high is None:
             return np.zeros(len(values), bool)
         slack = SLACK * (self.high - self.low)

@@ -9,9 +9,9 @@ from zenml import step
 
 import materializers.folder  # noqa: F401  registers how models are stored
 from credence.kinds import ModelSpec
-from credence.models import Labels, Model
+from credence.models import Model
 from credence.rows import inputs
-from credence.search import search
+from credence.search import tuned
 from steps import record
 
 
@@ -20,21 +20,13 @@ def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candi
     """The fitted candidate, recorded as a nested MLflow run with its parameters, its seconds and its folder."""
     X, y = inputs(train), train["label"].to_numpy()
     with record.nested(spec.kind):
-        model: Model = tuned(spec, X, y).build().fit(X, y)
+        model: Model = tuned(spec, X, y, on_trial=_trial).build().fit(X, y)
         record.parameters({"kind": spec.kind, **model.model_dump(mode="json")})
         record.metrics({"fit_seconds": model.fit_seconds})
         _keep(model)
     record.facts({"kind": spec.kind, "fit_seconds": model.fit_seconds})
     record.say(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
     return model
-
-
-def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> ModelSpec:
-    """The spec with the best parameters that its search found; the spec itself where none is asked for."""
-    if spec.search is None:
-        return spec
-    found = search(spec, X, y, on_trial=_trial)
-    return ModelSpec(**{**spec.model_dump(exclude={"search"}), **found.best})
 
 
 def _trial(number: int, parameters: dict[str, Any], loss: float) -> None:

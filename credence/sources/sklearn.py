@@ -3,7 +3,7 @@
 from typing import Literal
 
 import pandas as pd
-from sklearn import __version__, datasets
+from sklearn import datasets
 
 from credence.sources import Source
 
@@ -14,6 +14,3 @@ class Sklearn(Source):
     def read(self) -> pd.DataFrame:
         frame: pd.DataFrame = getattr(datasets, f"load_{self.name}")(as_frame=True).frame
         return frame
-
-    def fingerprint(self) -> str:
-        return f"scikit-learn {__version__} {self.name}"

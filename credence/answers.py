@@ -1,0 +1,142 @@
+"""Which value of a label column means yes, and how the question then reads."""
+
+import re
+from typing import Any
+
+import pandas as pd
+
+from credence.errors import BadInput, did_you_mean
+from credence.kinds import Strict
+from credence.rows import plain
+from credence.schema import MISSING
+
+YES = {"yes", "y", "true", "t", "1", "positive", "pos", "spam", "malignant", "fraud", "abnormal", "present", "disease"}
+NO = {"no", "n", "false", "0", "negative", "neg", "ham", "benign", "normal", "absent", "healthy", "legitimate"}
+UNDECIDED = MISSING | {
+    "no agreement",
+    "unknown",
+    "unsure",
+    "not sure",
+    "undecided",
+    "unclear",
+    "unlabelled",
+    "unlabeled",
+}
+MOST_ANSWERS = 20
+
+
+class Answers(Strict):
+    """How a label column is read: what means yes, what means no (nothing: all else), and the words for both."""
+
+    positive: Any
+    negative: Any = None
+    question: str
+    words: tuple[str, str]
+    gaps: int
+    share: float
+    notes: list[str]
+
+
+def read_answers(label: pd.Series, positive: str | None = None) -> Answers:
+    """What means yes in a raw label column: what `positive` says ("1,2,3" for several), or the likelier of two values.
+
+    Raises BadInput for one value, and for more than two without `positive`.
+    """
+    empty = label.isna() | label.astype(str).str.strip().eq("")
+    there = label[~empty]
+    counts = there.map(plain).value_counts()
+    decided = [v for v in counts.index if v.lower() not in UNDECIDED]
+    values = decided if len(decided) == 2 else list(counts.index)
+    _refuse_other_counts(str(label.name), counts, values, positive)
+    yes, why = (_given(positive, counts), "as --positive says") if positive else _chosen(values, counts)
+    no = [v for v in values if v not in yes]
+    if not no:
+        raise BadInput(f"--positive {positive}: that is every value of {label.name!r}; leave out those that mean no.")
+    return _worded(there, yes, no, why, int(empty.sum()))
+
+
+def _refuse_other_counts(name: str, counts: pd.Series, values: list[str], positive: str | None) -> None:
+    shown = ", ".join(f"{v!r} ({n})" for v, n in counts.head(8).items()) + (", …" if len(counts) > 8 else "")
+    if len(counts) < 2:
+        held = f"holds only {shown}" if len(counts) else "is empty"
+        raise BadInput(f"label column {name!r} {held}; a question needs rows of both answers.")
+    if len(values) > 2 and not positive:
+        if len(values) > MOST_ANSWERS:
+            raise BadInput(f"label column {name!r} holds {len(values)} different values; expected a column of answers.")
+        ordered = sorted(values, key=lambda v: (not _is_number(v), float(v) if _is_number(v) else -counts[v]))
+        example = ",".join(ordered[1:]) if _is_number(ordered[0]) else ordered[-1]
+        raise BadInput(
+            f"label column {name!r} holds {len(values)} values: {shown}; "
+            f'say which of them mean yes, such as --positive "{example}".'
+        )
+
+
+def _given(positive: str, counts: pd.Series) -> list[str]:
+    known = {v.lower(): v for v in counts.index}
+    parts = [positive] if positive.strip().lower() in known else positive.split(",")
+    for part in parts:
+        if part.strip().lower() not in known:
+            hint = did_you_mean(part.strip(), list(counts.index[:20]))
+            raise BadInput(f"--positive {part.strip()}: the label column never holds that. {hint}")
+    exact = [p.strip() if p.strip() in counts.index else known[p.strip().lower()] for p in parts]
+    return list(dict.fromkeys(exact))
+
+
+def _chosen(values: list[str], counts: pd.Series) -> tuple[list[str], str]:
+    """Of two values the one that sounds like yes, else the larger number, else the rarer one."""
+    for value, other in (values, values[::-1]):
+        if value.lower() in YES or (other.lower() in NO and value.lower() not in NO):
+            return [value], "by its name"
+        if re.fullmatch(rf"(no|non|not|un)[- _]?{re.escape(value.lower())}", other.lower()):
+            return [value], f"since {other!r} denies it"
+    if all(map(_is_number, values)):
+        return [max(values, key=float)], "the larger number"
+    return [min(values, key=lambda v: (counts[v], v))], "the rarer answer"
+
+
+def _worded(there: pd.Series, yes: list[str], no: list[str], why: str, gaps: int) -> Answers:
+    spelled = there.map(plain)
+    left_out = sorted(set(spelled) - set(yes) - set(no))
+    share = float(spelled[spelled.isin([*yes, *no])].isin(yes).mean())
+    native = {s: _native(v) for s, v in zip(spelled, there, strict=True)}
+    one_each = len(yes) == len(no) == 1 and not any(map(_is_number, [*yes, *no])) and {*yes, *no} != {"true", "false"}
+    named = str(there.name)
+    return Answers(
+        positive=native[yes[0]] if len(yes) == 1 else [native[v] for v in yes],
+        negative=(native[no[0]] if len(no) == 1 else [native[v] for v in no]) if left_out else None,
+        question=f"Is {named} {yes[0]}?" if len(yes) == 1 else f"Is {named} one of {', '.join(yes)}?",
+        words=(no[0], yes[0]) if one_each else ("no", "yes"),
+        gaps=gaps, share=share, notes=_notes(named, yes, no, left_out, why, share, gaps),
+    )  # fmt: skip
+
+
+def _notes(
+    name: str, yes: list[str], no: list[str], left_out: list[str], why: str, share: float, gaps: int
+) -> list[str]:
+    turn = f"; --positive {no[0]!r} turns it round" if why != "as --positive says" else ""
+    notes = [f"{name} = {_or(yes)} means yes ({share:.1%} of the rows), {why}{turn}"]
+    if len(no) > 1:
+        notes.append(f"{_or(no)} mean no; name columns.negative to leave some of them out")
+    if left_out:
+        notes.append(f"rows with {name} = {_or(left_out)} are left out, since they decide nothing (columns.negative)")
+    return [*notes, f"{gaps:,} rows without a label are left out (columns.unlabelled)"] if gaps else notes
+
+
+def _or(values: list[str]) -> str:
+    return " or ".join(map(repr, values))
+
+
+def _native(value: Any) -> Any:
+    """A value as YAML should show it: plain Python, whole numbers without a fraction."""
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value.strip() if isinstance(value, str) else value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True

@@ -12,6 +12,7 @@ from credence.kinds import Strict
 from credence.uncertainty import Array, logit, sigmoid
 
 Bools = NDArray[np.bool_]
+PRIOR = 0.25
 
 
 class Calibration(Strict):
@@ -56,15 +57,19 @@ def fit_scaling(draws: Array, y: NDArray[Any], method: str = "auto") -> Scaling:
 
 
 def _fit(draws: Array, y: NDArray[Any], shifted: bool) -> Scaling:
-    """Maximum likelihood with Platt's smoothed targets, so that separable rows keep the slope finite."""
-    z, n1 = logit(draws), int(np.sum(y))
-    target = np.where(y == 1, (n1 + 1) / (n1 + 2), 1 / (len(y) - n1 + 2))
+    """Maximum a posteriori under normal priors on log slope and shift around "as the model says".
+
+    Few rows hardly move the model, many rows decide alone; separable rows keep the slope finite.
+    """
+    z = logit(draws)
 
     def loss(theta: Array) -> float:
-        q = logit(sigmoid(np.exp(theta[0]) * z + (theta[1] if shifted else 0.0)).mean(0))
-        return float(np.mean(target * np.logaddexp(0.0, -q) + (1 - target) * np.logaddexp(0.0, q)))
+        slope, shift = np.exp(theta[0]), theta[1] if shifted else 0.0
+        q = logit(sigmoid(slope * z + shift).mean(0))
+        likelihood = np.logaddexp(0.0, np.where(y == 1, -q, q)).sum()
+        return float(likelihood + 0.5 * np.sum((theta / PRIOR) ** 2))
 
-    found = minimize(loss, np.zeros(2 if shifted else 1), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-10})
+    found = minimize(loss, np.zeros(2 if shifted else 1), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
     return Scaling(slope=float(np.exp(found.x[0])), shift=float(found.x[1]) if shifted else 0.0)
 
 

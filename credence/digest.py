@@ -5,8 +5,8 @@ from pathlib import Path
 
 
 def digest() -> str:
-    """SHA-256 over the names and contents of every Python file of this package."""
+    """SHA-256 over the names and contents of every file of this package."""
     root, h = Path(__file__).parent, hashlib.sha256()
-    for file in sorted(root.rglob("*.py")):
+    for file in sorted(f for f in root.rglob("*") if f.is_file() and f.suffix != ".pyc"):
         h.update(str(file.relative_to(root)).encode() + b"\0" + file.read_bytes() + b"\0")
     return h.hexdigest()

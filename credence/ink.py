@@ -1,0 +1,62 @@
+"""How figures look and leave the house: SVG that takes its colours from the page around it, or PNG."""
+
+import html
+import io
+import re
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK, MUTED, GRID, PAPER = "#1c2530", "#66717e", "#dfe4ea", "#fffffe"
+YES, NO, MARK, BAND = "#2563c9", "#d9822b", "#0f7b6c", "#c9d7ee"
+VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", YES: "yes", NO: "no", MARK: "mark", BAND: "band"}
+STYLE: Any = {
+    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "axes.labelcolor": MUTED,
+    "axes.edgecolor": GRID, "xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": True, "grid.color": GRID,
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
+    "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
+    "axes.facecolor": "none", "figure.facecolor": "none", "lines.linewidth": 1.8, "svg.hashsalt": "credence",
+}  # fmt: skip
+SIZE = (4.6, 3.9)
+DASHED = (0, (4, 3))
+
+
+def svg(figure: Figure, name: str, alt: str) -> str:
+    """The figure as inline SVG that scales with its place; `name` keeps its ids apart from those of other figures."""
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r' id="[a-zA-Z.]+2?d?_\d+"', "", text)
+    text = re.sub(r'(id="|#)([mpCh][0-9a-f]{10})', rf"\g<1>{name}-\g<2>", text)
+    text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
+    text = re.sub(r"'DejaVu Sans'(, [^;\"]*)?", "inherit", text)
+    for colour, variable in VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    return text.replace("<svg", f'<svg role="img" aria-label="{html.escape(alt)}"', 1)
+
+
+def png(figure: Figure, dots_per_inch: int = 150) -> bytes:
+    """The figure as PNG on white."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format="png", dpi=dots_per_inch, facecolor="white")
+    return buffer.getvalue()
+
+
+def axes_of(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+    """An empty figure with its axes labelled; to be called inside the house's style."""
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.add_subplot()
+    axes.set(xlabel=across, ylabel=up)
+    return figure, axes
+
+
+def short(name: str, most: int = 32) -> str:
+    """A name with its end cut off where it is long."""
+    return name if len(name) <= most else f"{name[: most - 1]}…"

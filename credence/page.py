@@ -1,0 +1,122 @@
+"""The report as one HTML page that needs nothing else: no network, no script, figures inside."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from credence import ink, plots
+from credence.checks import Findings
+from credence.intervals import Measure
+from credence.metrics import METRICS
+from credence.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
+from credence.report import Report
+from credence.verdict import Verdict
+from credence.wording import number, percent, plural
+
+TEMPLATES = Path(__file__).parent / "templates"
+Lines = list[tuple[str, Measure]]
+
+
+def render(
+    report: Report, verdict: Verdict, findings: Findings, task: dict[str, Any], importance: pd.DataFrame | None = None
+) -> str:
+    """The whole page. `task` is shown as YAML; `importance` is what `explain.importance` found."""
+    return environment().get_template("report.html.j2").render(
+        report=report, verdict=verdict, findings=findings, figures=figures(report, importance), tiles=tiles(report),
+        headline=headline(verdict), calibrated=calibrated(report), doubt=doubted(report), metrics=METRICS,
+        recalibrated=recalibrated(report), seen=spent(verdict), titles=TITLES,
+        metric=METRICS[report.metric].title, tables=tables(report), importance_how=_how(importance),
+        missing=missing(findings),
+        task=yaml.safe_dump(task, sort_keys=False, allow_unicode=True),
+    )  # fmt: skip
+
+
+def environment() -> Environment:
+    """Templates with the house's numbers as filters; HTML is escaped, and a missing name is an error."""
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=lambda name: ".html" in str(name),
+    )  # fmt: skip
+    env.filters |= {"number": number, "percent": percent, "plural": plural, "cell": cell}
+    return env
+
+
+def cell(text: str) -> str:
+    """A name as it may stand in a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def tiles(report: Report) -> list[tuple[str, str, str]]:
+    """The key figures: what, how much, and what to compare it with."""
+    metric, auroc, loss = (report.scores[m] for m in (report.metric, "auroc", "log_loss"))
+    ece, chance, held = report.calibration.errors["ece"], report.calibration.chance.high, report.conformal.table[0]
+    constant = next(c.scores["log_loss"].value for c in report.candidates if c.role == "constant")
+    first = (
+        [] if report.metric in ("auroc", "log_loss", "ece") else [(METRICS[report.metric].title, metric.value, metric)]
+    )
+    shown = [(title, number(value), _range(m)) for title, value, m in [*first, ("AUROC", auroc.value, auroc)]]
+    return [
+        *shown,
+        ("log-loss", number(loss.value), f"{number(constant)} for the share of {report.answers[1]} alone"),
+        ("calibration error", number(ece.value), f"up to {number(chance)} by chance"),
+        ("sets hold the truth", percent(held.share), f"{percent(report.conformal.promised, 2)} promised"),
+        ("test rows", number(report.rows), f"{percent(report.yes / report.rows)} {report.answers[1]}"),
+    ]
+
+
+def tables(report: Report) -> dict[str, Lines]:
+    """The measures of each section under the titles that people read."""
+    calibration = report.calibration
+    found = {"rates": report.operating.rates, "calibration": calibration.errors, "brier": calibration.brier_parts}
+    titled = {name: [(TITLES[k], m) for k, m in lines.items()] for name, lines in found.items()}
+    return titled | {"scores": [(METRICS[k].title, m) for k, m in report.scores.items()]}
+
+
+def figures(report: Report, importance: pd.DataFrame | None) -> dict[str, Markup]:
+    """Every figure that this report has something to show in, as inline SVG with alt text."""
+    metric, auprc = METRICS[report.metric].title, number(report.scores["auprc"].value)
+    drawn: dict[str, tuple[Figure, str]] = {
+        "candidates": (plots.candidates(report), f"{metric} of every candidate with its 95 % interval"),
+        "roc": (plots.roc(report), f"ROC curve, area {number(report.scores['auroc'].value)}"),
+        "precision_recall": (plots.precision_recall(report), f"precision by recall, area {auprc}"),
+        "histogram": (plots.histogram(report), "histogram of the probabilities of either answer's rows"),
+        "reliability": (plots.reliability(report), f"reliability diagram. {calibrated(report)}"),
+        "confusion": (plots.confusion(report), _confusion(report)),
+        "risk_coverage": (plots.risk_coverage(report), "share of errors among the rows answered, most certain first"),
+        "review": (plots.review(report), "accuracy by the share of rows that a person answers"),
+        "net_benefit": (plots.net_benefit(report), "net benefit by threshold, against acting always and never"),
+    }  # fmt: skip
+    if report.groups:
+        drawn["groups"] = (plots.groups(report), f"{metric} in every group with its 95 % interval")
+    if importance is not None and len(importance) > 1:
+        drawn["importance"] = (plots.importance(importance), f"what matters most, {importance['column'].iloc[0]} first")
+    return {name: Markup(ink.svg(figure, name, alt)) for name, (figure, alt) in drawn.items()}  # nosec B704: own SVG
+
+
+def _range(m: Measure) -> str:
+    return "" if m.low is None else m.ends()
+
+
+def _confusion(report: Report) -> str:
+    at, (no, yes) = report.operating, report.answers
+    return (
+        f"of {at.true_yes + at.false_no:,} {yes} rows {at.true_yes:,} are answered {yes}, "
+        f"of {at.true_no + at.false_yes:,} {no} rows {at.true_no:,} are answered {no}"
+    )
+
+
+def _how(importance: pd.DataFrame | None) -> str:
+    if importance is None or importance.empty:
+        return ""
+    if importance["method"].iloc[0] == "mean |SHAP|":
+        return "By how much each one moves the log-odds of an answer on average (mean |SHAP|), with its 95 % interval."
+    if importance["method"].iloc[0].startswith("change"):
+        return (
+            "By how much leaving the word out changes the log-odds of an answer, over all rows, with its 95 % interval."
+        )
+    return "By how many nats log-loss rises when the column is shuffled, with its 95 % interval."

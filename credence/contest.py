@@ -10,7 +10,7 @@ from credence.models import Labels, Model
 from credence.operating_point import minimum_for
 from credence.predictor import Predictor
 from credence.rows import inputs
-from credence.search import search
+from credence.search import OnTrial, search
 from credence.split import PARTS, assign
 from credence.task import Task
 
@@ -44,12 +44,12 @@ def contest(task: Task, rows: pd.DataFrame) -> Contest:
     return Contest(train, calibration, test, contenders, choose(contenders, train, calibration))
 
 
-def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: "OnTrial | None" = None) -> ModelSpec:
+def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None = None) -> ModelSpec:
     """The spec with the best parameters that its search found; the spec itself where it asks for no search."""
     if spec.search is None:
         return spec
     found = search(spec, X, y, on_trial=on_trial)
-    return ModelSpec(**{**spec.model_dump(exclude={"search"}), **found.best})
+    return ModelSpec(**{**spec.model_dump(exclude={"search"}), **found.parameters})
 
 
 def _fitted(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> Model:

@@ -26,19 +26,21 @@ def judgement(
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
     verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable)
-    same = opponent == ours.digest
-    return verdict, looks if same else looks.after(rows["row_id"], ours.digest, opponent)
+    looked = verdict.looks > before
+    return verdict, looks.after(rows["row_id"], ours.digest, opponent) if looked else looks
 
 
 def side(predictor: Predictor, rows: pd.DataFrame) -> Side:
     """What the gate needs to know of a predictor's answers to these rows."""
-    p = predictor.draws(rows).mean(0)
+    p, conformal = predictor.draws(rows).mean(0), predictor.facts.conformal
     return Side(
         p=p,
         yes=p >= predictor.facts.threshold,
-        sets=predictor.facts.conformal.sets(p),
+        sets=conformal.sets(p),
         milliseconds=milliseconds(predictor, rows),
         digest=predictor.digest(),
+        alpha=conformal.alpha,
+        calibrated_on=(len(conformal.no), len(conformal.yes)),
     )
 
 

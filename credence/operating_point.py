@@ -15,7 +15,7 @@ def operating_point(p: Array, y: NDArray[Any], metric: str, minimum: float, cost
     """The threshold, chosen on calibration rows with calibrated probabilities p and answers y.
 
     cost_ratio r (a missed yes costs r false alarms): 1 / (1 + r), the Bayes rule for calibrated p (Elkan 2001).
-    recall: the highest threshold that still reaches `minimum`; precision and specificity: the lowest one that does.
+    recall, precision and specificity: the threshold nearest to 0.5 that reaches `minimum`.
     f1 and balanced_accuracy: where they are highest. Other metrics do not depend on a threshold, or are best at 0.5.
     """
     if cost_ratio is not None:
@@ -26,7 +26,7 @@ def operating_point(p: Array, y: NDArray[Any], metric: str, minimum: float, cost
     tp, fp = _counts(p, y, cuts)
     yes, no = int(y.sum()), int((1 - y).sum())
     if metric in AIMED:
-        return _reaching(cuts, _rate(metric, tp, fp, yes, no), minimum, highest=metric == "recall")
+        return _reaching(cuts, _rate(metric, tp, fp, yes, no), minimum)
     score = 2 * tp / np.maximum(tp + fp + yes, 1) if metric == "f1" else tp / yes + (no - fp) / no
     best = cuts[score >= score.max() - 1e-12]
     return float(best[np.argmin(np.abs(best - NEUTRAL))])
@@ -53,9 +53,9 @@ def _rate(metric: str, tp: Array, fp: Array, yes: int, no: int) -> Array:
     return (no - fp) / no if metric == "specificity" else tp / np.maximum(tp + fp, 1)
 
 
-def _reaching(cuts: Array, rate: Array, minimum: float, highest: bool) -> float:
-    """0.5 where it reaches the minimum, otherwise the nearest cut on the right side that does."""
+def _reaching(cuts: Array, rate: Array, minimum: float) -> float:
+    """0.5 where it reaches the minimum, otherwise the nearest cut that does, or else the one that comes closest."""
     enough = cuts[rate >= minimum]
     if not len(enough):
         return float(cuts[int(np.argmax(rate))])
-    return float(min(enough.max(), NEUTRAL) if highest else max(enough.min(), NEUTRAL))
+    return float(enough[np.argmin(np.abs(enough - NEUTRAL))])

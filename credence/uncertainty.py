@@ -30,6 +30,7 @@ def split(draws: Array) -> tuple[Array, Array, Array]:
     Epistemic is the mutual information between answer and draw (Houlsby et al. 2011, BALD): entropy of the mean minus
     mean entropy. One draw cannot disagree with itself, so both parts are then absent (NaN), never a false zero.
     """
+    draws = np.clip(draws, EDGE, 1 - EDGE)
     total = entropy(draws.mean(0))
     if len(draws) == 1:
         absent = np.full_like(total, np.nan)

@@ -24,7 +24,6 @@ def judge_challenger(
     champion = None if current is None else predictor_of(current)
     verdict, looks = judgement(challenger, champion, test, gate, earlier_looks(model.name))
     record.facts({"verdict": verdict.outcome, "reason": verdict.reason}, to_model=True)
-    record.say(f"{verdict.outcome}: {verdict.reason}")
     return verdict, looks, challenger.numbered(f"{model.name}:{model.number}")
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 from zenml import step
 
 import materializers.folder  # noqa: F401  registers how models are stored
+from credence.contest import tuned
 from credence.kinds import ModelSpec
 from credence.models import Model
 from credence.rows import inputs
-from credence.search import tuned
 from steps import record
 
 

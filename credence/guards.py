@@ -1,0 +1,111 @@
+"""What must not get worse while the gate's metric gets better: groups, calibration, coverage, latency."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credence.bootstrap import AT_ONCE, Keys, Weights, clusters, left_out
+from credence.kinds import Strict
+from credence.metrics import Answers, Bools, bins, in_units, score
+from credence.paired import Paired
+from credence.uncertainty import Array
+
+LUCK = 1000
+
+
+class Guard(Strict):
+    """One condition beside the metric. Where it fails, a person must look before a promotion."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+class _Part:
+    """The answers about some of the rows."""
+
+    def __init__(self, whole: Answers, rows: Bools) -> None:
+        self.p, self.yes = whole.p[rows], whole.yes[rows]
+
+
+def worst_group(
+    name: str, ours: Answers, theirs: Answers, y: NDArray[Any], groups: NDArray[Any], keys: NDArray[Any],
+    drawn: Weights, allowed: float, alpha: float,
+) -> Guard:  # fmt: skip
+    """Fails where ours is surely worse in a group by more than `allowed`; the groups share alpha (Bonferroni)."""
+    found = np.unique(groups)
+    if len(found) < 2:
+        return Guard(name="worst_group", ok=True, message="all rows are one group")
+    pairs = {str(g): _within(name, ours, theirs, y, keys, drawn, groups == g) for g in found}
+    surely = {g: pair.high(alpha / len(found)) for g, pair in pairs.items()}
+    worst = min(surely, key=lambda g: surely[g])
+    if surely[worst] < -allowed:
+        loss, most = in_units(name, pairs[worst].value, sign=True), in_units(name, allowed)
+        return Guard(
+            name="worst_group", ok=False, message=f"group {worst!r} changes by {loss}, surely a loss above {most}"
+        )
+    return Guard(
+        name="worst_group", ok=True, message=f"none of {len(found)} groups is surely worse by {in_units(name, allowed)}"
+    )
+
+
+def _within(
+    name: str, ours: Answers, theirs: Answers, y: NDArray[Any], keys: NDArray[Any], drawn: Weights, rows: Bools
+) -> Paired:
+    left = left_out(keys[rows], int(rows.sum()))
+    return Paired.of(name, _Part(ours, rows), _Part(theirs, rows), y[rows], drawn[:, rows], left)
+
+
+def calibration(ours: Answers, theirs: Answers | None, y: NDArray[Any], keys: NDArray[Any], confidence: float) -> Guard:
+    """Fails where calibration error is beyond what a calibrated predictor shows by luck, and above the champion's."""
+    error, luck = score("ece", ours.p, ours.yes, y), null_band(ours.p, keys, confidence)
+    message = f"calibration error {error:.3f}; a calibrated predictor shows up to {luck:.3f} by luck"
+    if theirs is None:
+        return Guard(name="calibration_error", ok=True, message=message)
+    before = score("ece", theirs.p, theirs.yes, y)
+    return Guard(
+        name="calibration_error", ok=error <= max(luck, before), message=f"{message}, the champion {before:.3f}"
+    )
+
+
+def null_band(p: Array, keys: Keys, confidence: float = 0.95, seed: int = 0) -> float:
+    """The calibration error below which a predictor stays with this confidence whose p is exactly right.
+
+    Binning alone gives a calibrated predictor an error above 0 (Bröcker & Smith 2007): labels are drawn from p again
+    and again. Rows that share a key share their luck.
+    """
+    code, rng, inside = clusters(keys, len(p)), np.random.default_rng(seed), bins(p).astype(float)
+    errors, step = [], max(1, AT_ONCE // len(p))
+    for start in range(0, LUCK, step):
+        u = rng.random((min(step, LUCK - start), int(code.max()) + 1))[:, code]
+        errors.append(np.abs((p - (u < p)) @ inside).sum(1) / len(p))
+    return float(np.quantile(np.concatenate(errors), confidence))
+
+
+def coverage(sets: Bools | None, y: NDArray[Any], alpha: float, calibrated_on: tuple[int, int] | None) -> Guard:
+    """Fails where the sets of an answer's rows hold it more than 2 standard errors less often than promised.
+
+    The error counts the test rows and, where their number is known, the calibration rows too (Vovk 2012).
+    """
+    if sets is None:
+        return Guard(name="coverage", ok=True, message="the challenger gives no sets")
+    found, short = [], False
+    for c, word in enumerate(("no", "yes")):
+        rows = y == c
+        held, luck = sets[rows, c].mean() if rows.any() else 1.0, 1 / max(int(rows.sum()), 1)
+        luck += 1 / (calibrated_on[c] + 2) if calibrated_on else 0
+        short |= bool(held < 1 - alpha - 2 * np.sqrt(alpha * (1 - alpha) * luck))
+        found.append(f"{held:.3f} of the {int(rows.sum())} {word} rows")
+    return Guard(
+        name="coverage", ok=not short, message=f"sets hold the truth in {' and '.join(found)}, promised {1 - alpha:.3f}"
+    )
+
+
+def latency(milliseconds: float | None, limit: float | None) -> Guard:
+    """Fails where a row takes longer than the limit."""
+    if limit is None:
+        return Guard(name="latency", ok=True, message="no limit is set")
+    if milliseconds is None:
+        return Guard(name="latency", ok=False, message=f"the limit is {limit:g} ms per row, but no time was measured")
+    return Guard(name="latency", ok=milliseconds <= limit, message=f"{milliseconds:.3g} ms per row, limit {limit:g} ms")

@@ -11,7 +11,7 @@ from scipy.stats import binom
 
 from credence.bootstrap import left_out, weights
 from credence.metrics import METRICS, Bools
-from credence.paired import Paired, spent
+from credence.gate.paired import Paired, spent
 from credence.uncertainty import Array, sigmoid
 
 JUDGED = ("accuracy", "f1", "recall", "auroc", "log_loss")

@@ -11,12 +11,12 @@ import pandas as pd
 from credence.checks import Findings
 from credence.explain import raw_name
 from credence.metrics import METRICS
-from credence.page import cell, environment, tables
+from credence.report.page import cell, environment, tables
 from credence.predictor import Predictor
-from credence.prose import calibrated, doubted, headline, missing, recalibrated, spent
+from credence.report.prose import calibrated, doubted, headline, missing, recalibrated, spent
 from credence.report import Report
 from credence.schema import Kind
-from credence.verdict import Verdict
+from credence.gate.verdict import Verdict
 
 LONGEST_EXAMPLE = 160
 MOST_NAMES = 40

@@ -8,7 +8,7 @@ from credence.rows import inputs
 from credence.schema import kind_of
 from credence.split import PARTS, assign
 from credence.task import Task
-from credence.wording import percent, plural
+from credence.report.wording import percent, plural
 
 DISPUTED = 0.06
 SHOWN = 12

@@ -9,14 +9,14 @@ import pandas as pd
 from credence.calibration import Calibration
 from credence.checks import Checks, Findings, examine
 from credence.gate import Gate
-from credence.guards import Guard
+from credence.gate.guards import Guard
 from credence.kinds import ModelSpec
 from credence.metrics import Estimate
 from credence.predictor import Predictor
 from credence.report import Report, build_report
 from credence.rows import Columns, canonical, inputs
 from credence.split import Split, assign
-from credence.verdict import Verdict
+from credence.gate.verdict import Verdict
 
 TASK = {"name": "loans", "question": "Will it be repaid?", "answers": ["no", "yes"], "models": [{"kind": "logistic"}]}
 COLUMNS = Columns(label="repaid", positive=1, group="branch")

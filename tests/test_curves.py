@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
-from credence.curves import histogram, net_benefit, precision_recall, roc, thin
+from credence.report.curves import histogram, net_benefit, precision_recall, roc, thin
 
 
 @st.composite

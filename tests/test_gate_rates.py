@@ -19,7 +19,7 @@ from benchmarks.gate_rates import (
 )
 from credence.bootstrap import Weights, left_out, weights
 from credence.gate import Gate, Side, judge
-from credence.paired import Paired, spent
+from credence.gate.paired import Paired, spent
 from credence.uncertainty import sigmoid
 
 ALPHA = 0.05

@@ -7,7 +7,7 @@ import pytest
 
 from credence.bootstrap import weights
 from credence.gate import Side
-from credence.guards import calibration, coverage, latency, null_band, worst_group
+from credence.gate.guards import calibration, coverage, latency, null_band, worst_group
 from credence.metrics import score
 from credence.uncertainty import sigmoid
 
@@ -87,7 +87,7 @@ def test_the_band_narrows_with_more_rows_and_widens_where_rows_share_a_key() -> 
 def test_the_band_does_not_depend_on_how_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     p = np.random.default_rng(0).random(100)
     whole = null_band(p, None)
-    monkeypatch.setattr("credence.guards.AT_ONCE", 1700)
+    monkeypatch.setattr("credence.gate.guards.AT_ONCE", 1700)
     assert null_band(p, None) == whole
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.looks import Looks
+from credence.gate.looks import Looks
 
 ids = st.lists(st.integers(0, 30).map(str), min_size=1, max_size=30, unique=True).map(pd.Series)
 

@@ -10,7 +10,7 @@ from scipy.stats import norm, t
 
 from credence.bootstrap import left_out, weights
 from credence.gate import Side
-from credence.paired import Paired, left_after, spent
+from credence.gate.paired import Paired, left_after, spent
 
 LEVELS = st.floats(1e-6, 0.2)
 PAIRS = st.builds(

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.curves import Answers
-from credence.intervals import measures
+from credence.report.curves import Answers
+from credence.report.intervals import measures
 from credence.metrics import score
-from credence.reliability import by_chance, calibration_error, cox, equal_mass, equal_width, murphy, simulate
+from credence.report.reliability import by_chance, calibration_error, cox, equal_mass, equal_width, murphy, simulate
 from credence.uncertainty import Array, logit, sigmoid
 
 
@@ -94,7 +94,7 @@ def test_simulated_answers_come_true_as_often_as_was_said() -> None:
 
 
 def test_simulation_in_pieces_stays_within_memory_and_keeps_its_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("credence.reliability.SIMULATED_AT_ONCE", 1_000)
+    monkeypatch.setattr("credence.report.reliability.SIMULATED_AT_ONCE", 1_000)
     _, yes = simulate(np.full(100, 0.3), equal_width(np.full(100, 0.3)), times=50)
     assert yes.shape == (50, 5)
     assert (yes[:, 4] > 0).all()

@@ -7,7 +7,7 @@ import pytest
 from evaluated import KINDS, part, predictor, report
 
 from credence.gate import Gate
-from credence.intervals import Measure, measures
+from credence.report.intervals import Measure, measures
 from credence.metrics import METRICS, score
 from credence.report import Candidate, Report, build_report
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from credence.selective import accumulate, aurc, best_aurc, risk_curve, selective
+from credence.report.selective import accumulate, aurc, best_aurc, risk_curve, selective
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 

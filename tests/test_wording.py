@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.wording import number, percent, plural, span, spread
+from credence.report.wording import number, percent, plural, span, spread
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.curves import thin
+from credence.report.curves import thin
 from credence.uncertainty import Array
 
 Statistic = Callable[[NDArray[np.integer]], dict[str, Array]]

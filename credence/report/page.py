@@ -9,14 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from credence import ink, plots
+from credence.report import ink, plots
 from credence.checks import Findings
-from credence.intervals import Measure
+from credence.report.intervals import Measure
 from credence.metrics import METRICS
-from credence.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
+from credence.report.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
 from credence.report import Report
-from credence.verdict import Verdict
-from credence.wording import number, percent, plural
+from credence.gate.verdict import Verdict
+from credence.report.wording import number, percent, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 Lines = list[tuple[str, Measure]]

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.curves import Answers
+from credence.report.curves import Answers
 from credence.kinds import Strict
-from credence.selective import Statistic
+from credence.report.selective import Statistic
 from credence.uncertainty import Array, logit, sigmoid
 
 BINS = 15

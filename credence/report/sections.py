@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credence.calibration import Bools
-from credence.intervals import Measure, finite, scored
+from credence.report.intervals import Measure, finite, scored
 from credence.kinds import Strict
 from credence.predictor import Predictor
 from credence.uncertainty import Array, interval, split

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from math import isnan
 
 from credence.metrics import METRICS, Estimate, in_units
-from credence.paired import Paired
-from credence.verdict import Outcome
+from credence.gate.paired import Paired
+from credence.gate.verdict import Outcome
 
 Decision = tuple[Outcome, str]
 

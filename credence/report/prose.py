@@ -4,8 +4,8 @@ from credence.checks import Findings
 from credence.explain import raw_name
 from credence.metrics import METRICS
 from credence.report import Report
-from credence.verdict import Verdict
-from credence.wording import number, percent, plural
+from credence.gate.verdict import Verdict
+from credence.report.wording import number, percent, plural
 
 TITLES = {
     "ece": "calibration error, 15 equal bins (ECE)", "ece_equal_mass": "calibration error, 15 bins of equal mass",

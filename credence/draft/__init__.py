@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from credence.answers import Answers, read_answers
-from credence.column_roles import Roles, column_roles
+from credence.draft.answers import Answers, read_answers
+from credence.draft.column_roles import Roles, column_roles
 from credence.errors import BadInput, did_you_mean
 from credence.kinds import SourceSpec, Strict
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from credence.errors import BadInput
 from credence.gate import Gate, Side, Verdict, judge
-from credence.looks import Looks
+from credence.gate.looks import Looks
 from credence.predictor import Predictor
 
 TIMED_ROWS = 20

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from credence.guards import Guard
+from credence.gate.guards import Guard
 from credence.kinds import Strict
 from credence.metrics import Bools, Estimate
 from credence.uncertainty import Array

@@ -6,12 +6,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from credence.ink import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
-from credence.intervals import Measure
+from credence.report.ink import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
+from credence.report.intervals import Measure
 from credence.metrics import METRICS
 from credence.report import Report
-from credence.sections import Operating
-from credence.wording import number, percent
+from credence.report.sections import Operating
+from credence.report.wording import number, percent
 
 STYLED = matplotlib.rc_context(STYLE)
 MOST_BARS = 15

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from credence.bootstrap import AT_ONCE, Keys, Weights, clusters, left_out
 from credence.kinds import Strict
 from credence.metrics import Answers, Bools, bins, in_units, score
-from credence.paired import Paired
+from credence.gate.paired import Paired
 from credence.uncertainty import Array
 
 LUCK = 1000

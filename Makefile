@@ -36,7 +36,7 @@ serve: setup
 	$(PY) -m bentoml serve credence:latest --host 127.0.0.1
 
 dashboard: setup
-	$(PY) -m zenml login --local
+	$(PY) -m stacks.dashboard
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* mlruns

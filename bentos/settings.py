@@ -1,0 +1,42 @@
+"""What the environment says about a server: how many workers, whose keys, how many requests."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import Field, SecretStr, ValidationError
+
+from credence.errors import BadInput
+from credence.kinds import Strict
+
+PREFIX = "CREDENCE_"
+EXPECTED = {
+    "workers": "a whole number from 1, such as 2",
+    "api_keys": "keys of at least 8 characters, separated by commas",
+    "rate": "the number of requests that a caller may send per second, such as 50",
+}
+
+
+class Settings(Strict):
+    """CREDENCE_WORKERS, CREDENCE_API_KEYS and CREDENCE_RATE. Without keys everyone may ask, without rate at will."""
+
+    workers: int = Field(1, ge=1)
+    api_keys: tuple[SecretStr, ...] = ()
+    rate: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """The settings in an environment. BadInput names the variable that cannot be used, and never shows a key."""
+        said = {name: environment.get(PREFIX + name.upper(), "").strip() for name in EXPECTED}
+        given = {name: value for name, value in said.items() if value}
+        try:
+            return cls(**{**given, "api_keys": _keys(given.pop("api_keys", ""))})
+        except ValidationError as error:
+            name = str(error.errors()[0]["loc"][0])
+            raise BadInput(f"{PREFIX}{name.upper()} is {given[name]!r}; expected {EXPECTED[name]}.") from None
+
+
+def _keys(given: str) -> tuple[SecretStr, ...]:
+    keys = [k for k in map(str.strip, given.split(",")) if k]
+    if any(len(k) < 8 for k in keys):
+        raise BadInput(f"{PREFIX}API_KEYS holds a key that is too short; expected {EXPECTED['api_keys']}.")
+    return tuple(map(SecretStr, keys))

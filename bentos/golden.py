@@ -10,7 +10,7 @@ import pandas as pd
 from bentos.schema import raw_name
 from credence.kinds import Strict
 from credence.predictor import Predictor
-from credence.rows import EVERYONE
+from credence.rows import NOBODY
 from credence.schema import Column
 
 TOLERANCE = 1e-9
@@ -59,7 +59,7 @@ def requests_of(rows: pd.DataFrame, predictor: Predictor) -> list[dict[str, Any]
             body[raw_name(column.name)] = value
     if schema.group:
         for body, group in zip(bodies, known["group"], strict=True):
-            body.setdefault(schema.group, None if group == EVERYONE else group)
+            body.setdefault(schema.group, None if group == NOBODY else group)
     return bodies
 
 

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from bentos.cells import cast, cast_group
 from credence.predictor import Facts
-from credence.rows import EVERYONE, RESERVED, plain
+from credence.rows import EVERYONE, NOBODY, RESERVED, plain
 from credence.schema import Column, Schema
 
 MOST_ROWS = 10_000
@@ -177,7 +177,8 @@ def _array(values: list[Any], column: Column) -> NDArray[Any]:
 def _groups(cells: list[dict[str, Any]], schema: Schema) -> list[str]:
     names = [raw_name(n) for n in schema.names()]
     key = f"c{names.index(schema.group)}" if schema.group in names else "group"
-    return [EVERYONE if r.get(key) is None else plain(r[key]) for r in cells]
+    nothing = NOBODY if schema.group else EVERYONE
+    return [nothing if r.get(key) is None else plain(r[key]) for r in cells]
 
 
 def answers(found: pd.DataFrame) -> list[Answer]:

@@ -10,8 +10,8 @@ from scipy.optimize import brentq
 from scipy.stats import binom
 
 from credence.bootstrap import left_out, weights
-from credence.metrics import METRICS, Bools
 from credence.gate.paired import Paired, spent
+from credence.metrics import METRICS, Bools
 from credence.uncertainty import Array, sigmoid
 
 JUDGED = ("accuracy", "f1", "recall", "auroc", "log_loss")

@@ -94,8 +94,11 @@ class Conformal(Strict):
         return cls(alpha=alpha, no=sorted(p[y == 0].tolist()), yes=sorted((1 - p[y == 1]).tolist()))
 
     def p_values(self, p: Array) -> Array:
-        """Conformal p-values of (no, yes), shape (rows, 2): how many calibration rows of that answer were as strange."""
-        columns = [self._sets.predict_p(a[:, None], bins=np.full(len(p), c), smoothing=False)[:, 0] for c, a in enumerate((p, 1 - p))]
+        """Conformal p-values of (no, yes), shape (rows, 2): the share of that answer's rows that were as strange."""
+        columns = [
+            self._sets.predict_p(a[:, None], bins=np.full(len(p), c), smoothing=False)[:, 0]
+            for c, a in enumerate((p, 1 - p))
+        ]
         return np.stack(columns, axis=1)
 
     def sets(self, p: Array) -> Bools:

@@ -10,13 +10,13 @@ import pandas as pd
 
 from credence.checks import Findings
 from credence.explain import raw_name
-from credence.metrics import METRICS
-from credence.report.page import cell, environment, tables
-from credence.predictor import Predictor
-from credence.report.prose import calibrated, doubted, headline, missing, recalibrated, spent
-from credence.report import Report
-from credence.schema import Kind
 from credence.gate.verdict import Verdict
+from credence.metrics import METRICS
+from credence.predictor import Predictor
+from credence.report import Report
+from credence.report.page import cell, environment, tables
+from credence.report.prose import calibrated, doubted, headline, missing, recalibrated, spent
+from credence.schema import Kind
 
 LONGEST_EXAMPLE = 160
 MOST_NAMES = 40

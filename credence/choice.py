@@ -13,7 +13,7 @@ from credence.uncertainty import Array
 def choose(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
     """The calibrated log-loss of every contender, in nats per row, over the calibration rows.
 
-    Where every contender kept out-of-fold probabilities, the training rows count too: a fifth of a small table is noise.
+    Where every contender kept out-of-fold probabilities, training rows count too: a fifth of a small table is noise.
     """
     parts = [(p.draws(calibration).mean(0), calibration["label"].to_numpy()) for p in contenders]
     unseen = [_out_of_fold(p) for p in contenders]
@@ -21,7 +21,9 @@ def choose(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd
         return [log_loss(p, y) for p, y in parts]
     y = train["label"].to_numpy()
     return [
-        log_loss(np.concatenate([p, u]), np.concatenate([c, y])) for (p, c), u in zip(parts, unseen, strict=True) if u is not None
+        log_loss(np.concatenate([p, u]), np.concatenate([c, y]))
+        for (p, c), u in zip(parts, unseen, strict=True)
+        if u is not None
     ]
 
 

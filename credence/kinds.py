@@ -36,7 +36,9 @@ class Spec(BaseModel):
         try:
             return find(self.family, self.kind)(**(self.model_extra or {}))
         except ValidationError as error:
-            raise BadInput(f"{self.family} of kind {self.kind!r}: {sentence(error, find(self.family, self.kind))}") from None
+            raise BadInput(
+                f"{self.family} of kind {self.kind!r}: {sentence(error, find(self.family, self.kind))}"
+            ) from None
 
 
 class Search(Strict):

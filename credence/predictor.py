@@ -60,7 +60,8 @@ class Predictor:
         scaling = fit_scaling(raw, y, section.method)
         p = scaling(raw).mean(0)
         facts = Facts(
-            **about, version=f"{about['task']}:challenger", fit_seconds=model.fit_seconds, base_rate=float(train["label"].mean()), scaling=scaling, schema=schema, trained_rows=len(train),
+            **about, version=f"{about['task']}:challenger", scaling=scaling, schema=schema,
+            base_rate=float(train["label"].mean()), trained_rows=len(train), fit_seconds=model.fit_seconds,
             conformal=Conformal.fit(p, y, section.alpha),
             threshold=operating_point(p, y, metric, minimum, section.cost_ratio),
         )  # fmt: skip
@@ -72,7 +73,7 @@ class Predictor:
         return self.facts.scaling(self.model.draws(self.facts.schema_.select(rows)))
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """One answer per row: label, probability, interval, uncertainty in bits, conformal set, abstain and why, version.
+        """One answer per row: label, probability, interval, uncertainty (bits), conformal set, abstain and why, version.
 
         Raises BadInput where an input column is missing or a value is of the wrong kind.
         """
@@ -92,7 +93,11 @@ class Predictor:
     def has_seen(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows trained or calibrated this predictor, by id, or by content where that content was unique there."""
         schema = self.facts.schema_
-        by_content = np.isin(content_hashes(rows, schema), self.seen) if set(schema.names()) <= set(rows) else np.zeros(len(rows), bool)
+        by_content = (
+            np.isin(content_hashes(rows, schema), self.seen)
+            if set(schema.names()) <= set(rows)
+            else np.zeros(len(rows), bool)
+        )
         return np.isin(id_hashes(rows), self.seen) | by_content
 
     def save(self, folder: Path) -> None:
@@ -134,7 +139,7 @@ def content_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
 
 
 def seen_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
-    """Hashes by which rows are known again: of every id, and of every content that stands once (twins prove nothing)."""
+    """By what rows are known again: every id, and every content that stands once (twins prove nothing)."""
     content, times = np.unique(content_hashes(rows, schema), return_counts=True)
     return np.union1d(id_hashes(rows), content[times == 1])
 

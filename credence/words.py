@@ -27,7 +27,7 @@ _Words.yaml_implicit_resolvers = {
 
 def read_words(text: str) -> Any:
     """The value that a piece of YAML holds. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Words)  # noqa: S506  # nosec B506: a SafeLoader
+    return yaml.load(text, Loader=_Words)  # nosec B506: a SafeLoader
 
 
 def parse(path: Path) -> dict[str, Any]:
@@ -41,5 +41,7 @@ def parse(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise BadInput(f"{path}: this is not UTF-8 text; expected a task in YAML.") from None
     if not isinstance(content, dict):
-        raise BadInput(f"{path}: holds {type(content).__name__}; expected a mapping with question, source, columns and models.")
+        raise BadInput(
+            f"{path}: holds {type(content).__name__}; expected a mapping with question, source, columns and models."
+        )
     return content

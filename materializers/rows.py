@@ -16,7 +16,11 @@ class RowsMaterializer(PandasMaterializer):
         """SHA-256 over column names, types and values."""
         frame = pd.DataFrame(data)
         h = hashlib.sha256(repr([(c, str(t)) for c, t in frame.dtypes.items()]).encode())
-        h.update(pd.util.hash_pandas_object(frame.astype({c: str for c in _objects(frame)}), index=False).to_numpy().tobytes())
+        h.update(
+            pd.util.hash_pandas_object(frame.astype(dict.fromkeys(_objects(frame), str)), index=False)
+            .to_numpy()
+            .tobytes()
+        )
         return h.hexdigest()
 
 

@@ -34,7 +34,13 @@ def training(task: Task, sample: int | None = None, tracked: bool = True) -> Non
         for i, spec in enumerate(task.models, 1)
     ]
     challenger, contenders = choose_challenger(
-        models, train, calibration, task.calibration, task.about(), task.gate.metric, minimum_for(task.gate.metric, task.gate.minimum)
+        models,
+        train,
+        calibration,
+        task.calibration,
+        task.about(),
+        task.gate.metric,
+        minimum_for(task.gate.metric, task.gate.minimum),
     )
     report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate)

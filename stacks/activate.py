@@ -41,7 +41,9 @@ def _refuse_placeholders(name: str, components: dict[str, dict[str, Any]]) -> No
     for role, config in components.items():
         for key, value in config.items():
             if "<" in str(value):
-                raise Unfinished(f"stacks/{name}.yaml: components.{role}.{key} is still {value!r}; put your own value in its place.")
+                raise Unfinished(
+                    f"stacks/{name}.yaml: components.{role}.{key} is still {value!r}; put your own value in its place."
+                )
 
 
 def _register(client: Client, stack: str, components: dict[str, dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ import argparse
 import os
 
 import uvicorn
+from zenml.client import Client
 from zenml.config.global_config import GlobalConfiguration
 from zenml.constants import (
     ENV_ZENML_CONFIG_PATH,
@@ -19,7 +20,6 @@ from zenml.constants import (
     ENV_ZENML_SERVER_DEPLOYMENT_TYPE,
     ENV_ZENML_USER_ID,
 )
-from zenml.client import Client
 from zenml.enums import AuthScheme
 from zenml.models import ServerDeploymentType
 

@@ -27,6 +27,8 @@ def choose_challenger(
     contenders = [Predictor.calibrate(m, train, calibration, section, about, metric, minimum) for m in models]
     losses = choose(contenders, train, calibration)
     best = contenders[losses.index(min(losses))]
-    record.facts({"log_loss": {f"{i} {p.model.title()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))}})
+    record.facts(
+        {"log_loss": {f"{i} {p.model.title()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))}}
+    )
     record.say(f"{best.model.title()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from")
     return best, contenders

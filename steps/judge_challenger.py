@@ -8,8 +8,8 @@ from zenml.client import Client
 
 import materializers.folder  # noqa: F401  registers how predictors are stored
 from credence.gate import Gate, Verdict
-from credence.judgement import judgement
-from credence.looks import Looks
+from credence.gate.judgement import judgement
+from credence.gate.looks import Looks
 from credence.predictor import Predictor
 from steps import record
 from steps.registry import champion_version, predictor_of

@@ -9,7 +9,7 @@ from credence.errors import BadInput
 
 
 def bentos(*arguments: str) -> dict[str, Any]:
-    """What `python -m bentos ...` found. BadInput for its one sentence, RuntimeError for anything else that went wrong."""
+    """What `python -m bentos ...` found. BadInput for its one sentence, RuntimeError for anything else."""
     command = [sys.executable, "-m", "bentos", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # nosec B603
     if done.returncode == 2:

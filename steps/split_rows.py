@@ -10,12 +10,12 @@ from materializers.rows import RowsMaterializer
 from steps import record
 
 
-@step(output_materializers=dict.fromkeys(PARTS, RowsMaterializer))  # not one for all: ZenML then forgets their order, and so the cache
+@step(
+    output_materializers=dict.fromkeys(PARTS, RowsMaterializer)
+)  # not one for all: ZenML then forgets their order, and so the cache
 def split_rows(
     rows: pd.DataFrame, split: Split
-) -> tuple[
-    Annotated[pd.DataFrame, "train"], Annotated[pd.DataFrame, "calibration"], Annotated[pd.DataFrame, "test"]
-]:
+) -> tuple[Annotated[pd.DataFrame, "train"], Annotated[pd.DataFrame, "calibration"], Annotated[pd.DataFrame, "test"]]:
     """The three parts; a row's part never changes while the split stays the same."""
     part = assign(rows, split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)

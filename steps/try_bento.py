@@ -40,8 +40,8 @@ def try_bento(bento: str) -> Annotated[str, "tried"]:
 def told(bento: str, found: dict[str, object]) -> str:
     """The comparison in words, with one question and its answer."""
     return (
-        f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and as a batch, "
-        f"largest difference {found['largest_difference']:.0e}.\n"
+        f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and "
+        f"as a batch, largest difference {found['largest_difference']:.0e}.\n"
         f"POST /predict {shortened(found['request'])}\n  -> {json.dumps(found['answer'])}"
     )
 

@@ -11,9 +11,9 @@ from credence.card import card
 from credence.checks import Findings
 from credence.explain import importance
 from credence.gate import Verdict
-from credence.page import render
 from credence.predictor import Predictor
 from credence.report import Report
+from credence.report.page import render
 from steps import record
 
 

@@ -1,4 +1,4 @@
-"""Every test lives in a place of its own: nothing of the user's ZenML, BentoML or MLflow is touched, nothing is left."""
+"""Every test lives in a place of its own: nothing of the user's stores is touched, nothing is left behind."""
 
 import os
 import shutil

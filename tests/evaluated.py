@@ -10,13 +10,13 @@ from credence.calibration import Calibration
 from credence.checks import Checks, Findings, examine
 from credence.gate import Gate
 from credence.gate.guards import Guard
+from credence.gate.verdict import Verdict
 from credence.kinds import ModelSpec
 from credence.metrics import Estimate
 from credence.predictor import Predictor
 from credence.report import Report, build_report
 from credence.rows import Columns, canonical, inputs
 from credence.split import Split, assign
-from credence.gate.verdict import Verdict
 
 TASK = {"name": "loans", "question": "Will it be repaid?", "answers": ["no", "yes"], "models": [{"kind": "logistic"}]}
 COLUMNS = Columns(label="repaid", positive=1, group="branch")

@@ -50,7 +50,10 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
-        stores = {"ZENML_CONFIG_PATH": str(self.folder / "stores/zenml"), "BENTOML_HOME": str(self.folder / "stores/bentoml")}
+        stores = {
+            "ZENML_CONFIG_PATH": str(self.folder / "stores/zenml"),
+            "BENTOML_HOME": str(self.folder / "stores/bentoml"),
+        }
         return {**os.environ, **stores}
 
     def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
@@ -65,8 +68,10 @@ class Project:
 
     def registries(self, name: str) -> dict[str, Any]:
         """What ZenML's and MLflow's registries say of a model."""
+        (self.folder / "ask.py").write_text(ASK)  # a file, since ZenML takes its folder for the source root
+        command = [sys.executable, "ask.py", name]
         done = subprocess.run(
-            [sys.executable, "-c", ASK, name], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
+            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
         )
         line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED ")), None)
         assert line, done.stderr

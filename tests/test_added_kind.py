@@ -32,8 +32,19 @@ def test_a_kind_is_one_file_of_under_thirty_lines(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "credence", tmp_path / "credence", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(ROOT / "tests" / "test_contracts.py", tmp_path)
     (tmp_path / "credence" / "models" / "forest.py").write_text(FOREST)
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", "forest and not random", "test_contracts.py"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-k",
+        "forest and not random",
+        "test_contracts.py",
+    ]
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-2000:]
-    assert " passed" in ran.stdout and "skipped" not in ran.stdout
+    assert " passed" in ran.stdout
+    assert "skipped" not in ran.stdout
     assert int(ran.stdout.rsplit(" passed", 1)[0].split()[-1]) >= 15

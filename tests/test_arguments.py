@@ -19,7 +19,9 @@ def test_without_flags_it_trains_the_bundled_example() -> None:
 
 
 def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
-    args = arguments(["--set", "gate.margin=0.02", "--set", "columns.positive=yes", "--set", "models=[{kind: logistic}]"], STACKS)
+    args = arguments(
+        ["--set", "gate.margin=0.02", "--set", "columns.positive=yes", "--set", "models=[{kind: logistic}]"], STACKS
+    )
     assert args.overrides == {"gate.margin": 0.02, "columns.positive": "yes", "models": [{"kind": "logistic"}]}
 
 

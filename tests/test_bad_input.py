@@ -7,7 +7,9 @@ import pytest
 
 import run
 
-GOOD = "age,plan,churn\n" + "".join(f"{20 + i % 50},{'ab'[i % 2]},{'yes' if i % 3 == 0 else 'no'}\n" for i in range(120))
+GOOD = "age,plan,churn\n" + "".join(
+    f"{20 + i % 50},{'ab'[i % 2]},{'yes' if i % 3 == 0 else 'no'}\n" for i in range(120)
+)
 TASK = """question: Does the customer leave?
 source: {{kind: csv, path: {path}}}
 columns: {{label: churn, positive: yes}}
@@ -163,5 +165,3 @@ def test_a_row_of_a_million_characters_is_no_mistake(place: Path, capsys: pytest
     path = task(place, content, **{"positive: yes": "positive: yes, text: text", "kind: logistic": "kind: tfidf"})
     assert run.main(["--task", path, "--dry-run"]) == 0
     assert "121" in capsys.readouterr().out
-
-

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credence.draft.answers import read_answers
 from credence.calibration import Calibration
 from credence.checks import Checks
-from credence.draft.column_roles import column_roles, is_text
 from credence.draft import Draft, draft, from_arguments, task_name
+from credence.draft.answers import read_answers
+from credence.draft.column_roles import column_roles, is_text
 from credence.errors import BadInput
 from credence.plan import plan
 from credence.rows import Columns, canonical

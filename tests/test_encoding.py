@@ -64,7 +64,9 @@ def test_a_missing_date_gets_medians_and_flags() -> None:
     days = np.array(["2020-03-02", "2020-03-04", "NaT"], dtype="datetime64[ns]")
     date = Date()
     found = date.fit_transform(days, NO[:3])
-    assert np.isfinite(found).all() and found[2, 0] == found[:2, 0].mean() and found[2, 1] == 1
+    assert np.isfinite(found).all()
+    assert found[2, 0] == found[:2, 0].mean()
+    assert found[2, 1] == 1
 
 
 def test_seconds_and_nanoseconds_are_the_same_date() -> None:
@@ -91,11 +93,16 @@ def test_target_shares_come_from_other_rows() -> None:
 
 
 def test_target_shares_are_shrunk_and_the_new_gets_the_overall_share() -> None:
-    names, y = colours(*["often"] * 90, *["twice"] * 2, *["other"] * 8), np.array([1] * 60 + [0] * 30 + [1] * 2 + [0] * 8)
+    names, y = (
+        colours(*["often"] * 90, *["twice"] * 2, *["other"] * 8),
+        np.array([1] * 60 + [0] * 30 + [1] * 2 + [0] * 8),
+    )
     target = Target(seed=0)
     target.fit_transform(names, y)
     often, twice, new = target.transform(colours("often", "twice", "never"))[:, 0]
-    assert often == pytest.approx(2 / 3, abs=0.02) and new == pytest.approx(0.62) and twice <= 1
+    assert often == pytest.approx(2 / 3, abs=0.02)
+    assert new == pytest.approx(0.62)
+    assert twice <= 1
 
 
 @pytest.mark.parametrize(("encode", "expected"), [("auto", Target), ("onehot", OneHot), ("target", Target)])
@@ -135,15 +142,20 @@ def test_numbers_are_finite_scaled_and_the_same_alone_and_together(values: np.nd
     np.testing.assert_array_equal(Z[:1], encoding.transform({"a": values[:1]}))
     if scale:
         binary = np.isin(Z, (0.0, 1.0)).all(0)
-        assert (np.abs(Z.mean(0))[~binary] < 1e-6).all() and (Z.std(0)[~binary] < 1 + 1e-6).all()
+        assert (np.abs(Z.mean(0))[~binary] < 1e-6).all()
+        assert (Z.std(0)[~binary] < 1 + 1e-6).all()
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=30), st.lists(st.none() | st.text(max_size=3), max_size=9))
+@given(
+    st.lists(st.none() | st.text(max_size=3), min_size=4, max_size=30),
+    st.lists(st.none() | st.text(max_size=3), max_size=9),
+)
 def test_any_category_at_all_is_answered_for(seen: list[str | None], asked: list[str | None]) -> None:
     y = np.arange(len(seen)) % 2
     for encode in ("onehot", "target"):
         encoding = Encoding(encode=encode)  # type: ignore[arg-type]
         width = encoding.fit_transform({"c": colours(*seen)}, y).shape[1]
         found = encoding.transform({"c": colours(*asked)})
-        assert found.shape == (len(asked), width) and np.isfinite(found).all()
+        assert found.shape == (len(asked), width)
+        assert np.isfinite(found).all()

@@ -89,7 +89,9 @@ def test_public_functions_say_what_they_do() -> None:
         for file in files(folder):
             for node in ast.parse(file.read_text()).body:
                 if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
-                    assert ast.get_docstring(node), f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has no docstring"
+                    assert ast.get_docstring(node), (
+                        f"{file.relative_to(ROOT)}:{node.lineno} {node.name} has no docstring"
+                    )
 
 
 def test_nothing_of_ours_is_pickled() -> None:
@@ -131,7 +133,9 @@ def test_links_of_the_documentation_lead_somewhere() -> None:
 
 
 def test_the_lock_covers_every_dependency() -> None:
-    locked = {line.split("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line}
+    locked = {
+        line.split("==")[0].lower() for line in (ROOT / "requirements.lock").read_text().splitlines() if "==" in line
+    }
     declared = re.findall(r'^  "([A-Za-z0-9_.-]+)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert {d.lower().replace("_", "-") for d in declared} <= locked
 

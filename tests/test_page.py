@@ -8,14 +8,13 @@ import pytest
 from evaluated import TASK, findings, part, predictor, report, verdict
 from matplotlib.figure import Figure
 
-from credence.report import ink, plots
 from credence.checks import Finding, Findings
 from credence.explain import importance
 from credence.gate import Gate
 from credence.gate.guards import Guard
+from credence.report import build_report, ink, plots
 from credence.report.page import figures, render, tables, tiles
 from credence.report.prose import calibrated, doubted, headline, recalibrated, spent
-from credence.report import build_report
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 FIGURES = {

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credence.metrics import score
 from credence.report.curves import Answers
 from credence.report.intervals import measures
-from credence.metrics import score
 from credence.report.reliability import by_chance, calibration_error, cox, equal_mass, equal_width, murphy, simulate
 from credence.uncertainty import Array, logit, sigmoid
 

@@ -7,9 +7,9 @@ import pytest
 from evaluated import KINDS, part, predictor, report
 
 from credence.gate import Gate
-from credence.report.intervals import Measure, measures
 from credence.metrics import METRICS, score
 from credence.report import Candidate, Report, build_report
+from credence.report.intervals import Measure, measures
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Folds, and what happens inside them: nothing of a held-out row may reach the model that is to answer it."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from credence.models.hist_gradient_boosting import HistGradientBoosting
 from credence.models.lightgbm import LightGBM
 from credence.models.logistic import Logistic
 from credence.models.random_forest import RandomForest
+from credence.rows import Columns, canonical, inputs
 from credence.tabular import TabularModel
 
 OPTIONS: list[dict[str, Any]] = [
@@ -41,7 +44,9 @@ def table(n: int, seed: int = 0, rare: float = 0.5) -> tuple[pd.DataFrame, Any]:
     town = rng.choice([f"t{i}" for i in range(25)], n).astype(object)
     near = a + 0.01 * rng.normal(size=n)
     hole = np.where(rng.random(n) < 0.2, np.nan, b)
-    return pd.DataFrame({"a": a, "near": near, "hole": hole, "noise": rng.normal(size=n), "town": town, "group": "all"}), y
+    return pd.DataFrame(
+        {"a": a, "near": near, "hole": hole, "noise": rng.normal(size=n), "town": town, "group": "all"}
+    ), y
 
 
 def poisoned(X: pd.DataFrame, y: Any, held: Any, rng: np.random.Generator) -> tuple[pd.DataFrame, Any]:
@@ -84,7 +89,8 @@ def test_out_of_fold_is_what_the_fold_s_own_model_says() -> None:
 def test_one_fold_is_one_fit_on_all_rows_and_has_no_out_of_fold() -> None:
     X, y = table(60)
     model = Logistic(folds=1).fit(X, y)
-    assert model.draws(X).shape == (1, 60) and model.out_of_fold() is None
+    assert model.draws(X).shape == (1, 60)
+    assert model.out_of_fold() is None
 
 
 def test_fewer_folds_where_an_answer_is_rare() -> None:
@@ -110,17 +116,20 @@ def test_collinear_columns_go_and_the_others_stay() -> None:
     X, y = table(200)
     member = Logistic(folds=1, drop_collinear=5.0).fit(X, y)._members[0]
     left = [member.encoding.origin[i] for i in member.kept]
-    assert len({"a", "near"} & set(left)) == 1 and {"noise", "hole", "town"} <= set(left)
+    assert len({"a", "near"} & set(left)) == 1
+    assert {"noise", "hole", "town"} <= set(left)
 
 
 def test_selection_keeps_so_many_columns_and_the_one_that_matters() -> None:
     X, y = table(300)
     member = Logistic(folds=1, select=2).fit(X.drop(columns="near"), y)._members[0]
-    assert len(member.kept) == 2 and "a" in {member.encoding.origin[i] for i in member.kept}
+    assert len(member.kept) == 2
+    assert "a" in {member.encoding.origin[i] for i in member.kept}
 
 
 def test_holes_reach_learners_that_split_on_them_unless_something_needs_them_filled() -> None:
-    assert HistGradientBoosting()._encoding().raw and not RandomForest()._encoding().raw
+    assert HistGradientBoosting()._encoding().raw
+    assert not RandomForest()._encoding().raw
     assert not HistGradientBoosting(resample="smote")._encoding().raw
 
 
@@ -136,7 +145,8 @@ def test_defaults_learn_and_are_roughly_calibrated(kind: str) -> None:
     probe, truth = table(400, seed=3)
     fewer = {"folds": 2} | ({"inner": 2} if kind == "stacking" else {})
     p = find("models", kind)(**fewer).fit(X, y).draws(probe).mean(0)
-    assert roc_auc_score(truth, p) > 0.9 and log_loss(p, truth) < 0.45
+    assert roc_auc_score(truth, p) > 0.9
+    assert log_loss(p, truth) < 0.45
 
 
 def test_lines_bend_where_the_truth_does_and_explanations_follow() -> None:
@@ -146,7 +156,8 @@ def test_lines_bend_where_the_truth_does_and_explanations_follow() -> None:
     bent, straight = Logistic(folds=2).fit(X, y), Logistic(folds=2, knots=0).fit(X, y)
     assert log_loss(bent.draws(X).mean(0), y) < log_loss(straight.draws(X).mean(0), y) - 0.1
     found = bent.explain(pd.DataFrame({"x": [-3.0, 0.0, 3.0], "noise": 0.0, "group": "all"}))
-    assert found is not None and found["x"][1] < min(found["x"][0], found["x"][2]) - 2
+    assert found is not None
+    assert found["x"][1] < min(found["x"][0], found["x"][2]) - 2
 
 
 def test_lightgbm_stops_early_on_rows_of_its_own_fold() -> None:
@@ -161,25 +172,20 @@ def test_forests_do_not_pretend_to_explain_log_odds() -> None:
 
 
 def test_nothing_heavy_is_imported_for_serving() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys, credence.models.voting, credence.models.tfidf; print({'torch', 'skops', 'imblearn', 'shap'} & set(sys.modules))"
+    heavy = "{'torch', 'skops', 'imblearn', 'shap', 'optuna'}"
+    code = f"import sys, credence.models.voting, credence.models.tfidf; print({heavy} & set(sys.modules))"
     root = Path(__file__).parent.parent
     ran = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
 
 
 def test_real_data_with_real_mess(shared_data: Path, tmp_path: Path) -> None:
-    raw = pd.read_csv(shared_data / "heart_cleveland" / "processed.cleveland.data", header=None, dtype=str)
-    from credence.rows import Columns, canonical, inputs
-
-    raw = raw if not raw.iloc[0, 0].isalpha() else raw.iloc[1:].reset_index(drop=True)
-    raw.columns = [f"c{i}" for i in raw.columns]
-    rows = canonical(raw, Columns(label=str(raw.columns[-1]), positive=["1", "2", "3", "4"]))
+    raw = pd.read_csv(shared_data / "heart_cleveland" / "processed.cleveland.data", dtype=str)
+    rows = canonical(raw, Columns(label="Target", positive=["1", "2", "3", "4"]))
     X, y = inputs(rows), rows["label"].to_numpy()
     model = Logistic().fit(X, y)
     unseen = model.out_of_fold()
-    assert unseen is not None and roc_auc_score(y, unseen) > 0.88
+    assert unseen is not None
+    assert roc_auc_score(y, unseen) > 0.88
     model.save(tmp_path)
     np.testing.assert_array_equal(Model.load(tmp_path).draws(X), model.draws(X))

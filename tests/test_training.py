@@ -55,13 +55,25 @@ def test_a_touched_file_of_the_package_trains_again(project: Project) -> None:
 def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path: Path) -> None:
     """A weak first champion is surely beaten by a stronger one, which then replaces it in both registries."""
     data = tmp_path / "signal.csv"
-    rows = ["x,z,answer"] + [f"{i % 97},{(i * 31) % 89},{'yes' if (i % 97 > 48) != ((i * 31) % 89 > 44) else 'no'}" for i in range(3000)]
+    rows = ["x,z,answer"] + [
+        f"{i % 97},{(i * 31) % 89},{'yes' if (i % 97 > 48) != ((i * 31) % 89 > 44) else 'no'}" for i in range(3000)
+    ]
     data.write_text("\n".join(rows))
-    weak = project.run("--data", str(data), "--label", "answer", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 1, max_iter: 3}]")
+    weak = project.run(
+        "--data",
+        str(data),
+        "--label",
+        "answer",
+        "--no-deploy",
+        "--set",
+        "models=[{kind: hist_gradient_boosting, folds: 1, max_iter: 3}]",
+    )
     assert weak.returncode == 0, weak.stdout + weak.stderr
     assert (project.folder / "tasks" / "signal.yaml").is_file()
     assert "promote: " in weak.stdout
-    strong = project.run("--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]")
+    strong = project.run(
+        "--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]"
+    )
     assert strong.returncode == 0, strong.stdout + strong.stderr
     assert "promote: " in strong.stdout
     state = project.registries("signal")

@@ -8,15 +8,15 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.stats import binomtest, norm
 
-from credence.gate import guards
 from credence.bootstrap import Weights, left_out, weights
+from credence.gate import guards
 from credence.gate.guards import Guard
-from credence.kinds import Strict
-from credence.metrics import METRICS, Bools, Estimate, Name, estimate
-from credence.operating_point import NEUTRAL
 from credence.gate.paired import POWER, Paired, left_after, spent
 from credence.gate.rules import Findings, decide
 from credence.gate.verdict import Outcome, Side, Verdict
+from credence.kinds import Strict
+from credence.metrics import METRICS, Bools, Estimate, Name, estimate
+from credence.operating_point import NEUTRAL
 
 __all__ = ["Gate", "Guard", "Side", "Verdict", "detectable", "judge"]
 LITTLE = 0.1

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credence.bootstrap import AT_ONCE, Keys, Weights, clusters, left_out
+from credence.gate.paired import Paired
 from credence.kinds import Strict
 from credence.metrics import Answers, Bools, bins, in_units, score
-from credence.gate.paired import Paired
 from credence.uncertainty import Array
 
 LUCK = 1000

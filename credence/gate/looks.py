@@ -16,7 +16,7 @@ class Looks(Strict):
     times: dict[str, int] = {}
 
     def before(self, row_ids: pd.Series, challenger: str, champion: str | None) -> int:
-        """How many looks these rows have given: their mean, rounded up. Looking at the same pair again shows nothing new."""
+        """How many looks these rows have given: their mean, rounded up. The same pair again shows nothing new."""
         pair, rows = _pair(challenger, champion), row_ids.map(hash_of)
         counts = rows.map(lambda r: self.times.get(r, 0))
         looks = math.ceil(counts.mean()) if len(counts) else 0

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from math import isnan
 
-from credence.metrics import METRICS, Estimate, in_units
 from credence.gate.paired import Paired
 from credence.gate.verdict import Outcome
+from credence.metrics import METRICS, Estimate, in_units
 
 Decision = tuple[Outcome, str]
 

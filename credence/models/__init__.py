@@ -25,7 +25,7 @@ class NotFitted(RuntimeError):
 class Model(BaseModel):
     """Fields are the hyper-parameters, with their defaults and bounds; anything learned is private.
 
-    X holds the typed inputs of `rows.inputs`: float, datetime or object columns (or the one column `text`), and `group`.
+    X holds the typed inputs of `rows.inputs`: float, datetime or object columns (or the column `text`), and `group`.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
@@ -48,7 +48,7 @@ class Model(BaseModel):
         return self._fit_seconds
 
     def out_of_fold(self) -> Array | None:
-        """Probabilities of yes for the training rows, each from a member that did not learn from it; None without folds."""
+        """Probabilities of yes for the training rows, each from a member that has not seen it; None without folds."""
         return None
 
     def draws(self, X: pd.DataFrame) -> Array:
@@ -109,4 +109,6 @@ def refuse_other_inputs(model: Model, text: bool, where: str = "") -> None:
     """A text model needs the text column, a tabular one needs columns."""
     if model.reads != "both" and (model.reads == "text") != text:
         wants, got = ("text", "columns") if model.reads == "text" else ("columns", "one text column")
-        raise BadInput(f"{where}{model.kind()!r} reads {wants}, but the input is {got}; choose another kind, or set columns.text.")
+        raise BadInput(
+            f"{where}{model.kind()!r} reads {wants}, but the input is {got}; choose another kind, or set columns.text."
+        )

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.report import curves
 from credence.bootstrap import weights
 from credence.calibration import Bools
 from credence.gate import Gate
-from credence.report.intervals import Measure, measures, scored
 from credence.kinds import Strict
 from credence.metrics import METRICS
 from credence.predictor import Predictor
+from credence.report import curves
+from credence.report.intervals import Measure, measures, scored
 from credence.report.reliability import Bin, Chance, by_chance, calibration_error, cox, murphy
 from credence.report.sections import Conformal, Cost, Group, Operating, Uncertainty, by_group, milliseconds
 from credence.report.selective import risk_curve, selective
-from credence.uncertainty import Array, split
 from credence.report.wording import number
+from credence.uncertainty import Array, split
 
 RESAMPLES = 1000
 SCORES = ("accuracy", "balanced_accuracy", "f1", "auroc", "auprc", "log_loss", "brier")

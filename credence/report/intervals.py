@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from credence.kinds import Strict
 from credence.metrics import METRICS, estimate
 from credence.report.selective import Statistic
-from credence.uncertainty import Array
 from credence.report.wording import span, spread
+from credence.uncertainty import Array
 
 CELLS_AT_ONCE = 4_000_000
 LEVEL = 0.95

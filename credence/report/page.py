@@ -9,13 +9,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from credence.report import ink, plots
 from credence.checks import Findings
-from credence.report.intervals import Measure
-from credence.metrics import METRICS
-from credence.report.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
-from credence.report import Report
 from credence.gate.verdict import Verdict
+from credence.metrics import METRICS
+from credence.report import Report, ink, plots
+from credence.report.intervals import Measure
+from credence.report.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
 from credence.report.wording import number, percent, plural
 
 TEMPLATES = Path(__file__).parent / "templates"

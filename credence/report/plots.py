@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from credence.report.ink import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
-from credence.report.intervals import Measure
 from credence.metrics import METRICS
 from credence.report import Report
+from credence.report.ink import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
+from credence.report.intervals import Measure
 from credence.report.sections import Operating
 from credence.report.wording import number, percent
 

@@ -2,9 +2,9 @@
 
 from credence.checks import Findings
 from credence.explain import raw_name
+from credence.gate.verdict import Verdict
 from credence.metrics import METRICS
 from credence.report import Report
-from credence.gate.verdict import Verdict
 from credence.report.wording import number, percent, plural
 
 TITLES = {

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.report.curves import Answers
 from credence.kinds import Strict
+from credence.report.curves import Answers
 from credence.report.selective import Statistic
 from credence.uncertainty import Array, logit, sigmoid
 

@@ -8,9 +8,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credence.calibration import Bools
-from credence.report.intervals import Measure, finite, scored
 from credence.kinds import Strict
 from credence.predictor import Predictor
+from credence.report.intervals import Measure, finite, scored
 from credence.uncertainty import Array, interval, split
 
 FEW_ROWS = 30

@@ -1,0 +1,35 @@
+"""Dates as people write them, and which of two small numbers is the day."""
+
+import re
+
+import pandas as pd
+
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+NUMERIC = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+NAMED = rf"(?:[a-z]{{3,9}}, ?)?(?:\d{{1,2}}[ -]{MONTH},?[ -]\d{{2,4}}|{MONTH} \d{{1,2}},? \d{{4}})"
+DATE = re.compile(rf"(?:{NUMERIC}|{NAMED})(?:(?:T|,? )\d{{1,2}}:\d{{2}}.*)?", re.IGNORECASE)
+YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.]\d{2,4}(?!\d)")
+
+
+def reads_as_dates(words: pd.Series) -> bool:
+    """Whether there are words, and all of them look like dates."""
+    return bool(len(words)) and bool(words.map(lambda word: DATE.fullmatch(word) is not None).all())
+
+
+def dates(words: pd.Series) -> pd.Series:
+    """Words as UTC moments without a zone, NaT where one is no date; the day comes first where the column shows it."""
+    found = pd.to_datetime(words, errors="coerce", format="mixed", dayfirst=_day_first(words.dropna()), utc=True)
+    return found.dt.tz_localize(None)
+
+
+def is_ambiguous(word: str) -> bool:
+    """Whether day and month could be swapped, as in 03/02/2024; alone, such a word tells no date."""
+    found = YEAR_LAST.match(word.strip())
+    return found is not None and found[1] != found[3] and max(int(found[1]), int(found[3])) <= 12
+
+
+def _day_first(words: pd.Series) -> bool:
+    """By the numbers above 12; where there are none, dots are European and all else American."""
+    found = [m for word in words.unique() if (m := YEAR_LAST.match(word))]
+    first, second = sum(int(m[1]) > 12 for m in found), sum(int(m[3]) > 12 for m in found)
+    return first > second if first != second else any(m[2] == "." for m in found)

@@ -1,0 +1,53 @@
+"""Numbers as people write them: 1,234.5 or 1.234,5 or 1 234,5, with a currency or a unit that the whole column shares."""
+
+import re
+
+import pandas as pd
+
+ZERO_FIRST = re.compile(r"^[-+]?0\d")
+CURRENCY = r"[$€£¥₹₽₩₺₪฿₫₴₱₦]|US\$|(?:USD|EUR|GBP|CHF|JPY|CNY|INR)\b"
+UNIT = rf"[%‰°]?[CF]?|{CURRENCY}|[^\W\d_]{{1,12}}[²³.]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
+WRITTEN = re.compile(
+    rf"(?P<owed>\()?(?P<minus>[-−]?)\s?(?P<currency>{CURRENCY})?\s?(?P<less>[-−]?)"
+    rf"(?P<digits>\d[\d.,' ]*(?<! )|[.,]\d+)(?P<unit>\s?(?:{UNIT}))(?(owed)\))"
+)
+BLANKS, QUOTES = re.compile("[\u00a0\u2007\u2009\u202f]"), re.compile("[\u2019\u02bc]")
+SEPARATORS = (("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", "."), ("'", ","))
+
+
+def numbers(words: pd.Series) -> pd.Series | None:
+    """Words as float64, where all of them are numbers written in one way; else None.
+
+    Which mark sets off thousands is decided for the column as a whole: 1,5 beside 1,234 means a decimal comma. A unit
+    counts where every word carries it; 12.5 % is read as 12.5. Codes such as 00123 would lose their zeros: no numbers.
+    """
+    if not len(words) or words.str.match(ZERO_FIRST).any():
+        return None
+    plain = pd.to_numeric(words, errors="coerce").astype("float64")
+    return plain if plain.notna().all() else _written(words)
+
+
+def _written(words: pd.Series) -> pd.Series | None:
+    if not WRITTEN.fullmatch(_spelled(words.iloc[0])):  # most columns of words are told by their first
+        return None
+    found = words.map(lambda word: WRITTEN.fullmatch(_spelled(word)))
+    if found.isna().any() or len({(m["currency"], m["unit"].strip()) for m in found}) > 1:
+        return None
+    digits = found.map(lambda m: m["digits"])
+    if digits.str.match(ZERO_FIRST).any():
+        return None
+    sign = found.map(lambda m: -1.0 if m["owed"] or m["minus"] or m["less"] else 1.0)
+    return next((value * sign for marks in SEPARATORS if (value := _parsed(digits, *marks)) is not None), None)
+
+
+def _spelled(word: str) -> str:
+    return QUOTES.sub("'", BLANKS.sub(" ", word))
+
+
+def _parsed(digits: pd.Series, group: str, decimal: str) -> pd.Series | None:
+    """The values, where all digits are set off by these marks."""
+    whole = rf"\d{{1,3}}(?:{re.escape(group)}\d{{3}})+|\d+" if group else r"\d+"
+    if not digits.str.fullmatch(rf"(?:{whole})?(?:{re.escape(decimal)}\d+)?").all():
+        return None
+    bare = digits.str.replace(group, "", regex=False) if group else digits
+    return bare.str.replace(decimal, ".", regex=False).astype("float64")

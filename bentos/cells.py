@@ -4,6 +4,7 @@ from typing import Any
 
 import pandas as pd
 
+from credence.dates import is_ambiguous
 from credence.schema import MISSING, Column, Kind
 
 LARGEST = 1e30
@@ -20,6 +21,8 @@ def cast(column: Column, value: Any) -> Cell:
     if value is None or (column.kind in ("category", "date") and _says_missing(value)):
         _refuse_missing(column, value)
         return None
+    if column.kind == "date" and isinstance(value, str) and is_ambiguous(value):
+        raise ValueError(f"expected a date with the year first, for {shown(value)} could be read in two ways")
     if not _fits(column, value):
         raise ValueError(f"expected {NOUNS[column.kind]}, not {shown(value)}")
     if isinstance(value, (int, float)) and not abs(value) <= LARGEST:

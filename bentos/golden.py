@@ -7,10 +7,9 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from bentos.schema import raw_name
 from credence.kinds import Strict
 from credence.predictor import Predictor
-from credence.rows import NOBODY
+from credence.rows import NOBODY, raw_name
 from credence.schema import Column
 
 TOLERANCE = 1e-9

@@ -16,7 +16,7 @@ from starlette.requests import Request
 
 from bentos.cells import cast, cast_group
 from credence.predictor import Facts
-from credence.rows import EVERYONE, NOBODY, RESERVED, plain
+from credence.rows import EVERYONE, NOBODY, plain, raw_name
 from credence.schema import Column, Schema
 
 MOST_ROWS = 10_000
@@ -108,11 +108,6 @@ def rows_model(row: type[BaseModel], facts: Facts) -> type[BaseModel]:
 
 def _some(default: Any) -> Any:
     return Field(default, min_length=1, max_length=MOST_ROWS)
-
-
-def raw_name(name: str) -> str:
-    """The name of an input column in the raw table: `rows.internal` undone."""
-    return name[:-1] if name.endswith("_") and name[:-1] in RESERVED else name
 
 
 def _field(column: Column) -> Any:

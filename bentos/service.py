@@ -23,7 +23,6 @@ from bentos.schema import (
     Explanation,
     Refusal,
     answers,
-    raw_name,
     read_facts,
     row_model,
     rows_model,
@@ -33,6 +32,7 @@ from bentos.settings import Settings
 from credence.errors import BadInput, did_you_mean
 from credence.explain import explain_rows
 from credence.predictor import Predictor
+from credence.rows import raw_name
 
 PINNED = Path(__file__).parent / "bento.json"
 TIMEOUT = 10

@@ -9,13 +9,13 @@ import markdown
 import pandas as pd
 
 from credence.checks import Findings
-from credence.explain import raw_name
 from credence.gate.verdict import Verdict
 from credence.metrics import METRICS
 from credence.predictor import Predictor
 from credence.report import Report
 from credence.report.page import cell, environment, tables
 from credence.report.prose import calibrated, doubted, headline, missing, recalibrated, spent
+from credence.rows import raw_name
 from credence.schema import Kind
 
 LONGEST_EXAMPLE = 160

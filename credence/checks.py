@@ -188,7 +188,7 @@ def id_like(name: object, values: pd.Series) -> str | None:
     there = values.dropna()
     if len(there) < ENOUGH or pd.api.types.is_datetime64_any_dtype(values):
         return None
-    words, distinct = _words(str(name)), there.nunique()
+    words, distinct = name_words(str(name)), there.nunique()
     named = bool(words & ID_WORDS) or bool(words & ROW_WORDS and words & COUNTED) or words == {"unnamed"}
     if pd.api.types.is_object_dtype(values):
         lone = distinct == len(there) and words_in(there) < 6
@@ -211,7 +211,7 @@ def _named(named: bool, distinct: int, there: pd.Series) -> str | None:
     return "looks like an id" if named and distinct >= 0.9 * len(there) else None
 
 
-def _words(name: str) -> set[str]:
+def name_words(name: str) -> set[str]:
     """CustomerId, customer_id and "customer ID" hold the words customer and id."""
     return {w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 

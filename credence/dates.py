@@ -8,7 +8,7 @@ MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 NUMERIC = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
 NAMED = rf"(?:[a-z]{{3,9}}, ?)?(?:\d{{1,2}}[ -]{MONTH},?[ -]\d{{2,4}}|{MONTH} \d{{1,2}},? \d{{4}})"
 DATE = re.compile(rf"(?:{NUMERIC}|{NAMED})(?:(?:T|,? )\d{{1,2}}:\d{{2}}.*)?", re.IGNORECASE)
-YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.]\d{2,4}(?!\d)")
+YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")
 
 
 def reads_as_dates(words: pd.Series) -> bool:
@@ -18,14 +18,26 @@ def reads_as_dates(words: pd.Series) -> bool:
 
 def dates(words: pd.Series) -> pd.Series:
     """Words as UTC moments without a zone, NaT where one is no date; the day comes first where the column shows it."""
-    found = pd.to_datetime(words, errors="coerce", format="mixed", dayfirst=_day_first(words.dropna()), utc=True)
-    return found.dt.tz_localize(None)
+    first = _day_first(words.dropna())
+    ordered = words.map(lambda word: _year_first(word, first), na_action="ignore")
+    return pd.to_datetime(ordered, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
 
 
 def is_ambiguous(word: str) -> bool:
     """Whether day and month could be swapped, as in 03/02/2024; alone, such a word tells no date."""
     found = YEAR_LAST.match(word.strip())
     return found is not None and found[1] != found[3] and max(int(found[1]), int(found[3])) <= 12
+
+
+def _year_first(word: str, day_first: bool) -> str:
+    """2024-01-31 for 31/1/2024, which pandas would read slowly, and in either order as it comes."""
+    if not (found := YEAR_LAST.match(word)):
+        return word
+    one, other, year = int(found[1]), int(found[3]), found[4]
+    month, day = (other, one) if day_first else (one, other)
+    month, day = (day, month) if month > 12 else (month, day)
+    century = "" if len(year) == 4 else "19" if int(year) > 68 else "20"
+    return f"{century}{year}-{month:02}-{day:02}{word[found.end() :]}"
 
 
 def _day_first(words: pd.Series) -> bool:

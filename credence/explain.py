@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from credence.bootstrap import weights
 from credence.predictor import Predictor
-from credence.rows import RESERVED, inputs, internal
+from credence.rows import inputs, internal, raw_name
 from credence.uncertainty import Array, logit
 
 Explanation = list[tuple[str, float]]
@@ -65,11 +65,6 @@ def contributions(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame | No
     """The model's exact contributions to the calibrated log-odds, shape (rows, columns or words), or None."""
     found = predictor.model.explain(predictor.facts.schema_.select(rows))
     return None if found is None else found * predictor.facts.scaling.slope
-
-
-def raw_name(name: str) -> str:
-    """What the raw data and requests call an input column: the inverse of `rows.internal`."""
-    return name[:-1] if name[:-1] in RESERVED and internal(name[:-1]) == name else name
 
 
 def reference_mean(predictor: Predictor) -> float:

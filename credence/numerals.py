@@ -6,22 +6,23 @@ import pandas as pd
 
 ZERO_FIRST = re.compile(r"^[-+]?0\d")
 CURRENCY = r"[$€£¥₹₽₩₺₪฿₫₴₱₦]|US\$|(?:USD|EUR|GBP|CHF|JPY|CNY|INR)\b"
-UNIT = rf"[%‰°]?[CF]?|{CURRENCY}|[^\W\d_]{{1,12}}[²³.]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
+UNIT = rf"%|‰|°[CF]?|{CURRENCY}|[^\W\d_]{{1,12}}[²³.]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
 WRITTEN = re.compile(
     rf"(?P<owed>\()?(?P<minus>[-−]?)\s?(?P<currency>{CURRENCY})?\s?(?P<less>[-−]?)"
-    rf"(?P<digits>\d[\d.,' ]*(?<! )|[.,]\d+)(?P<unit>\s?(?:{UNIT}))(?(owed)\))"
+    rf"(?P<digits>\d[\d.,' ]*(?<! )|[.,]\d+)(?P<unit>\s?(?:{UNIT})|)(?(owed)\))"
 )
 BLANKS, QUOTES = re.compile("[\u00a0\u2007\u2009\u202f]"), re.compile("[\u2019\u02bc]")
 SEPARATORS = (("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", "."), ("'", ","))
 
 
-def numbers(words: pd.Series) -> pd.Series | None:
+def numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
     """Words as float64, where all of them are numbers written in one way; else None.
 
     Which mark sets off thousands is decided for the column as a whole: 1,5 beside 1,234 means a decimal comma. A unit
-    counts where every word carries it; 12.5 % is read as 12.5. Codes such as 00123 would lose their zeros: no numbers.
+    counts where every word carries it; 12.5 % is read as 12.5. Codes such as 00123 would lose their zeros and are no
+    numbers, unless `codes` says so.
     """
-    if not len(words) or words.str.match(ZERO_FIRST).any():
+    if not codes and (not len(words) or words.str.match(ZERO_FIRST).any()):
         return None
     plain = pd.to_numeric(words, errors="coerce").astype("float64")
     return plain if plain.notna().all() else _written(words)

@@ -4,11 +4,11 @@ import pandas as pd
 
 from credence.checks import Findings, examine
 from credence.gate import detectable
+from credence.report.wording import percent, plural
 from credence.rows import inputs
 from credence.schema import kind_of
 from credence.split import PARTS, assign
 from credence.task import Task
-from credence.report.wording import percent, plural
 
 DISPUTED = 0.06
 SHOWN = 12

@@ -12,6 +12,7 @@ from credence.kinds import Strict
 from credence.schema import Kind, typed
 
 RESERVED = ("row_id", "group", "label", "key", "origin", "when")
+TAKEN = {*RESERVED, "text"}
 EVERYONE, NOBODY = "all", "missing"
 
 
@@ -80,7 +81,7 @@ def _ids(raw: pd.Series) -> pd.Series:
 
 
 def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
-    """The typed input columns of a raw table. A name that rows reserve gets a trailing underscore."""
+    """The typed input columns of a raw table. Names that are taken are changed by `internal`."""
     if columns.text:
         return pd.DataFrame({"text": raw[columns.text].map(lambda t: "" if pd.isna(t) else str(t))})
     aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
@@ -91,8 +92,13 @@ def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS
 
 
 def internal(name: str) -> str:
-    """The name of an input column inside rows."""
-    return f"{name}_" if name in RESERVED else name
+    """The name of an input column inside rows: one that rows or text tasks use themselves gets an underscore more."""
+    return f"{name}_" if name.rstrip("_") in TAKEN else name
+
+
+def raw_name(name: str) -> str:
+    """The name of an input column in the raw table: `internal` undone."""
+    return name[:-1] if name.endswith("_") and name.rstrip("_") in TAKEN else name
 
 
 def inputs(rows: pd.DataFrame) -> pd.DataFrame:
@@ -154,12 +160,14 @@ def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: Helpers) -> Non
 
 def fingerprints(table: pd.DataFrame) -> list[str]:
     """Sixteen hexadecimal digits per row that depend on its content alone, so equal rows share them and always will."""
-    spelled = [table[c].map(_spelled).to_numpy() for c in sorted(table.columns, key=str)]
+    spelled = [_spelled(table[c]) for c in sorted(table.columns, key=str)]
     return [hash_of("\x1f".join(cells)) for cells in zip(*spelled, strict=True)]
 
 
-def _spelled(value: Any) -> str:
-    return repr(float(value)) if isinstance(value, (int, float, np.number)) else str(value)
+def _spelled(values: pd.Series) -> list[str]:
+    if pd.api.types.is_numeric_dtype(values):
+        return list(map(repr, values.astype("float64").tolist()))
+    return [repr(float(v)) if isinstance(v, (int, float, np.number)) else str(v) for v in values]
 
 
 def hash_of(text: str) -> str:

@@ -1,21 +1,20 @@
 """What every input column holds: learned on the training rows, kept in the predictor, asked of every request."""
 
-import re
 from typing import Any, Literal, Self
 
 import numpy as np
 import pandas as pd
 
+from credence.dates import dates, reads_as_dates
 from credence.errors import BadInput, did_you_mean
 from credence.kinds import Strict
+from credence.numerals import numbers
 
 Kind = Literal["number", "category", "date", "text"]
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "nat", "<na>", "#n/a"}
 MOST_CATEGORIES = 1000
 OPEN_SHARE = 0.01
 SLACK = 0.25
-ZERO_FIRST = re.compile(r"^[-+]?0\d")
-DATE = re.compile(r"^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ]\d{1,2}:\d{2}.*)?$")
 
 
 def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
@@ -28,11 +27,15 @@ def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
         return pd.to_datetime(raw, utc=True).dt.tz_localize(None)
     if pd.api.types.is_numeric_dtype(raw) and kind in (None, "number"):
         return _finite(raw.astype("float64"))
+    if pd.api.types.is_timedelta64_dtype(raw) and kind in (None, "number"):
+        return raw.dt.total_seconds()
     words = raw.map(_word)
     there = words.dropna()
-    if kind == "number" or (kind is None and _reads_as_number(there)):
-        return _finite(_numbers(words, raw.name))
-    if kind == "date" or (kind is None and len(there) and there.map(lambda w: bool(DATE.match(w))).all()):
+    if kind in (None, "number") and (found := _numbers(raw, words, codes=kind == "number")) is not None:
+        return _finite(found)
+    if kind == "number":
+        raise BadInput(_no_number(words, raw.name))
+    if kind == "date" or (kind is None and reads_as_dates(there)):
         return _dates(words, raw.name)
     return words.astype(object)
 
@@ -46,26 +49,33 @@ def _word(value: Any) -> str | None:
     return None if word.lower() in MISSING else word
 
 
-def _reads_as_number(words: pd.Series) -> bool:
-    """Codes such as 00123 are words: as numbers they would lose their zeros."""
-    if not len(words) or words.str.match(ZERO_FIRST).any():
-        return False
-    return bool(pd.to_numeric(words, errors="coerce").notna().all())
+def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
+    """The words as numbers, or None; true and false are 1 and 0 also where some are missing."""
+    there = words.notna().to_numpy()
+    flags = there.any() and raw[there].map(lambda value: isinstance(value, (bool, np.bool_))).all()
+    found = raw[there].astype("float64") if flags else numbers(words[there], codes)
+    if found is None:
+        return None
+    cells = np.full(len(raw), np.nan)
+    cells[there] = found
+    return pd.Series(cells, index=raw.index, name=raw.name)
 
 
-def _numbers(words: pd.Series, name: Any) -> pd.Series:
-    found = pd.to_numeric(words, errors="coerce").astype("float64")
-    wrong = found.isna() & words.notna()
-    if wrong.any():
-        raise BadInput(f"column {name!r}, row {int(np.argmax(wrong)) + 1}: {words[wrong].iloc[0]!r} is not a number.")
-    return found
+def _no_number(words: pd.Series, name: Any) -> str:
+    """The sentence about the first word that is no number; where each alone is one, about one unlike the others."""
+    there = words.notna().to_numpy() & pd.to_numeric(words, errors="coerce").isna().to_numpy()
+    alone = [i for i in np.flatnonzero(there) if numbers(words.iloc[[i]]) is None]
+    row = alone[0] if alone else int(np.argmax(there))
+    unlike = "" if alone else " written like the others"
+    return f"column {name!r}, row {row + 1}: {words.iloc[row]!r} is not a number{unlike}."
 
 
 def _dates(words: pd.Series, name: Any) -> pd.Series:
-    found = pd.to_datetime(words, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
+    found = dates(words)
     wrong = found.isna() & words.notna()
     if wrong.any():
-        raise BadInput(f"column {name!r}, row {int(np.argmax(wrong)) + 1}: {words[wrong].iloc[0]!r} is not a date.")
+        row, word = int(np.argmax(wrong)) + 1, words[wrong].iloc[0]
+        raise BadInput(f"column {name!r}, row {row}: {word!r} is not a date; expected one such as 2024-01-31.")
     return found
 
 

@@ -42,7 +42,7 @@ def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
     ],
 )
 def test_mistakes_are_told_in_a_sentence(argv: list[str], sentence: str) -> None:
-    with pytest.raises(BadInput, match=r"\S") as mistake:
+    with pytest.raises(BadInput, match=r"\w") as mistake:
         arguments(argv, STACKS)
     assert sentence in str(mistake.value)
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from credence.calibration import log_loss
-from credence.committee import best_weights, equal_weights, weighed
+from credence.tabular.committee import best_weights, equal_weights, weighed
 from credence.errors import BadInput
 from credence.kinds import ModelSpec
 from credence.models.stacking import Stacking

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from credence.encoding import MOST_ONEHOT, Date, Encoding, Number, OneHot, Target, cells
+from credence.tabular.encoding import MOST_ONEHOT, Date, Encoding, Number, OneHot, Target, cells
 
 NO = np.zeros(6, dtype=int)
 numbers = st.floats(-1e6, 1e6) | st.just(float("nan"))

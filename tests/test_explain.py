@@ -7,8 +7,9 @@ from evaluated import part, predictor, text_predictor
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.explain import WORDLESS, contributions, explain_rows, importance, raw_name, reference_mean
+from credence.explain import WORDLESS, contributions, explain_rows, importance, reference_mean
 from credence.predictor import Predictor
+from credence.rows import raw_name
 from credence.uncertainty import logit
 
 PLANTED = ["income", "debt", "home"]

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credence.folds import folds
-from credence.preparation import balanced, strongest, uncorrelated
+from credence.tabular.preparation import balanced, strongest, uncorrelated
 
 
 def normal(n: int, k: int, seed: int = 0) -> np.ndarray:

@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from credence.scorers import Linear, Panel, compact, grove
-from credence.trees import Nodes, Trees, write
+from credence.tabular.scorers import Linear, Panel, compact, grove
+from credence.tabular.trees import Nodes, Trees, write
 
 Z, Y = make_classification(400, 6, n_informative=4, n_redundant=0, random_state=0)
 Z[:, 2] = np.round(Z[:, 2], 1)

@@ -22,12 +22,12 @@ import bentos.service
 from bentos.cells import LARGEST, cast
 from bentos.golden import requests_of
 from bentos.lean import absent, without_needless_torch
-from bentos.schema import MOST_ROWS, describe, example_of, raw_name, row_model, table
+from bentos.schema import MOST_ROWS, describe, example_of, row_model, table
 from bentos.service import chosen
 from credence.errors import BadInput
 from credence.explain import explain_rows
 from credence.predictor import Predictor
-from credence.rows import internal
+from credence.rows import internal, raw_name
 from credence.schema import Column, typed
 
 ROOT = Path(__file__).parent.parent
@@ -380,7 +380,7 @@ def test_dates_become_what_canonical_rows_hold(moment: Any) -> None:
     assert found.iloc[0] == pd.Timestamp(moment)
 
 
-@pytest.mark.parametrize("name", ["label", "group", "row_id", "key", "origin", "when", "age", "a_b"])
+@pytest.mark.parametrize("name", ["label", "group", "row_id", "key", "origin", "when", "text", "age", "a_b"])
 def test_a_raw_name_is_found_again(name: str) -> None:
     assert raw_name(internal(name)) == name
 

@@ -10,10 +10,10 @@ import pytest
 import skops.io
 from sklearn.naive_bayes import GaussianNB
 
-from credence import weights
-from credence.encoding import Encoding
+from credence.tabular import weights
+from credence.tabular.encoding import Encoding
 from credence.errors import BadInput
-from credence.trees import Trees
+from credence.tabular.trees import Trees
 
 
 def test_plain_values_arrays_and_our_own_objects_come_back(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 from credence.checks import id_like, words_in
 from credence.kinds import Strict
 from credence.rows import plain
-from credence.schema import DATE, typed
+from credence.schema import kind_of, typed
 from credence.split import OWN_NAMES
 
 TEXT_WORDS = 5

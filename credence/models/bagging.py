@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from credence.models import Labels
-from credence.scorers import Panel, compact, grove
+from credence.tabular.scorers import Panel, compact, grove
 from credence.tabular import TabularModel
 from credence.uncertainty import Array
 

@@ -7,7 +7,7 @@ from sklearn.model_selection import train_test_split
 
 from credence.models import Labels
 from credence.models.hist_gradient_boosting import FEW_ROUNDS, PATIENCE, HistGradientBoosting
-from credence.trees import Trees
+from credence.tabular.trees import Trees
 from credence.uncertainty import Array
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
-from credence.encoding import Encoding
+from credence.tabular.encoding import Encoding
 from credence.models import Labels
 from credence.tabular import TabularModel
 

@@ -3,8 +3,8 @@
 import numpy as np
 from pydantic import Field
 
-from credence.committee import Committee, CommitteeModel, best_weights, equal_weights, log_odds
-from credence.encoding import Table
+from credence.tabular.committee import Committee, CommitteeModel, best_weights, equal_weights, log_odds
+from credence.tabular.encoding import Table
 from credence.folds import folds
 from credence.models import Labels
 from credence.tabular import part

@@ -1,7 +1,7 @@
 """Soft voting: several kinds answer, each a draw, and the probability is their mean."""
 
-from credence.committee import Committee, CommitteeModel
-from credence.encoding import Table
+from credence.tabular.committee import Committee, CommitteeModel
+from credence.tabular.encoding import Table
 from credence.models import Labels
 
 

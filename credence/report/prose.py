@@ -1,7 +1,7 @@
 """Titles and sentences that the page and the card share."""
 
 from credence.checks import Findings
-from credence.explain import raw_name
+from credence.rows import raw_name
 from credence.gate.verdict import Verdict
 from credence.metrics import METRICS
 from credence.report import Report

@@ -3,7 +3,8 @@
 import re
 from collections import Counter
 
-from credence.schema import DATE, MISSING
+from credence.dates import DATE
+from credence.schema import MISSING
 
 SAMPLE = 2000
 NAME = re.compile(r"[^\W\d][\w .:/()%#&'+-]{0,59}")
@@ -59,4 +60,4 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_date(cell: str) -> bool:
-    return bool(DATE.match(cell))
+    return DATE.fullmatch(cell) is not None

@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from credence.errors import BadInput
-from credence.schema import ZERO_FIRST
+from credence.numerals import ZERO_FIRST
 from credence.sources._dialect import Dialect, dialects
 from credence.sources._files import FileSource, text_of
 from credence.sources._header import has_header

@@ -11,12 +11,12 @@ import numpy as np
 from credence.errors import BadInput
 
 OURS = {
-    "Committee": "credence.committee",
-    "Date": "credence.encoding", "Encoding": "credence.encoding", "Number": "credence.encoding",
-    "OneHot": "credence.encoding", "Target": "credence.encoding",
-    "Linear": "credence.scorers", "Panel": "credence.scorers",
+    "Committee": "credence.tabular.committee",
+    "Date": "credence.tabular.encoding", "Encoding": "credence.tabular.encoding", "Number": "credence.tabular.encoding",
+    "OneHot": "credence.tabular.encoding", "Target": "credence.tabular.encoding",
+    "Linear": "credence.tabular.scorers", "Panel": "credence.tabular.scorers",
     "Member": "credence.tabular",
-    "Grove": "credence.trees", "Trees": "credence.trees",
+    "Grove": "credence.tabular.trees", "Trees": "credence.tabular.trees",
 }  # fmt: skip
 LONG = 2000
 

@@ -9,7 +9,7 @@ from sklearn import ensemble
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from credence.trees import Grove, Nodes, Trees, write
+from credence.tabular.trees import Grove, Nodes, Trees, write
 from credence.uncertainty import Array, logit, sigmoid
 
 

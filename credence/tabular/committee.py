@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field, field_validator
 from scipy.optimize import minimize
 
-from credence.encoding import Table
+from credence.tabular.encoding import Table
 from credence.errors import BadInput
 from credence.kinds import ModelSpec
 from credence.models import Labels

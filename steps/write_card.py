@@ -22,6 +22,7 @@ def write_card(
     report: Report, verdict: Verdict, findings: Findings, predictor: Predictor, test: pd.DataFrame, task: dict[str, Any]
 ) -> tuple[Annotated[HTMLString, "page"], Annotated[MarkdownString, "card"]]:
     """The report as one HTML page and the model card as Markdown, in the dashboard and in MLflow."""
+    report = report.model_copy(update={"version": predictor.facts.version})
     page = render(report, verdict, findings, task, importance(predictor, test))
     words = card(task, predictor, report, verdict, findings)
     record.text(page, "report.html")

@@ -105,7 +105,11 @@ def coverage(sets: Bools | None, y: NDArray[Any], alpha: float, calibrated_on: t
 def latency(milliseconds: float | None, limit: float | None) -> Guard:
     """Fails where a row takes longer than the limit."""
     if limit is None:
-        return Guard(name="latency", ok=True, message="no limit is set")
+        return Guard(name="latency", ok=True, message=_measured(milliseconds))
     if milliseconds is None:
         return Guard(name="latency", ok=False, message=f"the limit is {limit:g} ms per row, but no time was measured")
     return Guard(name="latency", ok=milliseconds <= limit, message=f"{milliseconds:.3g} ms per row, limit {limit:g} ms")
+
+
+def _measured(milliseconds: float | None) -> str:
+    return "no limit is set" if milliseconds is None else f"one row takes {milliseconds:.3g} ms; no limit is set"

@@ -1,6 +1,6 @@
 """Real tables beside a checkout, each drafted without YAML, against scikit-learn's defaults on the same rows.
 
-    python -m benchmarks.data_sets ../shared/data [--only churn] [--repeats 5] [--write docs/benchmarks.md]
+    python -m benchmarks.data_sets FOLDER [--only churn] [--repeats 5] [--write docs/benchmarks.md]
 
 Every repeat deals new parts (split.salt). The baselines learn from all rows that are not test rows, as a scikit-learn
 user's would; ours holds its calibration rows back. Every library runs on one thread.
@@ -35,6 +35,18 @@ from credence.rows import canonical, inputs, sample
 from credence.split import Split
 from credence.task import Task
 
+PAGE = """# Benchmarks
+
+Real tables, each drafted by `run.py --data` without any YAML, beside scikit-learn's logistic regression and
+HistGradientBoosting (with early stopping) as their documentation shows them; on text these read scikit-learn's TF-IDF, the
+second one through 100 singular vectors.
+
+`python -m benchmarks.data_sets FOLDER --write docs/benchmarks.md` printed this page. Figures are means over repeats; every
+repeat deals new parts, the same for all models. The baselines learn from all rows that are not test rows; ours holds its
+calibration rows back. One thread each; seconds are those of all candidates together, and noisy. `adult` and `imdb` are samples
+of 10,000 rows. The gate's own error rates are in [the gate](gate.md), printed by `python -m benchmarks.gate_rates`.
+
+"""
 METRICS = ("accuracy", "auroc", "log_loss", "ece")
 SETS: dict[str, dict[str, Any]] = {
     "breast_cancer": {"source": {"kind": "sklearn", "name": "breast_cancer"}, "label": "target", "positive": "0"},
@@ -159,7 +171,7 @@ def _text() -> Any:
 def summary(found: pd.DataFrame) -> str:
     """The page: means over repeats, ours beside the better baseline."""
     mean = found.groupby(["set", "model"], sort=False)[[*METRICS, "seconds"]].mean()
-    lines = ["| set | model | accuracy | AUROC | log-loss | ECE | seconds |", "|---|---|--:|--:|--:|--:|--:|"]
+    lines = [PAGE + "| set | model | accuracy | AUROC | log-loss | ECE | seconds |", "|---|---|--:|--:|--:|--:|--:|"]
     for (name, model), row in mean.iterrows():
         lines.append(
             f"| {name} | {model} | " + " | ".join(f"{row[m]:.4f}" for m in METRICS) + f" | {row['seconds']:.1f} |"

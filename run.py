@@ -45,6 +45,8 @@ def run(args: Namespace) -> None:
         deploy(task, args)
     elif verdict.outcome == "hold":
         say("next: make dashboard   (the report names the guard; mend its cause and train again)")
+    elif verdict.champion is None and verdict.outcome == "keep":
+        say("next: make dashboard   (the report shows where every candidate falls short)")
     else:
         say(f"next: python run.py --pipeline deployment --task {task.name}")
 
@@ -98,6 +100,16 @@ def configured(pipeline: Any, task: Any, args: Namespace, version: str | None = 
     )
 
 
+def finished(pipeline: Any, **parameters: Any) -> Any:
+    """The pipeline's run. ZenML turns Ctrl-C into an exception of its own; here it is Ctrl-C again."""
+    from zenml.exceptions import RunInterruptedException, RunStoppedException
+
+    try:
+        return pipeline(**parameters)
+    except (RunInterruptedException, RunStoppedException):
+        raise KeyboardInterrupt from None
+
+
 def train(task: Any, args: Namespace) -> Any:
     """Run the training pipeline and print the table of candidates and the verdict."""
     from credence.summary import summary
@@ -105,7 +117,7 @@ def train(task: Any, args: Namespace) -> Any:
     from stacks.activate import has_tracker
 
     pipeline = configured(training, task, args)
-    done = pipeline(task=task, sample=args.sample, tracked=has_tracker())
+    done = finished(pipeline, task=task, sample=args.sample, tracked=has_tracker())
     report, verdict = (done.steps[s].output.load() if o is None else done.steps[s].outputs[o][0].load()
                        for s, o in (("evaluate_challenger", None), ("judge_challenger", "verdict")))
     cached = [name for name, step in done.steps.items() if step.status == "cached"]
@@ -125,7 +137,7 @@ def deploy(task: Any, args: Namespace) -> None:
     except KeyError:
         hint = f"run python run.py --pipeline training --task {task.name} first."
         raise BadInput(f"{task.name} has no champion yet; {hint}") from None
-    done = pipeline()
+    done = finished(pipeline)
     print(done.steps["try_bento"].output.load())
     say("next: make serve   (then open http://127.0.0.1:3000)")
 

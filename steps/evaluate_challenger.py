@@ -1,5 +1,7 @@
 """Measure every contender on the test rows, with intervals."""
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import pandas as pd
@@ -8,8 +10,12 @@ from zenml import step
 import materializers.folder  # noqa: F401  registers how predictors are stored
 from credence.gate import Gate
 from credence.predictor import Predictor
-from credence.report import Report, build_report
+from credence.report import Report, build_report, plots
+from credence.report.ink import png
 from steps import record
+
+PICTURES = (plots.roc, plots.precision_recall, plots.reliability, plots.confusion)
+FEW = 200
 
 
 @step
@@ -21,4 +27,21 @@ def evaluate_challenger(
     report = build_report(contenders, winner, None, test, gate)
     record.metrics(report.flat())
     record.facts({"test": report.flat()}, to_model=True)
+    for contender in contenders:
+        with record.nested(contender.model.title()) as tracked:
+            if tracked:
+                _keep(contender, build_report([contender], 0, None, test, gate, FEW))
     return report
+
+
+def _keep(contender: Predictor, report: Report) -> None:
+    """A candidate's own MLflow run: parameters, figures, pictures and folder."""
+    record.parameters({"kind": contender.model.kind(), **contender.model.model_dump(mode="json")})
+    record.metrics(report.flat())
+    with TemporaryDirectory() as place:
+        for picture in PICTURES:
+            (Path(place) / f"{picture.__name__}.png").write_bytes(png(picture(report), 80))
+        record.files(Path(place), "pictures")
+    with TemporaryDirectory() as place:
+        contender.save(Path(place))
+        record.files(Path(place), "predictor")

@@ -42,11 +42,11 @@ def told(bento: str, found: dict[str, object]) -> str:
     return (
         f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and "
         f"as a batch, largest difference {found['largest_difference']:.0e}.\n"
-        f"POST /predict {shortened(found['request'])}\n  -> {json.dumps(found['answer'])}"
+        f"POST /predict {shortened(found['request'])}\n  -> {json.dumps(found['answer'], ensure_ascii=False)}"
     )
 
 
 def shortened(request: object) -> str:
     """A request that fits a line or two."""
-    text = json.dumps(request)
+    text = json.dumps(request, ensure_ascii=False)
     return text if len(text) <= 200 else f"{text[:200]} …"

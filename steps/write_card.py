@@ -7,7 +7,7 @@ from zenml import step
 from zenml.types import HTMLString, MarkdownString
 
 import materializers.folder  # noqa: F401  registers how predictors are stored
-from credence.card import card
+from credence.card import card, html
 from credence.checks import Findings
 from credence.explain import importance
 from credence.gate import Verdict
@@ -27,4 +27,5 @@ def write_card(
     words = card(task, predictor, report, verdict, findings)
     record.text(page, "report.html")
     record.text(words, "card.md")
+    record.text(html(words), "card.html")
     return HTMLString(page), MarkdownString(words)

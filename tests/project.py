@@ -24,10 +24,15 @@ try:
     alias = client.get_model_version_by_alias(name, "champion").tags.get("zenml_version")
 except MlflowException:
     alias = None
+runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
 print("ASKED " + json.dumps({
     "stages": {v.number: v.stage for v in versions},
     "promotions": {v.number: v.run_metadata.get("promotion") for v in versions},
     "alias": alias,
+    "runs": [{
+        "name": r.info.run_name, "nested": "mlflow.parentRunId" in r.data.tags, "parameters": r.data.params,
+        "metrics": r.data.metrics, "files": [f.path for f in client.list_artifacts(r.info.run_id)],
+    } for r in runs],
     "registered": len(client.search_model_versions(f"name = '{name}'")),
 }))
 """
@@ -68,12 +73,14 @@ class Project:
 
     def registries(self, name: str) -> dict[str, Any]:
         """What ZenML's and MLflow's registries say of a model."""
-        (self.folder / "ask.py").write_text(ASK)  # a file, since ZenML takes its folder for the source root
-        command = [sys.executable, "ask.py", name]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False
-        )
-        line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED ")), None)
-        assert line, done.stderr
-        answer: dict[str, Any] = json.loads(line.removeprefix("ASKED "))
+        (self.folder / "ask.py").write_text(ASK)
+        answer: dict[str, Any] = json.loads(self.python("ask.py", name))
         return answer
+
+    def python(self, *command: str) -> str:
+        """What a script of the copy printed after ASKED. A file, since ZenML takes its folder for the source root."""
+        command = (sys.executable, *command)
+        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED ")), None)
+        assert line, done.stdout + done.stderr
+        return line.removeprefix("ASKED ")

@@ -28,6 +28,15 @@ def test_the_path_from_rows_to_an_answer(project: Project) -> None:
     assert state["stages"] == {"1": "production"} and state["alias"] == "1" and state["registered"] == 1
     assert state["promotions"]["1"]["replaces"] == 0
 
+    candidates = {r["name"]: r for r in state["runs"] if r["nested"]}
+    assert set(candidates) == {"logistic", "hist_gradient_boosting"}
+    for run in candidates.values():
+        assert run["parameters"]["kind"] == run["name"]
+        assert 0.5 < run["metrics"]["test/auroc"] <= 1
+        assert run["files"] == ["pictures", "predictor"]
+    whole = next(r for r in state["runs"] if not r["nested"])
+    assert {"report.html", "card.md", "card.html", "predictor"} <= set(whole["files"])
+
     second = project.run(*QUICK)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "nothing to gain" in second.stdout and "served from the cache" in second.stdout

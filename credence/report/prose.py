@@ -1,11 +1,11 @@
 """Titles and sentences that the page and the card share."""
 
 from credence.checks import Findings
-from credence.rows import raw_name
 from credence.gate.verdict import Verdict
 from credence.metrics import METRICS
 from credence.report import Report
 from credence.report.wording import number, percent, plural
+from credence.rows import raw_name
 
 TITLES = {
     "ece": "calibration error, 15 equal bins (ECE)", "ece_equal_mass": "calibration error, 15 bins of equal mass",

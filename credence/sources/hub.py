@@ -16,6 +16,7 @@ class Hub(Source):
     name: str = Field(min_length=1)
     config: str | None = None
     split: str | list[str] | None = None
+    revision: str | None = None
 
     def read(self) -> pd.DataFrame:
         found = self._load()
@@ -27,7 +28,7 @@ class Hub(Source):
 
     def _load(self) -> dict[str, Dataset]:
         try:
-            return dict(load_dataset(self.name, self.config))
+            return dict(load_dataset(self.name, self.config, revision=self.revision))
         except (OSError, ValueError, DatasetsError) as error:
             raise BadInput(
                 f"data set {self.name!r} was not read from the Hugging Face Hub ({_first_line(error)}); check the name "

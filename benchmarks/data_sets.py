@@ -37,14 +37,14 @@ from credence.task import Task
 
 PAGE = """# Benchmarks
 
-Real tables, each drafted by `run.py --data` without any YAML, beside scikit-learn's logistic regression and
-HistGradientBoosting (with early stopping) as their documentation shows them; on text these read scikit-learn's TF-IDF, the
-second one through 100 singular vectors.
+Real tables, each drafted by `run.py --data` without any YAML, beside scikit-learn's logistic regression and its
+HistGradientBoosting (with early stopping) as their documentation shows them; on text these read scikit-learn's TF-IDF,
+the second one through 100 singular vectors.
 
-`python -m benchmarks.data_sets FOLDER --write docs/benchmarks.md` printed this page. Figures are means over repeats; every
-repeat deals new parts, the same for all models. The baselines learn from all rows that are not test rows; ours holds its
-calibration rows back. One thread each; seconds are those of all candidates together, and noisy. `adult` and `imdb` are samples
-of 10,000 rows. The gate's own error rates are in [the gate](gate.md), printed by `python -m benchmarks.gate_rates`.
+`python -m benchmarks.data_sets FOLDER --write docs/benchmarks.md` printed this page. Figures are means over repeats;
+every repeat deals new parts, the same for all models. The baselines learn from all rows that are not test rows; ours
+holds its calibration rows back. One thread each; seconds are those of all candidates together, and noisy. `adult` and
+`imdb` are samples of 10,000 rows. The gate's own error rates are in [the gate](gate.md).
 
 """
 METRICS = ("accuracy", "auroc", "log_loss", "ece")
@@ -54,8 +54,8 @@ SETS: dict[str, dict[str, Any]] = {
     "heart_cleveland": {"path": "heart_cleveland/processed.cleveland.data", "label": "Target", "positive": "1,2,3,4"},
     "bank_churn": {"path": "bank_churn/Churn_Modelling_m.csv", "label": "Exited", "repeats": 2},
     "breast_cancer_ljubljana": {"path": "breast_cancer_ljubljana/breast-cancer.csv", "label": "last"},
-    "sms_spam": {"path": "sms_spam/spam.csv", "label": "v1", "text": "v2", "repeats": 2},
-    "imdb": {"path": "imdb/imdb.parquet", "label": "label", "text": "text", "rows": 10_000, "repeats": 1},
+    "sms_spam": {"path": "sms_spam/spam.csv", "label": "v1", "text": "v2"},
+    "imdb": {"path": "imdb/imdb.parquet", "label": "label", "text": "text", "rows": 10_000, "repeats": 2},
     "babe": {
         "path": "babe/final_labels_SG2.csv",
         "label": "label_bias",

@@ -36,7 +36,7 @@ def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
         (["--sample", "many"], "invalid int value: 'many'. See python run.py --help."),
         (["--set", "gate.minimum"], "expected KEY.PATH=VALUE"),
         (["--set", "gate.minimum={"], "is no YAML value"),
-        (["--label", "churn"], "describes a table given with --data FILE"),
+        (["--label", "churn"], "describes the table of --data FILE"),
         (["--data", "pyproject.toml"], "needs --label COLUMN"),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
     ],
@@ -49,7 +49,7 @@ def test_mistakes_are_told_in_a_sentence(argv: list[str], sentence: str) -> None
 
 def test_a_missing_file_names_its_nearest_sibling(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BadInput, match="Did you mean 'churn.csv'"):
+    with pytest.raises(BadInput, match=r"Did you mean 'churn\.csv'"):
         arguments(["--data", str(tmp_path / "chrun.csv"), "--label", "b"], STACKS)
 
 

@@ -5,11 +5,11 @@ import pandas as pd
 import pytest
 
 from credence.calibration import log_loss
-from credence.tabular.committee import best_weights, equal_weights, weighed
 from credence.errors import BadInput
 from credence.kinds import ModelSpec
 from credence.models.stacking import Stacking
 from credence.models.voting import Voting
+from credence.tabular.committee import best_weights, equal_weights, weighed
 from credence.uncertainty import sigmoid
 
 PAIR = [{"kind": "logistic"}, {"kind": "gradient_boosting", "rounds": 20}]

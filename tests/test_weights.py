@@ -10,9 +10,9 @@ import pytest
 import skops.io
 from sklearn.naive_bayes import GaussianNB
 
+from credence.errors import BadInput
 from credence.tabular import weights
 from credence.tabular.encoding import Encoding
-from credence.errors import BadInput
 from credence.tabular.trees import Trees
 
 

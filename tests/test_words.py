@@ -31,7 +31,7 @@ def test_other_values_are_what_yaml_says(text: str, value: object) -> None:
 def test_files_that_hold_no_mapping_are_refused_by_name(tmp_path: Path, content: str, sentence: str) -> None:
     file = tmp_path / "task.yaml"
     file.write_text(content)
-    with pytest.raises(BadInput, match="task.yaml") as mistake:
+    with pytest.raises(BadInput, match=r"task\.yaml") as mistake:
         parse(file)
     assert sentence in str(mistake.value)
 

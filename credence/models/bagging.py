@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from credence.models import Labels
-from credence.tabular.scorers import Panel, compact, grove
 from credence.tabular import TabularModel
+from credence.tabular.scorers import Panel, compact, grove
 from credence.uncertainty import Array
 
 

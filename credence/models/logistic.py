@@ -6,9 +6,9 @@ from typing import Any
 from pydantic import Field
 from sklearn.linear_model import LogisticRegression
 
-from credence.tabular.encoding import Encoding
 from credence.models import Labels
 from credence.tabular import TabularModel
+from credence.tabular.encoding import Encoding
 
 
 class Logistic(TabularModel):

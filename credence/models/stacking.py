@@ -3,11 +3,11 @@
 import numpy as np
 from pydantic import Field
 
-from credence.tabular.committee import Committee, CommitteeModel, best_weights, equal_weights, log_odds
-from credence.tabular.encoding import Table
 from credence.folds import folds
 from credence.models import Labels
 from credence.tabular import part
+from credence.tabular.committee import Committee, CommitteeModel, best_weights, equal_weights, log_odds
+from credence.tabular.encoding import Table
 
 
 class Stacking(CommitteeModel):

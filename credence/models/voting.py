@@ -1,8 +1,8 @@
 """Soft voting: several kinds answer, each a draw, and the probability is their mean."""
 
+from credence.models import Labels
 from credence.tabular.committee import Committee, CommitteeModel
 from credence.tabular.encoding import Table
-from credence.models import Labels
 
 
 class Voting(CommitteeModel):

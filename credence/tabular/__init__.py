@@ -9,11 +9,11 @@ import pandas as pd
 from pydantic import Field, PrivateAttr
 from threadpoolctl import threadpool_limits
 
-from credence.tabular import weights
-from credence.tabular.encoding import Encode, Encoding, Table, cells
 from credence.errors import BadInput
 from credence.folds import folds
 from credence.models import Labels, Model
+from credence.tabular import weights
+from credence.tabular.encoding import Encode, Encoding, Table, cells
 from credence.tabular.preparation import Columns, balanced, strongest, uncorrelated
 from credence.tabular.scorers import compact
 from credence.uncertainty import Array, logit, sigmoid

@@ -8,11 +8,11 @@ import pandas as pd
 from pydantic import Field, field_validator
 from scipy.optimize import minimize
 
-from credence.tabular.encoding import Table
 from credence.errors import BadInput
 from credence.kinds import ModelSpec
 from credence.models import Labels
 from credence.tabular import Opinion, TabularModel
+from credence.tabular.encoding import Table
 from credence.uncertainty import Array, logit, sigmoid
 
 DEFAULT = [ModelSpec(kind="logistic"), ModelSpec(kind="random_forest"), ModelSpec(kind="hist_gradient_boosting")]

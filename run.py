@@ -17,7 +17,7 @@ QUIET = {
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
     "BENTOML_DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_LOGGING_LEVEL": "CRITICAL",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "OMP_NUM_THREADS": "1",
 }
@@ -55,6 +55,7 @@ def drafted(args: Namespace) -> Path:
     """The task written for the table on the command line, with a line on everything that was decided."""
     from credence.draft import from_arguments
 
+    say(f"reading {args.data} …")
     path, notes = from_arguments(args)
     for note in notes:
         say(f"  {note}")
@@ -118,8 +119,8 @@ def train(task: Any, args: Namespace) -> Any:
 
     pipeline = configured(training, task, args)
     done = finished(pipeline, task=task, sample=args.sample, tracked=has_tracker())
-    report, verdict = (done.steps[s].output.load() if o is None else done.steps[s].outputs[o][0].load()
-                       for s, o in (("evaluate_challenger", None), ("judge_challenger", "verdict")))
+    report = done.steps["evaluate_challenger"].output.load()
+    verdict = done.steps["judge_challenger"].outputs["verdict"][0].load()
     cached = [name for name, step in done.steps.items() if step.status == "cached"]
     print(summary(report, verdict, cached, len(done.steps)))
     return verdict

@@ -126,7 +126,7 @@ def ours(found: Contest) -> dict[str, Any]:
 
 
 def coverage_error(y: Any, ids: pd.Series, conformal: Conformal) -> float:
-    """The standard error of the coverage: test and calibration rows are samples, and equal rows stand or fall together."""
+    """The standard error of the coverage: both parts are samples, and equal rows stand or fall together."""
     level, together = 1 - conformal.alpha, float((ids.value_counts() ** 2).sum() / len(ids))
     parts = [(int((y == c).sum()), len(scores)) for c, scores in enumerate((conformal.no, conformal.yes))]
     variances = [(n / len(y)) ** 2 * level * (1 - level) * together * (1 / n + 1 / m) for n, m in parts]

@@ -83,7 +83,7 @@ def _refuse_half_a_table(args: argparse.Namespace) -> None:
         raise BadInput(f"--data {args.data}: no such file. {_siblings(Path(args.data))}")
     for name in ("label", "positive", "text", "id", "group"):
         if getattr(args, name) and not args.data:
-            raise BadInput(f"--{name} describes a table given with --data FILE; a task says it in its YAML, under columns.")
+            raise BadInput(f"--{name} describes the table of --data FILE; a task says it in its YAML, under columns.")
 
 
 def _siblings(path: Path) -> str:

@@ -12,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from credence.errors import BadInput
 from credence.kinds import Strict
-from credence.rows import fingerprints, inputs
+from credence.rows import fingerprints, inputs, raw_name
 from credence.split import PARTS
 
 Level = Literal["error", "warning", "note"]
@@ -28,7 +28,7 @@ MANY = 0.1
 class Checks(Strict):
     """From where a finding is worth a line."""
 
-    leak: float = Field(0.995, gt=0.5, le=1, description="AUROC from which one column alone gives the answer away")
+    leak: float = Field(0.995, gt=0.5, description="AUROC from which one column alone gives the answer away; 2: never")
     suspect: float = Field(0.985, gt=0.5, le=1, description="AUROC from which one column alone is worth a look")
     small: int = Field(50, ge=1, description="rows below which a part is called small")
     long: int = Field(20_000, ge=1, description="characters above which a text is called long")
@@ -77,7 +77,8 @@ def _refuse_hopeless(given: pd.DataFrame) -> None:
         if given["text"].str.strip().eq("").all():
             raise BadInput("every text is empty; check columns.text.")
     elif given.nunique().max() < 2:
-        raise BadInput(f"no input column varies ({', '.join(map(str, given))}); check columns.ignore and the source.")
+        names = ", ".join(raw_name(str(c)) for c in given)
+        raise BadInput(f"no input column varies ({names}); check columns.ignore and the source.")
 
 
 def _repeats(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
@@ -130,13 +131,13 @@ def _sizes(part: pd.Series, small: int) -> Iterator[Finding]:
 
 def _columns(given: pd.DataFrame) -> Iterator[Finding]:
     for name in given.columns.drop("text", errors="ignore"):
-        values = given[name]
+        values, column = given[name], f"column {raw_name(name)!r}"
         if values.nunique(dropna=False) < 2:
-            yield _finding("note", "constant", f"column {name!r} holds one value only", name)
+            yield _finding("note", "constant", f"{column} holds one value only", name)
         elif reason := id_like(name, values):
-            yield _finding("warning", "id-like", f"column {name!r} {reason}; name it under columns.ignore", name)
+            yield _finding("warning", "id-like", f"{column} {reason}; name it under columns.ignore", name)
         elif (empty := values.isna().mean()) > 0.5:
-            yield _finding("note", "missing", f"column {name!r} is empty in {empty:.0%} of the rows", name)
+            yield _finding("note", "missing", f"{column} is empty in {empty:.0%} of the rows", name)
 
 
 def _leaks(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks: Checks) -> Iterator[Finding]:
@@ -144,7 +145,7 @@ def _leaks(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks: Checks
         return
     for name in given.columns.drop("text", errors="ignore"):
         if (score := alone(given[name], label, fit)) >= min(checks.suspect, checks.leak):
-            known = f"column {name!r} alone tells the answer (AUROC {score:.3f})"
+            known = f"column {raw_name(name)!r} alone tells the answer (AUROC {score:.3f})"
             advice = "name it under columns.ignore unless it is known before the answer is"
             yield _finding("error" if score >= checks.leak else "warning", "leak", f"{known}; {advice}", name)
 

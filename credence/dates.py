@@ -5,7 +5,7 @@ import re
 import pandas as pd
 
 MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
-NUMERIC = r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}"
+NUMERIC = r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}([-/.])\d{1,2}\1(?:\d{4}|\d{2})"
 NAMED = rf"(?:[a-z]{{3,9}}, ?)?(?:\d{{1,2}}[ -]{MONTH},?[ -]\d{{2,4}}|{MONTH} \d{{1,2}},? \d{{4}})"
 DATE = re.compile(rf"(?:{NUMERIC}|{NAMED})(?:(?:T|,? )\d{{1,2}}:\d{{2}}.*)?", re.IGNORECASE)
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")

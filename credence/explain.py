@@ -102,9 +102,16 @@ def _shuffled(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFra
     before, rises = _losses(predictor, rows, y), []
     for column in players:
         orders, moved = [random.permutation(len(rows)) for _ in range(REPEATS)], _together(predictor, column)
-        trials = [rows.assign(**{c: rows[c].to_numpy()[order] for c in moved}) for order in orders]
+        trials = [_moved(rows, moved, order) for order in orders]
         rises.append(np.mean([_losses(predictor, t, y) for t in trials], axis=0) - before)
     return _summary(_titles(predictor), np.stack(rises, axis=1), "rise of log-loss when shuffled", seed)[_ORDER]
+
+
+def _moved(rows: pd.DataFrame, columns: list[str], order: NDArray[np.int64]) -> pd.DataFrame:
+    rows = rows.copy()
+    for column in columns:  # not `assign`, for a column may be called self
+        rows[column] = rows[column].to_numpy()[order]
+    return rows
 
 
 def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFrame:

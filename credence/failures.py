@@ -1,6 +1,7 @@
-"""Failures that are no bugs, as one sentence: a user's mistake, a full or read-only disk, a server that is not there."""
+"""Failures that are no bugs, as one sentence: a user's mistake, a full or read-only disk, an absent server."""
 
 import errno
+import re
 from collections.abc import Iterator
 
 from credence.errors import BadInput
@@ -13,12 +14,13 @@ DISK = {
     errno.EPERM: "writing is not permitted",
 }
 SAID = {
-    "database or disk is full": "the disk is full; free some space and run the same command again, the steps that are done are kept.",
-    "attempt to write a readonly database": "the store is read-only; make it writable, or point ZENML_CONFIG_PATH elsewhere.",
-    "unable to open database file": "the store cannot be opened; make its folder writable, or point ZENML_CONFIG_PATH elsewhere.",
+    "database or disk is full": "the disk is full; free some space and run the same command, finished steps are kept.",
+    "attempt to write a readonly database": "the store is read-only; make it writable, or set ZENML_CONFIG_PATH.",
+    "unable to open database file": "the store cannot be opened; make it writable, or set ZENML_CONFIG_PATH.",
     "Max retries exceeded": "a server of the stack does not answer; start it, or choose another --stack.",
     "Connection refused": "a server of the stack does not answer; start it, or choose another --stack.",
 }
+ADDRESS = re.compile(r"host='([^']+)', port=(\d+)")
 
 
 def sentence_of(error: BaseException) -> str | None:
@@ -32,8 +34,14 @@ def sentence_of(error: BaseException) -> str | None:
     for cause in causes(error):
         for said, sentence in SAID.items():
             if said in str(cause):
-                return sentence
+                return sentence.replace("a server of the stack", _server(str(cause)))
     return None
+
+
+def _server(said: str) -> str:
+    """Which server it is that does not answer, where the message tells."""
+    found = ADDRESS.search(said)
+    return f"the stack's server {found[1]}:{found[2]}" if found else "a server of the stack"
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,9 +1,11 @@
-"""Numbers as people write them: 1,234.5 or 1.234,5 or 1 234,5, with a currency or a unit that the whole column shares."""
+"""Numbers as people write them: 1,234.5 or 1.234,5 or 1 234,5, with a currency or unit that all share."""
 
 import re
 
 import pandas as pd
 
+EXACT = 2**53
+ENOUGH = 20
 ZERO_FIRST = re.compile(r"^[-+]?0\d")
 CURRENCY = r"[$€£¥₹₽₩₺₪฿₫₴₱₦]|US\$|(?:USD|EUR|GBP|CHF|JPY|CNY|INR)\b"
 UNIT = rf"%|‰|°[CF]?|{CURRENCY}|[^\W\d_]{{1,12}}[²³.]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
@@ -19,13 +21,26 @@ def numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
     """Words as float64, where all of them are numbers written in one way; else None.
 
     Which mark sets off thousands is decided for the column as a whole: 1,5 beside 1,234 means a decimal comma. A unit
-    counts where every word carries it; 12.5 % is read as 12.5. Codes such as 00123 would lose their zeros and are no
-    numbers, unless `codes` says so.
+    counts where every word carries it; 12.5 % is read as 12.5. Codes such as 00123, or of 17 digits, would lose some
+    of them and are no numbers, unless `codes` says so.
     """
     if not codes and (not len(words) or words.str.match(ZERO_FIRST).any()):
         return None
+    if dots_set_off_thousands(words):
+        return _written(words)
     plain = pd.to_numeric(words, errors="coerce").astype("float64")
-    return plain if plain.notna().all() else _written(words)
+    if plain.isna().any():
+        return _written(words)
+    return plain if codes or not words[plain.abs() >= EXACT].str.fullmatch(r"[-+]?\d+").any() else None
+
+
+def dots_set_off_thousands(words: pd.Series) -> bool:
+    """Whether 24.000 stands beside 850, and never 2.5 or 2400: among many decimals some would not have three digits."""
+    dotted = words.str.contains(".", regex=False).to_numpy(bool)
+    if len(words) < ENOUGH or dotted.all() or not dotted.any():
+        return False
+    thousands = words[dotted].str.fullmatch(r"-?[1-9]\d{0,2}(?:\.\d{3})+").all()
+    return bool(thousands and words[~dotted].str.fullmatch(r"-?\d{1,3}").all())
 
 
 def _written(words: pd.Series) -> pd.Series | None:
@@ -38,7 +53,8 @@ def _written(words: pd.Series) -> pd.Series | None:
     if digits.str.match(ZERO_FIRST).any():
         return None
     sign = found.map(lambda m: -1.0 if m["owed"] or m["minus"] or m["less"] else 1.0)
-    return next((value * sign for marks in SEPARATORS if (value := _parsed(digits, *marks)) is not None), None)
+    styles = ((".", ","),) if dots_set_off_thousands(digits) else SEPARATORS
+    return next((value * sign for marks in styles if (value := _parsed(digits, *marks)) is not None), None)
 
 
 def _spelled(word: str) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from credence.checks import Findings, examine
 from credence.gate import detectable
 from credence.report.wording import percent, plural
-from credence.rows import inputs
+from credence.rows import inputs, raw_name
 from credence.schema import kind_of
 from credence.split import PARTS, assign
 from credence.task import Task
@@ -34,7 +34,7 @@ def _inputs(rows: pd.DataFrame) -> list[str]:
     given = inputs(rows).drop(columns="group")
     kinds: dict[str, list[str]] = {}
     for name in given:
-        kinds.setdefault(kind_of(str(name), given[name]), []).append(str(name))
+        kinds.setdefault(kind_of(str(name), given[name]), []).append(raw_name(str(name)))
     groups = rows["group"].nunique()
     lines = [f"inputs, {kind}: {_listed(names)}" for kind, names in kinds.items()]
     return [*lines, f"groups: {groups}"] if groups > 1 else lines
@@ -62,5 +62,5 @@ def _gate(task: Task, tested: int) -> str:
 def _findings(found: Findings) -> list[str]:
     gaps = {name: share for name, share in found.missing.items() if share > 0}
     worst = sorted(gaps, key=lambda name: -gaps[name])[:SHOWN]
-    missing = [f"missing: {', '.join(f'{name} {percent(gaps[name])}' for name in worst)}"] if worst else []
+    missing = [f"missing: {', '.join(f'{raw_name(name)} {percent(gaps[name])}' for name in worst)}"] if worst else []
     return [*missing, *(f"{f.level}: {f.message}" for f in found.findings)]

@@ -73,7 +73,7 @@ class Predictor:
         return self.facts.scaling(self.model.draws(self.facts.schema_.select(rows)))
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """One answer per row: label, probability, interval, uncertainty (bits), conformal set, abstain, reasons, version.
+        """One answer per row: label, probability, interval, uncertainty in bits, set, abstain, reasons, version.
 
         Raises BadInput where an input column is missing or a value is of the wrong kind.
         """

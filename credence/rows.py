@@ -75,8 +75,11 @@ def _words(raw: pd.Series) -> pd.Series:
 
 def _ids(raw: pd.Series) -> pd.Series:
     if raw.isna().any():
-        row = int(np.argmax(raw.isna())) + 1
-        raise BadInput(f"id column {raw.name!r} is empty in {int(raw.isna().sum())} rows (the first is row {row}); every row needs an id.")
+        row, gaps = int(np.argmax(raw.isna())) + 1, int(raw.isna().sum())
+        raise BadInput(
+            f"id column {raw.name!r} is empty in {gaps} of {len(raw)} rows (the first is row {row}); "
+            "fill it in, or leave out columns.row_id."
+        )
     return _words(raw)
 
 
@@ -87,7 +90,7 @@ def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS
     aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
     kept = [c for c in raw.columns if c not in aside]
     if not kept:
-        raise BadInput("no column is left to learn from; name fewer columns under columns.ignore.")
+        raise BadInput("no column is left to learn from; name fewer columns under columns.ignore and split.")
     return pd.DataFrame({internal(c): typed(raw[c], columns.types.get(c)) for c in kept})
 
 
@@ -121,7 +124,8 @@ def labels(raw: pd.Series, columns: Columns) -> pd.Series:
     if empty.any() and columns.unlabelled != "drop":
         raise BadInput(
             f"label column {raw.name!r} is empty in {int(empty.sum())} of {len(raw)} rows "
-            f"(the first is row {int(np.argmax(empty)) + 1}); fill them in, or leave them out with columns.unlabelled=drop."
+            f"(the first is row {int(np.argmax(empty)) + 1}); "
+            "fill them in, or leave them out with columns.unlabelled=drop."
         )
     values = raw.map(plain).where(~empty)
     yes = _as_set(columns.positive)
@@ -137,14 +141,15 @@ def _as_set(values: Any) -> set[str]:
 def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> None:
     found = values.value_counts()
     shown = ", ".join(map(repr, found.index[:8])) + (", …" if len(found) > 8 else "")
+    column = f"label column {columns.label!r}"
     if columns.positive is None:
-        raise BadInput(f"label column {columns.label!r} holds {shown}; say which of them means yes with columns.positive.")
+        raise BadInput(f"{column} holds {shown}; say which of them means yes with columns.positive.")
     if absent := yes - set(found.index):
-        raise BadInput(f"columns.positive is {sorted(absent)[0]!r}, which label column {columns.label!r} never holds: it holds {shown}.")
+        raise BadInput(f"columns.positive is {sorted(absent)[0]!r}, which {column} never holds: it holds {shown}.")
     if len(set(found.index) - yes) == 0:
-        raise BadInput(f"label column {columns.label!r} holds only {shown}, all of them yes; a question needs rows of both answers.")
+        raise BadInput(f"{column} holds only {shown}, all of them yes; a question needs rows of both answers.")
     if columns.negative is not None and not _as_set(columns.negative) & set(found.index):
-        raise BadInput(f"columns.negative is {columns.negative!r}, which label column {columns.label!r} never holds: it holds {shown}.")
+        raise BadInput(f"columns.negative is {columns.negative!r}, which {column} never holds: it holds {shown}.")
 
 
 def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: Helpers) -> None:

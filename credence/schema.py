@@ -28,7 +28,7 @@ def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
     if pd.api.types.is_numeric_dtype(raw) and kind in (None, "number"):
         return _finite(raw.astype("float64"))
     if pd.api.types.is_timedelta64_dtype(raw) and kind in (None, "number"):
-        return raw.dt.total_seconds()
+        return pd.Series(raw.to_numpy() / np.timedelta64(1, "s"), index=raw.index, name=raw.name)
     words = raw.map(_word)
     there = words.dropna()
     if kind in (None, "number") and (found := _numbers(raw, words, codes=kind == "number")) is not None:
@@ -64,7 +64,7 @@ def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
 def _no_number(words: pd.Series, name: Any) -> str:
     """The sentence about the first word that is no number; where each alone is one, about one unlike the others."""
     there = words.notna().to_numpy() & pd.to_numeric(words, errors="coerce").isna().to_numpy()
-    alone = [i for i in np.flatnonzero(there) if numbers(words.iloc[[i]]) is None]
+    alone = [i for i in map(int, np.flatnonzero(there)) if numbers(words.iloc[[i]]) is None]
     row = alone[0] if alone else int(np.argmax(there))
     unlike = "" if alone else " written like the others"
     return f"column {name!r}, row {row + 1}: {words.iloc[row]!r} is not a number{unlike}."

@@ -13,7 +13,8 @@ Part = Literal["train", "calibration", "test"]
 PARTS: tuple[Part, ...] = ("train", "calibration", "test")
 OWN_NAMES = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
-    "calibration": "calibration", "validation": "calibration", "valid": "calibration", "val": "calibration", "dev": "calibration",
+    "calibration": "calibration", "validation": "calibration", "valid": "calibration", "val": "calibration",
+    "dev": "calibration",
 }  # fmt: skip
 
 
@@ -60,7 +61,9 @@ def _by_column(rows: pd.DataFrame, split: Split) -> pd.Series:
     part = rows["origin"].str.lower().map(OWN_NAMES)
     if part.isna().any():
         strange = rows["origin"][part.isna()].iloc[0]
-        raise BadInput(f"split.column {split.column!r} holds {strange!r}; expected train, test or calibration (validation).")
+        raise BadInput(
+            f"split.column {split.column!r} holds {strange!r}; expected train, test or calibration (validation)."
+        )
     if (part == "calibration").any():
         return part
     carved = places(rows["key"], split.salt) < split.calibration / (1 - split.test)
@@ -69,14 +72,17 @@ def _by_column(rows: pd.DataFrame, split: Split) -> pd.Series:
 
 def _by_time(rows: pd.DataFrame, split: Split) -> pd.Series:
     """The newest rows are the test part, those before them calibrate; rows of one moment stay together."""
-    if rows["when"].isna().any():
-        raise BadInput(f"split.time {split.time!r} is empty in {int(rows['when'].isna().sum())} rows; every row needs a time.")
+    if gaps := int(rows["when"].isna().sum()):
+        raise BadInput(
+            f"split.time {split.time!r} is empty in {gaps} of {len(rows)} rows; fill it in, or split by something else."
+        )
     age = 1 - rows["when"].rank(method="min", pct=False).sub(1) / len(rows)
     return _named([age <= split.test, age <= split.test + split.calibration], rows.index)
 
 
 def _named(conditions: list[pd.Series], index: pd.Index) -> pd.Series:
-    return pd.Series(np.select([c.to_numpy() for c in conditions], ["test", "calibration"], "train"), index=index, name="part")
+    part = np.select([c.to_numpy() for c in conditions], ["test", "calibration"], "train")
+    return pd.Series(part, index=index, name="part")
 
 
 def _refuse_one_sided(label: pd.Series, part: pd.Series) -> None:

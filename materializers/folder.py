@@ -26,7 +26,9 @@ class FolderMaterializer(BaseMaterializer):
             io_utils.copy_dir(folder, self.uri, overwrite=True)
 
     def load(self, data_type: type[Any]) -> Any:
-        """Read the folder back; the folder itself names its kind."""
+        """Read the folder back; the folder itself names its kind. FileNotFoundError where the store has lost it."""
+        if not self.artifact_store.exists(self.uri):
+            raise FileNotFoundError(self.uri)
         with self.get_temporary_directory(delete_at_exit=True) as folder:
             io_utils.copy_dir(self.uri, folder, overwrite=True)
             return data_type.load(Path(folder))

@@ -43,6 +43,6 @@ def training(task: Task, sample: int | None = None, tracked: bool = True) -> Non
         minimum_for(task.gate.metric, task.gate.minimum),
     )
     report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate)
-    verdict, _, predictor = judge_challenger(challenger, test, task.gate)
+    verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)
     promote_challenger.with_options(**tracker)(verdict, predictor)
     write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())

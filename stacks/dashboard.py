@@ -5,56 +5,78 @@
 
 import argparse
 import os
-
-import uvicorn
-from zenml.client import Client
-from zenml.config.global_config import GlobalConfiguration
-from zenml.constants import (
-    ENV_ZENML_CONFIG_PATH,
-    ENV_ZENML_DISABLE_DATABASE_MIGRATION,
-    ENV_ZENML_LOCAL_STORES_PATH,
-    ENV_ZENML_SERVER,
-    ENV_ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS,
-    ENV_ZENML_SERVER_AUTH_SCHEME,
-    ENV_ZENML_SERVER_AUTO_ACTIVATE,
-    ENV_ZENML_SERVER_DEPLOYMENT_TYPE,
-    ENV_ZENML_USER_ID,
-)
-from zenml.enums import AuthScheme
-from zenml.models import ServerDeploymentType
+import socket
+import sys
+from contextlib import suppress
 
 HOST = "127.0.0.1"
+QUIET = {"ZENML_ANALYTICS_OPT_IN": "false", "ZENML_LOGGING_VERBOSITY": "CRITICAL"}
 
 
 def surroundings() -> dict[str, str]:
-    """The environment in which a server reads this user's own store, without asking for a password."""
-    own = GlobalConfiguration()
-    Client().active_user  # noqa: B018  creates the store where nothing has been run yet
+    """The environment in which a server reads this user's own store, without asking for a password or for an e-mail."""
+    from zenml import constants
+    from zenml.client import Client
+    from zenml.config.global_config import GlobalConfiguration
+    from zenml.enums import AuthScheme
+    from zenml.models import ServerDeploymentType, UserUpdate
+
+    own, client = GlobalConfiguration(), Client()  # creates the store where nothing has been run yet
+    answered = UserUpdate(email_opted_in=False, user_metadata={"finished_onboarding_survey": True})
+    if client.active_user.email_opted_in is None:
+        client.zen_store.update_user(client.active_user.id, answered)
     return {
-        ENV_ZENML_SERVER: "true",
-        ENV_ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS: "true",
-        ENV_ZENML_CONFIG_PATH: os.path.join(own.config_directory, "dashboard"),
-        ENV_ZENML_LOCAL_STORES_PATH: own.local_stores_path,
-        ENV_ZENML_SERVER_AUTH_SCHEME: AuthScheme.NO_AUTH.value,
-        ENV_ZENML_SERVER_DEPLOYMENT_TYPE: ServerDeploymentType.LOCAL.value,
-        ENV_ZENML_SERVER_AUTO_ACTIVATE: "true",
-        ENV_ZENML_DISABLE_DATABASE_MIGRATION: "true",
-        ENV_ZENML_USER_ID: str(own.user_id),
+        constants.ENV_ZENML_SERVER: "true",
+        constants.ENV_ZENML_SERVER_ALLOW_LOCAL_FILE_ACCESS: "true",
+        constants.ENV_ZENML_CONFIG_PATH: os.path.join(own.config_directory, "dashboard"),
+        constants.ENV_ZENML_LOCAL_STORES_PATH: own.local_stores_path,
+        constants.ENV_ZENML_SERVER_AUTH_SCHEME: AuthScheme.NO_AUTH.value,
+        constants.ENV_ZENML_SERVER_DEPLOYMENT_TYPE: ServerDeploymentType.LOCAL.value,
+        constants.ENV_ZENML_SERVER_AUTO_ACTIVATE: "true",
+        constants.ENV_ZENML_DISABLE_DATABASE_MIGRATION: "true",
+        constants.ENV_ZENML_USER_ID: str(own.user_id),
     }
 
 
-def main() -> None:
-    """Serve until Ctrl-C."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--port", type=int, default=8237)
-    port = parser.parse_args().port
+def free(port: int) -> bool:
+    """May this port be listened on?"""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except (OSError, OverflowError):
+            return False
+    return True
+
+
+def serve(port: int) -> None:
+    """Serve until Ctrl-C. ZenML reads its environment when it is imported first, and again for the server."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
     environment = surroundings()
-    os.makedirs(environment[ENV_ZENML_CONFIG_PATH], exist_ok=True)
+    from zenml.config.global_config import GlobalConfiguration
+
+    os.makedirs(environment["ZENML_CONFIG_PATH"], exist_ok=True)
     GlobalConfiguration._reset_instance()
     os.environ.update(environment)
-    print(f"the dashboard: http://{HOST}:{port}   (the first visit asks for a name; stop with Ctrl-C)", flush=True)
+    import uvicorn
+
+    print(f"the dashboard: http://{HOST}:{port}   (stop with Ctrl-C)", flush=True)
     uvicorn.run("zenml.zen_server.zen_server_api:app", host=HOST, port=port, log_level="warning")
 
 
+def main(argv: list[str] | None = None) -> int:
+    """Exit codes: 0 stopped with Ctrl-C, 2 the port cannot be used."""
+    parser = argparse.ArgumentParser("python -m stacks.dashboard", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--port", type=int, default=8237, help="default 8237")
+    port = parser.parse_args(argv).port
+    if not free(port):
+        print(f"error: port {port} of {HOST} is in use; stop what listens there, or choose another --port.", file=sys.stderr)
+        return 2
+    with suppress(KeyboardInterrupt):
+        serve(port)
+    return 0
+
+
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,6 +7,7 @@ from zenml import get_step_context, step
 from zenml.client import Client
 
 import materializers.folder  # noqa: F401  registers how predictors are stored
+from credence.checks import Findings
 from credence.gate import Gate, Verdict
 from credence.gate.judgement import judgement
 from credence.gate.looks import Looks
@@ -17,12 +18,12 @@ from steps.registry import champion_version, predictor_of
 
 @step(enable_cache=False)  # reads the registry, which no cache key covers
 def judge_challenger(
-    challenger: Predictor, test: pd.DataFrame, gate: Gate
+    challenger: Predictor, test: pd.DataFrame, gate: Gate, findings: Findings
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[Looks, "looks"], Annotated[Predictor, "predictor"]]:
     """The verdict, the test rows' memory of it, and the challenger under the number of this model version."""
     model, current = get_step_context().model, champion_version(get_step_context().model.name)
     champion = None if current is None else predictor_of(current)
-    verdict, looks = judgement(challenger, champion, test, gate, earlier_looks(model.name))
+    verdict, looks = judgement(challenger, champion, test, gate, earlier_looks(model.name), findings)
     record.facts({"verdict": verdict.outcome, "reason": verdict.reason}, to_model=True)
     return verdict, looks, challenger.numbered(f"{model.name}:{model.number}")
 

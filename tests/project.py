@@ -55,11 +55,12 @@ class Project:
 
     @property
     def environment(self) -> dict[str, str]:
+        """A user's: the stores are the copy's own, and how much is logged is left to run.py."""
         stores = {
             "ZENML_CONFIG_PATH": str(self.folder / "stores/zenml"),
             "BENTOML_HOME": str(self.folder / "stores/bentoml"),
         }
-        return {**os.environ, **stores}
+        return {k: v for k, v in os.environ.items() if k != "ZENML_LOGGING_VERBOSITY"} | stores
 
     def start(self, *arguments: str, **options: Any) -> "subprocess.Popen[str]":
         command = [sys.executable, "run.py", *arguments]
@@ -81,6 +82,6 @@ class Project:
         """What a script of the copy printed after ASKED. A file, since ZenML takes its folder for the source root."""
         command = (sys.executable, *command)
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
-        line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED ")), None)
+        line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED")), None)
         assert line, done.stdout + done.stderr
-        return line.removeprefix("ASKED ")
+        return line.removeprefix("ASKED").strip()

@@ -48,6 +48,11 @@ def test_the_delimiter_is_found_out(write: Any, delimiter: str) -> None:
     assert table["age"].tolist() == [36, 41, 29]
 
 
+def test_dotted_thousands_are_left_to_whoever_types_columns(write: Any) -> None:
+    words = [f"{v:,}".replace(",", ".") for v in range(100, 90_000, 1900)]
+    assert read(write("pay\n" + "\n".join(words) + "\n"))["pay"].tolist() == words
+
+
 def test_blanks_may_stand_in_any_number_and_before_the_line(write: Any) -> None:
     table = read(write("  1  0   3.5\n 0 \t1 12.25  \n\n  1  1   0\n"), header=False)
     assert table.to_numpy().tolist() == [[1, 0, 3.5], [0, 1, 12.25], [1, 1, 0]]

@@ -52,12 +52,20 @@ def chosen(*values: Any, positive: str | None = None) -> Any:
         ((True, False), True), (("ham", "spam"), "spam"), (("neg", "pos"), "pos"), (("benign", "cancer"), "cancer"),
         (("no-recurrence", "recurrence"), "recurrence"), (("Biased", "Non-biased"), "Biased"), (("a", "a", "b"), "b"),
         (("left", "left", "right"), "right"), ((">50K", "<=50K", "<=50K"), ">50K"), (("M", "B", "B"), "M"),
+        (("churned", "churned", "stayed"), "churned"), (("ja", "ja", "nein"), "ja"), (("oui", "oui", "non"), "oui"),
     ],
 )  # fmt: skip
 def test_yes_is_guessed(values: tuple[Any, ...], yes: Any) -> None:
     assert chosen(*values) == yes
     assert type(chosen(*values)) is type(yes)
     assert chosen(*reversed(values)) == yes
+
+
+def test_spellings_of_an_answer_are_one_answer() -> None:
+    values = ["yes", "yes", "Yes", "NO", "NO", " no"]
+    assert chosen(*values) == ["yes", "Yes"]
+    assert chosen(*values, positive="No") == ["NO", "no"]
+    assert chosen("a", "A", "A", positive="A") == "A"
 
 
 def test_several_values_may_mean_yes() -> None:
@@ -147,7 +155,7 @@ def test_text_nearly_alone_is_the_input() -> None:
     made = drafted(texts().assign(id=range(300), stars=[i % 5 for i in range(300)]), "label")
     assert made.content["columns"] == {"label": "label", "positive": "spam", "text": "message"}
     assert made.content["models"] == [{"kind": "tfidf"}]
-    assert any("id, stars are not read" in note for note in made.notes)
+    assert any("; not read: id, stars" in note for note in made.notes)
 
 
 @pytest.mark.parametrize(("words", "read"), [(6, False), (20, True)])
@@ -194,6 +202,7 @@ def test_the_label_by_name_by_place_or_by_number(label: str, column: str) -> Non
     [
         ({"label": "lfet"}, "--label lfet: no such column. Did you mean 'left'"), ({"label": "9"}, "--label 9"),
         ({"text": "twon"}, "--text twon: no such column. Did you mean 'town'"), ({"row_id": "x"}, "--id x"),
+        ({"row_id": "town"}, "--id town: holds 3 different values in 300 rows, expected one per row"),
         ({"group": "left"}, "that is the label"),
     ],
 )  # fmt: skip
@@ -236,7 +245,8 @@ def test_the_file_is_yaml_that_a_person_can_read_and_a_task_can_parse(tmp_path: 
     [
         ("Churn Data-2024.csv", "churn_data_2024"),
         ("a.b/x.csv.gz", "x"),
-        ("ÄÖ.csv", "task"),
+        ("Zürich.csv", "zurich"),
+        ("東京.csv", "task"),
         ("-x-.jsonl", "x"),
         ("a" * 99, "a" * 60),
     ],
@@ -263,9 +273,45 @@ def test_the_command_line_writes_a_task_and_keeps_an_edited_one(place: Path) -> 
     assert path == Path("tasks/churn.yaml")
     assert notes[-1] == "wrote tasks/churn.yaml"
     assert from_arguments(flags("churn.csv"))[0] == path
+    from_arguments(flags("churn.csv", positive="No"))
+    assert Task.read(path).columns.positive == "No"
     path.write_text(path.read_text() + "# mine\n")
-    with pytest.raises(BadInput, match=r"--task tasks/churn\.yaml"):
+    with pytest.raises(BadInput, match=r"changed or for other data; run it with --task tasks/churn\.yaml"):
         from_arguments(flags("churn.csv"))
+
+
+def test_a_draft_for_another_table_of_the_same_name_is_kept(place: Path) -> None:
+    from_arguments(flags("churn.csv"))
+    Path("old").mkdir()
+    table(200).to_csv("old/churn.csv", index=False)
+    with pytest.raises(BadInput, match="for other data"):
+        from_arguments(flags("old/churn.csv"))
+
+
+def test_columns_that_read_as_numbers_or_dates_are_no_words() -> None:
+    rng = np.random.default_rng(1)
+    moments = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(300) * 7001, "s")
+    raw = table().assign(
+        pay=[f"${v:,.2f}" for v in rng.uniform(500, 9000, 300)], seen=[f"{m.isoformat()}+02:00" for m in moments]
+    )
+    roles = column_roles(raw, "left", set())
+    assert {"pay", "seen"} <= set(roles.inputs)
+    assert any(note.startswith("seen holds dates") for note in roles.notes)
+
+
+def test_who_comes_back_is_worth_a_note() -> None:
+    rng = np.random.default_rng(2)
+    raw = table(600).assign(customer_id=rng.integers(0, 90, 600), customer_age=rng.integers(0, 90, 600))
+    notes = [note for note in column_roles(raw, "left", set()).notes if "split.key" in note]
+    assert len(notes) == 1
+    assert notes[0].startswith("customer_id comes back (90 values in 600 rows); --set split.key=customer_id ")
+
+
+def test_many_rows_get_quick_candidates_and_a_note() -> None:
+    made = drafted(table(30_001))
+    assert [m["kind"] for m in made.content["models"]] == ["logistic", "hist_gradient_boosting", "lightgbm"]
+    assert any(note.startswith("random_forest, extra_trees, ") and "30,001 rows" in note for note in made.notes)
+    assert "stacking" in [m["kind"] for m in drafted(table()).content["models"]]
 
 
 def test_the_kind_of_source_is_read_off_the_file(place: Path) -> None:
@@ -293,6 +339,16 @@ def test_the_plan_says_what_was_understood(place: Path) -> None:
         assert expected in said
     sizes = [int(line.split()[1]) for line in said.splitlines() if line.startswith(("train", "calibration", "test"))]
     assert sum(sizes) == 300
+
+
+def test_the_plan_calls_columns_as_the_table_does(place: Path) -> None:
+    raw = table().rename(columns={"age": "when", "town": "text"}).assign(key=lambda t: (t["left"] == "Yes") * 2.5)
+    raw["when"] = raw["when"].where(raw.index > 9)
+    raw.to_csv("odd.csv", index=False)
+    task = Task.read(from_arguments(flags("odd.csv"))[0], {"columns.ignore": []})
+    said = plan(task, canonical(task.source.build().read(), task.columns))
+    for expected in ("number: when, key\n", "category: text\n", "missing: when 3", "column 'key' alone tells"):
+        assert expected in said
 
 
 def test_the_plan_names_findings(place: Path) -> None:

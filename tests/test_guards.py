@@ -136,6 +136,18 @@ def test_few_calibration_rows_excuse_a_lower_coverage() -> None:
     assert coverage(sets, y, 0.2, calibrated_on=None).ok
 
 
+def test_sound_sets_are_seldom_held_up() -> None:
+    """Class-conditional sets from 60 calibration rows, judged on 40 rows of either answer: at most 1 in 100."""
+    rng, held_up, contests = np.random.default_rng(0), 0, 2000
+    for _ in range(contests):
+        scores, fresh = rng.random((2, 60)), rng.random((2, 40))
+        p_values = (1 + (scores[:, None, :] >= fresh[:, :, None]).sum(2)) / 61
+        sets = np.ones((80, 2), bool)
+        sets[:40, 0], sets[40:, 1] = p_values[0] > 0.1, p_values[1] > 0.1
+        held_up += not coverage(sets, np.repeat([0, 1], 40), 0.1, (60, 60)).ok
+    assert held_up / contests <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / contests)
+
+
 def test_coverage_without_sets_or_without_one_answer_says_nothing() -> None:
     assert coverage(None, np.array([0, 1]), 0.1, None).ok
     sets, _ = sets_that_hold(1, 1, rows=5)

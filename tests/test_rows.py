@@ -9,7 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credence.errors import BadInput
-from credence.rows import RESERVED, Columns, Helpers, canonical, fingerprints, inputs, inputs_of, labels, plain, sample
+from credence.rows import (
+    RESERVED,
+    Columns,
+    Helpers,
+    canonical,
+    fingerprints,
+    inputs,
+    inputs_of,
+    labels,
+    plain,
+    raw_name,
+    sample,
+)
 from credence.split import Split, assign
 
 RAW = pd.DataFrame(
@@ -59,9 +71,10 @@ def test_text_is_the_only_input_and_never_missing() -> None:
 
 
 def test_inputs_with_reserved_names_get_an_underscore() -> None:
-    raw = RAW.rename(columns={"age": "group", "town": "label", "id": "key"})
+    raw = RAW.rename(columns={"age": "group", "town": "label", "id": "key"}).assign(text=1, group_=2)
     rows = canonical(raw, columns(ignore=["seen"]))
-    assert list(inputs(rows).columns) == ["group", "key_", "group_", "label_"]
+    assert list(inputs(rows).columns) == ["group", "key_", "group_", "label_", "text_", "group__"]
+    assert [raw_name(c) for c in inputs(rows).columns[1:]] == ["key", "group", "label", "text", "group_"]
     assert not set(inputs_of(raw, columns(ignore=["seen"]))) & set(RESERVED)
 
 

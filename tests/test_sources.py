@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,15 @@ class TestJsonl:
         packed.write_bytes(gzip.compress(b"\xef\xbb\xbf" + path.read_bytes()))
         assert Jsonl(path=packed).read().equals(table)
 
+    def test_reads_one_array_of_objects(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.json"
+        path.write_text(json.dumps([{"x": 1, "y": "yes"}, {"y": "no"}], indent=1))
+        assert Jsonl(path=path).read().to_dict("list")["y"] == ["yes", "no"]
+        wrong = {"[]": "empty JSON array", "[1]": "object 1: holds a JSON number", "[{": "not JSON"}
+        for content, says in wrong.items():
+            path.write_text(content)
+            assert says in refused(Jsonl(path=path))
+
     @pytest.mark.parametrize(
         ("line", "says"),
         [
@@ -107,6 +117,10 @@ class TestParquet:
         assert table["n"].tolist() == [1, 2, 3]
         assert table["tags"].tolist() == ['["x"]', "[]", '["y", "z"]']
         assert table["kind"].dtype == object
+
+    def test_decimals_are_numbers(self, tmp_path: Path) -> None:
+        FRAME.assign(pay=[Decimal("1.50"), None, Decimal("2.25")]).to_parquet(tmp_path / "a.parquet")
+        assert Parquet(path=tmp_path / "a.parquet").read()["pay"].dropna().tolist() == [1.5, 2.25]
 
     def test_says_what_is_wrong(self, tmp_path: Path) -> None:
         assert "no *.parquet file" in refused(Parquet(path=tmp_path))

@@ -99,7 +99,7 @@ def test_time_tests_on_the_newest_and_calibrates_before_it(random: Any, per_day:
 def test_a_row_without_a_time_is_refused() -> None:
     table = raw().astype({"day": object})
     table.loc[5, "day"] = None
-    assert "'day' is empty in 1 rows" in refused(table, time="day")
+    assert "'day' is empty in 1 of 1000 rows" in refused(table, time="day")
 
 
 def test_the_datas_own_split_is_kept() -> None:

@@ -1,6 +1,7 @@
 """A task for a table, without anybody writing YAML: every choice is made, said and easy to change."""
 
 import re
+import unicodedata
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,13 @@ from credence.draft.answers import Answers, read_answers
 from credence.draft.column_roles import Roles, column_roles
 from credence.errors import BadInput, did_you_mean
 from credence.kinds import SourceSpec, Strict
+from credence.rows import hash_of
 
-TABULAR = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "stacking")
+TABULAR = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
+MANY_ROWS, QUICK = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
 TEXT = ("tfidf",)
 RARE = 0.2
+HARDLY_IDS = 0.5
 KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 TASKS = Path("tasks")
 
@@ -36,7 +40,18 @@ class Draft(Strict):
         """The YAML."""
         notes = "".join(f"# - {' '.join(note.split())}\n" for note in self.notes)
         body = yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-        return f"# Drafted for this table; change what is wrong (docs/tasks.md explains every key).\n{notes}\n{body}"
+        return _signed(f"{notes}\n{body}")
+
+
+def _signed(text: str) -> str:
+    """A draft under a line that tells whether anybody has changed it since."""
+    return f"# Drafted ({hash_of(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
+
+
+def _is_untouched(path: Path, source: dict[str, Any]) -> bool:
+    """Whether a file is a draft for the same table as it was written."""
+    text = path.read_text(encoding="utf-8")
+    return text == _signed(text.partition("\n")[2]) and yaml.safe_load(text)["source"] == source
 
 
 def draft(
@@ -47,6 +62,7 @@ def draft(
     label = _label_column(raw, label)
     for flag, column in {"--text": text, "--id": row_id, "--group": group}.items():
         _refuse_absent(raw, flag, column, label)
+    _refuse_repeating(raw, row_id)
     answers = read_answers(raw[label], positive)
     roles = column_roles(raw, label, {c for c in (row_id, group) if c}, text)
     if not (roles.text or roles.inputs or group):
@@ -55,14 +71,15 @@ def draft(
         "question": answers.question, "answers": list(answers.words), "source": source,
         "columns": _columns(label, answers, roles, row_id, group),
         **({"split": {"column": roles.split}} if roles.split else {}),
-        "models": [{"kind": kind} for kind in (TEXT if roles.text else TABULAR)],
+        "models": [{"kind": kind} for kind in _candidates(roles, len(raw))],
         "gate": {"metric": "balanced_accuracy" if _rarer(answers) < RARE else "accuracy"},
     }  # fmt: skip
-    return Draft(name=name, content=content, notes=[*answers.notes, *roles.notes, *_gate_note(answers)])
+    notes = [*answers.notes, *roles.notes, *_gate_note(answers), *_candidates_note(roles, len(raw))]
+    return Draft(name=name, content=content, notes=notes)
 
 
 def from_arguments(args: Namespace) -> tuple[Path, list[str]]:
-    """The file that the task for --data was written to, and the notes. A task of that name that differs is kept."""
+    """The file that the task for --data was written to, and the notes. A task that somebody changed is kept."""
     data = Path(args.data)
     source = {"kind": _kind(data), "path": args.data}
     made = draft(
@@ -70,15 +87,15 @@ def from_arguments(args: Namespace) -> tuple[Path, list[str]]:
         args.text, args.id, args.group,
     )  # fmt: skip
     path = TASKS / f"{made.name}.yaml"
-    if path.exists() and path.read_text(encoding="utf-8") != made.text():
-        raise BadInput(f"{path} is there already and says something else; run it with --task {path}, or remove it.")
+    if path.exists() and not _is_untouched(path, source):
+        raise BadInput(f"{path} is there already, changed or for other data; run it with --task {path}, or remove it.")
     made.write(path)
     return path, [*made.notes, f"wrote {path}"]
 
 
 def task_name(data: Path) -> str:
     """A file's name as a task's name: lower case, words joined by underscores."""
-    stem = data.name.split(".")[0] or data.name
+    stem = unicodedata.normalize("NFKD", data.name.split(".")[0] or data.name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60].strip("_") or "task"
 
 
@@ -108,6 +125,14 @@ def _refuse_absent(raw: pd.DataFrame, flag: str, column: str | None, label: str)
         raise BadInput(f"{flag} {column}: that is the label; name another column.")
 
 
+def _refuse_repeating(raw: pd.DataFrame, row_id: str | None) -> None:
+    if row_id is not None and (distinct := raw[row_id].nunique()) < HARDLY_IDS * len(raw):
+        raise BadInput(
+            f"--id {row_id}: holds {distinct:,} different values in {len(raw):,} rows, expected one per row; "
+            f"leave out --id, and keep rows of one {row_id} together with --set split.key={row_id}."
+        )
+
+
 def _columns(label: str, answers: Answers, roles: Roles, row_id: str | None, group: str | None) -> dict[str, Any]:
     given = {
         "label": label, "positive": answers.positive, "negative": answers.negative, "text": roles.text,
@@ -115,6 +140,17 @@ def _columns(label: str, answers: Answers, roles: Roles, row_id: str | None, gro
         "unlabelled": "drop" if answers.gaps else None,
     }  # fmt: skip
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _candidates(roles: Roles, n: int) -> tuple[str, ...]:
+    return TEXT if roles.text else QUICK if n > MANY_ROWS else TABULAR
+
+
+def _candidates_note(roles: Roles, n: int) -> list[str]:
+    slow = [kind for kind in TABULAR if kind not in _candidates(roles, n)]
+    if roles.text or not slow:
+        return []
+    return [f"{', '.join(slow)} are left out, since {n:,} rows would keep them busy for long; add them under models"]
 
 
 def _rarer(answers: Answers) -> float:

@@ -10,8 +10,15 @@ from credence.kinds import Strict
 from credence.rows import plain
 from credence.schema import MISSING
 
-YES = {"yes", "y", "true", "t", "1", "positive", "pos", "spam", "malignant", "fraud", "abnormal", "present", "disease"}
-NO = {"no", "n", "false", "0", "negative", "neg", "ham", "benign", "normal", "absent", "healthy", "legitimate"}
+YES = {
+    "yes", "y", "true", "t", "1", "positive", "pos", "spam", "malignant", "fraud", "abnormal", "present", "disease",
+    "churned", "churn", "exited", "cancelled", "canceled", "default", "defaulted", "converted", "clicked", "subscribed",
+    "ja", "oui", "si", "sí", "sì", "sim", "tak", "да", "はい", "是",
+}  # fmt: skip
+NO = {
+    "no", "n", "false", "0", "negative", "neg", "ham", "benign", "normal", "absent", "healthy", "legitimate",
+    "stayed", "retained", "nein", "non", "não", "nao", "nie", "нет", "いいえ", "否",
+}  # fmt: skip
 UNDECIDED = MISSING | {
     "no agreement",
     "unknown",
@@ -44,7 +51,8 @@ def read_answers(label: pd.Series, positive: str | None = None) -> Answers:
     """
     empty = label.isna() | label.astype(str).str.strip().eq("")
     there = label[~empty]
-    counts = there.map(plain).value_counts()
+    heads = _heads(there.map(plain))
+    counts = there.map(lambda value: heads[plain(value)]).value_counts()
     decided = [v for v in counts.index if v.lower() not in UNDECIDED]
     values = decided if len(decided) == 2 else list(counts.index)
     _refuse_other_counts(str(label.name), counts, values, positive)
@@ -52,7 +60,16 @@ def read_answers(label: pd.Series, positive: str | None = None) -> Answers:
     no = [v for v in values if v not in yes]
     if not no:
         raise BadInput(f"--positive {positive}: that is every value of {label.name!r}; leave out those that mean no.")
-    return _worded(there, yes, no, why, int(empty.sum()))
+    return _worded(there, heads, yes, no, why, int(empty.sum()))
+
+
+def _heads(spelled: pd.Series) -> dict[str, str]:
+    """Every value with the one it stands for: Yes, yes and YES are one answer, unless only case tells answers apart."""
+    values = list(spelled.value_counts().index)
+    firsts: dict[str, str] = {}
+    for value in values:
+        firsts.setdefault(value.casefold(), value)
+    return {v: firsts[v.casefold()] if len(firsts) > 1 else v for v in values}
 
 
 def _refuse_other_counts(name: str, counts: pd.Series, values: list[str], positive: str | None) -> None:
@@ -62,7 +79,10 @@ def _refuse_other_counts(name: str, counts: pd.Series, values: list[str], positi
         raise BadInput(f"label column {name!r} {held}; a question needs rows of both answers.")
     if len(values) > 2 and not positive:
         if len(values) > MOST_ANSWERS:
-            raise BadInput(f"label column {name!r} holds {len(values)} different values; expected a column of answers.")
+            raise BadInput(
+                f"label column {name!r} holds {len(values)} different values; "
+                "expected a few answers, such as yes and no: name another column with --label, or add one that answers."
+            )
         ordered = sorted(values, key=lambda v: (not _is_number(v), float(v) if _is_number(v) else -counts[v]))
         example = ",".join(ordered[1:]) if _is_number(ordered[0]) else ordered[-1]
         raise BadInput(
@@ -94,20 +114,26 @@ def _chosen(values: list[str], counts: pd.Series) -> tuple[list[str], str]:
     return [min(values, key=lambda v: (counts[v], v))], "the rarer answer"
 
 
-def _worded(there: pd.Series, yes: list[str], no: list[str], why: str, gaps: int) -> Answers:
-    spelled = there.map(plain)
+def _worded(there: pd.Series, heads: dict[str, str], yes: list[str], no: list[str], why: str, gaps: int) -> Answers:
+    native = {plain(v): _native(v) for v in there.unique()}
+    spelled = there.map(lambda value: heads[plain(value)])
     left_out = sorted(set(spelled) - set(yes) - set(no))
     share = float(spelled[spelled.isin([*yes, *no])].isin(yes).mean())
-    native = {s: _native(v) for s, v in zip(spelled, there, strict=True)}
     one_each = len(yes) == len(no) == 1 and not any(map(_is_number, [*yes, *no])) and {*yes, *no} != {"true", "false"}
     named = str(there.name)
     return Answers(
-        positive=native[yes[0]] if len(yes) == 1 else [native[v] for v in yes],
-        negative=(native[no[0]] if len(no) == 1 else [native[v] for v in no]) if left_out else None,
+        positive=_all(yes, heads, native),
+        negative=_all(no, heads, native) if left_out else None,
         question=f"Is {named} {yes[0]}?" if len(yes) == 1 else f"Is {named} one of {', '.join(yes)}?",
         words=(no[0], yes[0]) if one_each else ("no", "yes"),
         gaps=gaps, share=share, notes=_notes(named, yes, no, left_out, why, share, gaps),
     )  # fmt: skip
+
+
+def _all(values: list[str], heads: dict[str, str], native: dict[str, Any]) -> Any:
+    """One value, or all of them in all their spellings."""
+    found = [native[v] for value in values for v in heads if heads[v] == value]
+    return found[0] if len(found) == 1 else found
 
 
 def _notes(

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from credence.checks import id_like, words_in
+from credence.checks import id_like, name_words, words_in
 from credence.kinds import Strict
 from credence.rows import plain
 from credence.schema import kind_of, typed
@@ -13,6 +13,14 @@ LONG_WORDS = 15
 FEW, MORE = 3, 6
 NEARLY_EMPTY = 0.02
 HARDLY_REPEATS = 0.5
+IDS = {"id", "ids", "uuid", "guid"}
+OWNERS = {
+    "account", "author", "buyer", "client", "customer", "device", "driver", "employee", "household", "member", "owner",
+    "patient", "person", "seller", "session", "speaker", "student", "subject", "user", "visitor",
+}  # fmt: skip
+NAMING = IDS | OWNERS | {"code", "hash", "key", "name", "no", "nr", "number"}
+MANY_OWNERS, SEVERAL_ROWS = 30, 1.1
+SPELLINGS = 4
 
 
 class Roles(Strict):
@@ -35,7 +43,7 @@ def column_roles(raw: pd.DataFrame, label: str, aside: set[str], text: str | Non
     notes = [f"split by column {split}, which says train and test"] if split else []
     if text is None and (chosen := _main_text(raw, texts, inputs, reasons)):
         others = [c for c in rest if c not in (chosen, split)]
-        beside = f"; {', '.join(others)} are not read (delete columns.text to read columns instead)" if others else ""
+        beside = f"; not read: {', '.join(others)}" if others else ""
         return Roles(text=chosen, split=split, notes=[*notes, f"the input is the text in {chosen}{beside}"])
     if text is not None:
         return Roles(text=text, split=split, notes=notes)
@@ -44,13 +52,19 @@ def column_roles(raw: pd.DataFrame, label: str, aside: set[str], text: str | Non
     notes += [
         f"{c} holds dates and is kept; split.time={c} would test on the newest rows" for c in inputs if _is_date(raw[c])
     ]
+    notes += [
+        f"{c} comes back ({raw[c].nunique():,} values in {len(raw):,} rows); "
+        f"--set split.key={c} would judge by values that training never saw, without it as an input"
+        for c in inputs
+        if _comes_back(c, raw[c])
+    ]
     return Roles(split=split, ignore=[*reasons, *texts], inputs=inputs, notes=notes)
 
 
 def is_text(values: pd.Series) -> bool:
     """Whether a raw column holds sentences: mostly five words or more, and mostly different ones."""
     there = values.dropna()
-    if not len(there) or not there.map(lambda v: isinstance(v, str)).all():
+    if pd.api.types.is_numeric_dtype(there) or not len(there) or not there.map(lambda v: isinstance(v, str)).all():
         return False
     return bool(words_in(there) >= TEXT_WORDS and there.nunique() > 0.3 * len(there))
 
@@ -81,27 +95,34 @@ def _useless(name: str, values: pd.Series, label: pd.Series) -> str | None:
     there = values.dropna()
     if len(there) <= NEARLY_EMPTY * len(values):
         return f"is empty in {1 - len(there) / len(values):.1%} of the rows"
-    if there.astype(str).str.strip().nunique() < 2 and len(there) == len(values):
+    if len(there) == len(values) and len(set(map(plain, there.unique()))) < 2:
         return "holds one value only"
     if _repeats(values, label):
         return f"repeats the label {label.name}"
     if is_text(values):
         return None
-    if reason := id_like(name, values):
+    read = typed(values)
+    if reason := id_like(name, read):
         return reason
-    words = pd.api.types.is_object_dtype(typed(values)) and there.nunique() > HARDLY_REPEATS * len(there)
+    words = pd.api.types.is_object_dtype(read) and there.nunique() > HARDLY_REPEATS * len(there)
     return f"has {there.nunique():,} different values in {len(there):,} rows" if words and len(there) >= 50 else None
 
 
 def _repeats(values: pd.Series, label: pd.Series) -> bool:
     """Whether one column's values stand for the other's, one to one."""
+    if values.nunique() > SPELLINGS * label.nunique():
+        return False
     both = pd.DataFrame({"a": values.map(plain), "b": label.map(plain)})[values.notna() & label.notna()]
     pairs = both.drop_duplicates()
     return len(pairs) > 1 and len(both) > len(pairs) and pairs["a"].is_unique and pairs["b"].is_unique
 
 
 def _is_date(values: pd.Series) -> bool:
-    there = values.dropna()
-    return pd.api.types.is_datetime64_any_dtype(values) or bool(
-        len(there) and there.map(lambda v: bool(DATE.match(str(v)))).all()
-    )
+    return kind_of(str(values.name), typed(values)) == "date"
+
+
+def _comes_back(name: str, values: pd.Series) -> bool:
+    """Whether a column names owners of several rows each: who is known from training would be easier to judge."""
+    words, distinct, n = name_words(name), values.nunique(), int(values.notna().sum())
+    named = bool(words & (IDS | OWNERS)) and words <= NAMING
+    return named and distinct >= MANY_OWNERS and 0.02 * n <= distinct <= n / SEVERAL_ROWS

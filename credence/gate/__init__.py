@@ -1,5 +1,6 @@
 """May the challenger replace the champion? Judged on the same rows, with the chance of luck stated."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Self
 
@@ -12,7 +13,7 @@ from credence.bootstrap import Weights, left_out, weights
 from credence.gate import guards
 from credence.gate.guards import Guard
 from credence.gate.paired import POWER, Paired, left_after, spent
-from credence.gate.rules import Findings, decide
+from credence.gate.rules import Figures, decide
 from credence.gate.verdict import Outcome, Side, Verdict
 from credence.kinds import Strict
 from credence.metrics import METRICS, Bools, Estimate, Name, estimate
@@ -58,12 +59,13 @@ class Gate(Strict):
 
 def judge(
     challenger: Side, champion: Side | None, rows: pd.DataFrame, base_rate: float, gate: Gate, looks: int = 0,
-    seen: Bools | None = None, unanswerable: str | None = None,
+    seen: Bools | None = None, unanswerable: str | None = None, data: Sequence[Guard] = (),
 ) -> Verdict:  # fmt: skip
     """The verdict on test rows (columns label, group, key), which both sides answered in the same order.
 
     `base_rate` is the training rows' share of yes, `looks` the comparisons these rows have been used for before, `seen`
-    the rows that the champion learned from, `unanswerable` why it cannot answer at all.
+    the rows that the champion learned from, `unanswerable` why it cannot answer at all, `data` what speaks against the
+    rows themselves.
     """
     blocked = unanswerable or _spoilt(seen, gate.seen_share)
     if champion is not None and not blocked and seen is not None:
@@ -71,7 +73,7 @@ def judge(
     trial = _Trial(challenger, None if blocked else champion, rows, base_rate, gate)
     looked, alpha = looks + trial.is_look, 1 - gate.confidence
     level, left = spent(looks + 1, alpha), left_after(looked, alpha)
-    found, checks = trial.findings(level, blocked), trial.guards()
+    found, checks = trial.findings(level, blocked), [*data, *trial.guards()]
     outcome, reason = _guarded(*decide(found), checks)
     return Verdict(
         outcome=outcome, reason=reason + _running_out(looked, left, alpha), metric=gate.metric, guards=checks,
@@ -120,9 +122,9 @@ class _Trial:
     def pair(self, metric: str, other: Side) -> Paired:
         return Paired.of(metric, self.challenger, other, self.y, self.drawn, self.left)
 
-    def findings(self, level: float, blocked: str | None) -> Findings:
+    def findings(self, level: float, blocked: str | None) -> Figures:
         gate, rival = self.gate, self.champion
-        return Findings(
+        return Figures(
             metric=gate.metric, minimum=gate.minimum, margin=gate.margin, confidence=gate.confidence, rows=len(self.y),
             base_rate=self.base_rate, challenger=self.estimate(self.challenger),
             champion=None if rival is None else self.estimate(rival),

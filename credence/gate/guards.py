@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import betabinom, binom
 
 from credence.bootstrap import AT_ONCE, Keys, Weights, clusters, left_out
 from credence.gate.paired import Paired
@@ -12,6 +13,7 @@ from credence.metrics import Answers, Bools, bins, in_units, score
 from credence.uncertainty import Array
 
 LUCK = 1000
+FEW_PARTS = 0.005
 
 
 class Guard(Strict):
@@ -84,22 +86,26 @@ def null_band(p: Array, keys: Keys, confidence: float = 0.95, seed: int = 0) -> 
 
 
 def coverage(sets: Bools | None, y: NDArray[Any], alpha: float, calibrated_on: tuple[int, int] | None) -> Guard:
-    """Fails where the sets of an answer's rows hold it more than 2 standard errors less often than promised.
-
-    The error counts the test rows and, where their number is known, the calibration rows too (Vovk 2012).
-    """
+    """Fails where the sets of an answer's rows hold it so seldom that sound sets do so in 1 of 200 test parts."""
     if sets is None:
         return Guard(name="coverage", ok=True, message="the challenger gives no sets")
-    found, short = [], False
+    found, sound = [], True
     for c, word in enumerate(("no", "yes")):
-        rows = y == c
-        held, luck = sets[rows, c].mean() if rows.any() else 1.0, 1 / max(int(rows.sum()), 1)
-        luck += 1 / (calibrated_on[c] + 2) if calibrated_on else 0
-        short |= bool(held < 1 - alpha - 2 * np.sqrt(alpha * (1 - alpha) * luck))
-        found.append(f"{held:.3f} of the {int(rows.sum())} {word} rows")
+        held, n = int(sets[y == c, c].sum()), int((y == c).sum())
+        sound &= _luck(held, n, alpha, calibrated_on[c] if calibrated_on else None) >= FEW_PARTS
+        found.append(f"{held / max(n, 1):.3f} of the {n} {word} rows")
     return Guard(
-        name="coverage", ok=not short, message=f"sets hold the truth in {' and '.join(found)}, promised {1 - alpha:.3f}"
+        name="coverage", ok=sound, message=f"sets hold the truth in {' and '.join(found)}, promised {1 - alpha:.3f}"
     )
+
+
+def _luck(held: int, n: int, alpha: float, calibrated_on: int | None) -> float:
+    """The chance that sound sets hold the truth in `held` or fewer of n rows: beta-binomial, since the calibration rows
+    are a sample too (Vovk 2012); binomial where their number is not known."""
+    if calibrated_on is None:
+        return float(binom.cdf(held, n, 1 - alpha))
+    outside = max(int(alpha * (calibrated_on + 1)), 1)
+    return float(betabinom.cdf(held, n, calibrated_on + 1 - outside, outside))
 
 
 def latency(milliseconds: float | None, limit: float | None) -> Guard:

@@ -5,8 +5,9 @@ import time
 import numpy as np
 import pandas as pd
 
+from credence.checks import Findings
 from credence.errors import BadInput
-from credence.gate import Gate, Side, Verdict, judge
+from credence.gate import Gate, Guard, Side, Verdict, judge
 from credence.gate.looks import Looks
 from credence.predictor import Predictor
 
@@ -14,7 +15,7 @@ TIMED_ROWS = 20
 
 
 def judgement(
-    challenger: Predictor, champion: Predictor | None, rows: pd.DataFrame, gate: Gate, looks: Looks
+    challenger: Predictor, champion: Predictor | None, rows: pd.DataFrame, gate: Gate, looks: Looks, findings: Findings
 ) -> tuple[Verdict, Looks]:
     """The verdict on the challenger, and the looks after it. A champion that cannot answer these rows is said so."""
     ours, theirs, unanswerable = side(challenger, rows), None, None
@@ -25,9 +26,14 @@ def judgement(
     seen = None if champion is None else champion.has_seen(rows)
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
-    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable)
+    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable, spoilt(findings))
     looked = verdict.looks > before
     return verdict, looks.after(rows["row_id"], ours.digest, opponent) if looked else looks
+
+
+def spoilt(findings: Findings) -> list[Guard]:
+    """A failed guard for every error among the findings: figures on such rows want a person's look."""
+    return [Guard(name="checks", ok=False, message=f.message) for f in findings.findings if f.level == "error"]
 
 
 def side(predictor: Predictor, rows: pd.DataFrame) -> Side:

@@ -11,7 +11,7 @@ Decision = tuple[Outcome, str]
 
 
 @dataclass(frozen=True)
-class Findings:
+class Figures:
     """All figures that the rules read. `blocked` says why there can be no comparison; `same`: both answer alike."""
 
     metric: str
@@ -33,7 +33,7 @@ class Findings:
         return METRICS[self.metric].title
 
 
-def decide(found: Findings) -> Decision:
+def decide(found: Figures) -> Decision:
     """What the first rule that speaks says."""
     fails = _no_better_than_constant(found) or _below_minimum(found) or _cannot_compare(found)
     if fails or found.pair is None or found.champion is None:
@@ -42,7 +42,7 @@ def decide(found: Findings) -> Decision:
     return _same_answers(found, pair) or _undefined(found, pair) or _compared(found, pair, champion)
 
 
-def _no_better_than_constant(found: Findings) -> Decision | None:
+def _no_better_than_constant(found: Figures) -> Decision | None:
     alpha = 1 - found.confidence
     if found.gain.surely(alpha):
         return None
@@ -53,7 +53,7 @@ def _no_better_than_constant(found: Findings) -> Decision | None:
     )
 
 
-def _below_minimum(found: Findings) -> Decision | None:
+def _below_minimum(found: Figures) -> Decision | None:
     value, better = found.challenger.value, METRICS[found.metric].higher_is_better
     if found.minimum is None or (value >= found.minimum if better else value <= found.minimum):
         return None
@@ -63,11 +63,11 @@ def _below_minimum(found: Findings) -> Decision | None:
     return "keep", f"On {found.rows} test rows the challenger's {found.title}, {found.challenger}, is {limit}."
 
 
-def _cannot_compare(found: Findings) -> Decision | None:
+def _cannot_compare(found: Figures) -> Decision | None:
     return ("hold", found.blocked) if found.blocked else None
 
 
-def _first(found: Findings) -> Decision:
+def _first(found: Figures) -> Decision:
     clears = "" if found.minimum is None else f", which clears the limit {found.minimum:g}"
     return "promote", (
         f"There is no champion yet. On {found.rows} test rows the challenger's {found.title} is {found.challenger}"
@@ -75,7 +75,7 @@ def _first(found: Findings) -> Decision:
     )
 
 
-def _same_answers(found: Findings, pair: Paired) -> Decision | None:
+def _same_answers(found: Figures, pair: Paired) -> Decision | None:
     if not found.same and (pair.disputed > 0 or pair.value != 0):
         return None
     return "keep", (
@@ -84,7 +84,7 @@ def _same_answers(found: Findings, pair: Paired) -> Decision | None:
     )
 
 
-def _undefined(found: Findings, pair: Paired) -> Decision | None:
+def _undefined(found: Figures, pair: Paired) -> Decision | None:
     if not isnan(pair.value):
         return None
     return "keep", (
@@ -93,7 +93,7 @@ def _undefined(found: Findings, pair: Paired) -> Decision | None:
     )
 
 
-def _compared(found: Findings, pair: Paired, champion: Estimate) -> Decision:
+def _compared(found: Figures, pair: Paired, champion: Estimate) -> Decision:
     metric = found.metric
     claim = (
         f"On {found.rows} test rows the challenger's {found.title} is {found.challenger.value:.3f} and the champion's "

@@ -6,6 +6,7 @@ import gzip
 import json
 import re
 import zlib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -148,10 +149,12 @@ def _is_western(telling: bytes) -> bool:
 
 
 def flat(table: pd.DataFrame) -> pd.DataFrame:
-    """A table whose nested values (lists, structures) have become JSON text, and its categories plain values."""
+    """A table with JSON text for lists and structures, plain values for categories, and floats for decimals."""
     for name in table.columns:
         if isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(table[name].cat.categories.dtype)
+        elif table[name].map(lambda v: isinstance(v, Decimal)).any():
+            table[name] = table[name].astype("float64")
         elif table[name].map(_nested).any():
             table[name] = table[name].map(lambda v: json.dumps(v, default=_plain) if _nested(v) else v)
     return table

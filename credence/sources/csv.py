@@ -8,7 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from credence.errors import BadInput
-from credence.numerals import ZERO_FIRST
+from credence.numerals import EXACT, ZERO_FIRST, dots_set_off_thousands
 from credence.sources._dialect import Dialect, dialects
 from credence.sources._files import FileSource, text_of
 from credence.sources._header import has_header
@@ -19,7 +19,6 @@ COMMENT = ("#", "%", "|")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+(,\d+)?")
 THOUSANDS = re.compile(r"[-+]?\d+(,\d{3})?")
 BOOLEANS = {"true": True, "false": False}
-EXACT = 2**53
 
 
 class Csv(FileSource):
@@ -94,7 +93,7 @@ def _typed(cells: tuple[str, ...], dialect: Dialect) -> pd.Series:
     there = words.dropna()
     if not len(there):
         return words
-    if set(there.unique()) <= {"True", "False"} or set(there.str.lower().unique()) <= set(BOOLEANS):
+    if {word.lower() for word in there.unique()} <= set(BOOLEANS):
         return _inferred(words.map(lambda w: w if w is None else BOOLEANS[w.lower()]))
     if dialect.delimiter != "," and _has_decimal_commas(there):
         return words.map(lambda w: w if w is None else float(w.replace(",", "."))).astype("float64")
@@ -113,10 +112,10 @@ def _has_decimal_commas(words: pd.Series) -> bool:
 def _number(words: pd.Series, there: pd.Series) -> pd.Series:
     """Numbers where every cell reads as one and none would lose its spelling or its last digits."""
     found = pd.to_numeric(there, errors="coerce")
-    if found.isna().any() or there.str.match(ZERO_FIRST).any():
+    if found.isna().any() or there.str.match(ZERO_FIRST).any() or dots_set_off_thousands(there):
         return words
     gaps = len(there) < len(words)
     if pd.api.types.is_integer_dtype(found):
         return found if not gaps else words if (found.abs() >= EXACT).any() else found.reindex(words.index)
-    whole = there.str.fullmatch(r"[-+]?\d+")
-    return words if (whole & (found.abs() >= EXACT)).any() else found.astype("float64").reindex(words.index)
+    large = there[found.abs() >= EXACT]
+    return words if large.str.fullmatch(r"[-+]?\d+").any() else found.astype("float64").reindex(words.index)

@@ -1,4 +1,4 @@
-"""One JSON object per line, also gzipped."""
+"""One JSON object per line, or one array of them, also gzipped."""
 
 import json
 from typing import Any
@@ -13,22 +13,31 @@ class Jsonl(FileSource):
     encoding: str | None = None
 
     def read(self) -> pd.DataFrame:
-        lines = text_of(self.path, self.encoding).split("\n")
-        records = [self._record(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-        return pd.DataFrame(records)
+        text = text_of(self.path, self.encoding)
+        if text.lstrip().startswith("["):
+            records = _parsed(text, str(self.path))
+            if not records:
+                raise BadInput(f"{self.path} holds an empty JSON array; expected objects in it, one per row.")
+            return pd.DataFrame([_flat(f"{self.path}, object {i}", record) for i, record in enumerate(records, 1)])
+        lines = {f"{self.path}, line {i}": line for i, line in enumerate(text.split("\n"), 1) if line.strip()}
+        return pd.DataFrame([_flat(where, _parsed(line, where)) for where, line in lines.items()])
 
-    def _record(self, number: int, line: str) -> dict[str, Any]:
-        where = f"{self.path}, line {number}"
-        try:
-            record = json.loads(line)
-        except ValueError as error:
-            raise BadInput(f"{where}: this is not JSON ({error}); expected one object per line.") from None
-        if not isinstance(record, dict):
-            raise BadInput(f"{where}: holds a JSON {_word(record)}; expected one object per line.")
-        for key, value in record.items():
-            if isinstance(value, (dict, list)):
-                raise BadInput(f"{where}: {key!r} holds a JSON {_word(value)}; give each value its own key.")
-        return record
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise BadInput(f"{where}: this is not JSON ({error}); expected one object per line.") from None
+
+
+def _flat(where: str, record: Any) -> dict[str, Any]:
+    """An object that holds no other object and no array."""
+    if not isinstance(record, dict):
+        raise BadInput(f"{where}: holds a JSON {_word(record)}; expected one object per line.")
+    for key, value in record.items():
+        if isinstance(value, (dict, list)):
+            raise BadInput(f"{where}: {key!r} holds a JSON {_word(value)}; give each value its own key.")
+    return record
 
 
 def _word(value: Any) -> str:

@@ -70,10 +70,11 @@ def task_file(name: str) -> Path:
         if not Path(name).is_file():
             raise BadInput(f"--task {name}: no such file. {_siblings(Path(name))}")
         return Path(name)
-    if not (TASKS / f"{name}.yaml").is_file():
-        hint = did_you_mean(name, [f.stem for f in TASKS.glob("*.yaml")])
-        raise BadInput(f"--task {name}: there is no tasks/{name}.yaml. {hint}")
-    return TASKS / f"{name}.yaml"
+    for folder in (Path("tasks"), TASKS):
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = {f.stem for folder in (Path("tasks"), TASKS) for f in folder.glob("*.yaml")}
+    raise BadInput(f"--task {name}: there is no tasks/{name}.yaml. {did_you_mean(name, known)}")
 
 
 def _refuse_half_a_table(args: argparse.Namespace) -> None:

@@ -276,16 +276,21 @@ def test_the_command_line_writes_a_task_and_keeps_an_edited_one(place: Path) -> 
     from_arguments(flags("churn.csv", positive="No"))
     assert Task.read(path).columns.positive == "No"
     path.write_text(path.read_text() + "# mine\n")
-    with pytest.raises(BadInput, match=r"changed or for other data; run it with --task tasks/churn\.yaml"):
+    with pytest.raises(BadInput, match=r"then changed; run it with --task tasks/churn\.yaml"):
         from_arguments(flags("churn.csv"))
 
 
-def test_a_draft_for_another_table_of_the_same_name_is_kept(place: Path) -> None:
-    from_arguments(flags("churn.csv"))
+def test_another_table_of_the_same_name_gets_a_number(place: Path) -> None:
+    first, _ = from_arguments(flags("churn.csv"))
+    before = first.read_text()
     Path("old").mkdir()
     table(200).to_csv("old/churn.csv", index=False)
-    with pytest.raises(BadInput, match="for other data"):
-        from_arguments(flags("old/churn.csv"))
+    for _ in range(2):
+        path, notes = from_arguments(flags("old/churn.csv"))
+        assert path == Path("tasks/churn_2.yaml")
+        assert notes[-1] == "wrote tasks/churn_2.yaml"
+    assert first.read_text() == before
+    assert Task.read(path).name == "churn_2"
 
 
 def test_columns_that_read_as_numbers_or_dates_are_no_words() -> None:

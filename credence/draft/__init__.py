@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from argparse import Namespace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from credence.draft.column_roles import Roles, column_roles
 from credence.errors import BadInput, did_you_mean
 from credence.kinds import SourceSpec, Strict
 from credence.rows import hash_of
+from credence.words import parse
 
 TABULAR = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
 MANY_ROWS, QUICK = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
@@ -48,10 +50,22 @@ def _signed(text: str) -> str:
     return f"# Drafted ({hash_of(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
 
 
-def _is_untouched(path: Path, source: dict[str, Any]) -> bool:
-    """Whether a file is a draft for the same table as it was written."""
+def place(name: str, source: dict[str, Any]) -> Path:
+    """Where the draft for a table goes: tasks/name.yaml, or tasks/name_2.yaml where another table has that name.
+
+    An untouched draft for the same table is written anew. BadInput where somebody has changed it.
+    """
+    places = (TASKS / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
+    path = next(p for p in places if not p.exists() or parse(p).get("source") == source)
+    if path.exists() and not _is_untouched(path):
+        raise BadInput(f"{path} was drafted for this table and then changed; run it with --task {path}, or remove it.")
+    return path
+
+
+def _is_untouched(path: Path) -> bool:
+    """Whether a file is a draft as it was written."""
     text = path.read_text(encoding="utf-8")
-    return text == _signed(text.partition("\n")[2]) and yaml.safe_load(text)["source"] == source
+    return text == _signed(text.partition("\n")[2])
 
 
 def draft(
@@ -86,9 +100,7 @@ def from_arguments(args: Namespace) -> tuple[Path, list[str]]:
         SourceSpec(**source).build().read(), task_name(data), source, args.label, args.positive,
         args.text, args.id, args.group,
     )  # fmt: skip
-    path = TASKS / f"{made.name}.yaml"
-    if path.exists() and not _is_untouched(path, source):
-        raise BadInput(f"{path} is there already, changed or for other data; run it with --task {path}, or remove it.")
+    path = place(made.name, source)
     made.write(path)
     return path, [*made.notes, f"wrote {path}"]
 

@@ -1,7 +1,7 @@
 """Store rows as Parquet."""
 
 import hashlib
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 from zenml.materializers.pandas_materializer import PandasMaterializer
@@ -16,13 +16,10 @@ class RowsMaterializer(PandasMaterializer):
         """SHA-256 over column names, types and values."""
         frame = pd.DataFrame(data)
         h = hashlib.sha256(repr([(c, str(t)) for c, t in frame.dtypes.items()]).encode())
-        h.update(
-            pd.util.hash_pandas_object(frame.astype(dict.fromkeys(_objects(frame), str)), index=False)
-            .to_numpy()
-            .tobytes()
-        )
+        h.update(pd.util.hash_pandas_object(frame.apply(_spelled), index=False).to_numpy().tobytes())
         return h.hexdigest()
 
 
-def _objects(frame: pd.DataFrame) -> list[Any]:
-    return [c for c in frame if frame[c].dtype == object]
+def _spelled(column: pd.Series) -> pd.Series:
+    """Objects by their repr, so that a missing cell is not the word None; numbers and dates as they are."""
+    return column.map(repr) if column.dtype == object else column

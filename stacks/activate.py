@@ -1,5 +1,6 @@
 """Make a stack the active one; `stacks/<name>.yaml` is registered the first time it is used."""
 
+import re
 from typing import Any
 
 import yaml
@@ -27,6 +28,7 @@ def use(name: str) -> dict[str, Any]:
         return {}
     content = describe(name)
     _refuse_placeholders(name, content["components"])
+    _refuse_absent_secrets(client, name, content.get("secrets", []), content["components"])
     _register(client, f"credence-{name}", content["components"])
     client.activate_stack(f"credence-{name}")
     return {k: v for k, v in content.items() if k != "components"}
@@ -44,6 +46,16 @@ def _refuse_placeholders(name: str, components: dict[str, dict[str, Any]]) -> No
                 raise Unfinished(
                     f"stacks/{name}.yaml: components.{role}.{key} is still {value!r}; put your own value in its place."
                 )
+
+
+def _refuse_absent_secrets(client: Client, name: str, secrets: list[str], components: dict[str, Any]) -> None:
+    for secret in secrets:
+        try:
+            client.get_secret(secret)
+        except KeyError:
+            keys = sorted(set(re.findall(rf"{{{{{re.escape(secret)}\.(\w+)}}}}", str(components))))
+            needed = " ".join([f"zenml secret create {secret}", *(f"--{key}=…" for key in keys)])
+            raise Unfinished(f"stacks/{name}.yaml: ZenML holds no secret {secret!r}; create it: {needed}") from None
 
 
 def _register(client: Client, stack: str, components: dict[str, dict[str, Any]]) -> None:

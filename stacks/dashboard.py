@@ -71,7 +71,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, default=8237, help="default 8237")
     port = parser.parse_args(argv).port
     if not free(port):
-        print(f"error: port {port} of {HOST} is in use; stop what listens there, or choose another --port.", file=sys.stderr)
+        print(
+            f"error: port {port} of {HOST} is in use; stop what listens there, or choose another --port.",
+            file=sys.stderr,
+        )
         return 2
     with suppress(KeyboardInterrupt):
         serve(port)

@@ -28,6 +28,7 @@ os.environ.update(OWN_PLACE)
 for folder in ("zenml", "bentoml", "prometheus"):
     (SCRATCH / folder).mkdir()
 sys.path.insert(0, str(ROOT))
+sys.modules["__main__"].__file__ = str(ROOT / "run.py")  # ZenML takes the main module's folder for the project's
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -80,8 +80,8 @@ class Project:
 
     def python(self, *command: str) -> str:
         """What a script of the copy printed after ASKED. A file, since ZenML takes its folder for the source root."""
-        command = (sys.executable, *command)
-        done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
+        options: dict[str, Any] = {"cwd": self.folder, "env": self.environment, "capture_output": True, "text": True}
+        done = subprocess.run([sys.executable, *command], check=False, **options)
         line = next((x for x in done.stdout.splitlines() if x.startswith("ASKED")), None)
         assert line, done.stdout + done.stderr
         return line.removeprefix("ASKED").strip()

@@ -67,7 +67,7 @@ def test_kill_while_the_store_is_made(tmp_path: Path) -> None:
         killed(project.start(*MODELS), dice.uniform(0, 6.0), "starting ZenML")
         done = project.run(*MODELS)
         assert done.returncode == 0, f"round {k}: {done.stdout}{done.stderr}"
-        assert champions(project, aligned=True) == ["1"] or champions(project, aligned=True) == ["2"]
+        assert len(champions(project, aligned=True)) == 1
 
 
 def champions(project: Project, aligned: bool = False) -> list[str]:

@@ -20,7 +20,7 @@ def test_the_path_from_rows_to_an_answer(project: Project) -> None:
     first = project.run(*QUICK)
     assert first.returncode == 0, first.stdout + first.stderr
     assert re.search(r"^logistic .*\d", first.stdout, re.MULTILINE)
-    assert re.search(r"^constant .*\d", first.stdout, re.MULTILINE)
+    assert re.search(r"^share of yes \(constant\) .*\d", first.stdout, re.MULTILINE)
     assert "promote: " in first.stdout
     assert "make serve" in first.stderr
     assert "same answers over HTTP" in first.stdout
@@ -40,7 +40,7 @@ def test_the_path_from_rows_to_an_answer(project: Project) -> None:
     second = project.run(*QUICK)
     assert second.returncode == 0, second.stdout + second.stderr
     assert "nothing to gain" in second.stdout and "served from the cache" in second.stdout
-    assert "learned from" not in second.stderr
+    assert "learned from 366 rows" not in second.stderr
     state = project.registries("breast_cancer")
     assert state["stages"]["1"] == "production" and state["alias"] == "1"
 
@@ -49,7 +49,7 @@ def test_another_minimum_judges_again_without_retraining(project: Project) -> No
     again = project.run(*QUICK, "--set", "gate.minimum=0.999")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "keep: " in again.stdout and "0.999" in again.stdout
-    assert "learned from" not in again.stderr
+    assert "learned from 366 rows" not in again.stderr
 
 
 def test_a_touched_file_of_the_package_trains_again(project: Project) -> None:
@@ -57,7 +57,7 @@ def test_a_touched_file_of_the_package_trains_again(project: Project) -> None:
     file.write_text(file.read_text() + "\n# touched\n")
     again = project.run(*QUICK)
     assert again.returncode == 0, again.stdout + again.stderr
-    assert again.stderr.count("learned from") == 2
+    assert again.stderr.count("learned from 366 rows") == 2
     assert "nothing to gain" in again.stdout
 
 
@@ -75,7 +75,7 @@ def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path
         "answer",
         "--no-deploy",
         "--set",
-        "models=[{kind: hist_gradient_boosting, folds: 1, max_iter: 3}]",
+        "models=[{kind: hist_gradient_boosting, folds: 1, rounds: 3}]",
     )
     assert weak.returncode == 0, weak.stdout + weak.stderr
     assert (project.folder / "tasks" / "signal.yaml").is_file()

@@ -1,0 +1,48 @@
+"""The champion in MLflow's registry: the predictor as a registered version, and the alias that points at it."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+
+from credence.predictor import Predictor
+
+ALIAS, TAG = "champion", "zenml_version"
+
+
+def registered(name: str, number: int, predictor: Predictor) -> str:
+    """MLflow's version of a ZenML version, with the predictor's folder in the active run; made once."""
+    if (found := find(name, number)) is not None:
+        return found
+    run, client = mlflow.active_run(), MlflowClient()
+    with TemporaryDirectory() as folder:
+        predictor.save(Path(folder))
+        mlflow.log_artifacts(folder, "predictor")
+    try:
+        client.create_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    source, tags = f"{run.info.artifact_uri}/predictor", {TAG: str(number)}
+    return str(client.create_model_version(name, source, run.info.run_id, tags=tags).version)
+
+
+def find(name: str, number: int) -> str | None:
+    """MLflow's own number of a ZenML version, or None where it was never registered."""
+    found = MlflowClient().search_model_versions(f"name = '{name}'")
+    return next((str(v.version) for v in found if v.tags.get(TAG) == str(number)), None)
+
+
+def point(name: str, version: str) -> None:
+    """Let the alias name this version of MLflow's."""
+    MlflowClient().set_registered_model_alias(name, ALIAS, version)
+
+
+def drop(name: str) -> None:
+    """Take the alias away where it stands: there is no champion."""
+    client = MlflowClient()
+    for model in client.search_registered_models(f"name = '{name}'"):
+        if ALIAS in model.aliases:
+            client.delete_registered_model_alias(name, ALIAS)

@@ -64,19 +64,11 @@ def test_a_touched_file_of_the_package_trains_again(project: Project) -> None:
 def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path: Path) -> None:
     """A weak first champion is surely beaten by a stronger one, which then replaces it in both registries."""
     data = tmp_path / "signal.csv"
-    rows = ["x,z,answer"] + [
-        f"{i % 97},{(i * 31) % 89},{'yes' if (i % 97 > 48) != ((i * 31) % 89 > 44) else 'no'}" for i in range(3000)
-    ]
-    data.write_text("\n".join(rows))
-    weak = project.run(
-        "--data",
-        str(data),
-        "--label",
-        "answer",
-        "--no-deploy",
-        "--set",
-        "models=[{kind: hist_gradient_boosting, folds: 1, rounds: 3}]",
-    )
+    pairs = [(i % 97, (i * 31) % 89) for i in range(3000)]
+    lines = [f"{x},{z},{'yes' if (x > 48) != (z > 70) else 'no'}" for x, z in pairs]
+    data.write_text("\n".join(["x,z,answer", *lines]))
+    own = ("--data", str(data), "--label", "answer", "--no-deploy")
+    weak = project.run(*own, "--set", "models=[{kind: logistic, folds: 1}]")
     assert weak.returncode == 0, weak.stdout + weak.stderr
     assert (project.folder / "tasks" / "signal.yaml").is_file()
     assert "promote: " in weak.stdout

@@ -5,7 +5,7 @@ PY := .venv/bin/python
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' requirements.lock)
 
-.PHONY: setup train test test-slow check serve dashboard clean
+.PHONY: setup train test test-slow check serve dashboard tracker clean
 
 setup: .venv/ready
 
@@ -37,6 +37,9 @@ serve: setup
 
 dashboard: setup
 	$(PY) -m stacks.dashboard
+
+tracker: setup
+	$(PY) -m mlflow ui --host 127.0.0.1 --backend-store-uri "$$($(PY) -m stacks.tracker)"
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* mlruns

@@ -25,15 +25,21 @@ def champion_version(name: str) -> ModelVersionResponse | None:
 def predictor_of(version: ModelVersionResponse) -> Predictor:
     """The predictor that belongs to a model version. BadInput where the artifact store has lost it."""
     artifact = version.get_artifact("predictor")
+    if artifact is None:
+        raise BadInput(_lost(version, "ZenML's store"))
     try:
         predictor: Predictor = artifact.load()
     except FileNotFoundError:
-        name, number = version.model.name, version.number
-        raise BadInput(
-            f"the files of the champion {name}:{number} are gone from {artifact.uri}; put them back, or give it up: "
-            f"zenml model version update {name} {number} --stage archived, then train again."
-        ) from None
+        raise BadInput(_lost(version, artifact.uri)) from None
     return predictor
+
+
+def _lost(version: ModelVersionResponse, place: str) -> str:
+    name, number = version.model.name, version.number
+    return (
+        f"the files of the champion {name}:{number} are gone from {place}; put them back, or give it up: "
+        f"zenml model version update {name} {number} --stage archived, then train again."
+    )
 
 
 def promote(version: ModelVersionResponse, predictor: Predictor, reason: str) -> int | None:

@@ -39,7 +39,7 @@ dashboard: setup
 	$(PY) -m stacks.dashboard
 
 tracker: setup
-	$(PY) -m mlflow ui --host 127.0.0.1 --backend-store-uri "$$($(PY) -m stacks.tracker)"
+	$(PY) -m mlflow ui --host 127.0.0.1 --backend-store-uri "$$(ZENML_LOGGING_VERBOSITY=ERROR $(PY) -m stacks.tracker)"
 
 clean:
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* mlruns

@@ -154,7 +154,10 @@ def test_an_unknown_stack_is_refused_in_a_sentence(tmp_path: Path) -> None:
 def test_the_tracker_of_the_local_stack_says_where_it_is(tmp_path: Path) -> None:
     """In processes of their own, over a store of their own: none before the local stack is used, SQLite after."""
     project = Project.copy(tmp_path)
-    ask = "from stacks.tracker import main\n\nprint('ASKED', end=' ')\nprint(main())\n"
+    ask = (
+        "import contextlib, io\nfrom stacks.tracker import main\n\nwith contextlib.redirect_stdout(io.StringIO()) as out:\n"
+        "    code = main()\nprint('ASKED', out.getvalue().strip() or code)\n"
+    )
     (project.folder / "before.py").write_text(ask)
     (project.folder / "after.py").write_text(f"from stacks.activate import use\n\nuse('local')\n{ask}")
     assert project.python("before.py") == "2"

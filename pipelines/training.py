@@ -42,7 +42,7 @@ def training(task: Task, sample: int | None = None, tracked: bool = True) -> Non
         task.gate.metric,
         minimum_for(task.gate.metric, task.gate.minimum),
     )
-    report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate)
+    report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)
     promote_challenger.with_options(**tracker)(verdict, predictor)
     write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())

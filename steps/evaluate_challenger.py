@@ -8,7 +8,7 @@ import pandas as pd
 from zenml import step
 
 import materializers.folder  # noqa: F401  registers how predictors are stored
-from credence.gate import Gate
+from credence.metrics import Name
 from credence.predictor import Predictor
 from credence.report import Report, build_report, plots
 from credence.report.ink import png
@@ -20,17 +20,17 @@ FEW = 200
 
 @step
 def evaluate_challenger(
-    challenger: Predictor, contenders: list[Predictor], test: pd.DataFrame, gate: Gate
+    challenger: Predictor, contenders: list[Predictor], test: pd.DataFrame, metric: Name
 ) -> Annotated[Report, "report"]:
     """The report: what the dashboard draws, what the card states and what MLflow keeps as figures."""
     winner = [p.digest() for p in contenders].index(challenger.digest())
-    report = build_report(contenders, winner, None, test, gate)
+    report = build_report(contenders, winner, None, test, metric)
     record.metrics(report.flat())
     record.facts({"test": report.flat()}, to_model=True)
     for contender in contenders:
         with record.nested(contender.model.title()) as tracked:
             if tracked:
-                _keep(contender, build_report([contender], 0, None, test, gate, FEW))
+                _keep(contender, build_report([contender], 0, None, test, metric, FEW))
     return report
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 
 from credence.calibration import Calibration
 from credence.checks import Checks, Findings, examine
-from credence.gate import Gate
 from credence.gate.guards import Guard
 from credence.gate.verdict import Verdict
 from credence.kinds import ModelSpec
@@ -75,7 +74,7 @@ def text_predictor() -> tuple[Predictor, pd.DataFrame]:
 def report(resamples: int = 200) -> Report:
     """The report on two candidates, the second of which won, with the first as champion."""
     contenders = [predictor(kind) for kind in KINDS]
-    return build_report(contenders, 0, contenders[1], part("test"), Gate(), resamples=resamples)
+    return build_report(contenders, 0, contenders[1], part("test"), "accuracy", resamples=resamples)
 
 
 def verdict(**changes: Any) -> Verdict:

@@ -10,7 +10,6 @@ from evaluated import TASK, findings, part, predictor, report, text_predictor, v
 
 from credence.card import card, example, html
 from credence.checks import Finding, Findings
-from credence.gate import Gate
 from credence.report import build_report
 
 N = r"−?(?:[\d,]+(?:\.\d+)?(?:e−\d+)?|–)"
@@ -133,7 +132,7 @@ def test_the_call_sends_one_row_that_the_predictor_can_answer(text: str) -> None
 def test_a_quote_in_a_text_does_not_end_the_call() -> None:
     best, rows = text_predictor()
     best.reference.loc[0, "text"] = 'it\'s "awful"\nreally ' + "long " * 80
-    one = build_report([best], 0, None, rows, Gate(), resamples=50)
+    one = build_report([best], 0, None, rows, "accuracy", resamples=50)
     found = card({}, best, one, verdict(), Findings(findings=[], missing={}))
     row = json.loads(shlex.split(re.findall(r"curl .+", found)[0])[-1])
     assert row["text"].startswith('it\'s "awful" really long')

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from credence.checks import Finding, Findings
 from credence.explain import importance
-from credence.gate import Gate
 from credence.gate.guards import Guard
 from credence.report import build_report, ink, plots
 from credence.report.page import figures, render, tables, tiles
@@ -105,7 +104,7 @@ def test_what_users_wrote_is_escaped() -> None:
 
 def test_a_report_without_groups_importance_or_missing_values_is_whole() -> None:
     rows = part("test").assign(group="all")
-    plain = build_report([predictor("logistic", folds=1)], 0, None, rows, Gate(), resamples=50)
+    plain = build_report([predictor("logistic", folds=1)], 0, None, rows, "accuracy", resamples=50)
     page = render(plain, verdict(guards=[]), Findings(findings=[], missing={}), {})
     assert set(figures(plain, None)) == FIGURES - {"groups", "importance"}
     assert "<h2>Groups</h2>" not in page

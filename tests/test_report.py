@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from evaluated import KINDS, part, predictor, report
 
-from credence.gate import Gate
 from credence.metrics import METRICS, score
 from credence.report import Candidate, Report, build_report
 from credence.report.intervals import Measure, measures
@@ -98,7 +97,7 @@ def test_several_draws_are_judged_by_their_disagreement_too(found: Report) -> No
 
 
 def test_one_draw_has_no_epistemic_figures() -> None:
-    single = build_report([predictor("logistic", folds=1)], 0, None, part("test"), Gate(metric="f1"), resamples=50)
+    single = build_report([predictor("logistic", folds=1)], 0, None, part("test"), "f1", resamples=50)
     assert set(single.selective) == {"total"}
     assert single.uncertainty.epistemic is None
     assert single.uncertainty.interval_width is None
@@ -133,8 +132,10 @@ def test_rows_of_one_key_stay_together_and_widen_intervals() -> None:
     rows = part("test").copy()
     twins = rows.loc[rows.index.repeat(6)].reset_index(drop=True)
     contenders = [predictor("logistic", folds=1)]
-    apart = build_report(contenders, 0, None, twins.assign(key=[str(i) for i in twins.index]), Gate(), resamples=200)
-    together = build_report(contenders, 0, None, twins, Gate(), resamples=200)
+    apart = build_report(
+        contenders, 0, None, twins.assign(key=[str(i) for i in twins.index]), "accuracy", resamples=200
+    )
+    together = build_report(contenders, 0, None, twins, "accuracy", resamples=200)
     width = [m.high - m.low for r in (apart, together) if (m := r.scores["accuracy"]).high and m.low]
     assert together.keys == len(rows)
     assert width[1] > 1.7 * width[0]

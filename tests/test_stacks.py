@@ -155,7 +155,8 @@ def test_the_tracker_of_the_local_stack_says_where_it_is(tmp_path: Path) -> None
     """In processes of their own, over a store of their own: none before the local stack is used, SQLite after."""
     project = Project.copy(tmp_path)
     ask = (
-        "import contextlib, io\nfrom stacks.tracker import main\n\nwith contextlib.redirect_stdout(io.StringIO()) as out:\n"
+        "import contextlib, io\nfrom stacks.tracker import main\n\n"
+        "with contextlib.redirect_stdout(io.StringIO()) as out:\n"
         "    code = main()\nprint('ASKED', out.getvalue().strip() or code)\n"
     )
     (project.folder / "before.py").write_text(ask)

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from credence.bootstrap import weights
 from credence.calibration import Bools
-from credence.gate import Gate
 from credence.kinds import Strict
-from credence.metrics import METRICS
+from credence.metrics import METRICS, Name
 from credence.predictor import Predictor
 from credence.report import curves
 from credence.report.intervals import Measure, measures, scored
@@ -124,7 +123,7 @@ def _ends(m: Measure) -> list[tuple[str, float | None]]:
 
 
 def build_report(
-    contenders: list[Predictor], winner: int, champion: Predictor | None, rows: pd.DataFrame, gate: Gate,
+    contenders: list[Predictor], winner: int, champion: Predictor | None, rows: pd.DataFrame, metric: Name,
     resamples: int = RESAMPLES, seed: int = 0,
 ) -> Report:  # fmt: skip
     """Measure all contenders, the champion and a constant on the test rows (row_id, group, label, key and inputs).
@@ -134,7 +133,7 @@ def build_report(
     best, y = contenders[winner], rows["label"].to_numpy()
     keys = rows["key"].tolist() if rows["key"].duplicated().any() else None
     w = weights(keys, len(rows), resamples, seed)
-    draws, metric = best.draws(rows), gate.metric
+    draws = best.draws(rows)
     p, facts = draws.mean(0), best.facts
     yes = p >= facts.threshold
     named = tuple(dict.fromkeys((metric, *SCORES)))

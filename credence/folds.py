@@ -1,12 +1,16 @@
 """Which rows train and which are held out, fold by fold: one dealing of rows that training and search share."""
 
+import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold
+from tqdm import tqdm
 
 Indices = NDArray[np.intp]
+PATIENCE = 3.0
 
 
 def folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
@@ -15,3 +19,11 @@ def folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
     if n < 2:
         return []
     return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
+
+
+def shown(dealt: list[tuple[Indices, Indices]], kind: str) -> Iterable[tuple[Indices, Indices]]:
+    """The same folds, with rate and time to go on the screen once they have taken three seconds."""
+    progress: Iterable[tuple[Indices, Indices]] = tqdm(
+        dealt, desc=f"  {kind}", unit="fold", delay=PATIENCE, leave=False, file=sys.stderr
+    )
+    return progress

@@ -102,11 +102,12 @@ def test_rows_that_decide_nothing_are_left_out() -> None:
 
 def test_the_question_is_worded_from_the_label() -> None:
     content = drafted(table()).content
-    assert content["question"] == "Is left Yes?"
+    assert content["question"] == "left?"
     assert content["answers"] == ["No", "Yes"]
     several = read_answers(pd.Series([0, 1, 2], name="stage"), "1,2")
     assert (several.question, several.words) == ("Is stage one of 1, 2?", ("no", "yes"))
-    assert read_answers(pd.Series(["ham", "spam"], name="kind")).words == ("ham", "spam")
+    spam = read_answers(pd.Series(["ham", "spam"], name="kind"))
+    assert (spam.question, spam.words) == ("Is kind spam?", ("ham", "spam"))
 
 
 def test_a_plain_table_gets_the_tabular_candidates() -> None:
@@ -336,7 +337,7 @@ def test_the_plan_says_what_was_understood(place: Path) -> None:
     task = Task.read(from_arguments(flags("churn.csv"))[0])
     rows = canonical(task.source.build().read(), task.columns, task.split.helpers())
     said = plan(task, rows.assign(age=rows["age"].where(rows.index > 2)))
-    assert said.startswith("Is left Yes?  (No / Yes)\n300 rows, ")
+    assert said.startswith("left?  (No / Yes)\n300 rows, ")
     for expected in (
         "inputs, number: age\n", "inputs, category: town\n", "train: ", "calibration: ", "test: ", "missing: age 1",
         "candidates: logistic, random_forest", "points of accuracy would usually go unnoticed",

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from credence import folds as folds_module
 from credence import tabular
 from credence.calibration import log_loss
 from credence.errors import BadInput
@@ -189,3 +190,12 @@ def test_real_data_with_real_mess(shared_data: Path, tmp_path: Path) -> None:
     assert roc_auc_score(y, unseen) > 0.88
     model.save(tmp_path)
     np.testing.assert_array_equal(Model.load(tmp_path).draws(X), model.draws(X))
+
+
+def test_folds_that_take_long_are_shown_with_their_rate(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    monkeypatch.setattr(folds_module, "PATIENCE", 0.0)
+    dealt = folds(np.repeat([0, 1], 20), 4, 0)
+    assert len(list(folds_module.shown(dealt, "logistic"))) == 4
+    said = capsys.readouterr().err
+    assert "logistic" in said
+    assert "fold/s" in said

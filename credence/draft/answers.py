@@ -10,6 +10,7 @@ from credence.kinds import Strict
 from credence.rows import plain
 from credence.schema import MISSING
 
+PLAIN_YES = {"1", "yes", "y", "true", "t"}
 YES = {
     "yes", "y", "true", "t", "1", "positive", "pos", "spam", "malignant", "fraud", "abnormal", "present", "disease",
     "churned", "churn", "exited", "cancelled", "canceled", "default", "defaulted", "converted", "clicked", "subscribed",
@@ -124,7 +125,7 @@ def _worded(there: pd.Series, heads: dict[str, str], yes: list[str], no: list[st
     return Answers(
         positive=_all(yes, heads, native),
         negative=_all(no, heads, native) if left_out else None,
-        question=f"Is {named} {yes[0]}?" if len(yes) == 1 else f"Is {named} one of {', '.join(yes)}?",
+        question=_question(named, yes),
         words=(no[0], yes[0]) if one_each else ("no", "yes"),
         gaps=gaps, share=share, notes=_notes(named, yes, no, left_out, why, share, gaps),
     )  # fmt: skip
@@ -166,3 +167,10 @@ def _is_number(value: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _question(named: str, yes: list[str]) -> str:
+    """Left? where yes is only a yes; Is kind spam? where it says more."""
+    if len(yes) > 1:
+        return f"Is {named} one of {', '.join(yes)}?"
+    return f"{named}?" if yes[0].lower() in PLAIN_YES else f"Is {named} {yes[0]}?"

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from credence.errors import BadInput
-from credence.folds import folds
+from credence.folds import folds, shown
 from credence.models import Labels, Model
 from credence.terms import PIECE, Span, counted, terms
 from credence.uncertainty import Array, sigmoid
@@ -58,7 +58,8 @@ class TfIdf(Model):
         counts.data = 1 + np.log(counts.data)
         dealt = folds(y, self.folds, self.seed)
         with threadpool_limits(1):
-            fitted = [self._fold(counts, y, train) for train, _ in dealt] or [self._fold(counts, y, np.arange(len(y)))]
+            fitted = [self._fold(counts, y, train) for train, _ in shown(dealt, self.kind())]
+            fitted = fitted or [self._fold(counts, y, np.arange(len(y)))]
         weight, coef, intercept = zip(*fitted, strict=True)
         self._weight, self._coef, self._intercept = (np.stack(p, axis=-1) for p in (weight, coef, intercept))
         self._out_of_fold = self._held_out(counts, dealt) if dealt else None

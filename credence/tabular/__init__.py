@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr
 from threadpoolctl import threadpool_limits
 
 from credence.errors import BadInput
-from credence.folds import folds
+from credence.folds import folds, shown
 from credence.models import Labels, Model
 from credence.tabular import weights
 from credence.tabular.encoding import Encode, Encoding, Table, cells
@@ -90,7 +90,7 @@ class TabularModel(Model):
             raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
         table, dealt = cells(X), folds(y, self.folds, self.seed)
         with threadpool_limits(1):
-            learned = [self._member(part(table, train), y[train]) for train, _ in dealt]
+            learned = [self._member(part(table, train), y[train]) for train, _ in shown(dealt, self.kind())]
             self._members = learned or [self._member(table, y)]
         self._out_of_fold = self._held_out(table, dealt, len(y)) if dealt else None
 

@@ -150,7 +150,9 @@ def example_of(column: Column) -> str | float:
 
 
 def _short(middle: float, low: float, high: float) -> float:
-    rounded = float(f"{middle:.4g}")
+    """Few digits, and a whole number between whole ends: 0.5 is no example of a flag."""
+    whole = low.is_integer() and high.is_integer()
+    rounded = float(int(middle)) if whole else float(f"{middle:.4g}")
     return rounded if low <= rounded <= high else middle
 
 

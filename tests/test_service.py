@@ -390,6 +390,7 @@ EMPTY = "; null where it is missing"
 
 @pytest.mark.parametrize(("about", "says", "example"), [
     (column("number", low=0.5, high=0.5000001), f"number; training saw 0.5 to 0.5{EMPTY}", 0.5),
+    (column("number", low=0.0, high=1.0), f"number; training saw 0 to 1{EMPTY}", 0.0),
     (column("number"), "number; null where it is missing", 0.0),
     (column("date"), "date; null where it is missing", "2024-01-31"),
     (column("date", low=0.0, high=86400.0), f"date; training saw 1970-01-01 to 1970-01-02{EMPTY}", "1970-01-01"),

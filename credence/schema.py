@@ -23,6 +23,8 @@ def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
     Without `kind`, a column is a number where every value that is there reads as one, then a date, then a category.
     Infinite numbers are refused: BadInput names the column and the row.
     """
+    if raw.dtype == np.float64 and kind in (None, "number"):
+        return _finite(raw)
     if pd.api.types.is_datetime64_any_dtype(raw) and kind in (None, "date"):
         return pd.to_datetime(raw, utc=True).dt.tz_localize(None)
     if pd.api.types.is_numeric_dtype(raw) and kind in (None, "number"):
@@ -111,18 +113,12 @@ class Column(Strict):
 
     def strange(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which values lie outside what training saw: far out of range, or a category that was never there."""
-        there = values.notna().to_numpy()
-        if self.kind == "category":
-            return (
-                there & ~values.isin(self.categories).to_numpy()
-                if self.categories is not None
-                else np.zeros(len(values), bool)
-            )
+        if self.categories is not None:
+            return values.notna().to_numpy() & ~values.isin(self.categories).to_numpy()
         if self.low is None or self.high is None:
             return np.zeros(len(values), bool)
-        slack = SLACK * (self.high - self.low)
-        measure = measured(self.kind, values)
-        return there & ((measure < self.low - slack) | (measure > self.high + slack))
+        slack, measure = SLACK * (self.high - self.low), measured(self.kind, values)
+        return (measure < self.low - slack) | (measure > self.high + slack)
 
     def reason(self) -> str:
         """The word for a strange value of this column."""
@@ -141,7 +137,7 @@ def kind_of(name: str, values: pd.Series) -> Kind:
 def measured(kind: Kind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The quantity whose range is guarded: the number, the seconds since 1970, or the length of the text."""
     if kind == "text":
-        return np.asarray(values.fillna("").str.len(), dtype=np.float64)
+        return np.asarray(values.str.len(), dtype=np.float64)
     if kind == "date":
         return np.asarray((values - pd.Timestamp(0)) / pd.Timedelta(seconds=1), dtype=np.float64)
     return np.asarray(values, dtype=np.float64)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 SCRATCH = Path(tempfile.mkdtemp(prefix="credence-tests-"))
@@ -29,6 +30,9 @@ for folder in ("zenml", "bentoml", "prometheus"):
     (SCRATCH / folder).mkdir()
 sys.path.insert(0, str(ROOT))
 sys.modules["__main__"].__file__ = str(ROOT / "run.py")  # ZenML takes the main module's folder for the project's
+
+settings.register_profile("house", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("house")
 
 
 @pytest.fixture(scope="session", autouse=True)

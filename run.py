@@ -35,7 +35,7 @@ def run(args: Namespace) -> None:
     task = Task.read(drafted(args) if args.data else args.task, args.overrides)
     if args.dry_run:
         return plan(task, args.sample)
-    if args.stack == "local" and task.source.kind != "artifact":
+    if args.pipeline == "training" and args.stack == "local" and task.source.kind != "artifact":
         preflight(task, args.sample)
     say("starting ZenML …")
     if args.pipeline == "deployment":

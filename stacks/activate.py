@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import yaml
 from zenml.client import Client
@@ -11,7 +12,7 @@ from stacks.names import HERE, own
 
 
 class Unfinished(ValueError):
-    """A stack's YAML still holds placeholders."""
+    """A stack that cannot be used as it is; the message says what it lacks."""
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def use(name: str) -> dict[str, Any]:
     """Activate a stack, our own (registered if need be) or an existing one; return its secrets and settings."""
     client = Client()
     if name not in own():
-        client.activate_stack(client.get_stack(name, allow_name_prefix_match=False).id)
+        client.activate_stack(_existing(client, name))
         return {}
     content = describe(name)
     _refuse_placeholders(name, content["components"])
@@ -32,6 +33,14 @@ def use(name: str) -> dict[str, Any]:
     _register(client, f"credence-{name}", content["components"])
     client.activate_stack(f"credence-{name}")
     return {k: v for k, v in content.items() if k != "components"}
+
+
+def _existing(client: Client, name: str) -> UUID:
+    try:
+        return client.get_stack(name, allow_name_prefix_match=False).id
+    except KeyError:
+        known = ", ".join(sorted({*own(), *(s.name for s in client.list_stacks(size=100))}))
+        raise Unfinished(f"--stack {name}: neither stacks/{name}.yaml nor ZenML has it. Known: {known}.") from None
 
 
 def has_tracker() -> bool:

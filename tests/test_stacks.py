@@ -163,3 +163,8 @@ def test_the_tracker_of_the_local_stack_says_where_it_is(tmp_path: Path) -> None
     (project.folder / "after.py").write_text(f"from stacks.activate import use\n\nuse('local')\n{ask}")
     assert project.python("before.py") == "2"
     assert project.python("after.py").startswith("sqlite:///")
+
+
+def test_a_stack_that_only_a_server_could_know_is_refused_by_name() -> None:
+    with pytest.raises(Unfinished, match=r"--stack elsewhere: neither stacks/elsewhere\.yaml nor ZenML has it"):
+        use("elsewhere")

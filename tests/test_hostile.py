@@ -167,7 +167,7 @@ def test_a_champion_whose_columns_are_no_longer_there(project: Project) -> None:
     table(project, visits="calls")
     said = succeeded(project.run(*RUN))
     table(project)
-    assert "hold: the champion cannot answer today's rows: " in said and "'visits'" in said, said
+    assert "hold: The champion cannot answer today's rows: " in said and "'visits'" in said, said
     assert champion(project) == before
 
 

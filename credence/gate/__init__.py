@@ -170,7 +170,7 @@ def _spoilt(seen: Bools | None, most: float) -> str | None:
     return (
         f"The champion has learned from {int(seen.sum())} of these {len(seen)} test rows, more than the "
         f"{most:.0%} that gate.seen_share allows, so no fair comparison is left; keep split and row ids as they were, "
-        "or promote by hand."
+        "or archive the champion's version and train again."
     )
 
 

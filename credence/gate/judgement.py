@@ -22,7 +22,10 @@ def judgement(
     try:
         theirs = None if champion is None else side(champion, rows)
     except BadInput as error:
-        unanswerable = f"the champion cannot answer today's rows: {error}"
+        unanswerable = (
+            f"The champion cannot answer today's rows: {str(error).rstrip('.')}. Bring its columns back, or archive "
+            "the champion's version and train again."
+        )
     seen = None if champion is None else champion.has_seen(rows)
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)

@@ -36,6 +36,7 @@ def tried(bento: str, folder: Path, rows: Path) -> dict[str, Any]:
         comparison = golden(url, test, predictor, key)
     return {
         **comparison.model_dump(),
+        "agrees": comparison.agrees(),
         "request": requests_of(test.head(1), predictor)[0],
         "answer": json.loads(predictor.predict(test.head(1)).iloc[0].to_json(double_precision=4)),
     }

@@ -31,7 +31,7 @@ def try_bento(bento: str) -> Annotated[str, "tried"]:
         predictor_of(version).save(folder)
         version.get_artifact("test").load().head(ROWS).to_parquet(rows)
         found = bentos("try", bento, str(folder), str(rows))
-    if found["mismatches"]:
+    if not found["agrees"]:
         raise AnswersDiffer(f"{bento} answers differently over HTTP: " + "; ".join(found["mismatches"]))
     record.facts({"rows": found["rows"], "largest_difference": found["largest_difference"]})
     return told(bento, found)

@@ -15,6 +15,7 @@ from credence.errors import BadInput
 from credence.kinds import Strict
 from credence.models import Model
 from credence.operating_point import operating_point
+from credence.predictions.policy import LogPolicy
 from credence.rows import fingerprints, hash_of, inputs
 from credence.schema import Schema
 from credence.uncertainty import Array, interval, split
@@ -37,6 +38,8 @@ class Facts(Strict):
     schema_: Schema = Field(alias="schema")
     trained_rows: int = 0
     fit_seconds: float = 0.0
+    log: LogPolicy = LogPolicy()
+    latency_ms: float = Field(100.0, gt=0, description="the time within which 95 % of the requests shall be answered")
 
 
 class Predictor:
@@ -123,7 +126,7 @@ class Predictor:
 
     def digest(self) -> str:
         """A hash of what decides the answers, so that two predictors can be told apart."""
-        facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds"})
+        facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds", "log", "latency_ms"})
         answers = self.draws(self.reference).round(12).tobytes()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
 

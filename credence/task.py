@@ -11,6 +11,7 @@ from credence.errors import BadInput
 from credence.gate import Gate
 from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
 from credence.models import refuse_other_inputs
+from credence.predictions.policy import LogPolicy
 from credence.rows import Columns
 from credence.split import Split
 from credence.words import parse
@@ -29,6 +30,7 @@ class Task(Strict):
     models: list[ModelSpec] = Field(min_length=1)
     calibration: Calibration = Calibration()
     gate: Gate = Gate()
+    log: LogPolicy = LogPolicy()
 
     @field_validator("answers", mode="before")
     @classmethod
@@ -38,7 +40,8 @@ class Task(Strict):
     def about(self) -> dict[str, Any]:
         """What a predictor has to know of its task besides the rows."""
         group = {"group": self.columns.group} if self.columns.group else {}
-        return {"task": self.name, "question": self.question, "answers": list(self.answers), **group}
+        said = {"task": self.name, "question": self.question, "answers": list(self.answers), **group}
+        return said | ({"log": self.log.model_dump(mode="json")} if self.log != LogPolicy() else {})
 
     @classmethod
     def read(cls, path: Path, overrides: dict[str, Any] | None = None) -> Self:

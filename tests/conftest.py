@@ -15,6 +15,7 @@ SCRATCH = Path(tempfile.mkdtemp(prefix="credence-tests-"))
 OWN_PLACE = {
     "ZENML_CONFIG_PATH": str(SCRATCH / "zenml"),
     "BENTOML_HOME": str(SCRATCH / "bentoml"),
+    "CREDENCE_HOME": str(SCRATCH / "credence"),
     "HF_HOME": str(SCRATCH / "huggingface"),
     "MPLCONFIGDIR": str(SCRATCH / "matplotlib"),
     "PROMETHEUS_MULTIPROC_DIR": str(SCRATCH / "prometheus"),

@@ -59,6 +59,7 @@ class Project:
         stores = {
             "ZENML_CONFIG_PATH": str(self.folder / "stores/zenml"),
             "BENTOML_HOME": str(self.folder / "stores/bentoml"),
+            "CREDENCE_HOME": str(self.folder / "stores/credence"),
         }
         return {k: v for k, v in os.environ.items() if k != "ZENML_LOGGING_VERBOSITY"} | stores
 

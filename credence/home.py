@@ -1,0 +1,24 @@
+"""Where a running system keeps what is no artifact: the log of predictions, the state of servers, alerts."""
+
+import os
+from pathlib import Path
+
+
+def home() -> Path:
+    """CREDENCE_HOME, or ~/.credence."""
+    return Path(os.environ.get("CREDENCE_HOME") or "~/.credence").expanduser()
+
+
+def log_folder(task: str) -> Path:
+    """Every answer that a task's predictors gave, and the truth that came later."""
+    return home() / task / "log"
+
+
+def serving_folder(task: str) -> Path:
+    """What the task's servers shall answer with, and what each of them says of itself."""
+    return home() / task / "serving"
+
+
+def monitoring_folder(task: str) -> Path:
+    """The newest verdict of monitoring, and the alerts."""
+    return home() / task / "monitoring"

@@ -1,0 +1,1 @@
+"""Every answer leaves a record, and the truth may follow it: the log of predictions."""

@@ -8,6 +8,7 @@ import yaml
 from zenml.client import Client
 from zenml.enums import StackComponentType
 
+from stacks.flavors import complete_flavors
 from stacks.names import HERE, own
 
 
@@ -76,6 +77,7 @@ def _register(client: Client, stack: str, components: dict[str, dict[str, Any]])
             client.get_stack_component(kind, component, allow_name_prefix_match=False)
         except KeyError:
             settings = {k: v for k, v in config.items() if k != "flavor"}
+            complete_flavors(client, kind, config["flavor"])
             client.create_stack_component(component, config["flavor"], kind, settings)
     try:
         client.get_stack(stack, allow_name_prefix_match=False)

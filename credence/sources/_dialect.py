@@ -5,7 +5,8 @@ import io
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from credence.kinds import Strict
 
@@ -29,17 +30,21 @@ class Dialect(Strict):
 
         With `strict`, raises csv.Error where a quoted cell goes on behind its closing quote or never closes.
         """
-        csv.field_size_limit(sys.maxsize)
-        if self.delimiter == " ":
-            text = "\n".join(re.sub(r"[ \t]+", " ", line).strip() for line in text.split("\n"))
-        reader = csv.reader(
-            io.StringIO(text, newline=""), delimiter=self.delimiter, quotechar=self.quote or None, strict=strict,
-            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE, skipinitialspace=True,
-            escapechar="\\" if self.escape else None,
-        )  # fmt: skip
+        reader = self.reader(io.StringIO(text, newline=""), strict)
         for cells in reader:
             if stripped := [cell.strip() for cell in cells]:
                 yield reader.line_num, stripped
+
+    def reader(self, lines: Iterable[str], strict: bool = True) -> Any:
+        """The standard library's reader of lines that are spelled so."""
+        csv.field_size_limit(sys.maxsize)
+        if self.delimiter == " ":
+            lines = (re.sub(r"[ \t]+", " ", line).strip() + "\n" for line in lines)
+        return csv.reader(
+            lines, delimiter=self.delimiter, quotechar=self.quote or None, strict=strict,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE, skipinitialspace=True,
+            escapechar="\\" if self.escape else None,
+        )  # fmt: skip
 
 
 def dialects(text: str, delimiter: str | None = None, quote: str | None = None) -> list[Dialect]:

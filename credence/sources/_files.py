@@ -3,12 +3,15 @@
 import codecs
 import difflib
 import gzip
+import io
 import json
 import re
 import zlib
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import pandas as pd
 from charset_normalizer import from_bytes
@@ -30,7 +33,7 @@ OTHERS = {
 }
 GZIP = b"\x1f\x8b"
 LEGACY = ["cp1252", "cp1250", "cp1251", "cp1253", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
-GUESS_BYTES = 200_000
+GUESS_BYTES, BLOCK = 200_000, 1 << 20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 WESTERN_SHARE = 0.4
 
@@ -53,50 +56,97 @@ def existing(path: Path) -> Path:
     raise BadInput(f"{path}: no such file. {hint}")
 
 
+Opened = Callable[[], BinaryIO]
+
+
 def text_of(path: Path, encoding: str | None = None) -> str:
     """A file's text, unpacked where it is gzip, in the encoding given or found out."""
+    text = "".join(lines_of(path, encoding_of(path, encoding)))
+    if not text.strip():
+        raise BadInput(f"{path} is empty; expected a table.")
+    return text
+
+
+def encoding_of(path: Path, encoding: str | None = None) -> str:
+    """The encoding in which all of a file can be read: the one given, or the one found out."""
     path = existing(path)
     if path.is_dir():
         raise BadInput(f"{path} is a folder; expected a file (folders are read with source.kind=folder or parquet).")
-    data = _unpacked(path.read_bytes(), path)
-    if not data.strip():
-        raise BadInput(f"{path} is empty; expected a table.")
-    return decoded(data, path, encoding)
-
-
-def decoded(data: bytes, path: Path, encoding: str | None = None) -> str:
-    """Bytes as text. Raises BadInput for binary content, and for bytes that are not in `encoding`."""
-    encoding = encoding or _encoding(data, path)
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise BadInput(
-            f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it found."
-        ) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise BadInput(
-            f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out."
-        ) from None
-
-
-def _unpacked(data: bytes, path: Path) -> bytes:
-    if not data.startswith(GZIP):
-        return data
-    try:
-        return gzip.decompress(data)
+        return _fitting(partial(_unpacked, path), path, encoding)
     except (OSError, EOFError, zlib.error):
         raise BadInput(f"{path}: the gzip file is damaged or cut short; pack or download it again.") from None
 
 
-def _encoding(data: bytes, path: Path) -> str:
+def lines_of(path: Path, encoding: str) -> Iterator[str]:
+    """A file's lines with their ends, one at a time, in the encoding that `encoding_of` tells."""
+    return _lines(partial(_unpacked, existing(path)), encoding)
+
+
+def decoded(data: bytes, path: Path, encoding: str | None = None) -> str:
+    """Bytes as text. Raises BadInput for binary content, and for bytes that are not in `encoding`."""
+    opened = partial(io.BytesIO, data)
+    return "".join(_lines(opened, _fitting(opened, path, encoding)))
+
+
+def _fitting(opened: Opened, path: Path, encoding: str | None) -> str:
+    encoding = encoding or _encoding(opened, path)
+    _refuse_other_encoding(opened, path, encoding)
+    return encoding
+
+
+def _lines(opened: Opened, encoding: str) -> Iterator[str]:
+    with io.TextIOWrapper(opened(), encoding, newline="") as stream:
+        yield stream.readline().removeprefix("\ufeff")
+        yield from stream
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzip, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb")
+
+
+def _encoding(opened: Opened, path: Path) -> str:
+    with opened() as file:
+        head = file.read(GUESS_BYTES)
     for mark, name in MARKS:
-        if data.startswith(mark):
+        if head.startswith(mark):
             return name
-    if unmarked := _utf16(data[:GUESS_BYTES]):
+    if unmarked := _utf16(head):
         return unmarked
-    _refuse_binary(data, path)
-    return "utf-8" if _is_utf8(data) else _legacy(data)
+    _refuse_binary(head, path)
+    return "utf-8" if _fault(opened, "utf-8") is None else _legacy(opened)
+
+
+def _refuse_other_encoding(opened: Opened, path: Path, encoding: str) -> None:
+    try:
+        line = _fault(opened, encoding)
+    except LookupError:
+        raise BadInput(
+            f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it found."
+        ) from None
+    if line is not None:
+        raise BadInput(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
+
+
+def _fault(opened: Opened, encoding: str) -> int | None:
+    """The line of the first bytes that are not in this encoding; None where all are."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    with opened() as file:
+        while True:
+            block = file.read(BLOCK)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return line + error.object.count(b"\n", 0, error.start)
+            if not block:
+                return None
+            line += block.count(b"\n")
 
 
 def _utf16(head: bytes) -> str | None:
@@ -108,36 +158,34 @@ def _utf16(head: bytes) -> str | None:
     return None
 
 
-def _refuse_binary(data: bytes, path: Path) -> None:
+def _refuse_binary(head: bytes, path: Path) -> None:
     for start, what in OTHERS.items():
-        if data.startswith(start):
+        if head.startswith(start):
             raise BadInput(f"{path} is {what}.")
-    head = data[:GUESS_BYTES]
     if b"\0" in head or len(CONTROL.findall(head.decode("latin-1"))) > 0.02 * len(head):
         raise BadInput(f"{path} holds binary content; expected a text file.")
 
 
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _legacy(data: bytes) -> str:
+def _legacy(opened: Opened) -> str:
     """The encoding of text from before Unicode, guessed from the lines that are not plain ASCII.
 
     charset-normalizer tells scripts apart well, but takes sparse Western accents for Eastern ones, so those go first.
     """
-    telling = b"\n".join(line for line in data.split(b"\n") if not line.isascii())[:GUESS_BYTES]
+    telling = _telling(opened)
     best = None if _is_western(telling) else from_bytes(telling, cp_isolation=LEGACY).best()
     found = best.encoding if best else "cp1252"
-    try:
-        data.decode(found)
-    except UnicodeDecodeError:
-        return "latin-1"
-    return found
+    return found if _fault(opened, found) is None else "latin-1"
+
+
+def _telling(opened: Opened) -> bytes:
+    found = bytearray()
+    with opened() as file:
+        for line in file:
+            if not line.isascii():
+                found += line.rstrip(b"\n") + b"\n"
+                if len(found) > GUESS_BYTES:
+                    break
+    return bytes(found[:GUESS_BYTES])
 
 
 def _is_western(telling: bytes) -> bool:
@@ -153,6 +201,8 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns:
         if isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(table[name].cat.categories.dtype)
+        elif table[name].dtype != object:
+            continue
         elif table[name].map(lambda v: isinstance(v, Decimal)).any():
             table[name] = table[name].astype("float64")
         elif table[name].map(_nested).any():

@@ -15,29 +15,30 @@ class Jsonl(FileSource):
     def read(self) -> pd.DataFrame:
         text = text_of(self.path, self.encoding)
         if text.lstrip().startswith("["):
-            records = _parsed(text, str(self.path))
+            records = parsed(text, str(self.path))
             if not records:
                 raise BadInput(f"{self.path} holds an empty JSON array; expected objects in it, one per row.")
-            return pd.DataFrame([_flat(f"{self.path}, object {i}", record) for i, record in enumerate(records, 1)])
+            return pd.DataFrame([record(f"{self.path}, object {i}", r) for i, r in enumerate(records, 1)])
         lines = {f"{self.path}, line {i}": line for i, line in enumerate(text.split("\n"), 1) if line.strip()}
-        return pd.DataFrame([_flat(where, _parsed(line, where)) for where, line in lines.items()])
+        return pd.DataFrame([record(where, parsed(line, where)) for where, line in lines.items()])
 
 
-def _parsed(text: str, where: str) -> Any:
+def parsed(text: str, where: str) -> Any:
+    """The value that a text spells in JSON. BadInput names the place where it is none."""
     try:
         return json.loads(text)
     except ValueError as error:
         raise BadInput(f"{where}: this is not JSON ({error}); expected one object per line.") from None
 
 
-def _flat(where: str, record: Any) -> dict[str, Any]:
+def record(where: str, value: Any) -> dict[str, Any]:
     """An object that holds no other object and no array."""
-    if not isinstance(record, dict):
-        raise BadInput(f"{where}: holds a JSON {_word(record)}; expected one object per line.")
-    for key, value in record.items():
-        if isinstance(value, (dict, list)):
-            raise BadInput(f"{where}: {key!r} holds a JSON {_word(value)}; give each value its own key.")
-    return record
+    if not isinstance(value, dict):
+        raise BadInput(f"{where}: holds a JSON {_word(value)}; expected one object per line.")
+    for key, cell in value.items():
+        if isinstance(cell, (dict, list)):
+            raise BadInput(f"{where}: {key!r} holds a JSON {_word(cell)}; give each value its own key.")
+    return value
 
 
 def _word(value: Any) -> str:

@@ -3,9 +3,8 @@
 from typing import Any, Literal, Self
 
 import numpy as np
-from crepes import ConformalClassifier
 from numpy.typing import NDArray
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 from scipy.optimize import minimize
 
 from credence.kinds import Strict
@@ -82,11 +81,6 @@ class Conformal(Strict):
     alpha: float
     no: list[float]
     yes: list[float]
-    _sets: ConformalClassifier = PrivateAttr()
-
-    def model_post_init(self, context: Any, /) -> None:
-        bins = np.repeat([0, 1], [len(self.no), len(self.yes)])
-        self._sets = ConformalClassifier().fit(np.array(self.no + self.yes), bins=bins)
 
     @classmethod
     def fit(cls, p: Array, y: NDArray[Any], alpha: float) -> Self:
@@ -94,13 +88,15 @@ class Conformal(Strict):
         return cls(alpha=alpha, no=sorted(p[y == 0].tolist()), yes=sorted((1 - p[y == 1]).tolist()))
 
     def p_values(self, p: Array) -> Array:
-        """Conformal p-values of (no, yes), shape (rows, 2): the share of that answer's rows that were as strange."""
-        columns = [
-            self._sets.predict_p(a[:, None], bins=np.full(len(p), c), smoothing=False)[:, 0]
-            for c, a in enumerate((p, 1 - p))
-        ]
-        return np.stack(columns, axis=1)
+        """Conformal p-values of (no, yes), shape (rows, 2): the share of that answer's rows that were as strange, the
+        row itself among them."""
+        return np.stack([_as_strange(self.no, p), _as_strange(self.yes, 1 - p)], axis=1)
 
     def sets(self, p: Array) -> Bools:
         """Which of (no, yes) each row's set holds, shape (rows, 2)."""
         return self.p_values(p) > self.alpha
+
+
+def _as_strange(known: list[float], scores: Array) -> Array:
+    """`known` is sorted."""
+    return (len(known) - np.searchsorted(known, scores, side="left") + 1) / (len(known) + 1)

@@ -178,5 +178,8 @@ class Schema(Strict):
 
     def reasons(self, inputs: pd.DataFrame) -> list[list[str]]:
         """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows."""
-        strange = {c.reason(): c.strange(inputs[c.name]) for c in self.columns}
-        return [[why for why, flags in strange.items() if flags[i]] for i in range(len(inputs))]
+        found: list[list[str]] = [[] for _ in range(len(inputs))]
+        for column in self.columns:
+            for i in np.flatnonzero(column.strange(inputs[column.name])):
+                found[i].append(column.reason())
+        return found

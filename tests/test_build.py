@@ -30,6 +30,7 @@ NEVER = {
     "optuna",
     "datasets",
     "matplotlib",
+    "crepes",
 }
 
 
@@ -97,7 +98,6 @@ def test_the_requirements_are_pinned_to_what_is_installed(folder: Path) -> None:
         "pyarrow",
         "scikit-learn",
         "skops",
-        "crepes",
         "pydantic",
     } <= set(pins)
     assert not NEVER & set(pins)
@@ -126,8 +126,10 @@ from credence.explain import explain_rows
 
 service = credence_service(bentoml.models.get(sys.argv[1]))
 service.to_asgi()
-predictor = service.inner().predictor
+desk = service.inner()
+predictor = desk.follower.lineup.champion.predictor
 assert explain_rows(predictor, predictor.reference.head(1))
+desk.close()
 """
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from crepes import ConformalClassifier
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -108,6 +109,18 @@ def test_sets_are_the_three_lines_of_the_textbook(seed: int, digits: int, alpha:
         p_values = (as_strange + 1) / (len(scores) + 1)
         np.testing.assert_allclose(found.p_values(new)[:, c], p_values)
         np.testing.assert_array_equal(found.sets(new)[:, c], p_values > alpha)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 3))
+def test_p_values_are_those_of_crepes(seed: int, digits: int) -> None:
+    rng = np.random.default_rng(seed)
+    p, y = rng.random(60).round(digits), np.r_[0, 1, rng.integers(0, 2, 58)]
+    found, asked = Conformal.fit(p, y, 0.1), rng.random(30).round(digits)
+    bins = np.repeat([0, 1], [len(found.no), len(found.yes)])
+    oracle = ConformalClassifier().fit(np.array(found.no + found.yes), bins=bins)
+    for c, scores in enumerate((asked, 1 - asked)):
+        expected = oracle.predict_p(scores[:, None], bins=np.full(30, c), smoothing=False)[:, 0]
+        np.testing.assert_allclose(found.p_values(asked)[:, c], expected, rtol=0, atol=1e-15)
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.2])

@@ -1,0 +1,40 @@
+"""Answers as the table that is written: the columns of an HTTP answer behind the row's number and name."""
+
+import json
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+NUMBERS = ("probability", "low", "high", "uncertainty", "epistemic", "aleatoric")
+LISTS = ("set", "reasons")
+
+
+def schema(named: bool) -> pa.Schema:
+    """The columns; `named` where the rows have names of their own besides their numbers."""
+    return pa.schema([
+        ("row", pa.int64()), *([("row_id", pa.string())] if named else []), ("label", pa.string()),
+        *((name, pa.float64()) for name in NUMBERS), ("set", pa.list_(pa.string())), ("abstain", pa.bool_()),
+        ("reasons", pa.list_(pa.string())), ("version", pa.string()),
+    ])  # fmt: skip
+
+
+def table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:
+    """The answers to these rows; what the model cannot know is null."""
+    named = "row_id" in rows
+    given = {"row": rows.index, **({"row_id": rows["row_id"]} if named else {}), **answers}
+    fields = schema(named)
+    return pa.table([pa.array(given[f.name], f.type, from_pandas=True) for f in fields], schema=fields)
+
+
+def flat(answers: pa.Table) -> pa.Table:
+    """The same with JSON text for lists, for formats that know none."""
+    for name in LISTS:
+        texts = pa.array([json.dumps(cell, ensure_ascii=False) for cell in answers[name].to_pylist()], pa.string())
+        answers = answers.set_column(answers.schema.get_field_index(name), name, texts)
+    return answers
+
+
+def records(answers: pa.Table) -> list[dict[str, Any]]:
+    """One dictionary per row."""
+    return answers.to_pylist()  # type: ignore[no-any-return]

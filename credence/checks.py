@@ -12,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from credence.errors import BadInput
 from credence.kinds import Strict
+from credence.pii import Sighting, scan
 from credence.rows import fingerprints, inputs, raw_name
 from credence.split import PARTS
 
@@ -23,6 +24,7 @@ COUNTED = {"row", "record", "case", "line", "serial", "sample"}
 ENOUGH = 10
 NAMELESS_ID = 10_000
 MANY = 0.1
+PERSONAL = 0.01
 
 
 class Checks(Strict):
@@ -66,7 +68,7 @@ def examine(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
     found = [
         *_repeats(content, label), *_ids(rows["row_id"], content), *_groups(rows["group"], label),
         *_sides(rows, content, part), *_sizes(part, checks.small), *_columns(given),
-        *_leaks(given, label, part == "train", checks), *_texts(given, checks.long),
+        *_leaks(given, label, part == "train", checks), *_texts(given, checks.long), *_personal(rows),
     ]  # fmt: skip
     missing = {str(c): float(given[c].isna().mean()) for c in given}
     return Findings(findings=sorted(found, key=lambda f: LEVELS.index(f.level)), missing=missing)
@@ -182,6 +184,22 @@ def _texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
                 f"{_share(lengths > long)} texts are longer than {long:,} characters (at most {int(lengths.max()):,})"
             )
             yield _finding("note", "long text", most, "text")
+
+
+def _personal(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Kinds of personal data, where they are and how often; never a value."""
+    report = scan(rows)
+    of = f"{report.looked_at:,} rows" + (" looked at" if report.looked_at < report.rows else "")
+    for seen in report.found:
+        yield _finding(*_sighted(seen, of), seen.column)
+
+
+def _sighted(seen: Sighting, of: str) -> tuple[Level, str, str]:
+    advice = "name it under columns.ignore if the answer does not need it, and hash it in the log"
+    if seen.rows is None:
+        return "note", "personal data", f"{seen.place} is named as if it held {seen.what}; {advice}"
+    level: Level = "warning" if (seen.share or 0) >= PERSONAL else "note"
+    return level, "personal data", f"{seen.place} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
 
 
 def id_like(name: object, values: pd.Series) -> str | None:

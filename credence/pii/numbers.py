@@ -1,0 +1,102 @@
+"""Numbers that name a person or an account, told from other numbers by their form and their check digits."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import phonenumbers
+from stdnum import iban, luhn
+from stdnum.br import cpf
+from stdnum.cn import ric
+from stdnum.es import dni, nie
+from stdnum.fi import hetu
+from stdnum.fr import nir
+from stdnum.it import codicefiscale
+from stdnum.kr import rrn
+from stdnum.mx import curp
+from stdnum.us import ssn
+
+BRANDS = re.compile(
+    r"4(\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
+    r"|6(011|5\d\d|4[4-9]\d)\d{12}|3(0[0-5]|[68]\d)\d{11}|35(2[89]|[3-8]\d)\d{12}|62\d{14,17}"
+)
+NATIONAL_FROM_0 = ("GB", "FR", "AU")
+CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+ALONE = (r"(?<![\w./+-])(?<!\d[,:])", r"(?![\w-])(?!\.\d)")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a kind is written, and the check that tells it from what is only written alike."""
+
+    kind: str
+    pattern: re.Pattern[str]
+    valid: Callable[[str], object]
+    needs: str
+    like: Callable[[str], object] = bool
+
+
+def _form(
+    kind: str, needs: str, pattern: str, valid: Callable[[str], object], like: Callable[[str], object] = bool
+) -> Form:
+    """A form that stands alone, no part of a longer number, word or path; a text without any of `needs` has none."""
+    return Form(kind, re.compile(ALONE[0] + pattern + ALONE[1], re.ASCII), valid, needs, like)
+
+
+def _card(text: str) -> bool:
+    return bool(luhn.is_valid(re.sub(r"\D", "", text)))
+
+
+def _branded(text: str) -> bool:
+    """Is this as long as, and does it begin like, a card number of a known brand?"""
+    return bool(BRANDS.fullmatch(re.sub(r"\D", "", text)))
+
+
+def _phone(text: str) -> bool:
+    """With a country code; from 0 on as several countries write it; or as the United States do."""
+    text = re.sub("^00", "+", text)
+    regions: tuple[str | None, ...] = (None,) if text[0] == "+" else NATIONAL_FROM_0 if text[0] == "0" else ("US",)
+    return any(_phone_in(text, region) for region in regions)
+
+
+def _phone_in(text: str, region: str | None) -> bool:
+    try:
+        return phonenumbers.is_valid_number(phonenumbers.parse(text, region))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def _address(text: str) -> bool:
+    """An address of a network; version and section numbers such as 1.2.3.4 are none."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    small = address.version == 4 and max(address.packed) < 10
+    return not (small or address.is_loopback or address.is_unspecified or address.is_multicast)
+
+
+FORMS = (
+    _form("credit_card", " -", r"(?:\d{4}[ -]){3}\d{1,7}", _card, _branded),
+    _form("credit_card", " -", r"\d{4}([ -])\d{6}\1\d{4,5}", _card, _branded),
+    _form("credit_card", "0123456789", r"\d{13,19}", _card, _branded),
+    _form("us_ssn", "-", r"\d{3}-\d{2}-\d{4}", ssn.is_valid),
+    _form("national_id", ".", r"\d{3}\.\d{3}\.\d{3}-\d{2}", cpf.is_valid),
+    _form("national_id", "0123456789", r"\d{17}[\dXx]", ric.is_valid),
+    _form("national_id", "-", r"\d{6}-[1-8]\d{6}", rrn.is_valid),
+    _form("national_id", "0123456789", r"[1278] ?\d\d ?[01]\d ?\d[\dAB] ?\d{3} ?\d{3} ?\d{2}", nir.is_valid),
+    _form("national_id", CAPITALS, r"\d{8}-?[A-Z]", dni.is_valid),
+    _form("national_id", CAPITALS, r"[XYZ]\d{7}-?[A-Z]", nie.is_valid),
+    _form("national_id", "0123456789", r"\d{6}[-+A]\d{3}[0-9A-Z]", hetu.is_valid),
+    _form("national_id", CAPITALS, r"[A-Z]{6}\d\d[A-EHLMPR-T]\d\d[A-Z]\d{3}[A-Z]", codicefiscale.is_valid),
+    _form("national_id", CAPITALS, r"[A-Z]{4}\d{6}[HM][A-Z]{5}[A-Z0-9]\d", curp.is_valid),
+    _form("iban", CAPITALS, r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?", iban.is_valid),
+    _form("phone", "+0", r"(?:\+[1-9]|00[1-9]|\(\+\d{1,3}\))[\d ()./-]{6,20}\d", _phone),
+    _form("phone", " -.", r"(?:\+?1[ .-])?(?:\(\d{3}\) ?|\d{3}[ .-])\d{3}[ .-]\d{4}", _phone),
+    _form("phone", "0", r"0[1-9]\d{1,4}[ /-]?\d{3,4}[ -]?\d{3,4}", _phone),
+    _form("ip_address", ".", r"\d{1,3}(?:\.\d{1,3}){3}", _address),
+)
+ADDRESS_6 = Form(
+    "ip_address", re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])"), _address, ":"
+)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from credence.calibration import Calibration, Conformal, Scaling, fit_scaling
-from credence.errors import BadInput
 from credence.kinds import Strict
 from credence.models import Model
 from credence.operating_point import operating_point
 from credence.predictions.policy import LogPolicy
 from credence.rows import fingerprints, hash_of, inputs
 from credence.schema import Schema
+from credence.signing import check, seal
 from credence.uncertainty import Array, interval, split
 
 REFERENCE_ROWS = 1000
@@ -104,19 +104,19 @@ class Predictor:
         return np.isin(id_hashes(rows), self.seen) | by_content
 
     def save(self, folder: Path) -> None:
-        """Write `predictor.json`, `reference.parquet`, `seen.npy` and the model's own files into an existing folder."""
+        """Write facts, reference rows, `seen.npy` and the model's own files into an existing folder, and seal it."""
         (folder / "predictor.json").write_text(self.facts.model_dump_json(by_alias=True, indent=1))
         self.reference.to_parquet(folder / "reference.parquet")
         np.save(folder / "seen.npy", self.seen, allow_pickle=False)
         (folder / "model").mkdir(exist_ok=True)
         self.model.save(folder / "model")
+        seal(folder)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The predictor that `save` wrote; executes nothing from the folder."""
-        if not (folder / "predictor.json").is_file():
-            raise BadInput(f"{folder} holds no predictor.json; expected a folder that Predictor.save wrote.")
-        facts = Facts(**json.loads((folder / "predictor.json").read_text()))
+        """The predictor that `save` wrote; executes nothing from the folder. BadInput names a file that was changed."""
+        check(folder)
+        facts = read_facts(folder)
         seen = np.load(folder / "seen.npy", allow_pickle=False)
         return cls(Model.load(folder / "model"), facts, pd.read_parquet(folder / "reference.parquet"), seen)
 
@@ -129,6 +129,11 @@ class Predictor:
         facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds", "log", "latency_ms"})
         answers = self.draws(self.reference).round(12).tobytes()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
+
+
+def read_facts(folder: Path) -> Facts:
+    """What a saved predictor says of itself, without its weights."""
+    return Facts(**json.loads((folder / "predictor.json").read_text()))
 
 
 def id_hashes(rows: pd.DataFrame) -> NDArray[np.uint64]:

@@ -80,9 +80,9 @@ def trained(model: Model, name: str = "case") -> tuple[Predictor, pd.DataFrame]:
 def kept(predictor: Predictor, folder: Path, card: str = "") -> Path:
     """The predictor saved into a new folder, with a model card where one is given."""
     folder.mkdir(parents=True)
-    predictor.save(folder)
     if card:
         (folder / "card.md").write_text(card)
+    predictor.save(folder)
     return folder
 
 

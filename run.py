@@ -32,19 +32,31 @@ def run(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
     from credence.task import Task
 
-    task = Task.read(drafted(args) if args.data else args.task, args.overrides)
+    drafting = args.pipeline == "training" and args.data
+    task = Task.read(drafted(args) if drafting else args.task, args.overrides)
     if args.dry_run:
-        return plan(task, args.sample)
+        from credence import plan
+
+        return print(plan.plan(task, plan.read(task, args.sample)))
+    if args.every is not None and not on_a_schedule(args):
+        return again(task, args)
     if args.pipeline == "training" and args.stack == "local" and task.source.kind != "artifact":
-        preflight(task, args.sample)
+        from credence import plan
+
+        plan.preflight(task, args.sample)
     say("starting ZenML …")
-    if args.pipeline == "deployment":
-        return deploy(task, args)
-    verdict = train(task, args)
+    pipelines = {"training": learn, "deployment": deploy, "inference": score, "monitoring": watch, "promotion": promote}
+    pipelines[args.pipeline](task, args)
+
+
+def learn(task: Any, args: Namespace, feedback: bool = False) -> None:
+    """Train, deploy a new champion, and say what to type next."""
+    verdict = train(task, args, feedback or args.feedback)
     if verdict.outcome == "promote" and not args.no_deploy:
         deploy(task, args)
     elif verdict.outcome == "hold":
-        say("next: make dashboard   (the report names the guard; mend its cause and train again)")
+        approve = f'python run.py --pipeline promotion --task {task.name} --approve --reason "…"'
+        say(f"next: make dashboard   (the report names the guard; mend its cause and train again, or {approve})")
     elif verdict.champion is None and verdict.outcome == "keep":
         say("next: make dashboard   (the report shows where every candidate falls short)")
     else:
@@ -62,31 +74,8 @@ def drafted(args: Namespace) -> Path:
     return path
 
 
-def read(task: Any, sample_size: int | None) -> Any:
-    """The task's rows, as the pipeline will see them."""
-    from credence.rows import canonical, sample
-
-    return sample(canonical(task.source.build().read(), task.columns, task.split.helpers()), sample_size)
-
-
-def plan(task: Any, sample_size: int | None) -> None:
-    """Print what a run would do."""
-    from credence import plan as plans
-
-    print(plans.plan(task, read(task, sample_size)))
-
-
-def preflight(task: Any, sample_size: int | None) -> None:
-    """Refuse rows that cannot be learned from before anything is started or written."""
-    from credence.split import assign
-
-    assign(read(task, sample_size), task.split)
-
-
-def configured(pipeline: Any, task: Any, args: Namespace, version: str | None = None) -> Any:
-    """The pipeline on the chosen stack, under the task's model: a new version of it, or the one in that stage."""
-    from zenml import Model
-
+def configured(pipeline: Any, task: Any, args: Namespace, **options: Any) -> Any:
+    """The pipeline on the chosen stack."""
     from stacks.activate import Unfinished, use
 
     try:
@@ -94,31 +83,24 @@ def configured(pipeline: Any, task: Any, args: Namespace, version: str | None = 
     except Unfinished as error:
         raise BadInput(str(error)) from None
     return pipeline.with_options(
-        model=Model(name=task.name, version=version),
         tags=[task.name],
         enable_cache=False if args.no_cache else None,
+        **options,
         **stack,
     )
 
 
-def finished(pipeline: Any, **parameters: Any) -> Any:
-    """The pipeline's run. ZenML turns Ctrl-C into an exception of its own; here it is Ctrl-C again."""
-    from zenml.exceptions import RunInterruptedException, RunStoppedException
-
-    try:
-        return pipeline(**parameters)
-    except (RunInterruptedException, RunStoppedException):
-        raise KeyboardInterrupt from None
-
-
-def train(task: Any, args: Namespace) -> Any:
+def train(task: Any, args: Namespace, feedback: bool = False) -> Any:
     """Run the training pipeline and print the table of candidates and the verdict."""
+    from zenml import Model
+
     from credence.summary import summary
     from pipelines.training import training
     from stacks.activate import has_tracker
+    from stacks.running import run_to_its_end
 
-    pipeline = configured(training, task, args)
-    done = finished(pipeline, task=task, sample=args.sample, tracked=has_tracker())
+    pipeline = configured(training, task, args, model=Model(name=task.name))
+    done = run_to_its_end(pipeline, task=task, sample=args.sample, feedback=feedback, tracked=has_tracker())
     report = done.steps["evaluate_challenger"].output.load()
     verdict = done.steps["judge_challenger"].outputs["verdict"][0].load()
     cached = [name for name, step in done.steps.items() if step.status == "cached"]
@@ -128,19 +110,132 @@ def train(task: Any, args: Namespace) -> Any:
 
 def deploy(task: Any, args: Namespace) -> None:
     """Run the deployment pipeline and print what the champion answered over HTTP."""
-    from zenml.client import Client
+    from zenml import Model
 
     from pipelines.deployment import deployment
+    from stacks.running import run_to_its_end
 
-    pipeline = configured(deployment, task, args, "production")
+    pipeline = configured(deployment, task, args, model=Model(name=task.name, version="production"))
+    demand_champion(task)
+    done = run_to_its_end(pipeline, task=task.name)
+    print(done.steps["try_bento"].output.load())
+    say("next: make serve   (then open http://127.0.0.1:3000)")
+
+
+def demand_champion(task: Any) -> Any:
+    """The champion's version. BadInput where there is none yet."""
+    from zenml.client import Client
+
     try:
-        Client().get_model_version(task.name, "production")
+        return Client().get_model_version(task.name, "production")
     except KeyError:
         hint = f"run python run.py --pipeline training --task {task.name} first."
         raise BadInput(f"{task.name} has no champion yet; {hint}") from None
-    done = finished(pipeline)
-    print(done.steps["try_bento"].output.load())
-    say("next: make serve   (then open http://127.0.0.1:3000)")
+
+
+def score(task: Any, args: Namespace) -> None:
+    """Answer many rows with the champion; the same command goes on where it was stopped."""
+    from credence.batch.job import Job
+    from credence.draft import source_of
+    from pipelines.inference import inference
+    from stacks.running import run_to_its_end
+
+    if not args.out:
+        raise BadInput("--pipeline inference needs --out PLACE, such as answers.parquet.")
+    given = {"chunk_rows": args.chunk, "processes": args.processes, "row_id": args.id or task.columns.row_id}
+    source = source_of(Path(args.data)) if args.data else task.source
+    out, _, table = args.out.partition("#")
+    named = {k: v for k, v in given.items() if v is not None} | ({"table": table} if table else {})
+    job = Job(source=source, out=out, text=task.columns.text, **named)
+    pipeline = configured(inference, task, args)
+    demand_champion(task)
+    done = run_to_its_end(pipeline, task=task.name, job=job, shards=args.shards or 1)
+    print(done.steps["assemble_answers"].output.load())
+
+
+def watch(task: Any, args: Namespace) -> None:
+    """Monitor, print the verdict, and train again where the task asks for that and the verdict gives cause."""
+    from zenml import Model
+
+    from pipelines.monitoring import monitoring
+    from stacks.activate import has_tracker
+    from stacks.running import run_to_its_end
+
+    pipeline = configured(monitoring, task, args, model=Model(name=task.name, version="production"))
+    demand_champion(task)
+    given = {"task": task, "since": args.since, "until": args.until, "tracked": has_tracker()}
+    if args.every is not None:
+        return enrol(pipeline, args.every, given)
+    done = run_to_its_end(pipeline, **given)
+    health = done.steps["examine_window"].outputs["health"][0].load()
+    said = [health.reason, health.performance.sentence]
+    others = [trouble for trouble in health.troubles if trouble not in said]
+    print("\n".join([f"{health.verdict}: {said[0]}", *filter(None, said[1:]), *others]), flush=True)
+    if advice := done.steps["compare_challenger"].outputs["recommendation"][0].load():
+        print(advice)
+    if health.retrain:
+        say("training starts, on the rows of the task and those of the log whose answer is known …")
+        learn(task, args, feedback=True)
+
+
+def on_a_schedule(args: Namespace) -> bool:
+    """Whether the stack's orchestrator has a clock of its own."""
+    if args.stack == "local":
+        return False
+    from stacks.activate import use
+    from stacks.schedule import schedules
+
+    use(args.stack)
+    return schedules()
+
+
+def enrol(pipeline: Any, every: float, given: dict[str, Any]) -> None:
+    """Register a schedule with the orchestrator."""
+    from credence.durations import spoken
+    from stacks.schedule import schedule
+
+    pipeline.with_options(schedule=schedule(every))(**given)
+    say(f"the orchestrator runs this every {spoken(every)} from now on; zenml pipeline schedule list shows it.")
+
+
+def again(task: Any, args: Namespace) -> None:
+    """Run the same command every so often, each time in a process of its own."""
+    from credence.home import monitoring_folder
+    from credence.repeat import repeat, without
+
+    command = [sys.executable, __file__, *without("--every", sys.argv[1:])]
+    repeat(command, args.every, monitoring_folder(task.name) / "every.lock", say)
+
+
+def promote(task: Any, args: Namespace) -> None:
+    """Make another version the champion, try one on real traffic, or print who did so before."""
+    from pipelines.promotion import promotion, trial
+    from stacks.activate import has_tracker
+    from stacks.running import run_to_its_end
+
+    if args.history:
+        return history(task, args)
+    if args.challenger:
+        pipeline, given = configured(trial, task, args), {"challenger": args.challenger, "share": args.share}
+    else:
+        pipeline = configured(promotion, task, args)
+        given = {"to": args.to, "approve": args.approve, "tracked": has_tracker()}
+    done = run_to_its_end(pipeline, task=task.name, reason=args.reason, **given)
+    print(next(iter(done.steps.values())).output.load())
+
+
+def history(task: Any, args: Namespace) -> None:
+    """Print the audit table."""
+    from credence.audit import table
+    from stacks.activate import use
+    from steps.audit import history
+    from steps.versions import champion_version
+
+    use(args.stack)
+    lines, champion = history(task.name), champion_version(task.name)
+    if not lines:
+        raise BadInput(f"no version of {task.name} was promoted yet; run --pipeline training first.")
+    print(table(lines, champion.number if champion else None))
 
 
 def main(argv: list[str] | None = None) -> int:

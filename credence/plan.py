@@ -5,13 +5,23 @@ import pandas as pd
 from credence.checks import Findings, examine
 from credence.gate import detectable
 from credence.report.wording import percent, plural
-from credence.rows import inputs, raw_name
+from credence.rows import canonical, inputs, raw_name, sample
 from credence.schema import kind_of
 from credence.split import PARTS, assign
 from credence.task import Task
 
 DISPUTED = 0.06
 SHOWN = 12
+
+
+def read(task: Task, sample_size: int | None = None) -> pd.DataFrame:
+    """The task's rows, as the pipeline will see them."""
+    return sample(canonical(task.source.build().read(), task.columns, task.split.helpers()), sample_size)
+
+
+def preflight(task: Task, sample_size: int | None = None) -> None:
+    """Raise BadInput for rows that cannot be learned from, before anything is started or written."""
+    assign(read(task, sample_size), task.split)
 
 
 def plan(task: Task, rows: pd.DataFrame) -> str:

@@ -11,6 +11,7 @@ from credence.errors import BadInput
 from credence.gate import Gate
 from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
 from credence.models import refuse_other_inputs
+from credence.monitoring import Monitoring
 from credence.predictions.policy import LogPolicy
 from credence.rows import Columns
 from credence.split import Split
@@ -31,6 +32,7 @@ class Task(Strict):
     calibration: Calibration = Calibration()
     gate: Gate = Gate()
     log: LogPolicy = LogPolicy()
+    monitoring: Monitoring = Monitoring()
 
     @field_validator("answers", mode="before")
     @classmethod
@@ -40,8 +42,9 @@ class Task(Strict):
     def about(self) -> dict[str, Any]:
         """What a predictor has to know of its task besides the rows."""
         group = {"group": self.columns.group} if self.columns.group else {}
-        said = {"task": self.name, "question": self.question, "answers": list(self.answers), **group}
-        return said | ({"log": self.log.model_dump(mode="json")} if self.log != LogPolicy() else {})
+        log = {"log": self.log.model_dump(mode="json")} if self.log != LogPolicy() else {}
+        bound = {"latency_ms": self.monitoring.latency_ms}
+        return {"task": self.name, "question": self.question, "answers": list(self.answers), **group, **log, **bound}
 
     @classmethod
     def read(cls, path: Path, overrides: dict[str, Any] | None = None) -> Self:

@@ -11,12 +11,13 @@ from zenml.utils import io_utils
 
 from credence.models import Model
 from credence.predictor import Predictor
+from materializers.saved import Saved
 
 
 class FolderMaterializer(BaseMaterializer):
     """For anything with `save(folder)` and `load(folder)`."""
 
-    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Model, Predictor)
+    ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Model, Predictor, Saved)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def save(self, thing: Any) -> None:
@@ -35,9 +36,14 @@ class FolderMaterializer(BaseMaterializer):
 
     def compute_content_hash(self, thing: Any) -> str:
         """SHA-256 of every file in the folder."""
-        h = hashlib.sha256()
         with TemporaryDirectory() as folder:
             thing.save(Path(folder))
-            for file in sorted(f for f in Path(folder).rglob("*") if f.is_file()):
-                h.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-        return h.hexdigest()
+            return content_hash(Path(folder))
+
+
+def content_hash(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files below a folder."""
+    h = hashlib.sha256()
+    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
+        h.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
+    return h.hexdigest()

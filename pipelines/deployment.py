@@ -10,6 +10,6 @@ from steps.try_bento import try_bento
 
 
 @pipeline(cache_policy=CachePolicy(cache_func=digest), execution_mode=ExecutionMode.FAIL_FAST)
-def deployment() -> None:
+def deployment(task: str) -> None:
     """Package the champion of a task, start it, and fail unless it answers as it was evaluated."""
-    try_bento(build_bento())
+    try_bento(task, build_bento(task))

@@ -1,4 +1,4 @@
-"""rows -> candidates -> one calibrated challenger -> verdict -> champion"""
+"""rows -> candidates -> one calibrated challenger -> verdict -> card -> champion"""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from zenml.enums import ExecutionMode
 from credence.digest import digest
 from credence.operating_point import minimum_for
 from credence.task import Task
+from steps.add_feedback import add_feedback
 from steps.check_rows import check_rows
 from steps.choose_challenger import choose_challenger
 from steps.evaluate_challenger import evaluate_challenger
@@ -23,10 +24,12 @@ POLICY = CachePolicy(cache_func=digest, include_artifact_ids=False)
 
 
 @pipeline(cache_policy=POLICY, execution_mode=ExecutionMode.FAIL_FAST)  # the step's own exception, not a summary
-def training(task: Task, sample: int | None = None, tracked: bool = True) -> None:
+def training(task: Task, sample: int | None = None, feedback: bool = False, tracked: bool = True) -> None:
     """Train every candidate of a task, judge the best against the champion, and promote it if it is surely better."""
     tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
     rows = load_rows(task.source, task.columns, task.split.helpers(), sample)
+    if feedback:
+        rows = add_feedback(rows, task.name, task.answers, task.columns, task.split)
     findings = check_rows(rows, task.checks, task.split)
     train, calibration, test = split_rows(rows, task.split)
     models = [
@@ -44,5 +47,5 @@ def training(task: Task, sample: int | None = None, tracked: bool = True) -> Non
     )
     report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)
-    promote_challenger.with_options(**tracker)(verdict, predictor)
-    write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())
+    card = write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())
+    promote_challenger.with_options(**tracker)(verdict, after=card)  # the card is signed with the predictor

@@ -1,25 +1,20 @@
 """The champion in MLflow's registry: the predictor as a registered version, and the alias that points at it."""
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import mlflow
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
-from credence.predictor import Predictor
-
 ALIAS, TAG = "champion", "zenml_version"
 
 
-def registered(name: str, number: int, predictor: Predictor) -> str:
-    """MLflow's version of a ZenML version, with the predictor's folder in the active run; made once."""
+def registered(name: str, number: int, folder: Path) -> str:
+    """MLflow's version of a ZenML version, with the predictor's `folder` in the active run; made once."""
     if (found := find(name, number)) is not None:
         return found
     run, client = mlflow.active_run(), MlflowClient()
-    with TemporaryDirectory() as folder:
-        predictor.save(Path(folder))
-        mlflow.log_artifacts(folder, "predictor")
+    mlflow.log_artifacts(str(folder), "predictor")
     try:
         client.create_registered_model(name)
     except MlflowException as error:

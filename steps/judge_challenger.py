@@ -13,7 +13,7 @@ from credence.gate.judgement import judgement
 from credence.gate.looks import Looks
 from credence.predictor import Predictor
 from steps import record
-from steps.registry import champion_version, predictor_of
+from steps.versions import champion_version, predictor_of
 
 
 @step(enable_cache=False)  # reads the registry, which no cache key covers

@@ -4,58 +4,32 @@ The stage is the truth and changes in one transaction. The alias is set after it
 a crash between the two is mended by whatever runs next.
 """
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 import mlflow
-from zenml import ModelVersionResponse, log_metadata
-from zenml.client import Client
+from zenml import ModelVersionResponse
 from zenml.enums import ModelStages
 
-from credence.errors import BadInput
-from credence.predictor import Predictor
-from steps import alias
+from credence.audit import How, Promotion
+from steps import alias, audit
+from steps.versions import champion_version, folder_of
 
 
-def champion_version(name: str) -> ModelVersionResponse | None:
-    """The version of the model in production, or None where there is none yet."""
-    try:
-        return Client().get_model_version(name, ModelStages.PRODUCTION)
-    except KeyError:
-        return None
+def promote(version: ModelVersionResponse, folder: Path, how: How, reason: str) -> Promotion | None:
+    """Make a version, whose predictor lies in `folder`, the champion, and write down what it replaces.
 
-
-def predictor_of(version: ModelVersionResponse) -> Predictor:
-    """The predictor that belongs to a model version. BadInput where the artifact store has lost it."""
-    artifact = version.get_artifact("predictor")
-    if artifact is None:
-        raise BadInput(_lost(version, "ZenML's store"))
-    try:
-        predictor: Predictor = artifact.load()
-    except FileNotFoundError:
-        raise BadInput(_lost(version, artifact.uri)) from None
-    return predictor
-
-
-def _lost(version: ModelVersionResponse, place: str) -> str:
-    name, number = version.model.name, version.number
-    return (
-        f"the files of the champion {name}:{number} are gone from {place}; put them back, or give it up: "
-        f"zenml model version update {name} {number} --stage archived, then train again."
-    )
-
-
-def promote(version: ModelVersionResponse, predictor: Predictor, reason: str) -> int | None:
-    """Make a version the champion, with the reason and what it replaces; return the number of the version replaced.
-
-    Safe to repeat: a version that is the champion already stays so, and its record is not written again.
+    Safe to repeat: a version that is the champion already stays so, no line is added, and None is returned.
     """
-    name, current = version.model.name, champion_version(version.model.name)
-    replaces = None if current is None or current.id == version.id else current.number
-    if current is None or replaces is not None:
-        log_metadata({"promotion": {"replaces": replaces or 0, "reason": reason}}, model_version_id=version.id)
+    name, current, line = version.model.name, champion_version(version.model.name), None
+    if current is None or current.id != version.id:
+        line = audit.promotion(version, None if current is None else current.number, how, reason)
+        audit.add(version, line)
         if mlflow.active_run() is not None:
-            alias.registered(name, version.number, predictor)
+            alias.registered(name, version.number, folder)
         version.set_stage(ModelStages.PRODUCTION, force=True)
     align(name)
-    return replaces
+    return line
 
 
 def align(name: str) -> None:
@@ -69,7 +43,12 @@ def align(name: str) -> None:
     version = champion_version(name)
     if version is None:
         return alias.drop(name)
-    alias.point(name, alias.find(name, version.number) or alias.registered(name, version.number, predictor_of(version)))
+    alias.point(name, alias.find(name, version.number) or _registered(version))
     now = champion_version(name)
     if now is None or now.id != version.id:
         align(name)
+
+
+def _registered(version: ModelVersionResponse) -> str:
+    with TemporaryDirectory() as place:
+        return alias.registered(version.model.name, version.number, folder_of(version, Path(place)))

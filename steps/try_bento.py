@@ -5,12 +5,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from zenml import get_step_context, step
+from zenml import step
 
-import materializers.folder  # noqa: F401  registers how predictors are stored
 from steps import record
 from steps.packaging import bentos
-from steps.registry import champion_version, predictor_of
+from steps.versions import champion_version, folder_of
 
 ROWS = 50
 
@@ -20,15 +19,13 @@ class AnswersDiffer(RuntimeError):
 
 
 @step(enable_cache=False)  # a server can only be tried now
-def try_bento(bento: str) -> Annotated[str, "tried"]:
+def try_bento(task: str, bento: str) -> Annotated[str, "tried"]:
     """What was compared and one answer, to read."""
-    version = champion_version(get_step_context().model.name)
+    version = champion_version(task)
     if version is None:
         raise AnswersDiffer(f"{bento} was built from a champion that is gone.")
     with TemporaryDirectory() as place:
-        folder, rows = Path(place) / "predictor", Path(place) / "rows.parquet"
-        folder.mkdir()
-        predictor_of(version).save(folder)
+        folder, rows = folder_of(version, Path(place)), Path(place) / "rows.parquet"
         version.get_artifact("test").load().head(ROWS).to_parquet(rows)
         found = bentos("try", bento, str(folder), str(rows))
     if not found["agrees"]:

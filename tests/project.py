@@ -27,7 +27,9 @@ except MlflowException:
 runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
 print("ASKED " + json.dumps({
     "stages": {v.number: v.stage for v in versions},
-    "promotions": {v.number: v.run_metadata.get("promotion") for v in versions},
+    "promotions": {
+        v.number: [x for k, x in sorted(v.run_metadata.items()) if k.startswith("promotion ")] for v in versions
+    },
     "alias": alias,
     "runs": [{
         "name": r.info.run_name, "nested": "mlflow.parentRunId" in r.data.tags, "parameters": r.data.params,

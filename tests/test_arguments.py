@@ -38,6 +38,16 @@ def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
         (["--set", "gate.minimum={"], "is no YAML value"),
         (["--label", "churn"], "describes the table of --data FILE"),
         (["--data", "pyproject.toml"], "needs --label COLUMN"),
+        (["--pipeline", "promotion", "--to", "3"], '--pipeline promotion needs --reason "why"'),
+        (["--pipeline", "promotion", "--reason", "x"], "needs --to VERSION, --to previous, --approve"),
+        (["--pipeline", "promotion", "--to", "prevoius", "--reason", "x"], "expected the number of a version, or prev"),
+        (["--pipeline", "promotion", "--to", "3", "--share", "0.1", "--reason", "x"], "expected --challenger VERSION"),
+        (["--pipeline", "promotion", "--challenger", "3", "--share", "1.5", "--reason", "x"], "between 0 and 1"),
+        (["--to", "3"], "--to belongs to --pipeline promotion, not to training."),
+        (["--pipeline", "monitoring", "--sample", "5"], "--sample belongs to --pipeline training, not to monitoring."),
+        (["--pipeline", "monitoring", "--every", "often"], "'often' is no span of time; expected one such as 90s"),
+        (["--pipeline", "inference", "--data", "pyproject.toml"], "needs --out PLACE, such as answers.parquet."),
+        (["--pipeline", "inference", "--processes", "0"], "expected a number of processes, 1 or more."),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),
     ],
 )
@@ -45,6 +55,17 @@ def test_mistakes_are_told_in_a_sentence(argv: list[str], sentence: str) -> None
     with pytest.raises(BadInput, match=r"\w") as mistake:
         arguments(argv, STACKS)
     assert sentence in str(mistake.value)
+
+
+def test_an_interval_is_read_and_a_history_needs_no_reason() -> None:
+    assert arguments(["--pipeline", "monitoring", "--every", "1h30m"], STACKS).every == 5400
+    assert arguments(["--pipeline", "promotion", "--history"], STACKS).history
+
+
+def test_a_table_to_score_is_no_table_to_learn_from(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("a,b\n1,2\n")
+    args = arguments(["--pipeline", "inference", "--data", str(tmp_path / "new.csv"), "--out", "a.csv"], STACKS)
+    assert args.task.name == "breast_cancer.yaml"
 
 
 def test_a_missing_file_names_its_nearest_sibling(tmp_path: Path) -> None:

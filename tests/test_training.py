@@ -26,7 +26,7 @@ def test_the_path_from_rows_to_an_answer(project: Project) -> None:
     assert "same answers over HTTP" in first.stdout
     state = project.registries("breast_cancer")
     assert state["stages"] == {"1": "production"} and state["alias"] == "1" and state["registered"] == 1
-    assert state["promotions"]["1"]["replaces"] == 0
+    assert [(p["version"], p["how"]) for p in state["promotions"]["1"]] == [(1, "gate")]
 
     candidates = {r["name"]: r for r in state["runs"] if r["nested"]}
     assert set(candidates) == {"logistic", "hist_gradient_boosting"}
@@ -79,4 +79,4 @@ def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path
     assert "promote: " in strong.stdout
     state = project.registries("signal")
     assert state["stages"] == {"1": "archived", "2": "production"} and state["alias"] == "2"
-    assert state["promotions"]["2"]["replaces"] == 1 and state["promotions"]["2"]["reason"]
+    assert [p["replaces"] for p in state["promotions"]["2"]] == [1] and state["promotions"]["2"][0]["reason"]

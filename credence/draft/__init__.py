@@ -111,6 +111,11 @@ def task_name(data: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60].strip("_") or "task"
 
 
+def source_of(data: Path) -> SourceSpec:
+    """The source that a file or folder is, told by its name."""
+    return SourceSpec(kind=_kind(data), path=str(data))
+
+
 def _kind(data: Path) -> str:
     if data.is_dir():
         return "parquet" if any(data.rglob("*.parquet")) else "folder"

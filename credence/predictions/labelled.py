@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from credence.rows import RESERVED, Columns, fingerprints, internal, raw_name
+from credence.rows import RESERVED, Columns, fingerprints, raw_name
 from credence.schema import kind_of, typed
 from credence.split import Split
 
@@ -27,7 +27,7 @@ def labelled_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, split
     log, given = log[usable], [g for g, ok in zip(given, usable, strict=True) if ok]
     if not given:
         return rows.iloc[:0]
-    inputs = _typed(pd.DataFrame(given).rename(columns=internal), rows[known])
+    inputs = _typed(pd.DataFrame(given).rename(columns={raw_name(c): c for c in known}), rows[known])
     ids = pd.Series(fingerprints(inputs), index=inputs.index)
     by_group = split.key is not None and split.key == columns.group
     found = _reserved(log.reset_index(drop=True), ids, by_group).join(inputs)[list(rows.columns)]

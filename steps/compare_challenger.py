@@ -1,0 +1,34 @@
+"""Champion against challenger on the traffic that both have answered."""
+
+import html
+from typing import Annotated
+
+from zenml import step
+from zenml.types import HTMLString
+
+from credence.errors import BadInput
+from credence.home import log_folder
+from credence.predictions.reading import joined, read_feedback, read_predictions
+from credence.trial import compare, paired
+from credence.trial.page import page
+from steps import record
+
+
+@step(enable_cache=False)  # only reading tells what was logged
+def compare_challenger(
+    task: str, answers: tuple[str, str]
+) -> tuple[Annotated[str, "recommendation"], Annotated[HTMLString, "trial"]]:
+    """What to do about the challenger, in a sentence, and the picture behind it. Nothing where none is on trial."""
+    folder = log_folder(task)
+    log = read_predictions(folder).frame
+    if not (log["role"] == "challenger").any():
+        return "", HTMLString("<p>No challenger is on trial.</p>")
+    try:
+        pairs = paired(joined(log, read_feedback(folder).frame, answers).frame)
+    except BadInput as nothing_yet:
+        return str(nothing_yet), HTMLString(f"<p>{html.escape(str(nothing_yet))}</p>")
+    trial = compare(pairs)
+    drawn = page(trial, pairs)
+    record.text(drawn, "trial.html")
+    record.facts({"recommendation": trial.recommendation, "pairs": trial.rows, "labelled": trial.labelled})
+    return " ".join(filter(None, [trial.sentence, trial.command and f"Next: {trial.command}"])), HTMLString(drawn)

@@ -1,0 +1,57 @@
+"""Is what is served still what was learned, and still right? The verdict on a window of the log, and its pages."""
+
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from zenml import ModelVersionResponse, step
+from zenml.types import HTMLString
+
+from credence.errors import BadInput
+from credence.metrics import Name
+from credence.monitoring import Monitoring
+from credence.monitoring.evidently import evidently_html
+from credence.monitoring.examine import Test, examine
+from credence.monitoring.health import Health
+from credence.monitoring.page import render
+from credence.monitoring.window import Window
+from credence.predictor import Predictor
+from steps import record
+from steps.versions import champion_version, predictor_of
+
+
+@step(enable_cache=False)  # reads the registry
+def examine_window(
+    window: pd.DataFrame, reading: dict[str, Any], task: str, section: Monitoring, metric: Name, margin: float
+) -> tuple[Annotated[Health, "health"], Annotated[HTMLString, "monitoring"], Annotated[HTMLString, "evidently"]]:
+    """The verdict, our page, and Evidently's report on the same rows."""
+    version = champion_version(task)
+    if version is None:
+        raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
+    predictor, before = predictor_of(version), version.get_artifact("health")
+    health = examine(
+        predictor, window, section, test=shown(predictor, version), metric=metric, margin=margin,
+        earlier=None if before is None else before.load().sequential.memory,
+        dropped=reading["dropped"], skipped=reading["skipped"],
+    )  # fmt: skip
+    page, evidently = render(health, predictor.facts.answers), report(predictor, window)
+    record.text(page, "monitoring.html")
+    record.text(evidently, "evidently.html")
+    record.facts({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
+    return health, HTMLString(page), HTMLString(evidently)
+
+
+def shown(predictor: Predictor, version: ModelVersionResponse) -> Test:
+    """What the champion showed on its test rows: probabilities, labels given, truth and groups."""
+    test = version.get_artifact("test").load()
+    p = predictor.draws(test).mean(0)
+    return p, p >= predictor.facts.threshold, test["label"].to_numpy(), test["group"].to_numpy(str)
+
+
+def report(predictor: Predictor, window: pd.DataFrame) -> str:
+    """Evidently's own report: its columns, its descriptors of texts, and the predictions."""
+    seen = Window.of(predictor, window)
+    p = predictor.draws(predictor.reference).mean(0)
+    before = predictor.reference.assign(probability=p)
+    now = seen.inputs.assign(probability=np.asarray(seen.records["probability"], float))
+    return evidently_html(before, now, predictor.facts.schema_)

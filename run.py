@@ -30,6 +30,9 @@ def say(text: str) -> None:
 
 def run(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
+    if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
+        say("starting ZenML …")
+        return promote(args.task.stem, args)
     from credence.task import Task
 
     drafting = args.pipeline == "training" and args.data
@@ -45,8 +48,7 @@ def run(args: Namespace) -> None:
 
         plan.preflight(task, args.sample)
     say("starting ZenML …")
-    pipelines = {"training": learn, "deployment": deploy, "inference": score, "monitoring": watch, "promotion": promote}
-    pipelines[args.pipeline](task, args)
+    {"training": learn, "deployment": deploy, "inference": score, "monitoring": watch}[args.pipeline](task, args)
 
 
 def learn(task: Any, args: Namespace, feedback: bool = False) -> None:
@@ -74,7 +76,7 @@ def drafted(args: Namespace) -> Path:
     return path
 
 
-def configured(pipeline: Any, task: Any, args: Namespace, **options: Any) -> Any:
+def configured(pipeline: Any, name: str, args: Namespace, **options: Any) -> Any:
     """The pipeline on the chosen stack."""
     from stacks.activate import Unfinished, use
 
@@ -83,7 +85,7 @@ def configured(pipeline: Any, task: Any, args: Namespace, **options: Any) -> Any
     except Unfinished as error:
         raise BadInput(str(error)) from None
     return pipeline.with_options(
-        tags=[task.name],
+        tags=[name],
         enable_cache=False if args.no_cache else None,
         **options,
         **stack,
@@ -99,7 +101,7 @@ def train(task: Any, args: Namespace, feedback: bool = False) -> Any:
     from stacks.activate import has_tracker
     from stacks.running import run_to_its_end
 
-    pipeline = configured(training, task, args, model=Model(name=task.name))
+    pipeline = configured(training, task.name, args, model=Model(name=task.name))
     done = run_to_its_end(pipeline, task=task, sample=args.sample, feedback=feedback, tracked=has_tracker())
     report = done.steps["evaluate_challenger"].output.load()
     verdict = done.steps["judge_challenger"].outputs["verdict"][0].load()
@@ -115,7 +117,7 @@ def deploy(task: Any, args: Namespace) -> None:
     from pipelines.deployment import deployment
     from stacks.running import run_to_its_end
 
-    pipeline = configured(deployment, task, args, model=Model(name=task.name, version="production"))
+    pipeline = configured(deployment, task.name, args, model=Model(name=task.name, version="production"))
     demand_champion(task)
     done = run_to_its_end(pipeline, task=task.name)
     print(done.steps["try_bento"].output.load())
@@ -147,7 +149,7 @@ def score(task: Any, args: Namespace) -> None:
     out, _, table = args.out.partition("#")
     named = {k: v for k, v in given.items() if v is not None} | ({"table": table} if table else {})
     job = Job(source=source, out=out, text=task.columns.text, **named)
-    pipeline = configured(inference, task, args)
+    pipeline = configured(inference, task.name, args)
     demand_champion(task)
     done = run_to_its_end(pipeline, task=task.name, job=job, shards=args.shards or 1)
     print(done.steps["assemble_answers"].output.load())
@@ -161,7 +163,7 @@ def watch(task: Any, args: Namespace) -> None:
     from stacks.activate import has_tracker
     from stacks.running import run_to_its_end
 
-    pipeline = configured(monitoring, task, args, model=Model(name=task.name, version="production"))
+    pipeline = configured(monitoring, task.name, args, model=Model(name=task.name, version="production"))
     demand_champion(task)
     given = {"task": task, "since": args.since, "until": args.until, "tracked": has_tracker()}
     if args.every is not None:
@@ -207,24 +209,24 @@ def again(task: Any, args: Namespace) -> None:
     repeat(command, args.every, monitoring_folder(task.name) / "every.lock", say)
 
 
-def promote(task: Any, args: Namespace) -> None:
+def promote(name: str, args: Namespace) -> None:
     """Make another version the champion, try one on real traffic, or print who did so before."""
     from pipelines.promotion import promotion, trial
     from stacks.activate import has_tracker
     from stacks.running import run_to_its_end
 
     if args.history:
-        return history(task, args)
+        return history(name, args)
     if args.challenger:
-        pipeline, given = configured(trial, task, args), {"challenger": args.challenger, "share": args.share}
+        pipeline, given = configured(trial, name, args), {"challenger": args.challenger, "share": args.share}
     else:
-        pipeline = configured(promotion, task, args)
+        pipeline = configured(promotion, name, args)
         given = {"to": args.to, "approve": args.approve, "tracked": has_tracker()}
-    done = run_to_its_end(pipeline, task=task.name, reason=args.reason, **given)
+    done = run_to_its_end(pipeline, task=name, reason=args.reason, **given)
     print(next(iter(done.steps.values())).output.load())
 
 
-def history(task: Any, args: Namespace) -> None:
+def history(name: str, args: Namespace) -> None:
     """Print the audit table."""
     from credence.audit import table
     from stacks.activate import use
@@ -232,9 +234,9 @@ def history(task: Any, args: Namespace) -> None:
     from steps.versions import champion_version
 
     use(args.stack)
-    lines, champion = history(task.name), champion_version(task.name)
+    lines, champion = history(name), champion_version(name)
     if not lines:
-        raise BadInput(f"no version of {task.name} was promoted yet; run --pipeline training first.")
+        raise BadInput(f"no version of {name} was promoted yet; run --pipeline training first.")
     print(table(lines, champion.number if champion else None))
 
 

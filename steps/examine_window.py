@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 from zenml import ModelVersionResponse, step
 from zenml.types import HTMLString
 
@@ -14,8 +15,10 @@ from credence.monitoring.evidently import evidently_html
 from credence.monitoring.examine import Test, examine
 from credence.monitoring.health import Health
 from credence.monitoring.page import render
+from credence.monitoring.sequence import Memory
 from credence.monitoring.window import Window
 from credence.predictor import Predictor
+from credence.uncertainty import Array
 from steps import record
 from steps.versions import champion_version, predictor_of
 
@@ -28,13 +31,13 @@ def examine_window(
     version = champion_version(task)
     if version is None:
         raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
-    predictor, before = predictor_of(version), version.get_artifact("health")
+    predictor = predictor_of(version)
+    test = shown(predictor, version)
     health = examine(
-        predictor, window, section, test=shown(predictor, version), metric=metric, margin=margin,
-        earlier=None if before is None else before.load().sequential.memory,
+        predictor, window, section, test=test, metric=metric, margin=margin, earlier=memory_of(version),
         dropped=reading["dropped"], skipped=reading["skipped"],
     )  # fmt: skip
-    page, evidently = render(health, predictor.facts.answers), report(predictor, window)
+    page, evidently = render(health, predictor.facts.answers), report(predictor, window, test[0])
     record.text(page, "monitoring.html")
     record.text(evidently, "evidently.html")
     record.facts({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
@@ -48,10 +51,26 @@ def shown(predictor: Predictor, version: ModelVersionResponse) -> Test:
     return p, p >= predictor.facts.threshold, test["label"].to_numpy(), test["group"].to_numpy(str)
 
 
-def report(predictor: Predictor, window: pd.DataFrame) -> str:
-    """Evidently's own report: its columns, its descriptors of texts, and the predictions."""
+def memory_of(version: ModelVersionResponse) -> Memory | None:
+    """How far the bet over this champion's windows has come; it begins anew where nobody can read that any more."""
+    if (before := version.get_artifact("health")) is None:
+        return None
+    try:
+        health: Health = before.load()
+    except ValidationError:
+        record.say("what the last window left was written by another version of the project; the bet begins anew")
+        return None
+    return health.sequential.memory
+
+
+def report(predictor: Predictor, window: pd.DataFrame, unseen: Array) -> str:
+    """Evidently's own report: columns, descriptors of texts, and the predictions.
+
+    The reference rows have trained the predictor, which is too sure of them; `unseen` are the probabilities of rows
+    that have not, dealt at random.
+    """
     seen = Window.of(predictor, window)
-    p = predictor.draws(predictor.reference).mean(0)
-    before = predictor.reference.assign(probability=p)
+    dealt = np.random.default_rng(0).choice(unseen, len(predictor.reference))
+    before = predictor.reference.assign(probability=dealt)
     now = seen.inputs.assign(probability=np.asarray(seen.records["probability"], float))
     return evidently_html(before, now, predictor.facts.schema_)

@@ -27,7 +27,8 @@ def load_predictions(
     answered = read_predictions(folder, first, last)
     told = read_feedback(folder, first)
     known = joined(answered.frame, told.frame, answers)
-    window = section.newest(known.frame[known.frame["delivered"]]) if since is None else known.frame
+    given = known.frame[known.frame["delivered"]]
+    window = section.newest(given) if since is None else given
     found = _reading(known, answered, told)
     record.facts({"answers": len(window), **found})
     record.say(f"{len(window):,} answers in the window, the truth of {int(window['truth'].notna().sum()):,} is known")

@@ -7,7 +7,6 @@ from zenml.client import Client
 
 from credence.alerts import Alert, Sinks, send
 from credence.home import monitoring_folder
-from credence.monitoring import Alerts
 from credence.monitoring.health import Health
 from steps import record
 
@@ -15,13 +14,13 @@ LATEST = "latest.json"
 
 
 @step(enable_cache=False)  # sends messages
-def raise_alerts(health: Health, alerts: Alerts) -> Annotated[list[str], "sent"]:
+def raise_alerts(health: Health, alerts: Sinks) -> Annotated[list[str], "sent"]:
     """What became of every message."""
     publish(health)
     if not health.troubles:
         return []
     alert = alert_of(health)
-    told = send(alert, Sinks(**alerts.model_dump()))
+    told = send(alert, alerts)
     if (alerter := Client().active_stack.alerter) is not None:
         posted = alerter.post(f"{alert.task}, {alert.kind}: {alert.sentence}")
         told.append(f"the stack's alerter: {'sent' if posted else 'not sent'}")

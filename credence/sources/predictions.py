@@ -1,8 +1,8 @@
 """The log of predictions as a table to learn from: what was asked, what was answered, and what turned out true."""
 
 import json
-import logging
 import re
+import warnings
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -15,7 +15,6 @@ from credence.home import home, log_folder
 from credence.predictions.reading import read_feedback, read_predictions, settled
 from credence.sources import Source
 
-log = logging.getLogger(__name__)
 HASHED = re.compile("#[0-9a-f]{16}")
 OF_THE_LOG = {
     "request_id": "request_id", "row": "row", "time": "time", "version": "version", "group": "group",
@@ -43,7 +42,7 @@ class Predictions(Source):
         folder = self.path.expanduser() if self.path else log_folder(str(self.task))
         found, feedback = read_predictions(folder, self.since, self.until), read_feedback(folder)
         for missed in found.skipped + feedback.skipped:
-            log.warning("%s: %d left out: %s", missed.file, missed.count, missed.why)
+            warnings.warn(f"{missed.file}: {missed.count} left out: {missed.why}", stacklevel=2)
         answers = found.frame
         if answers.empty:
             raise BadInput(f"{folder}: {self._nothing(folder)}")

@@ -1,38 +1,50 @@
-"""Package and try a predictor from the shell, in a process that never meets ZenML:
+"""Package, try and swap predictors from the shell, in a process that never meets ZenML:
 
     python -m bentos build FOLDER                   store the predictor of a folder and build its bento
     python -m bentos try BENTO FOLDER ROWS.parquet  serve it, and compare its answers with the folder's own
+    python -m bentos prepare FOLDER                 let every running worker of its task load and prove it
+    python -m bentos commit TASK GENERATION         let them answer with what they prepared
+    python -m bentos abort TASK GENERATION          or drop it
+    python -m bentos challenge FOLDER [--mode shadow|split] [--share 0.1]
+                                                    try it on a copy, or on a share, of the traffic
+    python -m bentos unchallenge TASK               end the trial
 
 Prints one line of JSON. Exit code 2 and one sentence where the input cannot be used.
 """
 
+import argparse
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
-import pandas as pd
+from credence.errors import BadInput, did_you_mean
+from credence.home import home
 
-from bentos.build import build, digest_of, store
-from bentos.golden import golden, requests_of
-from bentos.schema import read_facts
-from bentos.serve import serving
-from credence.errors import BadInput
-from credence.predictor import Predictor
+# Every command imports what it needs itself: a commit takes a tenth of a second, and the model's libraries seconds.
+Found = dict[str, Any]
 
 
-def built(folder: Path) -> dict[str, Any]:
+def built(folder: str) -> Found:
     """Store and build; the same predictor twice is one bento."""
-    task, number = read_facts(folder).version.rsplit(":", 1)
-    return {"bento": build(store(folder, task, f"{number}-{digest_of(folder)[:8]}"))}
+    from bentos.build import build, store_by_version
+
+    return {"bento": build(store_by_version(Path(folder)))}
 
 
-def tried(bento: str, folder: Path, rows: Path) -> dict[str, Any]:
+def tried(bento: str, folder: str, rows: str) -> Found:
     """Serve, ask, compare, and give one question with its answer to show."""
-    predictor, test = Predictor.load(folder), pd.read_parquet(rows)
+    import pandas as pd
+
+    from bentos.golden import golden, requests_of
+    from bentos.serve import serving
+    from credence.predictor import Predictor
+
+    predictor, test = Predictor.load(Path(folder)), pd.read_parquet(rows)
     key = os.environ.get("CREDENCE_API_KEYS", "").split(",")[0] or None
-    with serving(bento) as url:
+    with serving(bento, {"CREDENCE_LOG": "off", "CREDENCE_FOLLOW": "off"}) as url:
         comparison = golden(url, test, predictor, key)
     return {
         **comparison.model_dump(),
@@ -42,15 +54,87 @@ def tried(bento: str, folder: Path, rows: Path) -> dict[str, Any]:
     }
 
 
+def prepare(folder: str) -> Found:
+    """Store the predictor, and wait until every worker has proven it or one refuses."""
+    from bentos import swap
+    from bentos.proof import named
+
+    return swap.prepare(*named(Path(folder)))
+
+
+def commit(task: str, generation: int) -> Found:
+    """Swap in every worker what it has prepared."""
+    from bentos import swap
+
+    return swap.commit(known(task), generation)
+
+
+def abort(task: str, generation: int) -> Found:
+    """Let every worker drop what it has prepared."""
+    from bentos import swap
+
+    return swap.abort(known(task), generation)
+
+
+def challenge(folder: str, mode: str, share: float) -> Found:
+    """Store the predictor, and wait until every worker tries it or one refuses."""
+    from bentos import swap
+    from bentos.proof import named
+    from bentos.wanted import Challenger
+
+    if not 0 < share < 1:
+        raise BadInput(f"--share is {share:g}; expected more than 0 and less than 1, such as 0.1.")
+    task, found = named(Path(folder))
+    return swap.challenge(task, Challenger(**found.model_dump(), mode=mode, share=share))
+
+
+def unchallenge(task: str) -> Found:
+    """End the trial in every worker."""
+    from bentos import swap
+
+    return swap.unchallenge(known(task))
+
+
+def known(task: str) -> str:
+    """A task that some server has answered. BadInput with the nearest where it is misspelt."""
+    tasks = [folder.parent.name for folder in home().glob("*/serving")]
+    if task not in tasks:
+        hint = did_you_mean(task, tasks) if tasks else "No server has run yet."
+        raise BadInput(f"no server below {home()} has ever answered {task!r}. {hint}")
+    return task
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one sentence what it expected."""
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message}; {' '.join(self.format_usage().split())}")
+
+
+def parser() -> Parser:
+    """The commands and what they take."""
+    made = Parser(prog="python -m bentos")
+    commands = made.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    wanted: dict[str, tuple[Callable[..., Found], list[str]]] = {
+        "build": (built, ["folder"]), "try": (tried, ["bento", "folder", "rows"]), "prepare": (prepare, ["folder"]),
+        "commit": (commit, ["task", "generation"]), "abort": (abort, ["task", "generation"]),
+        "challenge": (challenge, ["folder"]), "unchallenge": (unchallenge, ["task"]),
+    }  # fmt: skip
+    for name, (run, words) in wanted.items():
+        command = commands.add_parser(name, help=run.__doc__)
+        command.set_defaults(run=run)
+        for word in words:
+            command.add_argument(word, type=int if word == "generation" else str)
+    commands.choices["challenge"].add_argument("--mode", choices=["shadow", "split"], default="shadow")
+    commands.choices["challenge"].add_argument("--share", type=float, default=0.1)
+    return made
+
+
 def main(argv: list[str]) -> int:
-    """Run one of the two commands."""
+    """Run one of the commands."""
     try:
-        if argv[:1] == ["build"] and len(argv) == 2:
-            found = built(Path(argv[1]))
-        elif argv[:1] == ["try"] and len(argv) == 4:
-            found = tried(argv[1], Path(argv[2]), Path(argv[3]))
-        else:
-            raise BadInput("expected build FOLDER, or try BENTO FOLDER ROWS.parquet.")
+        given = vars(parser().parse_args(argv))
+        found = given.pop("run")(**given)
     except BadInput as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

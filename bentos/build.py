@@ -43,6 +43,12 @@ def store(folder: Path, name: str, version: str, metadata: Mapping[str, Any] | N
     return str(tag)
 
 
+def store_by_version(folder: Path) -> str:
+    """Store a saved predictor under its task and version; its content is part of the tag."""
+    task, number = about(folder)["version"].rsplit(":", 1)
+    return store(folder, task, f"{number}-{digest_of(folder)[:8]}")
+
+
 def build(tag: str) -> str:
     """Build a bento that serves the stored model `tag`, and make it `credence:latest`; the bento's tag.
 

@@ -1,7 +1,7 @@
 """The pages beside the predictions: what is asked here, is it alive, and the model card."""
 
 import html
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
@@ -9,25 +9,27 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
+from bentos.answerer import Answerer
 from credence.predictor import Facts
 
 CARDS = {"card.html": "text/html", "card.md": "text/markdown"}
 LINKS = ("/card", "/docs.json", "/health", "/metrics")
 
 
-def front(facts: Facts, folder: Path) -> Starlette:
-    """An application with `/`, `/health` and `/card`, to be mounted beside the API."""
+def front(champion: Callable[[], Answerer]) -> Starlette:
+    """An application with `/`, `/health` and `/card` of the present champion, to be mounted beside the API."""
 
     async def index(request: Request) -> Response:
         """Take the place of BentoML's own page, which loads a tracker of a third party."""
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(about(facts)))
-        return JSONResponse(about(facts))
+            return HTMLResponse(_page(about(champion().facts)))
+        return JSONResponse(about(champion().facts))
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": facts.version})
+        return JSONResponse({"status": "ok", "version": champion().facts.version})
 
     async def card(request: Request) -> Response:
+        folder = champion().folder
         for name, kind in CARDS.items():
             if (folder / name).is_file():
                 return FileResponse(folder / name, media_type=kind)

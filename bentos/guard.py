@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
+from bentos.caller import CALLER, Caller
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -19,7 +21,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 OPEN = frozenset({"/livez", "/readyz", "/healthz", "/health", "/metrics"})
 MEBIBYTE = 1 << 20
 LARGEST_BODY = MEBIBYTE
-BATCH = "/batch_predict"
+LARGE = frozenset({"/batch_predict", "/feedback"})
 LARGEST_BATCH = 16 * MEBIBYTE
 SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 MOST_CALLERS = 10_000
@@ -65,15 +67,17 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        answer = _with_id(send, request_id(headers.get(b"x-request-id", b"")))
+        identity = request_id(headers.get(b"x-request-id", b""))
+        answer = _with_id(send, identity)
         try:
             if scope["path"] not in OPEN:
                 self._check_rate(self._caller(headers, scope))
-                limit = LARGEST_BATCH if scope["path"] == BATCH else LARGEST_BODY
+                limit = LARGEST_BATCH if scope["path"] in LARGE else LARGEST_BODY
                 receive = await read_whole(receive, headers, limit)
         except Refuse as refused:
             await _answer(answer, refused)
         else:
+            CALLER.set(Caller(identity.decode(), headers.get(b"x-session-id", b"").decode("latin-1")))
             await self.app(scope, receive, answer)
 
     def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> bytes:

@@ -1,10 +1,8 @@
 """Request and answer models of one task, made from what its predictor learned about every column."""
 
-import json
 import math
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -79,11 +77,6 @@ class Refusal(BaseModel):
 
     error: str
     field: str | None = None
-
-
-def read_facts(folder: Path) -> Facts:
-    """What a saved predictor says of itself, without its weights."""
-    return Facts(**json.loads((folder / "predictor.json").read_text()))
 
 
 def row_model(facts: Facts) -> type[BaseModel]:
@@ -180,4 +173,6 @@ def _groups(cells: list[dict[str, Any]], schema: Schema) -> list[str]:
 
 def answers(found: pd.DataFrame) -> list[Answer]:
     """The rows of `Predictor.predict` as answers; absent numbers become null."""
-    return [Answer(**{str(k): None if v != v else v for k, v in row.items()}) for row in found.to_dict("records")]
+    names = [str(name) for name in found]
+    columns = [[None if v != v else v for v in found[name].tolist()] for name in names]
+    return [Answer(**dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]

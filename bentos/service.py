@@ -2,37 +2,23 @@
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel
-from pydantic import BaseModel
-from starlette.responses import Response
 
+from bentos.desk import Desk
+from bentos.feedback import Recorded, Truth
+from bentos.follow import SINCE, Follower, last_edition
 from bentos.front import front
 from bentos.guard import Guard
-from bentos.lean import without_needless_torch
-from bentos.refusal import parse
-from bentos.schema import (
-    Answer,
-    Answers,
-    Contribution,
-    Explanation,
-    Refusal,
-    answers,
-    read_facts,
-    row_model,
-    rows_model,
-    table,
-)
+from bentos.schema import Answer, Answers, Explanation, row_model, rows_model
 from bentos.settings import Settings
 from credence.errors import BadInput, did_you_mean
-from credence.explain import explain_rows
-from credence.predictor import Predictor
-from credence.rows import raw_name
+from credence.predictor import read_facts
+from credence.signing import verify
 
 PINNED = Path(__file__).parent / "bento.json"
 TIMEOUT = 10
@@ -40,61 +26,10 @@ MOST_AT_ONCE = 64
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-class Desk:
-    """Answers requests with one predictor. `credence_service` gives a copy of this class its models and its folder."""
-
-    folder: ClassVar[Path]
-    row: ClassVar[type[BaseModel]]
-    rows: ClassVar[type[BaseModel]]
-
-    def __init__(self) -> None:
-        with without_needless_torch(self.folder):
-            self.predictor = Predictor.load(self.folder)
-            # A server that cannot answer a row it has seen must not report ready; and the first answer is the slowest.
-            self.predictor.predict(self.predictor.reference.head(1))
-
-    def predict(self, body: bytes, /) -> Response:
-        """Answer the question about one row."""
-        return reply(lambda: self._answers([parse(self.row, body, self.row)])[0])
-
-    def batch_predict(self, body: bytes, /) -> Response:
-        """Answer the question about many rows, in their order."""
-        return reply(lambda: Answers(answers=self._answers(self._read_rows(body))))
-
-    def explain(self, body: bytes, /) -> Response:
-        """Say what each column of one row adds to the log-odds of yes."""
-        return reply(lambda: self._explanation(parse(self.row, body, self.row)))
-
-    def _explanation(self, row: BaseModel) -> Explanation:
-        schema = self.predictor.facts.schema_
-        found = explain_rows(self.predictor, schema.select(table([row], schema)))[0]
-        raw = {n: raw_name(n) for n in schema.names()}
-        parts = [Contribution(column=raw.get(column, column), contribution=value) for column, value in found]
-        return Explanation(contributions=parts, version=self.predictor.facts.version)
-
-    def _read_rows(self, body: bytes) -> list[BaseModel]:
-        given: Any = parse(self.rows, body, self.row)
-        texts = getattr(given, "texts", None)
-        if (given.rows is None) == (texts is None):
-            raise BadInput("expected either rows or texts, and not both.")
-        return given.rows if texts is None else [self.row(text=t) for t in texts]
-
-    def _answers(self, rows: list[BaseModel]) -> list[Answer]:
-        return answers(self.predictor.predict(table(rows, self.predictor.facts.schema_)))
-
-
-def reply(compute: Callable[[], BaseModel]) -> Response:
-    """What `compute` returns as JSON with status 200, or its BadInput as one sentence with status 400."""
-    try:
-        status, found = 200, compute()
-    except BadInput as error:
-        status, found = 400, Refusal(error=str(error), field=getattr(error, "field", None))
-    return Response(found.model_dump_json(), status, media_type="application/json")
-
-
 def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
     """The service for a stored predictor; reads its facts, and the weights only when a worker starts."""
     folder = Path(stored.path)
+    verify(folder)  # before anything is read from it: a server of a changed predictor ends at once, and says why
     facts = read_facts(folder)
     row = row_model(facts)
     rows = rows_model(row, facts)
@@ -102,13 +37,26 @@ def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
         "predict": bentoml.api(Desk.predict, input_spec=row, output_spec=Answer),
         "batch_predict": bentoml.api(Desk.batch_predict, input_spec=rows, output_spec=Answers),
         "explain": bentoml.api(Desk.explain, input_spec=row, output_spec=Explanation),
+        "feedback": bentoml.api(Desk.feedback, input_spec=Truth, output_spec=Recorded),
     }
-    desk = type("Desk", (Desk,), {"folder": folder, "row": row, "rows": rows, "model": BentoModel(stored.tag), **api})
     settings = Settings.read(os.environ)
+    follower = Follower(folder, facts.task, settings.log)
+    about = {"follower": follower, "settings": settings, "model": BentoModel(stored.tag)}
+    desk = type("Desk", (Desk,), {**about, **api, "starting": at_start(facts.task)})
     made = bentoml.service(**_options(settings))(desk)
-    made.mount_asgi_app(front(facts, folder), name="front")
+    made.mount_asgi_app(front(lambda: follower.lineup.champion), name="front")
     made.add_asgi_middleware(Guard, keys=[k.get_secret_value() for k in settings.api_keys], rate=settings.rate)
     return made
+
+
+def at_start(task: str) -> Any:
+    """What the server does before its workers start: tell them all, also later ones, what was wanted already."""
+
+    @bentoml.on_deployment
+    def starting() -> None:
+        os.environ[SINCE] = str(last_edition(task))
+
+    return starting
 
 
 def _options(settings: Settings) -> dict[str, Any]:

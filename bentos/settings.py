@@ -13,15 +13,24 @@ EXPECTED = {
     "workers": "a whole number from 1, such as 2",
     "api_keys": "keys of at least 8 characters, separated by commas",
     "rate": "the number of requests that a caller may send per second, such as 50",
+    "log": "on or off",
+    "log_days": "for how many days answers are kept, such as 365",
+    "follow": "on or off",
 }
 
 
 class Settings(Strict):
-    """CREDENCE_WORKERS, CREDENCE_API_KEYS and CREDENCE_RATE. Without keys everyone may ask, without rate at will."""
+    """CREDENCE_WORKERS, _API_KEYS, _RATE, _LOG, _LOG_DAYS and _FOLLOW.
+
+    Without keys everyone may ask, without rate at will, without days the log is kept for good.
+    """
 
     workers: int = Field(1, ge=1)
     api_keys: tuple[SecretStr, ...] = ()
     rate: float | None = Field(None, gt=0, allow_inf_nan=False)
+    log: bool = True
+    log_days: float | None = Field(None, gt=0, allow_inf_nan=False)
+    follow: bool = True
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from serving_cases import call
 
+from bentos.caller import CALLER, Caller
 from bentos.guard import LARGEST_BATCH, LARGEST_BODY, MOST_CALLERS, OPEN, Buckets, Guard
 from bentos.settings import Settings
 from credence.errors import BadInput
@@ -77,7 +78,9 @@ def test_everything_else_asks_for_one(path: str) -> None:
     assert call(Guard(echo, [KEY]), path)[0] == 401
 
 
-@pytest.mark.parametrize(("path", "limit"), [("/predict", LARGEST_BODY), ("/batch_predict", LARGEST_BATCH)])
+@pytest.mark.parametrize(("path", "limit"), [
+    ("/predict", LARGEST_BODY), ("/batch_predict", LARGEST_BATCH), ("/feedback", LARGEST_BATCH),
+])  # fmt: skip
 def test_a_body_may_be_as_large_as_said_and_no_larger(path: str, limit: int) -> None:
     half = b"x" * (limit // 2)
     assert call(Guard(echo), path, chunks=[half, half])[0] == 200
@@ -146,6 +149,19 @@ def test_a_sane_request_id_is_kept_and_any_other_replaced() -> None:
     assert (refused[0], refused[1]["x-request-id"]) == (401, "mine")
 
 
+def test_the_service_is_told_who_asks() -> None:
+    told: list[Caller] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        told.append(CALLER.get())
+        await echo(scope, receive, send)
+
+    call(Guard(app), headers={"X-Request-ID": "order-66", "X-Session-ID": "anna"})
+    answered = call(Guard(app), headers={"X-Session-ID": ""})[1]
+    assert [(c.request_id, c.session) for c in told] == [("order-66", "anna"), (answered["x-request-id"], "")]
+    assert 0 <= told[0].milliseconds() < told[0].milliseconds() + 1
+
+
 def test_a_caller_that_leaves_is_passed_on() -> None:
     seen: list[str] = []
 
@@ -169,11 +185,15 @@ def test_settings_come_from_the_environment() -> None:
     assert (found.rate, found.workers) == (2.5, 3)
     assert "secret" not in repr(found) + str(found)
     assert Settings.read({"CREDENCE_RATE": " "}) == Settings()
+    assert (Settings().log, Settings().follow, Settings().log_days) == (True, True, None)
+    quiet = Settings.read({"CREDENCE_LOG": "off", "CREDENCE_FOLLOW": "off", "CREDENCE_LOG_DAYS": "30"})
+    assert (quiet.log, quiet.follow, quiet.log_days) == (False, False, 30)
 
 
 @pytest.mark.parametrize(("name", "value"), [
     ("RATE", "fast"), ("RATE", "0"), ("RATE", "-1"), ("RATE", "inf"), ("RATE", "nan"),
     ("WORKERS", "0"), ("WORKERS", "2.5"), ("WORKERS", "many"),
+    ("LOG", "maybe"), ("FOLLOW", "2"), ("LOG_DAYS", "0"), ("LOG_DAYS", "long"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(BadInput, match=rf"^CREDENCE_{name} is '{value}'; expected .*\.$"):

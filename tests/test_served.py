@@ -16,11 +16,14 @@ import pandas as pd
 import psutil  # type: ignore[import-untyped]
 import pytest
 from serving_cases import client, kept, small, trained
+from swap_cases import bentos
 
 from bentos.build import build, store
 from bentos.golden import Comparison, compare, golden, requests_of
 from bentos.serve import NotServing, serving
+from bentos.workers import living
 from credence.errors import BadInput
+from credence.home import log_folder
 from credence.kinds import find, names
 from credence.predictor import Predictor
 
@@ -71,6 +74,18 @@ def test_a_bento_over_sockets_agrees_with_its_predictor(
     assert found.agrees(), found.mismatches
     assert found.rows == len(rows)
     assert found.largest_difference <= 1e-12
+
+
+def test_trying_a_bento_leaves_no_record_and_no_worker(
+    served: str, logistic: tuple[Predictor, pd.DataFrame, Path], tmp_path: Path
+) -> None:
+    _, rows, folder = logistic
+    before = sorted(log_folder("sockets").rglob("*"))
+    rows.head(3).to_parquet(tmp_path / "rows.parquet")
+    found = bentos("try", "credence:latest", str(folder), str(tmp_path / "rows.parquet"))
+    assert (found["agrees"], found["rows"]) == (True, 3)
+    assert sorted(log_folder("sockets").rglob("*")) == before
+    assert len(living("sockets")) == 2, "those of the other server"
 
 
 def test_the_key_of_the_environment_is_asked_for(served: str, logistic: tuple[Predictor, pd.DataFrame, Path]) -> None:

@@ -29,6 +29,7 @@ from credence.explain import explain_rows
 from credence.predictor import Predictor
 from credence.rows import internal, raw_name
 from credence.schema import Column, typed
+from credence.signing import seal
 
 ROOT = Path(__file__).parent.parent
 Case = tuple[TestClient, Predictor, pd.DataFrame, list[dict[str, Any]]]
@@ -479,5 +480,6 @@ def test_serving_imports_nothing_that_it_does_not_need(tabular: Case, tmp_path: 
 def test_a_predictor_that_cannot_answer_is_never_ready(tmp_path: Path) -> None:
     folder = kept(trained(small("logistic"), "broken")[0], tmp_path / "predictor")
     (folder / "model" / "model.json").write_text('{"kind": "logistik"}')
+    seal(folder)
     with pytest.raises(BadInput, match="logistic"), client(folder, "broken"):
         pytest.fail("the server became ready")

@@ -14,7 +14,6 @@ class LogPolicy(Strict):
     and no batch job can forget it."""
 
     inputs: How | dict[str, How] = Field("plain", description="for all columns, or by column; the others are plain")
-    keep_days: int | None = Field(None, ge=1, description="answers older than this are removed; without it, none")
     batch: bool = Field(True, description="whether batch jobs leave records too")
 
     def hashes(self, column: str) -> bool:

@@ -18,7 +18,7 @@ from credence.home import monitoring_folder
 from credence.kinds import Strict
 from credence.webhook import DELIVERED, SCHEMES, host_of, post
 
-SECRET = "CREDENCE_WEBHOOK_SECRET"
+SIGNED_WITH = "CREDENCE_WEBHOOK_SECRET"
 
 
 class Sinks(Strict):
@@ -119,7 +119,7 @@ def _sent(alert: Alert, sinks: Sinks, environment: Mapping[str, str]) -> str:
         url = sinks.url(environment)
     except BadInput as error:
         return f"failed: {error}"
-    outcome = post(url or "", message(alert), environment.get(SECRET, ""))
+    outcome = post(url or "", message(alert), environment.get(SIGNED_WITH, ""))
     return outcome if outcome == DELIVERED else f"{outcome} from {host_of(url or '')}"
 
 

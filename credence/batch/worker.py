@@ -70,7 +70,8 @@ def begin(worker: Worker) -> None:
 
 def score(index: int, piece: Piece) -> Count:
     """The worker of this process scores a piece."""
-    assert _worker is not None, "begin comes first"
+    if _worker is None:
+        raise RuntimeError("begin comes first")
     return _worker.score(index, piece)
 
 

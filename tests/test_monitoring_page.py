@@ -113,3 +113,7 @@ def test_evidently_asks_nobody() -> None:
     place = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-W", "ignore", "-c", OFFLINE], env=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_dates_are_shown_as_days() -> None:
+    assert re.search(r"2023-\d\d-\d\d \(2023-\d\d-\d\d–202\d-\d\d-\d\d\)", render(said(table(300, 4))))

@@ -1,5 +1,7 @@
 """What monitoring found as one HTML page that needs nothing else, in the look of the report."""
 
+from datetime import UTC, datetime
+
 from markupsafe import Markup
 
 from credence.metrics import METRICS
@@ -22,7 +24,13 @@ def render(health: Health, answers: tuple[str, str] = ("no", "yes")) -> str:
         health=health, tone=TONES[health.verdict], headline=HEADLINES[health.verdict], tiles=tiles(health),
         watched=sorted(health.drift.watched, key=_importance), changes=CHANGES, figures=drawn(health, answers[1]),
         metrics=METRICS, titles={**TITLES, **{k: m.title for k, m in METRICS.items()}}, answers=answers,
+        number=number, day=day,
     )  # fmt: skip
+
+
+def day(seconds: float) -> str:
+    """A moment that was measured in seconds since 1970, as people write it."""
+    return str(datetime.fromtimestamp(seconds, UTC).date())
 
 
 def _importance(watched: Watched) -> tuple[int, float]:

@@ -9,6 +9,7 @@ from typing import Any
 from credence.arguments import arguments
 from credence.errors import BadInput
 from credence.failures import sentence_of
+from credence.repeat import until_told
 from stacks.names import offered
 
 QUIET = {
@@ -245,7 +246,8 @@ def main(argv: list[str] | None = None) -> int:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     try:
-        run(arguments(argv, offered()))
+        with until_told():
+            run(arguments(argv, offered()))
     except KeyboardInterrupt:
         say("stopped; the champion is what it was, and the steps that are done are kept.")
         return 130

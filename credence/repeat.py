@@ -37,7 +37,7 @@ def repeat(command: Sequence[str], every: float, lock: Path, say: Say, rounds: i
 
 
 def once(command: Sequence[str], held: int) -> int:
-    """Run the command to its end; its exit code. A signal to us is passed on once, and its end is awaited.
+    """Run the command to its end; its exit code. A signal to us is passed on once as SIGTERM, and its end is awaited.
 
     The run holds the lock too, so that it is not joined by another where this process is killed.
     """
@@ -45,7 +45,7 @@ def once(command: Sequence[str], held: int) -> int:
         try:
             return process.wait()
         except KeyboardInterrupt:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             raise
 
 
@@ -76,13 +76,14 @@ def alone(lock: Path) -> Iterator[int]:
 
 @contextmanager
 def until_told() -> Iterator[None]:
-    """Let SIGTERM end the loop as Ctrl-C does."""
+    """Let SIGTERM raise KeyboardInterrupt, and SIGINT also where a shell that went on without us has it ignored."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

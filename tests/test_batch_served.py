@@ -39,7 +39,7 @@ def test_texts_are_answered_as_over_http(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "rows.csv", index=False)
     source = SourceSpec(kind="csv", path=str(tmp_path / "rows.csv"))
     lines = done(job(source, tmp_path / "out.jsonl", chunk_rows=7, text="review"), folder).decode().splitlines()
-    with client(folder, "texts") as http:
+    with client(folder, "batch_texts") as http:
         bodies = [{"text": row.review, "shop": row.shop} for row in table.itertuples()]
         answers = http.post("/batch_predict", json={"rows": bodies}).json()["answers"]
     agree([json.loads(line) for line in lines], answers)
@@ -60,7 +60,7 @@ def test_what_http_refuses_is_left_out_here(tmp_path: Path) -> None:
     source = SourceSpec(kind="jsonl", path=str(path))
     done(job(source, tmp_path / "out.jsonl", on_error="skip"), folder)
     kept_rows = [json.loads(line)["row"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
-    with client(folder, "refusing") as http:
+    with client(folder, "batch_refusing") as http:
         bodies = [{k: v for k, v in r.items() if k != "who"} for r in [plain(rows(1))[0], *records]]
         taken = [i for i, body in enumerate(bodies) if http.post("/predict", json=body).status_code == 200]
     assert taken == kept_rows

@@ -27,11 +27,13 @@ except KeyboardInterrupt:
     print("STOPPED", flush=True)
 """
 PATIENT = """
-import signal, sys, time
+import sys, time
 from pathlib import Path
-Path(sys.argv[1]).write_text("begun")
+from credence.repeat import until_told
 try:
-    time.sleep(60)
+    with until_told():
+        Path(sys.argv[1]).write_text("begun")
+        time.sleep(60)
 except KeyboardInterrupt:
     time.sleep(0.3)
     Path(sys.argv[1]).write_text("ended in peace")
@@ -91,7 +93,7 @@ def test_a_run_outlives_its_killed_parent_alone(tmp_path: Path) -> None:
     process.wait()  # its pipes stay open in the run that it leaves behind
     with pytest.raises(BadInput, match="another process repeats this already"), alone(tmp_path / "lock"):
         pass
-    os.kill(run, signal.SIGINT)
+    os.kill(run, signal.SIGTERM)
     wait_for(file, "ended in peace")
 
 

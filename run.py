@@ -32,7 +32,7 @@ def say(text: str) -> None:
 def run(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
     if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
-        say("starting ZenML …")
+        start_zenml()
         return promote(args.task.stem, args)
     from credence.task import Task
 
@@ -48,8 +48,16 @@ def run(args: Namespace) -> None:
         from credence import plan
 
         plan.preflight(task, args.sample)
-    say("starting ZenML …")
+    start_zenml()
     {"training": learn, "deployment": deploy, "inference": score, "monitoring": watch}[args.pipeline](task, args)
+
+
+def start_zenml() -> None:
+    """Say something before the seconds that importing it takes, and see that its store is whole."""
+    from stacks.newborn import see_to_store
+
+    say("starting ZenML …")
+    see_to_store()
 
 
 def learn(task: Any, args: Namespace, feedback: bool = False) -> None:

@@ -14,11 +14,18 @@ def own() -> list[str]:
 
 def offered() -> list[str] | None:
     """Every stack that can be used; None where ZenML keeps its stacks on a server that would have to be asked."""
+    store = local_store()
+    if store is None:
+        return None
+    return sorted({*own(), "default", *(_registered(store) if store.is_file() else [])})
+
+
+def local_store() -> Path | None:
+    """The file of ZenML's local store, whether it is there or not; None where ZenML asks a server."""
     config = Path(os.environ.get("ZENML_CONFIG_PATH") or _default_config())
     if os.environ.get("ZENML_STORE_URL") or "type: rest" in _text(config / "config.yaml"):
         return None
-    store = config / "local_stores" / "default_zen_store" / "zenml.db"
-    return sorted({*own(), "default", *(_registered(store) if store.is_file() else [])})
+    return config / "local_stores" / "default_zen_store" / "zenml.db"
 
 
 def _registered(store: Path) -> list[str]:

@@ -1,0 +1,48 @@
+"""ZenML's own store, made whole before anything uses it: a first run may be killed while it is being made."""
+
+import fcntl
+import sqlite3
+from pathlib import Path
+
+from stacks.names import local_store
+
+REMAINS = ("", "-journal", "-wal", "-shm")
+
+
+def see_to_store() -> None:
+    """Make ZenML's local store where there is none, after clearing away what a killed run left of one.
+
+    A store without a schema version was never finished, and so nothing can have been kept in it. Several first runs at
+    once take turns.
+    """
+    store = local_store()
+    if store is None or is_finished(store):
+        return
+    store.parent.mkdir(parents=True, exist_ok=True)
+    with (store.parent / "first-run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_finished(store):
+            for ending in REMAINS:
+                store.with_name(store.name + ending).unlink(missing_ok=True)
+            _make()
+
+
+def is_finished(store: Path) -> bool:
+    """Does the store say which version its schema has?"""
+    if not store.is_file():
+        return False
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+    try:
+        return bool(connection.execute("SELECT version_num FROM alembic_version").fetchall())
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return False
+        raise
+    finally:
+        connection.close()
+
+
+def _make() -> None:
+    from zenml.client import Client
+
+    Client().zen_store.get_store_info()

@@ -7,13 +7,20 @@ from pathlib import Path
 from stacks.names import local_store
 
 REMAINS = ("", "-journal", "-wal", "-shm")
+FILLED = (
+    "alembic_version",
+    "user",
+    "project",
+    "stack",
+    "server_settings",
+)  # what ZenML puts into a new store, first to last
 
 
 def see_to_store() -> None:
     """Make ZenML's local store where there is none, after clearing away what a killed run left of one.
 
-    A store without a schema version was never finished, and so nothing can have been kept in it. Several first runs at
-    once take turns.
+    A store that lacks one of `FILLED` was never finished, and so nothing can have been kept in it. Several first runs
+    at once take turns.
     """
     store = local_store()
     if store is None or is_finished(store):
@@ -28,12 +35,12 @@ def see_to_store() -> None:
 
 
 def is_finished(store: Path) -> bool:
-    """Does the store say which version its schema has?"""
+    """Does the store hold all that ZenML puts into a new one?"""
     if not store.is_file():
         return False
-    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+    connection = sqlite3.connect(f"file:{store}?mode=rw", uri=True)  # what a kill left in the journal is rolled back
     try:
-        return bool(connection.execute("SELECT version_num FROM alembic_version").fetchall())
+        return all(connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in FILLED)  # nosec B608
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return False

@@ -3,12 +3,13 @@
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from stacks.names import local_store
-from stacks.newborn import is_finished, see_to_store
+from stacks.newborn import FILLED, is_finished, see_to_store
 
 ROOT = Path(__file__).parent.parent
 BEGIN = "from stacks.newborn import see_to_store; see_to_store(); print('WHOLE')"
@@ -35,6 +36,21 @@ def half_made(store: Path, tables: int) -> None:
     connection.close()
 
 
+def filled(store: Path, tables: Sequence[str]) -> None:
+    connection = sqlite3.connect(store)
+    for table in tables:
+        connection.execute(f'CREATE TABLE "{table}" (id TEXT)')
+        connection.execute(f"INSERT INTO \"{table}\" VALUES ('something')")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize("missing", FILLED)
+def test_a_store_that_lacks_what_zenml_begins_with_is_not_finished(missing: str, store: Path) -> None:
+    filled(store, [table for table in FILLED if table != missing])
+    assert not is_finished(store)
+
+
 def begun() -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", BEGIN]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -57,11 +73,7 @@ def test_first_runs_at_once_take_turns(store: Path) -> None:
 
 
 def test_a_finished_store_is_left_alone(store: Path) -> None:
-    connection = sqlite3.connect(store)
-    connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
-    connection.execute("INSERT INTO alembic_version VALUES ('0.98.0')")
-    connection.commit()
-    connection.close()
+    filled(store, FILLED)
     before = store.read_bytes()
     see_to_store()
     assert store.read_bytes() == before

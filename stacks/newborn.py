@@ -40,7 +40,7 @@ def is_finished(store: Path) -> bool:
         return False
     connection = sqlite3.connect(f"file:{store}?mode=rw", uri=True)  # what a kill left in the journal is rolled back
     try:
-        return all(connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in FILLED)  # nosec B608
+        return all(connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in FILLED)
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return False

@@ -1,0 +1,1 @@
+"""What every language model gets for free: requests and replies, limits, retries, a breaker, a budget."""

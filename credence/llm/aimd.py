@@ -1,0 +1,94 @@
+"""How many calls may be in flight: up while calls succeed, halved when the endpoint is overloaded."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+START = 4
+MOST = 256
+LATENCIES = 200
+
+
+class Concurrency:
+    """Additive increase, multiplicative decrease; doubles per round trip until the first decrease, to get going."""
+
+    def __init__(self, *, requests_per_minute: int | None = None, most: int | None = None, start: int = START) -> None:
+        self._rpm = requests_per_minute
+        self._most = min(most or MOST, MOST)
+        self._ceiling = self._most
+        self._limit = float(min(start, self._most))
+        self._latencies: deque[float] = deque(maxlen=LATENCIES)
+        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._growing = True
+        # Calls that started before a decrease say nothing about the limit after it.
+        self._period = 0
+        self.in_flight = 0
+
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight now."""
+        return max(1, min(int(self._limit), self.ceiling()))
+
+    def ceiling(self) -> int:
+        """Calls in flight that the rate limit can feed, at the latency of the slowest per cent."""
+        return self._ceiling
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[int]:
+        """A place among the calls in flight, in order of asking; yields the period to report with."""
+        await self._enter()
+        try:
+            yield self._period
+        finally:
+            self.in_flight -= 1
+            self._wake()
+
+    def succeeded(self, latency: float) -> None:
+        """A call was answered in so many seconds."""
+        self._latencies.append(latency)
+        self._ceiling = self._fed()
+        # A limit that nobody reaches has not been tried: it does not grow.
+        if 2 * self.in_flight >= self.limit:
+            self._limit = min(self._limit + (1 if self._growing else 1 / self._limit), self._most)
+        self._wake()
+
+    def overloaded(self, period: int) -> None:
+        """A call was refused or cut for want of capacity. One decrease per round trip."""
+        if period == self._period:
+            self._limit = max(1.0, self.limit / 2)
+            self._growing = False
+            self._period += 1
+
+    def mean_latency(self) -> float | None:
+        """Seconds that a recent call took."""
+        return sum(self._latencies) / len(self._latencies) if self._latencies else None
+
+    async def _enter(self) -> None:
+        if self.in_flight < self.limit and not self._waiting:
+            self.in_flight += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.in_flight -= 1
+                self._wake()
+            raise
+
+    def _fed(self) -> int:
+        if self._rpm is None:
+            return self._most
+        slowest = sorted(self._latencies)[math.ceil(0.99 * len(self._latencies)) - 1]
+        return min(self._most, max(START, math.ceil(self._rpm / 60 * slowest * 1.2)))
+
+    def _wake(self) -> None:
+        limit = self.limit
+        while self._waiting and self.in_flight < limit:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                self.in_flight += 1
+                turn.set_result(None)

@@ -1,0 +1,115 @@
+"""One item on its way through the dispatcher: what was tried, what was counted, and what follows from a reply."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from credence.llm.endpoint import Endpoint
+from credence.llm.messages import Reply, Request
+from credence.llm.outcome import Attempt, End, Outcome, Tally
+from credence.llm.retry import ATTEMPTS, CONTENT_RETRIES, REFUSAL_RETRIES, Unusable, Verdict, judge, pause, reason
+
+Reader = Callable[[str], object]
+# Far from the samples that a caller numbers: a bad text must not come again from a cache or from the same seed.
+RESAMPLE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A reply after it was read: what follows, why, and the value of its text."""
+
+    verdict: Verdict
+    reason: str
+    value: object = None
+
+
+@dataclass(eq=False)
+class Item:
+    """A request and its history. `order`: the endpoints that may answer it, the first one first."""
+
+    request: Request
+    slot: str
+    read: Reader | None
+    tally: Tally
+    order: list[Endpoint]
+    attempts: list[Attempt] = field(default_factory=list)
+    retrying: bool = False
+    outcome: Outcome | None = None
+    _turn: int = 0
+
+    def candidates(self) -> list[Endpoint]:
+        """The endpoints in the order in which they should be tried now: after a failure it is the next one's turn."""
+        start = self._turn % len(self.order)
+        return [e for e in self.order[start:] + self.order[:start] if e.stopped is None]
+
+    def judge(self, reply: Reply) -> Judged:
+        """Decide on a reply, reading its text where it has a whole one."""
+        verdict = judge(reply)
+        if verdict is not Verdict.ACCEPT or self.read is None:
+            return Judged(verdict, reason(reply), reply.text)
+        try:
+            return Judged(verdict, "ok", self.read(reply.text or ""))
+        except Unusable as error:
+            return Judged(Verdict.CONTENT, str(error))
+
+    def follow(self, endpoint: Endpoint, reply: Reply, judged: Judged, chance: random.Random) -> float:
+        """Do what the verdict asks for. Returns the seconds to wait before the next attempt."""
+        match judged.verdict:
+            case Verdict.ACCEPT:
+                self.end("ok", value=judged.value, reply=reply, request=endpoint.addressed(self.request))
+            case Verdict.QUARANTINE:
+                self.end("quarantine", judged.reason)
+            case Verdict.STOP:
+                endpoint.stop(judged.reason, reply.error_type)
+            case Verdict.PARK:
+                self._turn += 1
+            case Verdict.RETRY:
+                return self._retry(judged.reason, chance)
+            case Verdict.CONTENT:
+                self._ask_again(judged.reason, truncated=reply.kind == "truncated")
+            case Verdict.REFUSED:
+                self._refused(judged.reason)
+        return 0.0
+
+    def end(
+        self,
+        how: End,
+        why: str = "",
+        *,
+        value: object = None,
+        reply: Reply | None = None,
+        request: Request | None = None,
+        after: float = 0.0,
+    ) -> None:
+        """Fix the outcome."""
+        self.outcome = Outcome(how, why, tuple(self.attempts), value, reply, request, self.tally, after)
+
+    def _retry(self, why: str, chance: random.Random) -> float:
+        self.tally = replace(self.tally, transport=self.tally.transport + 1)
+        if self.tally.transport >= ATTEMPTS:
+            self.end("quarantine", why)
+            return 0.0
+        self.retrying = True
+        self._turn += 1
+        return pause(self.tally.transport - 1, chance)
+
+    def _ask_again(self, why: str, *, truncated: bool) -> None:
+        double = truncated and not self.tally.doubled
+        self.tally = replace(self.tally, content=self.tally.content + 1, doubled=self.tally.doubled or double)
+        if self.tally.content > CONTENT_RETRIES:
+            self.end("quarantine", why)
+            return
+        self._resample(self.request.max_tokens * (2 if double else 1))
+
+    def _refused(self, why: str) -> None:
+        self.tally = replace(self.tally, refusals=self.tally.refusals + 1)
+        if self.tally.refusals > REFUSAL_RETRIES:
+            self.end("quarantine", why)
+            return
+        self._resample(self.request.max_tokens)
+
+    def _resample(self, max_tokens: int) -> None:
+        self.retrying = False
+        self.request = self.request.model_copy(
+            update={"sample": self.request.sample + RESAMPLE, "max_tokens": max_tokens}
+        )

@@ -7,20 +7,15 @@ from pathlib import Path
 from stacks.names import local_store
 
 REMAINS = ("", "-journal", "-wal", "-shm")
-FILLED = (
-    "alembic_version",
-    "user",
-    "project",
-    "stack",
-    "server_settings",
-)  # what ZenML puts into a new store, first to last
+# A row only where each of them has one: what ZenML puts into a new store, first to last.
+FINISHED = 'SELECT 1 FROM alembic_version, "user", project, stack, server_settings LIMIT 1'
 
 
 def see_to_store() -> None:
     """Make ZenML's local store where there is none, after clearing away what a killed run left of one.
 
-    A store that lacks one of `FILLED` was never finished, and so nothing can have been kept in it. Several first runs
-    at once take turns.
+    A store that lacks what ZenML puts into a new one was never finished, and so nothing can have been kept in it.
+    Several first runs at once take turns.
     """
     store = local_store()
     if store is None or is_finished(store):
@@ -40,7 +35,7 @@ def is_finished(store: Path) -> bool:
         return False
     connection = sqlite3.connect(f"file:{store}?mode=rw", uri=True)  # what a kill left in the journal is rolled back
     try:
-        return all(connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchone() for table in FILLED)
+        return connection.execute(FINISHED).fetchone() is not None
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return False

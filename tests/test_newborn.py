@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from stacks.names import local_store
-from stacks.newborn import FILLED, is_finished, see_to_store
+from stacks.newborn import is_finished, see_to_store
 
 ROOT = Path(__file__).parent.parent
+FILLED = ("alembic_version", "user", "project", "stack", "server_settings")
 BEGIN = "from stacks.newborn import see_to_store; see_to_store(); print('WHOLE')"
 
 

@@ -12,6 +12,7 @@ from zenml import Model, ModelVersionResponse, link_artifact_to_model, log_metad
 from zenml.client import Client
 from zenml.enums import ArtifactType
 
+import run
 from credence.audit import Promotion, table
 from credence.errors import BadInput
 from credence.predictor import Predictor
@@ -202,3 +203,12 @@ def test_the_table_shows_the_newest_first_and_marks_the_champion() -> None:
     assert shown[0].startswith("2024-01-04 08:00:00 UTC  version 6 ") and shown[1] == "    ?"
     assert "version 1 (champion)" in shown[2] and "replaces 4" in shown[2] and "rollback" in shown[2]
     assert sum("(champion)" in line for line in shown) == 1
+
+
+def test_the_way_back_is_open_when_the_file_of_the_task_is_broken(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "broken.yaml").write_text("question: [")
+    command = ["--pipeline", "promotion", "--history", "--task", str(tmp_path / "broken.yaml"), "--stack", "default"]
+    assert run.main(command) == 2
+    assert "error: no version of broken was promoted yet; run --pipeline training first." in capsys.readouterr().err

@@ -14,6 +14,7 @@ from bentos.feedback import Recorded, Truth
 from bentos.follow import SINCE, Follower, last_edition
 from bentos.front import front
 from bentos.guard import Guard
+from bentos.paths import Bounded
 from bentos.schema import Answer, Answers, Explanation, row_model, rows_model
 from bentos.settings import Settings
 from credence.errors import BadInput, did_you_mean
@@ -43,7 +44,7 @@ def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
     follower = Follower(folder, facts.task, settings.log)
     about = {"follower": follower, "settings": settings, "model": BentoModel(stored.tag)}
     desk = type("Desk", (Desk,), {**about, **api, "starting": at_start(facts.task)})
-    made = bentoml.service(**_options(settings))(desk)
+    made = bentoml.service(service_class=Bounded, **_options(settings))(desk)
     made.mount_asgi_app(front(lambda: follower.lineup.champion), name="front")
     made.add_asgi_middleware(Guard, keys=[k.get_secret_value() for k in settings.api_keys], rate=settings.rate)
     return made

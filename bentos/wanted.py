@@ -1,11 +1,9 @@
 """What the servers of a task shall answer with: one small file, replaced whole, that every worker watches."""
 
 import fcntl
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
@@ -13,6 +11,7 @@ from pydantic import Field, ValidationError
 from credence.errors import BadInput
 from credence.home import serving_folder
 from credence.kinds import Strict
+from credence.whole import replace_text
 
 FILE = "wanted.json"
 LOCK = "lock"
@@ -65,14 +64,7 @@ def read(task: str) -> Wanted:
 
 def write(task: str, wanted: Wanted) -> None:
     """Replace the file as a whole, so that no worker ever reads half of it."""
-    replace(serving_folder(task) / FILE, wanted.model_dump_json(indent=1))
-
-
-def replace(file: Path, text: str) -> None:
-    """Write a file at once: a reader finds the text before or the text after."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(text)
-    part.replace(file)
+    replace_text(serving_folder(task) / FILE, wanted.model_dump_json(indent=1))
 
 
 def next_edition(wanted: Wanted) -> int:

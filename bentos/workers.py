@@ -7,10 +7,10 @@ from typing import Literal
 import psutil  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from bentos.wanted import replace
 from credence.errors import BadInput
 from credence.home import serving_folder
 from credence.kinds import Strict
+from credence.whole import replace_text
 
 FOLDER = "workers"
 CLOCK_MS = 2000  # the time at which a process began is told from the clock, which may be set meanwhile
@@ -49,7 +49,7 @@ def tell(task: str, report: Report) -> None:
     """Put a worker's report in the place of its last one."""
     file = _file(task, report)
     file.parent.mkdir(parents=True, exist_ok=True)
-    replace(file, report.model_dump_json())
+    replace_text(file, report.model_dump_json())
 
 
 def leave(task: str, report: Report) -> None:

@@ -9,9 +9,13 @@ from zenml.types import HTMLString
 from credence.errors import BadInput
 from credence.home import log_folder
 from credence.predictions.reading import joined, read_feedback, read_predictions
+from credence.predictions.record import PREDICTION
 from credence.trial import compare, paired
 from credence.trial.page import page
+from credence.trial.pairs import TAKEN
 from steps import record
+
+COLUMNS = [name for name in TAKEN if name in PREDICTION.names]
 
 
 @step(enable_cache=False)  # only reading tells what was logged
@@ -20,7 +24,7 @@ def compare_challenger(
 ) -> tuple[Annotated[str, "recommendation"], Annotated[HTMLString, "trial"]]:
     """What to do about the challenger, in a sentence, and the picture behind it. Nothing where none is on trial."""
     folder = log_folder(task)
-    log = read_predictions(folder).frame
+    log = read_predictions(folder, columns=COLUMNS).frame
     if not (log["role"] == "challenger").any():
         return "", HTMLString("<p>No challenger is on trial.</p>")
     try:

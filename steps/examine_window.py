@@ -32,12 +32,12 @@ def examine_window(
     if version is None:
         raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     predictor = predictor_of(version)
-    test = shown(predictor, version)
+    test, seen = shown(predictor, version), Window.of(predictor, window)
     health = examine(
-        predictor, window, section, test=test, metric=metric, margin=margin, earlier=memory_of(version),
+        predictor, seen, section, test=test, metric=metric, margin=margin, earlier=memory_of(version),
         dropped=reading["dropped"], skipped=reading["skipped"],
     )  # fmt: skip
-    page, evidently = render(health, predictor.facts.answers), report(predictor, window, test[0])
+    page, evidently = render(health, predictor.facts.answers), report(predictor, seen, test[0])
     record.text(page, "monitoring.html")
     record.text(evidently, "evidently.html")
     record.facts({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
@@ -63,13 +63,12 @@ def memory_of(version: ModelVersionResponse) -> Memory | None:
     return health.sequential.memory
 
 
-def report(predictor: Predictor, window: pd.DataFrame, unseen: Array) -> str:
+def report(predictor: Predictor, seen: Window, unseen: Array) -> str:
     """Evidently's own report: columns, descriptors of texts, and the predictions.
 
     The reference rows have trained the predictor, which is too sure of them; `unseen` are the probabilities of rows
     that have not, dealt at random.
     """
-    seen = Window.of(predictor, window)
     dealt = np.random.default_rng(0).choice(unseen, len(predictor.reference))
     before = predictor.reference.assign(probability=dealt)
     now = seen.inputs.assign(probability=np.asarray(seen.records["probability"], float))

@@ -8,6 +8,7 @@ from zenml.client import Client
 from credence.alerts import Alert, Sinks, send
 from credence.home import monitoring_folder
 from credence.monitoring.health import Health
+from credence.whole import replace_text
 from steps import record
 
 LATEST = "latest.json"
@@ -43,6 +44,4 @@ def publish(health: Health) -> None:
     """Leave the verdict where running services find it for their metrics."""
     folder = monitoring_folder(health.task)
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f".{LATEST}"
-    part.write_text(health.model_dump_json(indent=1))
-    part.replace(folder / LATEST)
+    replace_text(folder / LATEST, health.model_dump_json(indent=1))

@@ -15,9 +15,10 @@ from bentos.caller import Caller
 from bentos.journal import Journal
 from bentos.meters import Meters
 from bentos.proof import named
-from bentos.wanted import FILE, replace
+from bentos.wanted import FILE
 from bentos.watching import Watch, stamp
 from credence.home import monitoring_folder, serving_folder
+from credence.whole import replace_text
 
 TASK = "metered"
 Labels = dict[str, str]
@@ -78,7 +79,7 @@ def test_drift_is_absent_until_monitoring_has_spoken(http: TestClient) -> None:
     file = monitoring_folder(TASK) / "latest.json"
     file.parent.mkdir(parents=True)
     for verdict, value in (("watch", 1.0), ("drift", 2.0), ("quiet", 0.0)):
-        replace(file, json.dumps({"verdict": verdict, "columns": []}))
+        replace_text(file, json.dumps({"verdict": verdict, "columns": []}))
         until(lambda value=value: figures(http, "credence_drift") == [({"task": TASK}, value)])
     file.write_text("{")
     until(lambda: http.post("/predict", json={}).status_code == 400)
@@ -125,7 +126,7 @@ def test_a_watch_tells_of_every_change_and_survives_a_mistake(tmp_path: Path) ->
     assert stamp(file) is None
     watch.start()
     for text in ("first", "wrong", "last"):
-        replace(file, text)
+        replace_text(file, text)
         until(lambda text=text: seen[-1:] == [text])
     file.unlink()
     watch.stop()

@@ -19,8 +19,9 @@ from credence.predictions.lines import TORN, line
 from credence.predictions.living import Segment
 from credence.predictions.reading import Reading, read_feedback, read_predictions
 from credence.predictions.record import FEEDBACK, PREDICTION, Record
-from credence.predictions.segments import STALE, tidy
+from credence.predictions.segments import tidy
 from credence.predictions.writer import Writer
+from credence.whole import STALE_SECONDS
 from tests.log_cases import eventually, record, truth
 
 DAY = timedelta(days=1)
@@ -251,7 +252,7 @@ def test_drafts_of_the_dead_go_and_those_of_the_living_stay(folder: Path) -> Non
     dead, living = folder / ".a.0.tmp", folder / ".b.0.tmp"
     for file in (dead, living):
         file.write_text("PAR1")
-    os.utime(dead, (0, time.time() - 2 * STALE.total_seconds()))
+    os.utime(dead, (0, time.time() - 2 * STALE_SECONDS))
     tidy(folder, PREDICTION)
     assert list(folder.iterdir()) == [living]
     assert read(folder).skipped == []

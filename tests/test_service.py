@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,16 @@ import pytest
 from bentoml.exceptions import BentoMLException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
 from serving_cases import client, kept, small, trained
 from starlette.testclient import TestClient
+from starlette.websockets import WebSocketDisconnect
 
 import bentos.service
 from bentos.cells import LARGEST, cast
 from bentos.golden import requests_of
 from bentos.lean import absent, without_needless_torch
+from bentos.paths import UNKNOWN
 from bentos.schema import MOST_ROWS, describe, example_of, row_model, table
 from bentos.service import chosen
 from credence.errors import BadInput
@@ -337,6 +341,37 @@ def test_the_example_of_the_documentation_works(tabular: Case, textual: Case) ->
 def test_requests_are_counted(tabular: Case) -> None:
     tabular[0].post("/predict", json={})
     assert 'endpoint="/predict",http_response_code="400"' in tabular[0].get("/metrics").text
+
+
+INVENTED = [
+    *(f"/invented-{i}{end}" for i in range(8) for end in ("", "/", "/predict", "//", "%20x")),
+    "/static_content/invented", "/static_content/index.html", "/metrics/invented", "/predict/invented", "/predict//",
+    "/livez/invented", "/readyz-invented", "//invented", "/PREDICT", "/card.invented",
+]  # fmt: skip
+
+
+def endpoints(metrics: str) -> Counter[str]:
+    """How often BentoML counted which path."""
+    samples = [s for family in text_string_to_metric_families(metrics) for s in family.samples]
+    counted = [s for s in samples if s.name == "bentoml_service_request_total"]
+    labels = {s.labels["endpoint"] for s in samples if "endpoint" in s.labels}
+    return Counter({path: int(sum(s.value for s in counted if s.labels["endpoint"] == path)) for path in labels})
+
+
+def test_paths_that_callers_invent_are_counted_as_one(tabular: Case) -> None:
+    http, before = tabular[0], endpoints(tabular[0].get("/metrics").text)
+    asked = [http.get(f"http://testserver{path}") for path in INVENTED]
+    with pytest.raises(WebSocketDisconnect), http.websocket_connect("/invented"):
+        pass
+    after = endpoints(http.get("/metrics").text)
+    assert after.keys() - before.keys() <= {UNKNOWN}
+    assert after - before == {UNKNOWN: 50}
+    assert len(INVENTED) == 50 and {answer.status_code for answer in asked} == {404}
+
+
+def test_one_slash_too_many_leads_to_the_path_without(tabular: Case) -> None:
+    answer = tabular[0].post("/predict/", json={}, follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (307, "http://testserver/predict")
 
 
 def test_keys_guard_the_whole_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

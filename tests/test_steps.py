@@ -8,17 +8,31 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from serving_cases import TABLE, raw_table, small, trained
+from trials import START, log
+from watched import logged, shown, watched
+from watched import table as patients
 from zenml.client import Client
 
 from credence.errors import BadInput
+from credence.home import log_folder
 from credence.kinds import ModelSpec, SourceSpec
+from credence.monitoring import Monitoring
+from credence.monitoring.examine import examine
+from credence.monitoring.window import Window
+from credence.predictions.reading import joined, read_feedback, read_predictions
+from credence.predictions.record import FEEDBACK, PREDICTION
+from credence.predictions.segments import write_segment
 from credence.predictor import Predictor
 from credence.rows import canonical, inputs
 from credence.split import PARTS, Split
+from credence.trial import compare, paired
 from materializers.folder import FolderMaterializer
 from materializers.rows import RowsMaterializer
+from steps import compare_challenger as comparing
+from steps import examine_window as looking
 from steps import record
 from steps.load_rows import table
 from steps.packaging import bentos
@@ -73,6 +87,38 @@ def test_training_gives_a_model_that_draws(rows: pd.DataFrame, monkeypatch: pyte
     monkeypatch.setattr(record, "log_metadata", lambda *_, **__: None)
     model = train_model.entrypoint(rows, ModelSpec(kind="logistic"))
     assert model.draws(inputs(rows)).shape[1] == len(rows)
+
+
+def test_a_window_is_read_once_for_the_verdict_and_for_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Window.of` types every row of the log, which takes longest of all that monitoring does."""
+    predictor, reads = watched(), []
+    of = Window.of
+    monkeypatch.setattr(Window, "of", lambda *given: reads.append(given) or of(*given))
+    for name, found in {"champion_version": 1, "predictor_of": predictor, "memory_of": None}.items():
+        monkeypatch.setattr(looking, name, lambda *_, found=found: found)
+    monkeypatch.setattr(looking, "shown", lambda *_: shown(predictor, patients(200, 9)))
+    monkeypatch.setattr(record, "log_metadata", lambda *_, **__: None)
+    window, reading = logged(predictor, patients(200)), {"dropped": 2, "skipped": []}
+    health, _, page = looking.examine_window.entrypoint(window, reading, "case", Monitoring(), "accuracy", 0.0)
+    assert len(reads) == 1
+    assert (health.drift.rows, health.operations.dropped) == (200, 2) and "dose, mg" in page
+    test = shown(predictor, patients(200, 9))
+    assert health.drift == examine(predictor, window, Monitoring(), test=test).drift
+
+
+def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log is long and wide; whatever is not compared stays on the disk."""
+    folder, given = log_folder("compared"), log(60).drop(columns=["truth", "answered_at"])
+    truths = [{"request_id": f"r{i}", "row": 0, "time": START, "label": "yes"} for i in range(30)]
+    write_segment(folder / "predictions", "one", pa.Table.from_pylist(given.to_dict("records"), PREDICTION))
+    write_segment(folder / "feedback", "one", pa.Table.from_pylist(truths, FEEDBACK))
+    expected = compare(paired(joined(read_predictions(folder).frame, read_feedback(folder).frame, ("no", "yes")).frame))
+    seen: list[pd.DataFrame] = []
+    monkeypatch.setattr(record, "log_metadata", lambda *_, **__: None)
+    monkeypatch.setattr(comparing, "joined", lambda frame, *rest: seen.append(frame) or joined(frame, *rest))
+    said, drawn = comparing.compare_challenger.entrypoint("compared", ("no", "yes"))
+    assert said.startswith(expected.sentence) and "30 labelled rows" in said and "t:2" in drawn
+    assert not {*seen[0]} & {"set", "reasons", "uncertainty", "low", "high", "delivered"}
 
 
 def test_rows_come_from_the_source_or_from_the_artifact_store(tmp_path: Path) -> None:

@@ -1,32 +1,7 @@
-"""Files that are whole or not there at all, and what tells one file from another."""
+"""What tells one file from another."""
 
-import os
-import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-
-def written(path: Path, write: Callable[[Path], object], beside: Path | None = None) -> None:
-    """Let `write` make a file in the folder `beside`, and put it in its place only when all of it is on the disk."""
-    passing = (beside or path.parent) / f".{path.name}.{secrets.token_hex(4)}"
-    try:
-        write(passing)
-        with passing.open("rb") as file:
-            os.fsync(file.fileno())
-        passing.replace(path)
-    finally:
-        passing.unlink(missing_ok=True)
-    _settle(path.parent)
-
-
-def _settle(folder: Path) -> None:
-    """A rename survives a power cut only when its folder is on the disk too."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def identity(path: Path) -> dict[str, Any]:

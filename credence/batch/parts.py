@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from credence.batch.files import written
 from credence.batch.job import Count, Job
 from credence.batch.reader import Rejected
 from credence.batch.sink import Sink, refuse_other
 from credence.batch.table import flat, records
 from credence.errors import BadInput
+from credence.whole import replacing
 
 COUNT, NOTE = b"credence", "job.json"
 
@@ -42,7 +42,8 @@ class Parts(Sink):
             if note.exists():
                 refuse_other(json.loads(note.read_text()), identity, f"remove {self.folder} to start anew")
             else:
-                written(note, lambda path: path.write_text(json.dumps(identity, indent=1)))
+                with replacing(note) as draft:
+                    draft.write_text(json.dumps(identity, indent=1))
             yield
 
     def finished(self) -> dict[int, Count]:
@@ -51,12 +52,15 @@ class Parts(Sink):
     def commit(self, index: int, answers: pa.Table, rejected: list[Rejected], count: Count) -> None:
         if rejected:
             lines = "".join(f"{r.model_dump_json()}\n" for r in rejected)
-            written(self.folder / f"{index:08}.rejected.jsonl", lambda path: path.write_text(lines))
+            with replacing(self.folder / f"{index:08}.rejected.jsonl") as draft:
+                draft.write_text(lines, encoding="utf-8")
         noted = answers.replace_schema_metadata({COUNT: count.model_dump_json()})
-        written(self.folder / f"{index:08}.parquet", lambda path: pq.write_table(noted, path))
+        with replacing(self.folder / f"{index:08}.parquet") as draft:
+            pq.write_table(noted, draft)
 
     def end(self, chunks: int) -> None:
-        written(self.folder / "end.json", lambda path: path.write_text(json.dumps({"chunks": chunks})))
+        with replacing(self.folder / "end.json") as draft:
+            draft.write_text(json.dumps({"chunks": chunks}))
 
     def assemble(self) -> str:
         if not self.folder.is_dir() and self.out.exists():
@@ -66,11 +70,13 @@ class Parts(Sink):
         if not end.exists() or (lacking := json.loads(end.read_text())["chunks"] - len(files)):
             what = f"{lacking} chunks are" if end.exists() else "the end of the source is"
             raise BadInput(f"{self.out}: {what} still to be scored; run the job again, or its other shards.")
-        written(self.out, lambda path: _joined(files, path, self.out.suffix), self.folder)
+        with replacing(self.out, self.folder) as draft:
+            _joined(files, draft, self.out.suffix)
         rejected = sorted(self.folder.glob("*.rejected.jsonl"))
         note = Path(f"{self.out}.rejected.jsonl")
         if rejected:
-            written(note, lambda path: _strung(rejected, path), self.folder)
+            with replacing(note, self.folder) as draft:
+                _strung(rejected, draft)
         else:
             note.unlink(missing_ok=True)
         self._clear()

@@ -1,11 +1,7 @@
 """The data set as a file: whole or not at all, and the same bytes for the same rows."""
 
-import glob
 import hashlib
 import json
-import os
-import secrets
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
@@ -15,16 +11,16 @@ import pyarrow.parquet as pq
 
 from credence.errors import BadInput
 from credence.ledger.entries import Record
+from credence.whole import remove_drafts, replacing
 
 TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int32()}
 SCHEMA = pa.schema([pa.field(n, TYPES[f.annotation], nullable=False) for n, f in Record.model_fields.items()])  # type: ignore[index]
 GROUP_ROWS, LINES = 1 << 16, 4096
-DRAFT, STALE_SECONDS = ".tmp", 3600
 
 
 def export_parquet(table: pa.Table, file: Path) -> str:
     """Write the rows as Parquet; the SHA-256 of the file."""
-    return _whole(
+    return _exported(
         file, lambda draft: pq.write_table(table, draft, compression="zstd", row_group_size=GROUP_ROWS, version="2.6")
     )
 
@@ -37,41 +33,19 @@ def export_jsonl(table: pa.Table, file: Path) -> str:
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part.to_pylist())
             draft.write("".join(lines).encode())
 
-    return _whole(file, write)
+    return _exported(file, write)
 
 
-def _whole(file: Path, write: Callable[[IO[bytes]], None]) -> str:
+def _exported(file: Path, write: Callable[[IO[bytes]], None]) -> str:
     """A crash at any moment leaves the file of before or the new one, never a part."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}{DRAFT}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        _tidy(file)
-        try:
+        remove_drafts(file.parent, file.name)
+        with replacing(file) as draft:
             with draft.open("xb") as out:
                 write(out)
-                out.flush()
-                os.fsync(out.fileno())
             with draft.open("rb") as written:
                 sha256 = hashlib.file_digest(written, "sha256").hexdigest()
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
-        _sync(file.parent)
     except OSError as error:
         raise BadInput(f"{file}: not written ({error.strerror or error}); free the place or name another.") from None
     return sha256
-
-
-def _tidy(file: Path) -> None:
-    """Remove what killed exports of this file left."""
-    for draft in file.parent.glob(f".{glob.escape(file.name)}.*{DRAFT}"):
-        if draft.stat().st_mtime < time.time() - STALE_SECONDS:
-            draft.unlink(missing_ok=True)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,19 +22,20 @@ Test = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def examine(
-    predictor: Predictor, window: pd.DataFrame, section: Monitoring, *, test: Test | None = None,
+    predictor: Predictor, window: pd.DataFrame | Window, section: Monitoring, *, test: Test | None = None,
     metric: Name = "accuracy", margin: float = 0.0, earlier: Memory | None = None, dropped: int = 0,
     skipped: list[str] | None = None,
 ) -> Health:  # fmt: skip
-    """The state of a predictor from the records of a window (`predictions.reading.joined`).
+    """The state of a predictor from the records of a window.
 
     Args:
+        window: what `predictions.reading.joined` gives, or what `Window.of` has read from that.
         test: the predictor's probabilities, labels (is yes), truth and groups on rows it has not learned from.
         metric, margin: what the gate judges by.
         earlier: `sequential.memory` of the window before.
         dropped, skipped: what the log could not keep or read.
     """
-    seen = Window.of(predictor, window)
+    seen = window if isinstance(window, Window) else Window.of(predictor, window)
     moved = drift(predictor, seen, section, None if test is None else np.asarray(test[0], float))
     sequential = _sequential(predictor, seen, section, earlier)
     answered = None if test is None else _answered(test)

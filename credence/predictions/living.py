@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from credence.whole import synced
+
 OPEN = ".jsonl"
 MODE = 0o640  # rows of data: not for everybody
 HIDDEN = "_"  # by which readers of Parquet folders know what is none of theirs
@@ -82,12 +84,3 @@ def locked(descriptor: int, how: int) -> bool:
     except BlockingIOError:
         return False
     return os.fstat(descriptor).st_nlink > 0
-
-
-def synced(path: Path) -> None:
-    """Return once a file, or the names in a folder, would survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

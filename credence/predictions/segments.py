@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,11 +15,11 @@ import pyarrow.parquet as pq
 
 from credence.errors import BadInput
 from credence.predictions.lines import Content, content
-from credence.predictions.living import HIDDEN, MODE, OPEN, locked, name_of, synced
+from credence.predictions.living import HIDDEN, MODE, OPEN, locked, name_of
+from credence.whole import remove_drafts, replacing
 
-CLOSED, DRAFT = ".parquet", ".tmp"
+CLOSED = ".parquet"
 ABOUT = b"credence.segment"
-STALE = timedelta(hours=1)
 
 
 def write_segment(folder: Path, name: str, table: pa.Table) -> None:
@@ -28,16 +27,10 @@ def write_segment(folder: Path, name: str, table: pa.Table) -> None:
     if not name or Path(name).name != name or name.startswith((".", HIDDEN)):
         raise BadInput(f"{name!r} cannot name a segment; expected a plain file name such as batch-7-00012.")
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{name}.{secrets.token_hex(4)}{DRAFT}"
-    try:
+    with replacing(folder / f"{name}{CLOSED}") as draft:
         pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
         _age(draft, table)
         draft.chmod(MODE)
-        synced(draft)
-        draft.replace(folder / f"{name}{CLOSED}")
-    finally:
-        draft.unlink(missing_ok=True)
-    synced(folder)
 
 
 def _age(file: Path, table: pa.Table) -> None:
@@ -77,9 +70,9 @@ def tidy(folder: Path, schema: pa.Schema, keep: timedelta | None = None) -> None
         with _abandoned(file) as data:
             if data is not None:
                 _close(file, data, schema)
-    _remove(folder, f".*{DRAFT}", STALE)
+    remove_drafts(folder)
     if keep is not None:
-        _remove(folder, f"*{CLOSED}", keep)
+        _remove(folder, keep)
 
 
 @contextmanager
@@ -114,9 +107,9 @@ def _is_whole(closed: Path) -> bool:
     return True
 
 
-def _remove(folder: Path, pattern: str, older: timedelta) -> None:
+def _remove(folder: Path, older: timedelta) -> None:
     """Another process may remove the same file at the same moment."""
-    for file in folder.glob(pattern):
+    for file in folder.glob(f"*{CLOSED}"):
         try:
             if file.stat().st_mtime < time.time() - older.total_seconds():
                 file.unlink()

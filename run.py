@@ -38,6 +38,8 @@ def run(args: Namespace) -> None:
 
     drafting = args.pipeline == "training" and args.data
     task = Task.read(drafted(args) if drafting else args.task, args.overrides)
+    if args.pipeline == "generation":
+        return write(task, args)
     if args.dry_run:
         from credence import plan
 
@@ -58,6 +60,28 @@ def start_zenml() -> None:
 
     say("starting ZenML …")
     see_to_store()
+
+
+def write(task: Any, args: Namespace) -> None:
+    """Have language models write the rows that the task asks for, or say what that would take."""
+    from credence.generation.generate import ready
+    from credence.generation.plan import plan
+
+    if task.generation is None:
+        raise BadInput(f"{task.name} has no section generation; add one (docs/generation.md), or name another --task.")
+    if args.dry_run:
+        return print(plan(task.name, task.generation))
+    ready(task.generation)
+    start_zenml()
+    from pipelines.generation import generation
+    from stacks.activate import has_tracker
+    from stacks.running import run_to_its_end
+
+    pipeline = configured(generation, task.name, args)
+    given = {"resume": args.resume is not False, "tracked": has_tracker()}
+    done = run_to_its_end(pipeline, task=task.name, section=task.generation, **given)
+    print(done.steps["examine_rows"].outputs["quality"][0].load().sentence)
+    say(f"next: python run.py --pipeline training --task {task.name}")
 
 
 def learn(task: Any, args: Namespace, feedback: bool = False) -> None:
@@ -203,9 +227,10 @@ def on_a_schedule(args: Namespace) -> bool:
 def enrol(pipeline: Any, every: float, given: dict[str, Any]) -> None:
     """Register a schedule with the orchestrator."""
     from credence.durations import spoken
+    from stacks.running import run_to_its_end
     from stacks.schedule import schedule
 
-    pipeline.with_options(schedule=schedule(every))(**given)
+    run_to_its_end(pipeline.with_options(schedule=schedule(every)), **given)
     say(f"the orchestrator runs this every {spoken(every)} from now on; zenml pipeline schedule list shows it.")
 
 
@@ -257,7 +282,7 @@ def main(argv: list[str] | None = None) -> int:
         with until_told():
             run(arguments(argv, offered()))
     except KeyboardInterrupt:
-        say("stopped; the champion is what it was, and the steps that are done are kept.")
+        say("stopped; the champion is what it was, and what is done is kept: the same command goes on from there.")
         return 130
     except Exception as error:
         sentence = sentence_of(error)

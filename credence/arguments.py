@@ -10,13 +10,14 @@ from credence.durations import seconds
 from credence.errors import BadInput, did_you_mean
 from credence.words import read_words
 
-PIPELINES = ("training", "deployment", "inference", "monitoring", "promotion")
+PIPELINES = ("generation", "training", "deployment", "inference", "monitoring", "promotion")
 TASKS = Path(__file__).parent.parent / "tasks"
 ABOUT = """From rows to a gated, calibrated, served answer.
 
   python run.py                                              the bundled example, tasks/breast_cancer.yaml
   python run.py --data churn.csv --label churn               your own table, without writing any YAML
   python run.py --pipeline training --task NAME --dry-run    what a task would do
+  python run.py --pipeline generation --task reasoning       rows that language models write, for training
   python run.py --pipeline deployment --task NAME            package, start and try the champion
   python run.py --pipeline inference --task NAME --data new.csv --out answers.parquet
   python run.py --pipeline monitoring --task NAME --every 1h
@@ -27,6 +28,7 @@ OF_ONE = {
     "inference": ("data", "id", "out", "processes", "chunk", "shards"),
     "monitoring": ("since", "until", "every"),
     "promotion": ("to", "approve", "challenger", "share", "reason", "history"),
+    "generation": ("dry_run", "budget", "resume"),
 }
 
 
@@ -43,9 +45,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--stack", default="local", help="a file of stacks/ without .yaml, or an existing ZenML stack")
     p.add_argument("--set", action="append", default=[], metavar="KEY.PATH=VALUE", help="lay a value over the task")
     p.add_argument("--no-cache", action="store_true", help="run every step again")
-    for describe in (_of_training, _of_tables, _of_inference, _of_monitoring, _of_promotion):
+    for describe in (_of_generation, _of_training, _of_tables, _of_inference, _of_monitoring, _of_promotion):
         describe(p)
     return p
+
+
+def _of_generation(p: argparse.ArgumentParser) -> None:
+    own = p.add_argument_group("generation (with --dry-run: rows, calls, tokens, cost and time)")
+    own.add_argument("--budget", type=float, metavar="DOLLARS", help="spend at most this on the data set")
+    own.add_argument("--resume", action=argparse.BooleanOptionalAction, help="go on where a run stopped (default)")
 
 
 def _of_training(p: argparse.ArgumentParser) -> None:
@@ -111,6 +119,8 @@ def arguments(argv: list[str] | None, stacks: list[str] | None) -> argparse.Name
         check(args)
     args.every = None if args.every is None else seconds(args.every)
     args.overrides = dict(_override(text) for text in args.set)
+    if args.budget is not None:
+        args.overrides["generation.budget_usd"] = args.budget
     if args.pipeline != "training" or not args.data:
         args.task = task_file(args.task or "breast_cancer")
     return args
@@ -132,7 +142,7 @@ def task_file(name: str) -> Path:
 def _refuse_flags_of_others(args: argparse.Namespace) -> None:
     for owner, flags in OF_ONE.items():
         for flag in flags:
-            given = getattr(args, flag) not in (None, False)
+            given = getattr(args, flag) != parser().get_default(flag)
             if given and args.pipeline != owner and flag not in OF_ONE.get(args.pipeline, ()):
                 raise BadInput(f"--{flag.replace('_', '-')} belongs to --pipeline {owner}, not to {args.pipeline}.")
 

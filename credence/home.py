@@ -22,3 +22,8 @@ def serving_folder(task: str) -> Path:
 def monitoring_folder(task: str) -> Path:
     """The newest verdict of monitoring, and the alerts."""
     return home() / task / "monitoring"
+
+
+def generation_folder(task: str) -> Path:
+    """The last report and metrics of what language models write for the task."""
+    return home() / task / "generation"

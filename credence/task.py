@@ -9,6 +9,7 @@ from credence.calibration import Calibration
 from credence.checks import Checks
 from credence.errors import BadInput
 from credence.gate import Gate
+from credence.generation.section import Generation
 from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
 from credence.models import refuse_other_inputs
 from credence.monitoring import Monitoring
@@ -24,6 +25,7 @@ class Task(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)
     question: str
     answers: tuple[str, str] = ("no", "yes")
+    generation: Generation | None = None
     source: SourceSpec
     columns: Columns
     checks: Checks = Checks()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-PARTS = ("credence", "steps", "pipelines", "materializers", "stacks", "bentos", "tasks")
+PARTS = ("credence", "steps", "pipelines", "materializers", "stacks", "bentos", "tasks", "prompts")
 ASK = """
 import json, sys
 from mlflow.exceptions import MlflowException

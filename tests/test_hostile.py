@@ -204,7 +204,9 @@ def test_ctrl_c(line: str, project: Project) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     said = [line for line in err.splitlines() if not line.startswith("  ")]
-    assert said == ["stopped; the champion is what it was, and the steps that are done are kept."], err
+    assert said == [
+        "stopped; the champion is what it was, and what is done is kept: the same command goes on from there."
+    ], err
     succeeded(project.run(*flags))
     assert champion(project) == before
 

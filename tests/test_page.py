@@ -156,3 +156,8 @@ def test_every_figure_is_svg_and_png(name: str) -> None:
     assert first == ink.svg(getattr(plots, name)(report()), name, "<alt> & text")
     ElementTree.fromstring(first)
     assert ink.png(figure, 40).startswith(b"\x89PNG")
+
+
+def test_names_that_look_like_formulas_are_drawn_as_they_are() -> None:
+    drawn = figures(report().model_copy(update={"answers": (r"$\frac{$", "$5 to $10")}), None)
+    assert "$5 to $10" in drawn["confusion"] and r"$\frac{$" in drawn["confusion"]

@@ -1,8 +1,10 @@
 """The whole path as a user walks it: train, promote, deploy, train again, change one thing."""
 
 import re
+import sqlite3
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.project import Project
@@ -80,3 +82,21 @@ def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path
     state = project.registries("signal")
     assert state["stages"] == {"1": "archived", "2": "production"} and state["alias"] == "2"
     assert [p["replaces"] for p in state["promotions"]["2"]] == [1] and state["promotions"]["2"][0]["reason"]
+
+
+def test_a_password_of_the_source_enters_no_store(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ZenML would write the value of a variable that a parameter names into its database."""
+    secret = "hunter2-correct-horse"
+    place = project.folder / f"{secret}.db"
+    rows = pd.DataFrame({"size": range(400), "target": [n * 7 % 10 < n // 40 for n in range(400)]}).astype(int)
+    with sqlite3.connect(place) as database:
+        rows.to_sql("rows", database, index=False)
+    monkeypatch.setenv("ROWS_PLACE", str(place))
+    task = project.folder / "tasks" / "kept.yaml"
+    source = "source: {kind: sql, url: 'sqlite:///${ROWS_PLACE}', query: select * from rows}\n"
+    task.write_text(
+        f"question: Is it?\n{source}columns: {{label: target, positive: 1}}\nmodels: [{{kind: logistic}}]\n"
+    )
+    done = project.run("--task", "kept", "--no-deploy")
+    assert done.returncode == 0 and "400 rows" in done.stderr, done.stderr
+    assert not [f for f in (project.folder / "stores").rglob("*") if f.is_file() and secret.encode() in f.read_bytes()]

@@ -16,7 +16,7 @@ AT_ONCE = 5000
 
 
 class SqlSink(Strict):
-    """${NAME} in the url stands for an environment variable. Several runs may share one table."""
+    """A table that several runs may share. The url may name environment variables, as that of a source."""
 
     url: str = Field(min_length=1)
     table: str = Field(min_length=1)

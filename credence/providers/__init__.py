@@ -7,6 +7,7 @@ from pydantic import Field
 from credence.errors import BadInput
 from credence.kinds import Spec, Strict
 from credence.llm.messages import Reply, Request
+from credence.llm.prices import Price
 
 
 class Limits(Strict):
@@ -18,9 +19,10 @@ class Limits(Strict):
 
 
 class ProviderSpec(Spec):
-    """One language model and the way to it."""
+    """One language model and the way to it; `price` where the price file does not have the model."""
 
     family = "providers"
+    price: Price | None = None
 
 
 class Provider(Strict):

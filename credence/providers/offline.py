@@ -9,7 +9,7 @@ from credence.arithmetic import propose
 from credence.errors import BadInput
 from credence.kinds import Strict
 from credence.llm.messages import Reply, Request, Usage
-from credence.providers import Provider
+from credence.providers import Limits, Provider
 
 
 class _Slot(Strict):
@@ -28,6 +28,7 @@ class Offline(Provider):
     name: str = Field("offline", min_length=1)
     model: str = "arithmetic"
     key_env: None = None
+    limits: Limits = Limits(rpm=None)
     seed: int = 0
 
     async def complete(self, request: Request) -> Reply:

@@ -18,6 +18,7 @@ STYLE: Any = {
     "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
     "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
     "axes.facecolor": "none", "figure.facecolor": "none", "lines.linewidth": 1.8, "svg.hashsalt": "credence",
+    "text.parse_math": False,
 }  # fmt: skip
 SIZE = (4.6, 3.9)
 DASHED = (0, (4, 3))

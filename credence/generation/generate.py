@@ -1,0 +1,155 @@
+"""From a section to a ledger that holds its rows: opened, filled until nothing is due, and closed whatever happens."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from credence.errors import BadInput
+from credence.generation.asking import Asker, Stopped
+from credence.generation.examples import Examples
+from credence.generation.packs import packed, refused_items
+from credence.generation.run import Run, Watch
+from credence.generation.section import Generation
+from credence.generation.statements import Statements
+from credence.generation.writer import Writer
+from credence.home import generation_folder
+from credence.ledger import Attempt, Ledger, Reader, ledger_folder, slots
+from credence.ledger import database as ledger_database
+from credence.ledger.lock import Lock
+from credence.llm.budget import Budget
+from credence.llm.dispatch import Dispatcher
+from credence.llm.metrics import Meters
+from credence.llm.prices import Price, price
+from credence.metering import written_out
+from credence.providers import Provider
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The ledger's folder, and why the run stopped before its end, if it did."""
+
+    folder: Path
+    stopped: str | None = None
+
+
+def writer_of(section: Generation) -> Writer:
+    """Who fills the section's slots."""
+    return Statements(section.items_per_call) if section.topic is None else Examples(section)
+
+
+def providers_of(section: Generation) -> list[Provider]:
+    """The section's providers. BadInput where two have one name or too few of the models differ."""
+    built: list[Provider] = [spec.build() for spec in section.providers]
+    names, models = [p.name for p in built], {p.model for p in built}
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"generation.providers: two are called {twice[0]!r}; give each a name of its own.")
+    if section.topic is not None and len(models) < section.agreement:
+        raise BadInput(
+            f"generation.providers: {section.agreement} different models have to agree on every example, and "
+            f"{len(models)} were given; add a provider with another model."
+        )
+    if section.topic is not None and any(spec.kind == "offline" for spec in section.providers):
+        raise BadInput("generation.providers: the offline provider writes arithmetic only; a topic needs other models.")
+    return built
+
+
+def prices_of(section: Generation, providers: Sequence[Provider]) -> dict[str, Price]:
+    """The price of every provider, by its name. BadInput where a model has none."""
+    given = zip(section.providers, providers, strict=True)
+    return {provider.name: spec.price or price(provider.model) for spec, provider in given}
+
+
+def ready(section: Generation) -> tuple[Writer, list[Provider]]:
+    """Writer and providers. BadInput where a key is missing, a price is unknown or the budget too small for a call."""
+    writer, providers = writer_of(section), providers_of(section)
+    prices, budget = prices_of(section, providers), Budget(section.budget_usd)
+    for provider in providers:
+        provider.key()
+    named = [(p.name, p.model) for p in providers]
+    first = packed(slots("", section.wanted())[: writer.size], writer.size, {})[0]
+    for i in range(len(named)):
+        for request in writer.foreseen(first, named[i:] + named[:i]):
+            budget.check(prices[request.provider].most(request), request.model)
+    return writer, providers
+
+
+def folder_of(task: str, section: Generation) -> Path:
+    """Where the ledger of this data set is."""
+    return ledger_folder(task, section.spec(writer_of(section).templates))
+
+
+def generate(task: str, section: Generation, watch: Watch = lambda run: None, *, fresh: bool = False) -> Generated:
+    """Fill the ledger of the section's data set, going on where an earlier run stopped.
+
+    Args:
+        watch: is called every second, and once at the end, with the run.
+        fresh: begin anew, and pay for everything again; the ledger of before stays beside it under another name.
+
+    Raises BadInput before any call where a key is missing, a price is unknown or the budget is too small for one.
+    """
+    writer, providers = ready(section)
+    spec = section.spec(writer.templates)
+    folder = ledger_folder(task, spec)
+    if fresh:
+        set_aside(folder)
+    registry = CollectorRegistry()
+    meters = Meters(registry)
+    with ExitStack() as stack:
+        stack.enter_context(written_out(registry, generation_folder(task) / "metrics.prom"))
+        ledger = stack.enter_context(Ledger(folder, spec, on_commit=meters.committed))
+        earlier = [stack.enter_context(reader) for reader in _earlier(folder)]
+        ledger.todo(slots(ledger.spec_id, section.wanted()))
+        ledger.reopen()
+        try:
+            asyncio.run(_fill(section, ledger, writer, providers, earlier, meters, watch))
+        except Stopped as error:
+            return Generated(folder, str(error))
+    return Generated(folder)
+
+
+def set_aside(folder: Path) -> None:
+    """Give a ledger another name. BadInput where a run writes it."""
+    if folder.exists():
+        lock = Lock(folder)
+        try:
+            stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+            folder.rename(folder.parent.parent / f"ledger_before_{stamp}_{folder.name}")
+        finally:
+            lock.release()
+
+
+async def _fill(
+    section: Generation,
+    ledger: Ledger,
+    writer: Writer,
+    providers: Sequence[Provider],
+    earlier: Sequence[Reader],
+    meters: Meters,
+    watch: Watch,
+) -> None:
+    prices = prices_of(section, providers)
+    budget = Budget(section.budget_usd, spent=ledger.spent().total, journal=ledger)
+    dispatcher = Dispatcher(
+        providers, budget, failover=writer.failover, prices={p.model: prices[p.name] for p in providers}, meters=meters,
+        on_attempt=lambda attempt: ledger.note(Attempt.of(attempt)),
+    )  # fmt: skip
+    packs = packed(ledger.due(), writer.size, refused_items(ledger))
+    run = Run(
+        ledger, dispatcher, Asker(ledger, dispatcher, earlier), writer,
+        patience=60 * section.patience_minutes, meters=meters, watch=watch,
+    )  # fmt: skip
+    try:
+        await run.fill(packs, providers)
+    finally:
+        await asyncio.gather(*(provider.close() for provider in providers))
+
+
+def _earlier(folder: Path) -> list[Reader]:
+    """The ledgers of the task's other data sets: what they paid for is not paid for again."""
+    others = sorted(f.parent for f in folder.parent.glob(f"*/{ledger_database.NAME}") if f.parent != folder)
+    return [Reader(other) for other in others]

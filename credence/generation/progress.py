@@ -1,0 +1,77 @@
+"""What a run is at, for the person who waits: a line that stays on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections import deque
+from typing import TextIO
+
+from credence.durations import spoken
+from credence.generation.run import Run
+from credence.llm.dispatch import Standing
+from credence.llm.prices import dollars
+
+WINDOW_SECONDS, SELDOM_SECONDS = 30.0, 15.0
+
+
+class Progress:
+    """Shows a run every time it is called; call it every second."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._stays = self._stream.isatty()
+        self._seen: deque[tuple[float, int]] = deque()
+        self._said = float("-inf")
+        self._width = 0
+
+    def __call__(self, run: Run) -> None:
+        now, there = time.monotonic(), run.there.total()
+        self._seen.append((now, there))
+        while self._seen[0][0] < now - WINDOW_SECONDS:
+            self._seen.popleft()
+        over = there == run.wanted.total()
+        if self._stays or over or now - self._said >= SELDOM_SECONDS:
+            self._said = now
+            self._show(line(run, self._rate()), over)
+
+    def _rate(self) -> float | None:
+        """Rows per second over the last half minute."""
+        (first, before), (last, after) = self._seen[0], self._seen[-1]
+        return (after - before) / (last - first) if last > first else None
+
+    def _show(self, text: str, over: bool) -> None:
+        if self._stays:
+            print(f"\r{text.ljust(self._width)}", end="\n" if over else "", file=self._stream, flush=True)
+            self._width = len(text)
+        else:
+            print(f"  {text}", file=self._stream, flush=True)
+
+
+def line(run: Run, rate: float | None) -> str:
+    """Rows by category, rate, time left, money, and every endpoint that has something to say."""
+    parts = [f"{category} {run.there[category]:,}/{wanted:,}" for category, wanted in sorted(run.wanted.items())]
+    left = run.wanted.total() - run.there.total()
+    if expected := _expected(run, rate):
+        parts += [f"{expected:,.1f} rows/s", f"{spoken(max(1, round(left / expected)))} left"] if left else []
+    spent, limit = run.dispatcher.budget.spent, run.dispatcher.budget.limit
+    parts.append(f"{dollars(spent)} of {dollars(limit)}" if limit else dollars(spent))
+    return " · ".join([*parts, *filter(None, map(_said, run.dispatcher.standing()))])
+
+
+def _expected(run: Run, rate: float | None) -> float | None:
+    """Rows per second as the limits of the endpoints allow, or as they came lately where that is less."""
+    calls = [endpoint.rate for endpoint in run.dispatcher.standing() if endpoint.stopped is None]
+    if not run.items or any(r is None for r in calls) or not calls:
+        return rate
+    per_call = (run.there.total() - run.before) / max(1, run.calls)
+    allowed = sum(r for r in calls if r is not None) * per_call
+    return min(allowed, rate) if rate else allowed
+
+
+def _said(endpoint: Standing) -> str:
+    """What is out of the ordinary at an endpoint."""
+    if endpoint.stopped:
+        return endpoint.stopped
+    said = [f"{endpoint.throttled} × 429"] if endpoint.throttled else []
+    said += [f"breaker {endpoint.breaker}"] if endpoint.breaker != "closed" else []
+    said += [f"rests {spoken(round(endpoint.rests))}"] if endpoint.rests >= 1 else []
+    return f"{endpoint.name}: {', '.join(said)}" if said else ""

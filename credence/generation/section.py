@@ -1,0 +1,176 @@
+"""Which rows shall be written, by whom, how they are checked, and what that may cost."""
+
+import json
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from credence.arithmetic import CATEGORIES
+from credence.arithmetic.content import SCHEMA_VERSION
+from credence.errors import BadInput, did_you_mean
+from credence.generation.seeds import Seed, read_seeds
+from credence.kinds import Strict
+from credence.ledger.sql import SqlSink
+from credence.providers import ProviderSpec
+
+Quotas = dict[str, dict[str, int]]
+TRUTHS = ("no", "yes")
+EXAMPLES = "examples"
+# What a model says that reads a text and cannot tell; the longest label leaves room for that in its reply.
+UNCLEAR, LONGEST_LABEL = "unclear", 40
+# Limits and time-outs say how a provider is asked; these say who answers.
+IDENTITY = ("kind", "name", "model", "base_url", "seed")
+
+
+class Generation(Strict):
+    """Statements of arithmetic whose truth is worked out, or, with a `topic`, examples that two models agree on.
+
+    `rows` are dealt evenly to categories and labels; `quotas` says it for each category (statements) or label
+    (examples). `complete`: the least share of every quota without which the rows are not stored.
+    """
+
+    providers: list[ProviderSpec] = Field(min_length=1)
+    rows: int | None = Field(None, ge=1)
+    quotas: dict[str, int | dict[str, int]] = {}
+    topic: str | None = Field(None, min_length=1)
+    labels: dict[str, str] = {}
+    seeds: Path | None = None
+    agreement: int = Field(2, ge=2, le=5)
+    seed: int = 0
+    items_per_call: int = Field(20, ge=1, le=100)
+    budget_usd: float | None = Field(10, ge=0, allow_inf_nan=False)
+    patience_minutes: float = Field(15, gt=0, allow_inf_nan=False)
+    complete: float = Field(0.99, gt=0, le=1)
+    export: Path | None = None
+    sink: SqlSink | None = None
+
+    @field_validator("labels", "quotas", mode="before")
+    @classmethod
+    def _names_are_words(cls, given: Any) -> Any:
+        """YAML reads true and 1 as they are meant everywhere else."""
+        mappings = [given, *given.values()] if isinstance(given, dict) else []
+        for name in (name for mapping in mappings if isinstance(mapping, dict) for name in mapping):
+            if not isinstance(name, str):
+                raise BadInput(f"{name} is read as no word; write it in quotes.")
+        return given
+
+    @field_validator("quotas", mode="before")
+    @classmethod
+    def _quotas_are_whole(cls, quotas: Any) -> Any:
+        """One sentence, where pydantic has one for a number and one more for a mapping."""
+        for name, rows in quotas.items() if isinstance(quotas, dict) else ():
+            cells = {f"{name}.{label}": n for label, n in rows.items()} if isinstance(rows, dict) else {name: rows}
+            for where, n in cells.items():
+                if isinstance(n, bool) or not isinstance(n, int):
+                    raise BadInput(f"{where}: expected how many rows, a whole number, not {str(n)[:80]!r}.")
+        return quotas
+
+    @field_validator("export")
+    @classmethod
+    def _export_is_json_lines(cls, path: Path | None) -> Path | None:
+        if path and path.suffix != ".jsonl":
+            raise BadInput(f"{path}: expected the name of a .jsonl file; the rows are stored as Parquet anyway.")
+        return path
+
+    @model_validator(mode="after")
+    def _hangs_together(self) -> Self:
+        own = ("labels", "seeds", "agreement")
+        if self.topic is None and (odd := [k for k in own if getattr(self, k) != type(self).model_fields[k].default]):
+            raise BadInput(f"{odd[0]} belongs to a topic of your own; add topic, or remove {odd[0]}.")
+        if self.topic is not None and len(self.labels) < 2:
+            raise BadInput("labels: a topic needs two labels or more, each with its meaning: {spam: …, ham: …}.")
+        if self.topic is not None and not self.topic.strip():
+            raise BadInput("topic: expected what the texts are about, in words, not blanks.")
+        for label, meaning in self.labels.items():
+            _refuse_label(label, meaning)
+        self.wanted()
+        return self
+
+    @property
+    def writer(self) -> Literal["statements", "examples"]:
+        """What is written."""
+        return "statements" if self.topic is None else "examples"
+
+    def wanted(self) -> Quotas:
+        """Category -> label -> rows. BadInput where rows and quotas contradict each other or leave a cell empty."""
+        quotas = self._spelled_out() if self.quotas else self._dealt(self.rows or 1000)
+        for category, cells in quotas.items():
+            for label, rows in cells.items():
+                if rows < 1:
+                    place = label if self.topic else f"{category}.{label}"
+                    raise BadInput(f"quotas: {place} would have {rows} rows; expected 1 or more of every label.")
+        total = sum(sum(cells.values()) for cells in quotas.values())
+        if self.rows is not None and total != self.rows:
+            raise BadInput(f"rows says {self.rows} and quotas add up to {total}; remove rows, or mend the quotas.")
+        return quotas
+
+    def written_by_hand(self) -> list[Seed]:
+        """The texts that show the style. BadInput where the file cannot be used."""
+        return read_seeds(self.seeds, self.labels) if self.seeds else []
+
+    def spec(self, templates: list[str]) -> dict[str, Any]:
+        """What makes two runs the same, so that one goes on where the other stopped."""
+        about = {"topic": self.topic, "labels": self.labels, "agreement": self.agreement, "seeds": self._seeds()}
+        return {
+            "writer": self.writer, "quotas": self.wanted(), "templates": templates, "seed": self.seed,
+            "providers": [_identity(p) for p in self.providers], "schema_version": SCHEMA_VERSION,
+            **(about if self.topic else {}),
+        }  # fmt: skip
+
+    def _seeds(self) -> list[list[str | None]]:
+        return [[seed.text, seed.label] for seed in self.written_by_hand()]
+
+    def _labels(self) -> tuple[str, ...]:
+        return tuple(self.labels) if self.topic else TRUTHS
+
+    def _dealt(self, rows: int) -> Quotas:
+        """As many rows for every category and label, the first ones taking what is left over."""
+        categories = [EXAMPLES] if self.topic else list(CATEGORIES)
+        cells = [(c, label) for label in self._labels() for c in categories]
+        if rows < len(cells):
+            raise BadInput(f"rows is {rows}, fewer than one for each of the {len(cells)} categories and labels.")
+        quotas: Quotas = {c: {} for c in categories}
+        for i, (category, label) in enumerate(cells):
+            quotas[category][label] = rows // len(cells) + (i < rows % len(cells))
+        return quotas
+
+    def _spelled_out(self) -> Quotas:
+        if self.topic is not None:
+            cells = {label: _whole(label, rows) for label, rows in self.quotas.items()}
+            return {EXAMPLES: self._of_labels(cells)}
+        for category in self.quotas:
+            if category not in CATEGORIES:
+                raise BadInput(f"quotas: no category {category!r}. {did_you_mean(category, CATEGORIES)}")
+        halves = {c: {"no": n // 2, "yes": n - n // 2} if isinstance(n, int) else n for c, n in self.quotas.items()}
+        return {category: self._of_labels(cells) for category, cells in halves.items()}
+
+    def _of_labels(self, cells: dict[str, int]) -> dict[str, int]:
+        labels = self._labels()
+        for label in cells:
+            if label not in labels:
+                raise BadInput(f"quotas: no label {label!r}. {did_you_mean(label, labels)}")
+        return {label: cells.get(label, 0) for label in labels}
+
+
+def _whole(label: str, rows: int | dict[str, int]) -> int:
+    if isinstance(rows, dict):
+        raise BadInput(f"quotas.{label}: expected how many rows of this label, a whole number.")
+    return rows
+
+
+def _refuse_label(label: str, meaning: str) -> None:
+    if not (label.strip() and meaning.strip()):
+        raise BadInput(f"labels.{label}: expected what the label means, in words.")
+    if label == UNCLEAR:
+        raise BadInput(f"labels.{label}: this word is kept for texts that nobody can label; choose another.")
+    if len(label) > LONGEST_LABEL:
+        raise BadInput(
+            f"labels.{label}: {len(label)} characters were given, expected {LONGEST_LABEL} at most; "
+            "shorten the label, and say the rest in its meaning."
+        )
+
+
+def _identity(provider: ProviderSpec) -> dict[str, Any]:
+    given = provider.model_dump(mode="json")
+    return {k: given[k] if isinstance(given[k], str | int) else json.dumps(given[k]) for k in IDENTITY if k in given}

@@ -1,0 +1,20 @@
+"""a plan -> rows that language models wrote -> their report -> the rows that training reads"""
+
+from typing import Any
+
+from zenml import pipeline
+from zenml.enums import ExecutionMode
+
+from credence.generation.section import Generation
+from steps.examine_rows import examine_rows
+from steps.store_rows import store_rows
+from steps.write_rows import write_rows
+
+
+@pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
+def generation(task: str, section: Generation, resume: bool = True, tracked: bool = True) -> None:
+    """Write, check and store labelled rows; run again after a kill, it goes on where it was."""
+    tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
+    ledger, stopped = write_rows(task, section, resume)
+    examined = examine_rows.with_options(**tracker)(task, ledger)
+    store_rows.with_options(substitutions={"task": task})(task, section, ledger, stopped, after=examined)

@@ -1,5 +1,6 @@
 """The one command: python run.py --pipeline training --task breast_cancer  (see --help)."""
 
+import gc
 import os
 import sys
 from argparse import Namespace
@@ -294,4 +295,6 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    gc.freeze()  # a process that ends need not look for garbage, which takes seconds with all that is imported
+    sys.exit(code)

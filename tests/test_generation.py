@@ -4,9 +4,11 @@ import hashlib
 import json
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from arithmetic_oracle import is_true
 from credence.generation.generate import generate
 from credence.generation.section import Generation
 from credence.ledger import Reader
+from tests.fake_llm import FakeLLM
 from tests.project import Project
 
 SINK = "generation.sink={url: sqlite:///rows.db, table: rows}"
@@ -84,6 +87,8 @@ def test_the_same_command_finds_all_of_it_there_and_another_begins_anew(project:
     assert before.returncode == anew.returncode == 0, anew.stderr
     assert "400 rows wanted, 400 of them in the ledger, 0 to write" in planned.stdout
     assert len(list((project.folder / "stores/credence/reasoning").glob("ledger_before_*"))) == 1
+    stored = [f for f in (project.folder / "stores/zenml").rglob("*") if "store_rows" in str(f) and "parquet" in f.name]
+    assert len(stored) == 3 and len({hashlib.sha256(f.read_bytes()).hexdigest() for f in stored}) == 1
 
 
 @pytest.mark.parametrize(
@@ -136,6 +141,25 @@ def test_no_value_of_the_environment_enters_a_store(project: Project, monkeypatc
     assert (project.folder / f"{secret}.db").exists()
     kept = [f for f in (project.folder / "stores").rglob("*") if f.is_file() and secret.encode() in f.read_bytes()]
     assert not kept
+
+
+def test_ctrl_c_stops_at_once_and_keeps_what_was_paid_for(project: Project) -> None:
+    with FakeLLM() as fake:
+        fake.does(latency=0.5)
+        who = f"{{kind: openai, name: fake, model: gpt-4o-mini, base_url: '{fake.url}/v1', key_env: null}}"
+        command = (*SMALL, "--set", f"generation.providers=[{who}]", "--set", "generation.items_per_call=1")
+        process = project.start(*command, start_new_session=True)
+        while fake.saw()["answered"] < 12:
+            assert process.poll() is None
+            time.sleep(0.05)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+        took = time.monotonic() - began
+    assert process.returncode == 130 and "stopped; " in err and "Traceback" not in err, err
+    assert took < 15, "bookkeeping of a busy machine, but no waiting"
+    kept = re.search(r"(\d+) of them in the ledger", project.run(*command, "--dry-run").stdout)
+    assert kept and int(kept[1]) >= 4
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -45,7 +46,7 @@ class Template(Strict):
         """What the content hashes to, whatever its layout and its comments."""
         return digest(self.model_dump(by_alias=True))
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Name, version and digest, as every record holds them."""
         return f"{self.name}/{self.version}@{self.digest}"

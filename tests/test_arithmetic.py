@@ -182,6 +182,7 @@ def test_a_category_that_nobody_knows() -> None:
 def test_content_is_the_same_however_it_is_spaced_and_composed() -> None:
     assert normalised("  Cafe\u0301\u00a0 IS\nopen ") == "caf\u00e9 is open"
     assert content_id("a", "Cafe\u0301 is") == content_id("a", "caf\u00e9  IS") != content_id("b", "caf\u00e9 is")
+    assert content_id("a", "\u03b1\u0345\u0301") == content_id("a", "\u03b1\u0301\u0345")
     assert masked("48.21 is at least 1/3") == masked("7 is at LEAST 1,000") == "# is at least #"
 
 

@@ -98,6 +98,11 @@ def test_what_lacks_a_property_ends_and_measures_like_what_has_it(items: list[It
         assert {n % 100 for n in sizes[1]} <= {r * r % 100 for r in range(100)}
 
 
+def test_no_number_is_too_short_for_a_square() -> None:
+    numbers = [int(propose(0, "number_property", False, o).claim["number"]) for o in range(3, 90_000, 30)]
+    assert len(numbers) == 3000 and min(numbers) >= 100**2
+
+
 def test_a_seed_says_other_statements_of_the_same_shape() -> None:
     one, other = (quota(100, seed) for seed in (1, 2))
     assert len(set(one) & set(other)) < 20

@@ -88,6 +88,14 @@ def test_refuses_what_has_no_one_spelling(value: Any, says: str) -> None:
         canonical(value)
 
 
+def test_refuses_what_is_nested_too_deeply() -> None:
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(BadInput, match="nested too deeply"):
+        canonical(deep)
+
+
 @given(st.floats())
 def test_refuses_every_float(value: float) -> None:
     with pytest.raises(BadInput):

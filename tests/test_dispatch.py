@@ -103,6 +103,23 @@ def test_a_truncated_text_gets_twice_the_room_once() -> None:
     assert (outcome.end, outcome.reason) == ("quarantine", "truncated")
 
 
+def test_an_item_that_comes_back_keeps_its_room_and_its_samples() -> None:
+    cut = Reply(kind="truncated", usage=Usage(input=1, output=100))
+    provider = playing([cut, http(429, retry_after=600), http(503, retry_after=600), ok()])
+    assert ends(played(until_done(dispatcher(provider), ["a"]))) == {"ok": 1}
+    first, *others = provider.requests
+    assert first.max_tokens == 100 and len({r.id for r in others}) == 1
+    assert others[0].max_tokens == 200 and others[0].sample != first.sample
+
+
+def test_a_caller_that_counted_the_samples_itself_is_not_sent_further() -> None:
+    provider = playing([ok()])
+    asked(provider, tally=Tally(content=1))
+    sample = provider.requests[0].sample
+    played(dispatcher(provider).ask(request(sample=sample), slot="a", tally=Tally(content=1)))
+    assert sample > 0 and provider.requests[1].sample == sample
+
+
 def test_a_refusal_is_asked_once_more() -> None:
     provider = playing([Reply(kind="refusal")])
     assert (asked(provider).reason, len(provider.requests)) == ("refusal", 2)
@@ -323,7 +340,7 @@ def test_at_35_per_cent_of_faults_nothing_is_lost(seed: int) -> None:
         http(429, retry_after=3),
         http(429, retry_after=200),
         LOST,
-        *(Reply(kind=k) for k in ("envelope", "truncated", "empty", "refusal")),  # type: ignore[arg-type]
+        *(Reply(kind=k) for k in ("envelope", "truncated", "empty", "refusal")),
         ok(latency=1000),
     ]
     hurt: set[tuple[str, int]] = set()
@@ -395,6 +412,30 @@ def test_a_mistake_in_the_provider_is_not_swallowed_and_nothing_stays_reserved()
     with pytest.raises(BadInput, match="KEY"):
         played(to.ask(request(), slot="a"))
     assert to.budget.spent == to.budget.reserved == 0 and to.endpoints["first"].concurrency.in_flight == 0
+
+
+def test_a_call_whose_reader_fails_is_told_before_the_run_ends() -> None:
+    attempts: list[Attempt] = []
+    to = dispatcher(playing([ok("[" * 10)]), on_attempt=attempts.append)
+
+    def fails(text: str) -> str:
+        raise RecursionError
+
+    with pytest.raises(RecursionError):
+        played(to.ask(request(), slot="a", read=fails))
+    assert [(a.reply.text, a.reason, a.cost) for a in attempts] == [("[" * 10, "unread", to.budget.spent)]
+
+
+def test_silence_is_heard_though_another_endpoint_was_never_called() -> None:
+    async def run() -> tuple[float, float]:
+        to = dispatcher(playing([ok(latency=1000)], total_seconds=2000.0), playing([ok()], name="second"))
+        before, asking = to.silence(), asyncio.create_task(to.ask(request(), slot="a"))
+        await asyncio.sleep(900)
+        heard = to.silence()
+        await asking
+        return before, heard
+
+    assert played(run()) == (0, 900)
 
 
 def test_a_provider_nobody_knows_is_named() -> None:

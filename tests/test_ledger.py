@@ -90,6 +90,16 @@ def test_takes_what_the_dispatcher_tells(tmp_path: Path) -> None:
         assert ledger.spent().settled == 11 and ledger.cached(request("q").id) == reply("?")
 
 
+def test_a_call_that_was_reserved_for_is_paid_for_once(tmp_path: Path) -> None:
+    ledger, due = opened(tmp_path)
+    with ledger:
+        held = ledger.reserve(request("q").id, 100)
+        made = outcome.Attempt(due[0].slot_id, 1, request("q"), reply(), Verdict.ACCEPT, "ok", 11, held)
+        ledger.note(Attempt.of(made))
+        ledger.record()
+        assert (ledger.spent().settled, ledger.spent().reserved) == (11, 0)
+
+
 def test_money_is_counted_exactly_and_what_a_kill_left_held_too(tmp_path: Path) -> None:
     ledger, due = opened(tmp_path)
     held, lost, unused = (ledger.reserve(asked(s).id, 100) for s in due[:3])

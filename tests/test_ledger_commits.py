@@ -52,7 +52,7 @@ def test_who_is_wrong_fails_alone(tmp_path: Path) -> None:
     counted = Counted(tmp_path)
     stranger = Slot(slot_id="nobody", category="a", label="yes", ordinal=0)
 
-    async def both() -> list[Settled | BaseException]:
+    async def both() -> tuple[Settled | BaseException, ...]:
         with counted.ledger as ledger:
             right = ledger.record_async([result(counted.due[0], "c")])
             wrong = ledger.record_async([result(stranger, "d")], [answered(stranger)])
@@ -118,6 +118,22 @@ def test_reservations_share_the_wait_too(tmp_path: Path) -> None:
         assert len(set(asyncio.run(all_of_them()))) == 600
         assert ledger.spent().reserved == 1800
         assert len(counted.commits) < 100
+
+
+def test_a_reservation_that_nobody_waits_for_any_more_is_given_back(tmp_path: Path) -> None:
+    counted = Counted(tmp_path)
+
+    async def cancelled() -> None:
+        tasks = [asyncio.create_task(counted.ledger.reserve_async(asked(s).id, 3)) for s in counted.due[:20]]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        assert all(isinstance(e, asyncio.CancelledError) for e in await asyncio.gather(*tasks, return_exceptions=True))
+
+    with counted.ledger as ledger:
+        asyncio.run(cancelled())
+        ledger.record()
+        assert ledger.spent().reserved == 0
 
 
 @pytest.mark.parametrize("rows", [1, 700])

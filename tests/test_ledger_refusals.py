@@ -49,6 +49,14 @@ def test_a_run_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     opened(tmp_path)[0].close()
 
 
+def test_a_child_that_lives_on_holds_nothing(tmp_path: Path) -> None:
+    ledger, _ = opened(tmp_path)
+    with subprocess.Popen(["sleep", "60"], pass_fds=[ledger._lock._descriptor]) as child:
+        ledger.close()
+        opened(tmp_path)[0].close()
+        child.kill()
+
+
 def test_of_many_that_start_at_once_one_writes(tmp_path: Path) -> None:
     ends: list[Ledger | BadInput] = []
     gate = threading.Barrier(8)
@@ -106,6 +114,20 @@ def test_a_damaged_ledger(tmp_path: Path) -> None:
     assert "the file is damaged; restore it" in sentence(tmp_path)
 
 
+def test_damage_that_is_met_while_reading(tmp_path: Path) -> None:
+    ledger, due = opened(tmp_path, {"a": {"yes": 2000}})
+    ledger.record([result(s, s.slot_id) for s in due])
+    pages = [row[0] for row in ledger._reading.execute("select pageno from dbstat where name like '%content_id%' or "
+             "name = 'sqlite_autoindex_result_2'")]  # fmt: skip
+    ledger.close()
+    file = tmp_path / "ledger.sqlite"
+    whole = file.read_bytes()
+    for page in pages[-1:]:
+        file.write_bytes(whole[: 4096 * (page - 1)] + b"\xff" * 4096 + whole[4096 * page :])
+        with Reader(tmp_path) as reader, pytest.raises(BadInput, match="the file is damaged; restore it"):
+            reader.digest()
+
+
 def test_a_reader_of_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="there is no ledger; run the generation first"):
         Reader(tmp_path)
@@ -118,6 +140,15 @@ def test_a_ledger_whose_run_was_killed_before_it_began(tmp_path: Path) -> None:
     ledger.close()
     with Reader(tmp_path) as reader, pytest.raises(BadInput, match="no run has begun in this ledger"):
         reader.spec()
+    opened(tmp_path)[0].close()
+
+
+def test_a_ledger_whose_run_was_killed_while_it_made_the_file(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as tables:
+        tables.execute("pragma journal_mode = wal")
+    tables.close()
+    with pytest.raises(BadInput, match="no run has begun in this ledger"):
+        Reader(tmp_path)
     opened(tmp_path)[0].close()
 
 

@@ -139,6 +139,13 @@ def test_headers_lower_the_limit_and_never_raise_it() -> None:
     assert (limiter.requests, limiter.tokens) == (60, 1000)
 
 
+def test_a_reply_that_says_nothing_of_limits_changes_none() -> None:
+    limiter = Limiter(60, 1000, clock=lambda: 0.0)
+    limiter.obey(Told(requests=10, tokens=100))
+    limiter.obey(Told())
+    assert (limiter.requests, limiter.tokens) == (10, 100)
+
+
 def test_nothing_left_means_nothing_is_sent_until_the_reset() -> None:
     async def run() -> float:
         limiter = Limiter(60)
@@ -185,6 +192,14 @@ def test_utilisation_is_the_fuller_of_the_two() -> None:
         ),
         (
             {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "2026-11-20T10:00:09Z"},
+            Told(),
+        ),
+        (
+            {
+                "date": "Fri, 20 Nov 99999999999 10:00:00 GMT",
+                "x-ratelimit-remaining-requests": "0",
+                "x-ratelimit-reset-requests": "2026-11-20T10:00:09Z",
+            },
             Told(),
         ),
     ],

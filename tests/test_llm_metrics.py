@@ -89,11 +89,12 @@ def test_calls_under_way_are_seen_while_they_are(watched: Watched) -> None:
 def test_items_quarantine_and_commits_are_counted(watched: Watched) -> None:
     watched.meters.item(watched.name, "yes", "kept")
     watched.meters.quarantined(watched.name)
-    rows = watched.value("ledger_commit_seconds_count")
+    commits, rows = watched.value("ledger_commit_seconds_count"), watched.value("ledger_rows")
     watched.meters.committed(0.004, 256)
+    watched.meters.committed(0.004, 1)
     assert watched.value("items_total", category=watched.name, label="yes", result="kept") == 1
     assert watched.value("quarantine_total", reason=watched.name) == 1
-    assert watched.value("ledger_commit_seconds_count") == rows + 1 and watched.value("ledger_rows") == 256
+    assert watched.value("ledger_commit_seconds_count") == commits + 2 and watched.value("ledger_rows") == rows + 257
 
 
 def test_the_names_are_those_that_dashboards_use(watched: Watched) -> None:

@@ -114,6 +114,28 @@ def test_how_a_reply_ended(kind: str, path: tuple[Any, ...], value: Any, expecte
     assert read(kind, with_other(GOOD[kind], path, value)).kind == expected
 
 
+@pytest.mark.parametrize(
+    ("told", "output"),
+    [({"completion_tokens": 103, "total_tokens": 135}, 103), ({"completion_tokens": 9, "total_tokens": 135}, 103),
+     ({"completion_tokens": 9, "total_tokens": 5}, 9), ({"completion_tokens": 9, "total_tokens": None}, 9)],
+)  # fmt: skip
+def test_reasoning_is_paid_for_whether_it_is_counted_in_the_completion_or_beside_it(told: Any, output: int) -> None:
+    usage = {"prompt_tokens": 32, "completion_tokens_details": {"reasoning_tokens": 94}} | told
+    found = read("openai", with_other(GOOD["openai"], ("usage",), usage)).usage
+    assert found is not None and (found.input, found.output, found.reasoning) == (32, output, 94)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"prompt_tokens_details": {"cached_tokens": 3}}, {"prompt_cache_hit_tokens": 3, "prompt_cache_miss_tokens": 2},
+     {"prompt_tokens_details": None, "prompt_cache_hit_tokens": 3}],
+)  # fmt: skip
+def test_what_hit_the_cache_has_two_names(told: Any) -> None:
+    usage = {"prompt_tokens": 5, "completion_tokens": 2} | told
+    found = read("openai", with_other(GOOD["openai"], ("usage",), usage)).usage
+    assert found is not None and (found.input, found.cached) == (5, 3)
+
+
 def test_the_text_of_a_refusal_is_kept() -> None:
     assert read("openai", with_other(GOOD["openai"], ("choices", 0, "message", "refusal"), "No.")).text == "No."
 
@@ -134,6 +156,9 @@ def test_any_headers_give_a_wait_that_is_finite_or_none(headers: dict[str, str])
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "1e300"}, 86_400.0),
+        ({"retry-after-ms": "1e300"}, 86_400.0),
+        ({"retry-after": "Fri, 31 Dec 9999 23:59:59 GMT"}, 86_400.0),
         ({"retry-after": "9", "retry-after-ms": "1250"}, 1.25),
         ({"retry-after": "9", "retry-after-ms": "?"}, 9.0),
         ({"retry-after": "Thu, 01 Jan 1970 00:01:40 GMT", "date": "Thu, 01 Jan 1970 00:00:00 GMT"}, 100.0),
@@ -152,6 +177,8 @@ def test_the_wait_in_headers(headers: dict[str, str], wait: float | None) -> Non
         ({"type": "t", "code": "c", "details": None}, "c"),
         ({"type": "t", "code": None}, "t"),
         ({"code": 42}, "42"),
+        ({"type": "t", "code": "\x1b[31mred\nline"}, "t"),
+        ({"type": "t" * 100_000}, "t" * 80),
         ({}, None),
         ("overloaded", None),
     ],
@@ -180,3 +207,8 @@ def test_a_key_is_struck_out_wherever_the_server_repeats_it(key: str) -> None:
     said = Answer(401, {"x-owner": f"<{key}>"}, f"wrong: {key}!".encode()).without(key)
     assert (said.headers["x-owner"], said.body) == ("<[key]>", b"wrong: [key]!")
     assert Answer(200, {}, b"same").without(None).body == b"same"
+
+
+@pytest.mark.parametrize("key", ["x", "none", "EMPTY", "ollama"])
+def test_a_placeholder_is_no_key_and_changes_no_answer(key: str) -> None:
+    assert Answer(200, {}, f"an {key}".encode()).without(key).body == f"an {key}".encode()

@@ -219,6 +219,18 @@ def test_the_environment_does_not_send_calls_elsewhere(
     assert "another key" not in json.dumps(fake.saw()["last"])
 
 
+@each_kind
+def test_the_account_of_one_company_is_not_told_to_another(
+    fake: FakeLLM, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ORG_ID", "PROJECT_ID", "ADMIN_KEY", "AUTH_TOKEN"):
+        monkeypatch.setenv(f"{kind.upper()}_{name}", "mine")
+    monkeypatch.setenv(f"{kind.upper()}_CUSTOM_HEADERS", "X-Team: mine\nAuthorization: Bearer mine")
+    assert ask(provider(fake, kind))[0].kind == "ok"
+    headers = fake.saw()["last"]["headers"]
+    assert headers["authorization"] == f"Bearer {KEY}" and "mine" not in json.dumps(headers)
+
+
 def test_what_is_sent_to_openai(fake: FakeLLM) -> None:
     ask(provider(fake, "openai"))
     last = fake.saw()["last"]
@@ -282,6 +294,14 @@ def test_a_key_that_no_key_looks_like_is_not_sent_and_not_shown(
 
 
 @each_kind
+@pytest.mark.parametrize("key", [KEY, "gsk_0123456789abcdef", "0123456789ABCDEF", ""])
+def test_a_key_in_the_place_of_its_name_is_refused_and_not_shown(kind: str, key: str) -> None:
+    with pytest.raises(BadInput, match="key_env: expected the name of an environment variable in capitals") as caught:
+        ProviderSpec(kind=kind, model="m", key_env=key).build()
+    assert not key or key not in str(caught.value)
+
+
+@each_kind
 def test_a_server_that_asks_for_no_key_gets_none(fake: FakeLLM, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{kind.upper()}_API_KEY", KEY)
     assert ask(provider(fake, kind, key_env=None))[0].kind == "ok"
@@ -309,7 +329,8 @@ def test_the_key_is_in_no_reply_no_repr_and_no_log(
     ("address", "problem"),
     [("api.example.com/v1", "is no address of a server"), ("ftp://example.com", "is no address of a server"),
      ("https://", "is no address of a server"), ("https://[::1", "is no address of a server"),
-     ("https://exa mple.com", "is no address of a server"), ("https://me:pass@example.com", "give the plain address"),
+     ("https://exa mple.com", "is no address of a server"), ("https://exa\tmple.com", "is no address of a server"),
+     ("https://example.com\n", "is no address of a server"), ("https://me:pass@example.com", "give the plain address"),
      ("https://example.com/?key=7", "give the plain address")],
 )  # fmt: skip
 def test_a_wrong_address_is_one_sentence(fake: FakeLLM, kind: str, address: str, problem: str) -> None:

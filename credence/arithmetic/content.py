@@ -11,7 +11,7 @@ NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
 
 def normalised(question: str) -> str:
     """The text in NFC, with small letters and single spaces."""
-    return normalize("NFC", " ".join(question.split()).casefold())
+    return normalize("NFC", " ".join(normalize("NFC", question).split()).casefold())
 
 
 def masked(question: str) -> str:

@@ -57,10 +57,11 @@ def _sieve() -> bytearray:
 
 def _square(dice: Dice, label: bool, length: int) -> int:
     """A square, or a neighbour with its last two digits that is none."""
+    low, high = (root**2 for root in span(length))
     number = dice.digits(length) ** 2
     step = 100 * dice.between(1, 9) * dice.pick((1, -1))
     while not label and isqrt(number) ** 2 == number:
-        number += step
+        number += step if low <= number + step <= high else -step
     return number
 
 

@@ -9,6 +9,7 @@ from credence.errors import BadInput
 
 NAME, FORMAT = "ledger.sqlite", 1
 WAIT_SECONDS = 30
+NOT_BEGUN = "no run has begun in this ledger; run the generation first"
 TABLES = """
 create table if not exists run (spec_id text primary key, spec text not null, created text not null) without rowid;
 create table if not exists slot (
@@ -78,6 +79,8 @@ def _is_new(database: sqlite3.Connection) -> bool:
 
 
 def _refuse_other_format(database: sqlite3.Connection, file: Path) -> None:
+    if _is_new(database):
+        raise BadInput(f"{file.parent}: {NOT_BEGUN}.")
     found = database.execute("pragma user_version").fetchone()[0]
     if found != FORMAT:
         raise BadInput(

@@ -78,7 +78,7 @@ class Attempt(Strict):
     def of(cls, made: outcome.Attempt) -> Self:
         """The call as the dispatcher tells of it."""
         about = {"slot": made.slot, "verdict": str(made.verdict.value), "reason": made.reason}
-        return cls(request=made.request, reply=made.reply, cost=made.cost, **about)
+        return cls(request=made.request, reply=made.reply, cost=made.cost, reservation=made.reservation, **about)
 
 
 class Quarantined(Strict):

@@ -101,16 +101,22 @@ class Ledger(Reader):
         return name
 
     async def reserve_async(self, request_id: str, cost: int) -> str:
-        """The same, sharing the wait for the disk."""
+        """The same, sharing the wait for the disk. Nothing stays held where this is cancelled."""
         name = secrets.token_hex(8)
-        await asyncio.wrap_future(self._put(lambda tables: hold(tables, name, request_id, cost), 1, patient=True))
+        held = self._put(lambda tables: hold(tables, name, request_id, cost), 1, patient=True)
+        try:
+            await asyncio.wrap_future(held)
+        except asyncio.CancelledError:
+            gone = self._put(lambda tables: let_go(tables, name), 1, patient=True)
+            gone.add_done_callback(self._remember_failure)
+            raise
         return name
 
     def release(self, reservation: str) -> None:
         """The call was not made after all."""
         self._put(lambda tables: let_go(tables, reservation), 1).result()
 
-    def _remember_failure(self, noted: "Future[Settled]") -> None:
+    def _remember_failure(self, noted: "Future[Any]") -> None:
         if error := noted.exception():
             self._failures.append(error)
 

@@ -45,5 +45,6 @@ class Lock:
     def release(self) -> None:
         """Let the next run write."""
         if self._held:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)  # closing would not do while a child has the descriptor too
             os.close(self._descriptor)
         self._held = False

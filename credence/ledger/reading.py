@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any, Self
 
@@ -68,10 +67,10 @@ class Reader:
 
     def spec(self) -> dict[str, Any]:
         """The specification of the run."""
-        row = self._query("select spec from run").fetchone()
-        if row is None:
-            raise BadInput(f"{self.folder}: no run has begun in this ledger; run the generation first.")
-        found: dict[str, Any] = json.loads(row[0])
+        rows = self._query("select spec from run")
+        if not rows:
+            raise BadInput(f"{self.folder}: {database.NOT_BEGUN}.")
+        found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
     def due(self) -> list[Slot]:
@@ -79,10 +78,10 @@ class Reader:
         return [Slot(**dict(zip(Slot.model_fields, row, strict=True))) for row in self._query(TO_DO)]
 
     def cached(self, request_id: str) -> Reply | None:
-        """The good answer that was got for this request before, if any."""
+        """The whole answer that was got for this request before, if any; its text may have been found unusable."""
         query = "select exchange from attempt where request_id = ? and kind = 'ok' order by number desc limit 1"
-        row = self._query(query, request_id).fetchone()
-        return unpacked(row[0])[1] if row else None
+        rows = self._query(query, request_id)
+        return unpacked(rows[0][0])[1] if rows else None
 
     def exchanges(self, request_id: str) -> list[tuple[Request, Reply]]:
         """What was sent and what came back, for every attempt at this request."""
@@ -108,7 +107,7 @@ class Reader:
     def spent(self) -> Spent:
         """What the run has cost so far."""
         query = "select (select coalesce(sum(cost), 0) from attempt), (select coalesce(sum(reserved), 0) from budget)"
-        settled, reserved = self._query(query).fetchone()
+        [(settled, reserved)] = self._query(query)
         return Spent(settled=settled, reserved=reserved)
 
     def digest(self) -> str:
@@ -124,13 +123,12 @@ class Reader:
         """The data set as JSON lines; the SHA-256 of the file."""
         return exports.export_jsonl(self.results(), file)
 
-    def _query(self, query: str, *values: object) -> sqlite3.Cursor:
+    def _query(self, query: str, *values: object) -> list[Any]:
         with database.told(self.file):
-            return self._reading.execute(query, values)
+            return self._reading.execute(query, values).fetchall()
 
     def _table(self, query: str, schema: pa.Schema) -> pa.Table:
-        with database.told(self.file):
-            rows = self._reading.execute(query.format(", ".join(schema.names))).fetchall()
+        rows = self._query(query.format(", ".join(schema.names)))
         columns = [_array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
         return pa.Table.from_arrays(columns, schema=schema)
 

@@ -12,8 +12,11 @@ SHOWN = 60
 
 def canonical(value: Any) -> bytes:
     """JSON with sorted keys, without spaces, in form NFC. BadInput where a value has none."""
-    plain = _plain(value, "")
-    return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    try:
+        plain = _plain(value, "")
+        return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    except RecursionError:
+        raise BadInput("the value has no canonical spelling, being nested too deeply; make it flatter.") from None
 
 
 def digest(value: Any) -> str:

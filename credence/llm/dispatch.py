@@ -21,7 +21,10 @@ from credence.providers import Provider
 
 @dataclass(frozen=True)
 class Standing:
-    """How an endpoint does, for people to watch. `rate`: calls per second that its limits and latency allow."""
+    """How an endpoint does, for people to watch.
+
+    `rate`: calls per second that its limits and latency allow. `rests`: seconds for which it asked to be left alone.
+    """
 
     name: str
     in_flight: int
@@ -56,7 +59,7 @@ class Dispatcher:
             providers: the stand-ins of each provider are those after it, then those before it.
             budget: shared by all.
             failover: whether another provider may stand in. Never for raters: another model is another rater.
-            prices: of models that the price file does not have.
+            prices: of providers by their names, or of models that the price file does not have.
             on_attempt: is told every call that has ended or was given up, and must not wait.
         """
         self.budget, self.failover = budget, failover
@@ -67,11 +70,9 @@ class Dispatcher:
         names = [p.name for p in providers]
         if len(set(names)) < len(names) or not names:
             raise BadInput(f"providers: {names} were given; expected one or more, each with a name of its own.")
+        priced = [(p, own.get(p.name) or own.get(p.model) or price(p.model)) for p in providers]
         self.endpoints = {
-            p.name: Endpoint(
-                p, own.get(p.model) or price(p.model), budget, meters=meters, clock=clock, chance=self._chance
-            )
-            for p in providers
+            p.name: Endpoint(p, cost, budget, meters=meters, clock=clock, chance=self._chance) for p, cost in priced
         }
 
     def check(self, request: Request) -> None:
@@ -111,7 +112,7 @@ class Dispatcher:
                 throttled=e.throttled,
                 utilisation=e.limiter.utilisation(),
                 rate=e.rate(),
-                rests=e.delay(),
+                rests=e.rests(),
                 stopped=e.stopped,
             )
             for e in self.endpoints.values()
@@ -119,7 +120,8 @@ class Dispatcher:
 
     def silence(self) -> float:
         """Seconds since any endpoint last answered, or since the first call: a run that hears nothing should end."""
-        return self._clock() - max(e.heard for e in self.endpoints.values())
+        heard = [e.heard for e in self.endpoints.values() if e.heard is not None]
+        return self._clock() - max(heard) if heard else 0.0
 
     def _order(self, first: str) -> list[Endpoint]:
         if first not in self.endpoints:
@@ -153,8 +155,7 @@ class Dispatcher:
 
         try:
             called = await endpoint.call(request, retry=item.retrying, lost=lost)
-            judged = item.judge(called.reply)
-            self._record(item, request, called, judged)
+            judged = self._judged(item, request, called)
             wait = item.follow(endpoint, called.reply, judged, self._chance)
         except Away:
             return
@@ -165,6 +166,15 @@ class Dispatcher:
             endpoint.show()
             self._changed.ring()
         await asyncio.sleep(wait)
+
+    def _judged(self, item: Item, request: Request, called: Called) -> Judged:
+        judged = Judged(Verdict.RETRY, "unread")
+        try:
+            judged = item.judge(called.reply)
+        finally:
+            # A reader that fails ends the run, but the call was made and is paid for.
+            self._record(item, request, called, judged)
+        return judged
 
     def _record(self, item: Item, request: Request, called: Called, judged: Judged) -> None:
         number = len(item.attempts) + 1

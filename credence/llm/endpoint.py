@@ -75,7 +75,8 @@ class Endpoint:
         self.retries = RetryBudget(clock)
         self.stopped: str | None = None
         self.throttled = 0
-        self._heard: float | None = None
+        # When it last answered, or else when it was first called.
+        self.heard: float | None = None
         self._budget, self._meters, self._clock = budget, meters, clock
         self._rests_until = 0.0
         self._stretch = Fraction(1)
@@ -91,7 +92,11 @@ class Endpoint:
         if self.breaker.state == "half-open":
             # The probe is out and will report long before its deadline: wait for it rather than put items off.
             opens = min(opens, LONGEST_SLEEP)
-        return max(opens, self._rests_until - self._clock(), 0.0)
+        return max(opens, self.rests())
+
+    def rests(self) -> float:
+        """Seconds for which it asked to be left alone."""
+        return max(0.0, self._rests_until - self._clock())
 
     def rest(self, seconds: float) -> None:
         """Call nobody here for so many seconds: the endpoint asked for it."""
@@ -113,12 +118,9 @@ class Endpoint:
 
     def addressed(self, request: Request) -> Request:
         """The request as it is sent to this provider."""
+        if (request.provider, request.model) == (self.name, self.provider.model):
+            return request
         return request.model_copy(update={"provider": self.name, "model": self.provider.model})
-
-    @property
-    def heard(self) -> float:
-        """When it last answered, or else when it was first called."""
-        return self._clock() if self._heard is None else self._heard
 
     def rate(self) -> float | None:
         """Calls per second that limits and latency allow now; None where neither is known."""
@@ -142,7 +144,7 @@ class Endpoint:
                 raise
             # From here on the call counts as sent: nothing may be awaited in between.
             self.retries.call(retry=retry)
-            self._heard = self.heard
+            self.heard = self._clock() if self.heard is None else self.heard
             try:
                 reply = await self._send(request)
             except BadInput:
@@ -188,7 +190,7 @@ class Endpoint:
             self.throttled += reply.status == 429
             self.concurrency.overloaded(period)
         elif reply.kind in ANSWERS:
-            self._heard = self._clock()
+            self.heard = self._clock()
             self.concurrency.succeeded(reply.latency)
         self.limiter.obey(told(reply.headers))
         if reply.usage:

@@ -37,6 +37,11 @@ class Item:
     outcome: Outcome | None = None
     _turn: int = 0
 
+    def __post_init__(self) -> None:
+        # An item that comes back has used up the samples of its bad texts, and keeps the room that it was given.
+        used = (self.tally.content + self.tally.refusals) * RESAMPLE
+        self._ask_for(max(self.request.sample, self.request.sample % RESAMPLE + used), 2 if self.tally.doubled else 1)
+
     def candidates(self) -> list[Endpoint]:
         """The endpoints in the order in which they should be tried now: after a failure it is the next one's turn."""
         start = self._turn % len(self.order)
@@ -99,17 +104,20 @@ class Item:
         if self.tally.content > CONTENT_RETRIES:
             self.end("quarantine", why)
             return
-        self._resample(self.request.max_tokens * (2 if double else 1))
+        self._resample(2 if double else 1)
 
     def _refused(self, why: str) -> None:
         self.tally = replace(self.tally, refusals=self.tally.refusals + 1)
         if self.tally.refusals > REFUSAL_RETRIES:
             self.end("quarantine", why)
             return
-        self._resample(self.request.max_tokens)
+        self._resample(1)
 
-    def _resample(self, max_tokens: int) -> None:
+    def _resample(self, room: int) -> None:
         self.retrying = False
-        self.request = self.request.model_copy(
-            update={"sample": self.request.sample + RESAMPLE, "max_tokens": max_tokens}
-        )
+        self._ask_for(self.request.sample + RESAMPLE, room)
+
+    def _ask_for(self, sample: int, room: int) -> None:
+        """Ask for that sample from now on, with so many times the room."""
+        changed = {"sample": sample, "max_tokens": self.request.max_tokens * room}
+        self.request = self.request.model_copy(update=changed)

@@ -62,9 +62,11 @@ class Limiter:
             self._changed.ring()
 
     def obey(self, told: Told) -> None:
-        """Follow what the endpoint's headers say, where that is less than what we would send."""
-        self.requests = _lower(self._own[0], told.requests)
-        self.tokens = _lower(self._own[1], told.tokens)
+        """Follow what the headers of a reply say, where that is less than our own; what they leave out stays."""
+        if told.requests is not None:
+            self.requests = _lower(self._own[0], told.requests)
+        if told.tokens is not None:
+            self.tokens = _lower(self._own[1], told.tokens)
         if told.hold:
             self.hold(told.hold)
 
@@ -105,6 +107,5 @@ class Limiter:
         return last
 
 
-def _lower(own: int | None, told: int | None) -> int | None:
-    known = [limit for limit in (own, told) if limit is not None]
-    return max(1, min(known)) if known else None
+def _lower(own: int | None, told: int) -> int:
+    return max(1, told if own is None else min(own, told))

@@ -1,6 +1,8 @@
 """What is asked of a language model, and everything that is known about its reply."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
@@ -22,10 +24,17 @@ class Request(Strict):
     sample: int = Field(0, ge=0)
     template: str = ""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The digest of everything above: the same request is the same id on every machine."""
         return digest(self.model_dump())
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other fields has another id."""
+        copied = super().model_copy(update=update, deep=deep)
+        if copied.__dict__ != self.__dict__:
+            copied.__dict__.pop("id", None)
+        return copied
 
 
 class Usage(Strict):

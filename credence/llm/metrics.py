@@ -41,7 +41,7 @@ class Meters:
         )
         self._quarantine = Counter("quarantine", "items given up", ["reason"], registry=registry)
         self._commits = Histogram("ledger_commit_seconds", "commits of the ledger", registry=registry, buckets=COMMITS)
-        self._rows = Gauge("ledger_rows", "rows in the ledger", registry=registry)
+        self._rows = Gauge("ledger_rows", "rows written to the ledger", registry=registry)
 
     def called(self, endpoint: str, model: str, reply: Reply, reason: str, cost: int) -> None:
         """Count a call that has ended."""
@@ -80,6 +80,6 @@ class Meters:
         self._quarantine.labels(reason).inc()
 
     def committed(self, seconds: float, rows: int) -> None:
-        """Count a commit of the ledger, which now has so many rows."""
+        """Count a commit of the ledger, which wrote so many rows."""
         self._commits.observe(seconds)
-        self._rows.set(rows)
+        self._rows.inc(rows)

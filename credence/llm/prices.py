@@ -31,12 +31,13 @@ class Price(Strict):
         """Nanodollars for what a provider counted, rounded up."""
         cached = self.input if self.cached is None else self.cached
         fresh = max(0, usage.input - usage.cached)
-        return _nano(fresh, self.input) + _nano(usage.cached, cached) + _nano(usage.output, self.output)
+        parts = ((fresh, self.input), (usage.cached, cached), (usage.output, self.output))
+        return math.ceil(sum(_nano(tokens, rate) for tokens, rate in parts))
 
     def most(self, request: Request) -> int:
         """Nanodollars that a call may cost at most."""
         dearest = max(self.input, self.cached or 0)
-        return _nano(input_tokens(request), dearest) + _nano(request.max_tokens, self.output)
+        return math.ceil(_nano(input_tokens(request), dearest) + _nano(request.max_tokens, self.output))
 
 
 class _File(Strict):
@@ -77,6 +78,6 @@ def _file() -> _File:
     return _File.model_validate(parse(PRICES))
 
 
-def _nano(tokens: int, dollars_per_million: float) -> int:
-    # Fraction of the written decimal: a float's rounding must not make a call dearer than its reservation.
-    return math.ceil(tokens * Fraction(str(dollars_per_million)) * DOLLAR / 1_000_000)
+def _nano(tokens: int, dollars_per_million: float) -> Fraction:
+    # Fraction of the written decimal, and rounded once: neither must make a call dearer than its reservation.
+    return tokens * Fraction(str(dollars_per_million)) * DOLLAR / 1_000_000

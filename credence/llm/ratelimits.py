@@ -56,5 +56,5 @@ def _seconds(reset: str, date: str | None) -> float:
         return float(reset)
     try:
         return max(0.0, (datetime.fromisoformat(reset) - parsedate_to_datetime(date or "")).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return 0.0

@@ -100,7 +100,10 @@ def pause(retries: int, chance: random.Random) -> float:
 
 
 class RetryBudget:
-    """Retries are at most a fifth of an endpoint's calls of the last minute, and ten are always allowed."""
+    """Retries are at most a fifth of an endpoint's calls of the last minute, and ten are always allowed.
+
+    An item that is put off for this counts as a new call when it comes back from the queue.
+    """
 
     def __init__(self, clock: Clock = loop_time) -> None:
         self._clock = clock

@@ -1,8 +1,9 @@
 """Who answers a prompt. One file per kind; each makes one attempt and says how it ended."""
 
 import os
+import re
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from credence.errors import BadInput
 from credence.kinds import Spec, Strict
@@ -32,6 +33,14 @@ class Provider(Strict):
     model: str = Field(min_length=1)
     key_env: str | None = None
     limits: Limits = Limits()
+
+    @field_validator("key_env")
+    @classmethod
+    def _names_a_variable(cls, key_env: str | None) -> str | None:
+        """A key that was written here by mistake must not be shown by an error or kept with the task."""
+        if key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", key_env):
+            raise BadInput("expected the name of an environment variable in capitals; the key itself goes into that.")
+        return key_env
 
     async def complete(self, request: Request) -> Reply:
         """One attempt. Whatever the server does is a Reply; BadInput only where nothing could be asked."""

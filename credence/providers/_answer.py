@@ -12,6 +12,11 @@ from credence.llm.messages import Outcome, Reply, Usage
 
 KEPT = {"retry-after", "retry-after-ms", "x-request-id", "request-id", "content-type", "date"}
 MOST_TOKENS = 1_000_000_000
+LONGEST_NAME = 80
+# Quotas come back within a day; who says longer is asked again after a day.
+LONGEST_WAIT = 86_400.0
+# A shorter key is a placeholder such as "none" or "EMPTY": no secret, and maybe a word of the answer.
+SHORTEST_SECRET = 8
 KEPT_BEGINNINGS = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
@@ -33,7 +38,7 @@ class Answer:
 
     def without(self, secret: str | None) -> "Answer":
         """The same answer where the server repeats the key, which some do to say that it is wrong."""
-        if not secret:
+        if not secret or len(secret) < SHORTEST_SECRET:
             return self
         headers = {name: value.replace(secret, "[key]") for name, value in self.headers.items()}
         return Answer(self.status, headers, self.body.replace(secret.encode(), b"[key]"))
@@ -46,7 +51,13 @@ def kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the server asks to wait, from milliseconds, seconds or a date; None where it does not say."""
+    """The seconds that the server asks to wait, a day at most; None where it does not say."""
+    asked = _asked(headers)
+    return None if asked is None else min(asked, LONGEST_WAIT)
+
+
+def _asked(headers: Mapping[str, str]) -> float | None:
+    """The wait in milliseconds, in seconds or until a date."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -69,13 +80,14 @@ def document(body: bytes) -> dict[str, Any]:
 
 
 def error_type(document: dict[str, Any]) -> str | None:
-    """The most exact name that the server gives to what went wrong."""
+    """The most exact name that the server gives to what went wrong; logs show it, so it is one short line."""
     error = document.get("error")
     if not isinstance(error, dict):
         return None
     details = error.get("details")
     named = [details.get("error_code") if isinstance(details, dict) else None, error.get("code"), error.get("type")]
-    return next((str(name) for name in named if isinstance(name, str | int) and name), None)
+    said = (str(name) for name in named if isinstance(name, str | int) and name)
+    return next((name[:LONGEST_NAME] for name in said if name.isprintable()), None)
 
 
 def at(value: Any, *path: str | int) -> Any:

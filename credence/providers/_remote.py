@@ -1,6 +1,7 @@
 """What every provider behind HTTP has in common: a key, an address, three timeouts, and one attempt per call."""
 
 import asyncio
+import re
 import time
 from types import ModuleType
 from typing import Any, ClassVar, Self
@@ -14,6 +15,7 @@ from credence.llm.messages import Reply, Request, Usage
 from credence.providers import Provider
 from credence.providers._answer import Answer, Content, document, reply
 
+ADDRESS = re.compile(r"https?://[!-~]+")
 CONNECTIONS = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
 
 
@@ -34,14 +36,14 @@ class Remote(Provider):
         host = host_of(url)
         if any(sign in url for sign in "@?#"):
             raise BadInput(f"the address of {host} holds @, ? or #; give the plain address, and the key in key_env.")
-        if not url.startswith(("https://", "http://")) or not host or not url.isascii() or " " in url:
+        if not ADDRESS.fullmatch(url) or not host:
             raise BadInput(f"{url!r} is no address of a server; expected one like https://host/v1.")
         return url.rstrip("/")
 
     @model_validator(mode="after")
     def _key_belongs_to_the_address(self) -> Self:
         """A key for one company must not be sent to another because a line is missing."""
-        if self.base_url != type(self).model_fields["base_url"].default and "key_env" not in self.model_fields_set:
+        if self._elsewhere() and "key_env" not in self.model_fields_set:
             raise BadInput(
                 f"provider {self.name!r}: base_url is {self.base_url}, so say whose key it takes with key_env: "
                 "the name of an environment variable, or null where the server asks for none."
@@ -83,7 +85,14 @@ class Remote(Provider):
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._client, self._loop = self._connect(key), loop
+            if self._elsewhere():
+                # The SDKs take headers from the environment, meant for their own company and maybe with its key.
+                self._client._custom_headers = {}
         return self._client
+
+    def _elsewhere(self) -> bool:
+        """Whether the address is not that of the company whose SDK this is."""
+        return bool(self.base_url != type(self).model_fields["base_url"].default)
 
     def _http(self) -> dict[str, Any]:
         """Settings that both SDKs take. A redirect is not followed: it could carry the key to another host."""

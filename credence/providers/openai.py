@@ -33,7 +33,10 @@ class Openai(Remote):
         return given | {"name": host_of(given["base_url"])}
 
     def _connect(self, key: str | None) -> openai.AsyncOpenAI:
-        return openai.AsyncOpenAI(api_key=key or NO_KEY, **self._http())
+        client = openai.AsyncOpenAI(api_key=key or NO_KEY, **self._http())
+        if self._elsewhere():
+            client.organization = client.project = None  # the environment's, and nobody else's business
+        return client
 
     async def _call(self, client: openai.AsyncOpenAI, request: Request) -> Answer:
         raw = await client.chat.completions.with_raw_response.create(**self._parameters(request))
@@ -74,9 +77,10 @@ class Openai(Remote):
         read, written = tokens(counted, "prompt_tokens"), tokens(counted, "completion_tokens")
         if read is None or written is None:
             return None
+        total, hit = tokens(counted, "total_tokens") or 0, tokens(counted, "prompt_cache_hit_tokens")  # DeepSeek's name
         return Usage(
             input=read,
-            output=written,
-            cached=tokens(counted, "prompt_tokens_details", "cached_tokens") or 0,
+            output=max(written, total - read),  # Grok and Gemini count their reasoning in the total alone
+            cached=tokens(counted, "prompt_tokens_details", "cached_tokens") or hit or 0,
             reasoning=tokens(counted, "completion_tokens_details", "reasoning_tokens") or 0,
         )

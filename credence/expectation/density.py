@@ -1,0 +1,90 @@
+"""How dense the rows of training lie around a feature vector: one Gaussian per class in few principal dimensions."""
+
+import math
+
+import torch
+from sklearn.covariance import ledoit_wolf
+from torch import Tensor, nn
+
+FLOOR = 1e-8
+
+
+class FeatureDensity(nn.Module):
+    """log p(z) of features z [B, d]: two Gaussians with one Ledoit-Wolf covariance on the first r principal axes.
+
+    What lies outside these axes is an isotropic Gaussian (Moghaddam & Pentland 1997), or rows far away in a direction
+    that training never took would look near. Zero, an improper density, before `fit`; O(n r^2 + d^3) once to fit.
+    """
+
+    centre: Tensor
+    axes: Tensor
+    whitening: Tensor
+    means: Tensor
+    log_share: Tensor
+    spread: Tensor
+    constant: Tensor
+
+    def __init__(self, width: int, rank: int = 32) -> None:
+        super().__init__()
+        r = min(rank, width)
+        shapes = {"centre": (width,), "axes": (width, r), "whitening": (r, r), "means": (2, r), "log_share": (2,)}
+        for name, shape in shapes.items():
+            self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("spread", torch.ones((), dtype=torch.float64))
+        self.register_buffer("constant", torch.full((), math.log(0.5), dtype=torch.float64))
+
+    def forward(self, z: Tensor) -> Tensor:
+        """The log density in nats, float64 [B]."""
+        inside, outside = self._parts(z)
+        distance = (inside[:, None] - self.means).square().sum(2)
+        return torch.logsumexp(self.log_share - distance / 2, 1) - outside / (2 * self.spread) + self.constant
+
+    @torch.no_grad()
+    def fit(self, z: Tensor, y: Tensor) -> None:
+        """Learn from the features z [n, d] and labels y [n] in {0, 1} of the rows of training."""
+        z, r = z.double(), self.axes.shape[1]
+        self.centre.copy_(z.mean(0))
+        self.axes.copy_(torch.linalg.eigh((z - self.centre).T @ (z - self.centre)).eigenvectors[:, -r:])
+        members = torch.stack([y == 0, y == 1]).double()
+        projected = (z - self.centre) @ self.axes
+        means = members @ projected / members.sum(1, keepdim=True).clamp(min=1)
+        self._whiten(projected - means[y.long()])
+        self.means.copy_(means @ self.whitening)
+        self.log_share.copy_(members.mean(1).log())
+        self._spread_over(z)
+
+    def _whiten(self, deviations: Tensor) -> None:
+        covariance = torch.as_tensor(ledoit_wolf(deviations.cpu().numpy(), assume_centered=True)[0])
+        covariance.diagonal().add_(FLOOR * (1 + covariance.diagonal().mean()))
+        root = torch.linalg.cholesky(covariance)
+        self.whitening.copy_(torch.linalg.inv(root).T)
+        self.constant.copy_(-root.diagonal().log().sum() - len(root) / 2 * math.log(2 * math.pi))
+
+    def _spread_over(self, z: Tensor) -> None:
+        rest = self.centre.numel() - self.axes.shape[1]
+        if rest:
+            variance = self._parts(z)[1].mean() / rest
+            self.spread.copy_(variance + FLOOR * (1 + variance))
+            self.constant.sub_(rest / 2 * torch.log(2 * math.pi * self.spread))
+
+    def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Whitened coordinates [B, r] on the axes, and the squared distance [B] from their span."""
+        z = z.double() - self.centre
+        along = z @ self.axes
+        return along @ self.whitening, (z - along @ self.axes.T).square().sum(1)
+
+
+def neighbourhoods(z: Tensor, size: int = 16) -> Tensor:
+    """Cells int64 [n] of at most `size` rows of z [n, d] that lie together: halved at the median of the widest axis."""
+    cells = torch.zeros(len(z), dtype=torch.int64)
+    for number, rows in enumerate(_halved(z, torch.arange(len(z)), size)):
+        cells[rows] = number
+    return cells
+
+
+def _halved(z: Tensor, rows: Tensor, size: int) -> list[Tensor]:
+    if len(rows) <= max(size, 1):
+        return [rows]
+    widest = z[rows].var(0).argmax()
+    rows, half = rows[z[rows, widest].argsort(stable=True)], len(rows) // 2
+    return [*_halved(z, rows[:half], size), *_halved(z, rows[half:], size)]

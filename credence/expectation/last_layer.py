@@ -1,0 +1,52 @@
+"""A Bayesian last layer: a Gaussian over the weights of one logit, in one pass, with its divergence in closed form."""
+
+import torch
+from torch import Tensor, nn
+
+FIRST_SD = 0.1
+
+
+class VariationalLastLayer(nn.Module):
+    """q(w) = N(mu, S) against the prior N(0, I / tau), and a point bias, as in VBLL (arXiv 2404.11599).
+
+    S is diagonal (width more parameters than a linear layer) or, if `dense`, a full Cholesky factor.
+    """
+
+    precision: Tensor
+
+    def __init__(self, width: int, dense: bool = False, precision: float = 1.0) -> None:
+        super().__init__()
+        self.mean = nn.Parameter(torch.randn(width) * width**-0.5)
+        self.log_sd = nn.Parameter(torch.full((width,), FIRST_SD).log())
+        self.lower = nn.Parameter(torch.zeros(width, width)) if dense else None
+        self.bias = nn.Parameter(torch.zeros(()))
+        self.register_buffer("precision", torch.tensor(precision, dtype=torch.float64))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean mu.z + b and variance z.S.z of the logit, [B] each, for features z [B, d]."""
+        return z @ self.mean + self.bias, (z @ self._root().to(z.dtype)).square().sum(1)
+
+    def kl(self) -> Tensor:
+        """KL(q || prior) in nats, float64: (tau (tr S + mu.mu) - d - log det S - d log tau) / 2."""
+        tau, d = self.precision.double(), self.mean.numel()
+        return (tau * self._second_moment() - d - d * tau.log()) / 2 - self.log_sd.double().sum()
+
+    @torch.no_grad()
+    def fit_prior(self) -> None:
+        """Set tau where the marginal likelihood's bound is highest: d / (tr S + mu.mu)."""
+        self.precision.copy_(self.mean.numel() / self._second_moment())
+
+    def draw(self, z: Tensor, draws: int, generator: torch.Generator) -> Tensor:
+        """Logits [draws, B] under `draws` weight vectors from q, each the same for all rows z [B, d]."""
+        noise = torch.randn(draws, self.mean.numel(), generator=generator, dtype=z.dtype)
+        weights = self.mean + noise @ self._root().to(z.dtype).T
+        return weights @ z.T + self.bias
+
+    def _second_moment(self) -> Tensor:
+        """E[w.w] = tr S + mu.mu."""
+        return self.mean.double().square().sum() + self._root().double().square().sum()
+
+    def _root(self) -> Tensor:
+        """The lower triangular R with S = R R'."""
+        diagonal = torch.diag(self.log_sd.exp())
+        return diagonal if self.lower is None else diagonal + self.lower.tril(-1)

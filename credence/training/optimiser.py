@@ -1,0 +1,76 @@
+"""One step of AdamW: the rate of the moment, gradients clipped, half precision scaled; and all of it as tensors."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from credence.training.learner import Learner
+from credence.training.sealed import Tensors, copied
+from credence.training.settings import Training
+
+
+def rate(settings: Training, done: float) -> float:
+    """The learning rate once this share of a run is done: up in a line, then down to nothing at its end."""
+    if done < settings.warmup:
+        return settings.learning_rate * done / settings.warmup
+    left = (1 - done) / (1 - settings.warmup)
+    shape = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "none": 1.0}
+    return settings.learning_rate * shape[settings.decay]
+
+
+class Optimiser:
+    """AdamW over the parameters that learn; a module says which of them decay."""
+
+    def __init__(self, module: Learner, settings: Training, device: torch.device, precision: str) -> None:
+        learns = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+        decays = [p for name, p in learns if module.decays(name, p)]
+        spared = [p for name, p in learns if not module.decays(name, p)]
+        self.parameters, self._settings = decays + spared, settings
+        groups: list[dict[str, Any]] = [{"params": decays}, {"params": spared, "weight_decay": 0.0}]
+        self._adam = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """A loss to go back from, large enough that its gradients are not lost in half precision."""
+        return self._scaler.scale(loss)
+
+    def clear(self) -> None:
+        """Forget all gradients."""
+        self._adam.zero_grad(set_to_none=True)
+
+    def step(self, done: float) -> float:
+        """Learn from the gradients there are, at this share of the run; their norm before clipping.
+
+        Nothing is learned where that is not finite: it is returned, or 0 while half precision looks for its scale.
+        """
+        for group in self._adam.param_groups:
+            group["lr"] = rate(self._settings, done)
+        self._scaler.unscale_(self._adam)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self._settings.clip or math.inf))
+        if not math.isfinite(norm) and (not self._scaler.is_enabled() or self._scaler.get_scale() < 1):
+            return norm
+        self._scaler.step(self._adam)
+        self._scaler.update()
+        return norm if math.isfinite(norm) else 0.0
+
+    def tensors(self) -> Tensors:
+        """The moments, by number of the parameter and name."""
+        state = self._adam.state_dict()["state"]
+        return copied({f"{number}.{name}": value for number, entry in state.items() for name, value in entry.items()})
+
+    def facts(self) -> dict[str, Any]:
+        """What JSON can hold: the scale of half precision."""
+        return dict(self._scaler.state_dict())
+
+    def restore(self, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
+        """Go on from what `tensors` and `facts` gave."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            number, key = name.split(".")
+            state.setdefault(int(number), {})[key] = value
+        self._adam.load_state_dict({**self._adam.state_dict(), "state": state})
+        if facts:
+            self._scaler.load_state_dict(facts)

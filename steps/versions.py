@@ -4,8 +4,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from zenml import ArtifactVersionResponse, ModelVersionResponse
+from zenml.artifact_stores import BaseArtifactStore
 from zenml.client import Client
-from zenml.enums import ModelStages
+from zenml.enums import ModelStages, StackComponentType
+from zenml.stack import StackComponent
 from zenml.utils import io_utils
 from zenml.utils.pagination_utils import depaginate
 
@@ -56,10 +58,19 @@ def folder_of(version: ModelVersionResponse, place: Path) -> Path:
     BadInput where the artifact store has lost it.
     """
     artifact, folder = artifact_of(version), place / "predictor"
-    if not Client().active_stack.artifact_store.exists(artifact.uri):
+    if not store_of(artifact).exists(artifact.uri):
         raise BadInput(_lost(version, artifact.uri))
     io_utils.copy_dir(artifact.uri, str(folder))
     return folder
+
+
+def store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
+    """The artifact store that holds it, which need not be that of the active stack: a champion serves all stacks."""
+    active = Client().active_stack.artifact_store
+    if artifact.artifact_store_id in (None, active.id):
+        return active
+    kind = StackComponentType.ARTIFACT_STORE
+    return StackComponent.from_model(Client().get_stack_component(kind, artifact.artifact_store_id))
 
 
 def predictor_of(version: ModelVersionResponse) -> Predictor:

@@ -1,5 +1,6 @@
 """Figures of a job that ends before anybody scrapes it: a file that Prometheus' node exporter reads."""
 
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,22 +10,32 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 
 SECONDS = 15.0
 
+_log = logging.getLogger(__name__)
+
 
 @contextmanager
 def written_out(registry: CollectorRegistry, file: Path) -> Iterator[None]:
     """Write the registry to the file every quarter of a minute, and once more at the end, whatever the end is."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     over = threading.Event()
 
-    def write() -> None:
+    def keep_writing() -> None:
         while not over.wait(SECONDS):
-            write_to_textfile(str(file), registry)
+            _write(registry, file)
 
-    thread = threading.Thread(target=write, name="metrics", daemon=True)
+    thread = threading.Thread(target=keep_writing, name="metrics", daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
         thread.join()
+        _write(registry, file)
+
+
+def _write(registry: CollectorRegistry, file: Path) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         write_to_textfile(str(file), registry)
+    except OSError as error:
+        # The job is worth more than its figures, and what ails the disk is told where the job itself writes.
+        _log.warning("%s: metrics are not written (%s)", file, error.strerror)

@@ -66,11 +66,10 @@ def folder_of(version: ModelVersionResponse, place: Path) -> Path:
 
 def store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
     """The artifact store that holds it, which need not be that of the active stack: a champion serves all stacks."""
-    active = Client().active_stack.artifact_store
-    if artifact.artifact_store_id in (None, active.id):
-        return active
-    kind = StackComponentType.ARTIFACT_STORE
-    return StackComponent.from_model(Client().get_stack_component(kind, artifact.artifact_store_id))
+    client, place = Client(), artifact.artifact_store_id
+    if place in (None, client.active_stack.artifact_store.id):
+        return client.active_stack.artifact_store
+    return StackComponent.from_model(client.get_stack_component(StackComponentType.ARTIFACT_STORE, place))
 
 
 def predictor_of(version: ModelVersionResponse) -> Predictor:

@@ -11,7 +11,7 @@ from credence.llm.dispatch import Dispatcher
 from credence.llm.item import RESAMPLE
 from credence.llm.messages import Reply, Request
 from credence.llm.outcome import Tally
-from credence.llm.retry import CONTENT_RETRIES, Unusable
+from credence.llm.retry import CONTENT_RETRIES, REFUSAL_RETRIES, Unusable
 
 Read = Callable[[str], Any]
 
@@ -47,33 +47,43 @@ class Answered:
 class Asker:
     """Asks for a run. What earlier runs of the same task were answered counts as answered."""
 
-    def __init__(self, ledger: Ledger, dispatcher: Dispatcher, earlier: Sequence[Reader] = ()) -> None:
-        self._ledger, self._dispatcher, self._earlier = ledger, dispatcher, earlier
+    def __init__(
+        self, ledger: Ledger, dispatcher: Dispatcher, earlier: Sequence[Reader] = (), *, sample: int = 0
+    ) -> None:
+        """`sample`: the same question under another number is another question, with another answer."""
+        self._ledger, self._dispatcher, self._earlier, self._sample = ledger, dispatcher, earlier, sample
 
     async def ask(self, variants: Sequence[Request], read: Read, pack: Pack) -> Answered:
         """The answer to the variant that was answered before, or else to the first.
 
         Raises PutOff, Unanswered or Stopped.
         """
-        request = next((r for r in variants if self._recalled(r)), variants[0])
-        counted, unusable = pack.tallies.get(request.id, Tally()), 0
-        first, slot = request.id, pack.slots[0].slot_id
-        while reply := self._recalled(request):
-            await asyncio.sleep(0)
-            try:
-                return Answered(read(reply.text or ""), request)
-            except Unusable as error:
-                unusable += 1
-                counted = replace(counted, content=max(counted.content, unusable))
-                if unusable > CONTENT_RETRIES:
-                    raise Unanswered(str(error), request) from None
-                request = request.model_copy(update={"sample": request.sample + RESAMPLE})
-        outcome = await self._dispatcher.ask(request, slot=slot, read=read, tally=counted)
+        variants = [r.model_copy(update={"sample": self._sample}) for r in variants]
+        bad: list[Unanswered] = []
+        for variant in variants:
+            for request, reply in self._kept(variant):
+                await asyncio.sleep(0)
+                try:
+                    value = read(reply.text or "")
+                except Unusable as error:
+                    bad += [Unanswered(str(error), request)] if variant is variants[0] else []
+                    continue
+                if not self._ledger.cached(request.id):
+                    kept = Attempt(request=request, reply=reply, verdict="accept", reason="kept")
+                    self._ledger.record(attempts=[kept])
+                return Answered(value, request)
+        if len(bad) > CONTENT_RETRIES:
+            raise bad[-1]
+        counted = pack.tallies.get(variants[0].id, Tally())
+        return await self._asked(variants[0], read, pack, replace(counted, content=max(counted.content, len(bad))))
+
+    async def _asked(self, request: Request, read: Read, pack: Pack, counted: Tally) -> Answered:
+        outcome = await self._dispatcher.ask(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":
                 return Answered(outcome.value, outcome.request or request)
             case "later":
-                pack.tallies[first] = outcome.tally
+                pack.tallies[request.id] = outcome.tally
                 raise PutOff(outcome.after)
             case "quarantine":
                 raise Unanswered(outcome.reason, outcome.attempts[-1].request if outcome.attempts else request)
@@ -82,12 +92,16 @@ class Asker:
             case "stopped":
                 raise Stopped(outcome.reason)
 
-    def _recalled(self, request: Request) -> Reply | None:
-        """The reply that was paid for before, here or for an earlier data set, which this ledger then holds as well."""
-        if reply := self._ledger.cached(request.id):
-            return reply
-        for reader in self._earlier:
-            if reply := reader.cached(request.id):
-                self._ledger.record(attempts=[Attempt(request=request, reply=reply, verdict="accept", reason="kept")])
-                return reply
-        return None
+    def _kept(self, request: Request) -> list[tuple[Request, Reply]]:
+        """The whole replies to it that were paid for before, here or for an earlier data set, bad texts among them.
+
+        After a bad one another sample was asked for, with twice the room where that was lacking.
+        """
+        readers = (self._ledger, *self._earlier)
+        if not any(reader.exchanges(request.id) for reader in readers):
+            return []
+        samples = [request.sample + i * RESAMPLE for i in range(CONTENT_RETRIES + REFUSAL_RETRIES + 1)]
+        rooms = (request.max_tokens, 2 * request.max_tokens)
+        asked = [request.model_copy(update={"sample": s, "max_tokens": m}) for s in samples for m in rooms]
+        found = ((r, next(filter(None, (reader.cached(r.id) for reader in readers)), None)) for r in asked)
+        return [(r, reply) for r, reply in found if reply]

@@ -10,7 +10,7 @@ from credence.generation.asking import Answered, PutOff, Read, Stopped
 from credence.generation.packs import Pack
 from credence.generation.refusals import refusal
 from credence.generation.replies import entries
-from credence.generation.section import Generation
+from credence.generation.section import UNCLEAR, Generation
 from credence.generation.writer import LONGEST_REPLY, Ask, Named, Written, filled
 from credence.kinds import Strict
 from credence.ledger import Quarantined, Result, Slot
@@ -86,13 +86,13 @@ class Examples:
     def _shown(self, pack: Pack) -> list[str]:
         """Other texts in every call, of the pack's label where the file says labels."""
         fit = [seed.text for seed in self._seeds if seed.label in (None, pack.label)]
-        start = (pack.slots[0].ordinal + pack.slots[0].attempt) * SHOWN
+        start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN
         return [fit[(start + i) % len(fit)] for i in range(min(SHOWN, len(fit)))]
 
     def _wrong(self, slot: Slot, text: _Text | None) -> str:
         if text is None:
             return "missing"
-        if not text.text.strip():
+        if not any(sign.isprintable() and not sign.isspace() for sign in text.text):
             return "blank"
         if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text.text):
             return "grammar"  # no file can hold these
@@ -108,7 +108,7 @@ class Examples:
 
 
 def _differs(label: str, opinion: str | None) -> str:
-    if opinion is None or opinion == "unclear":
+    if opinion is None or opinion == UNCLEAR:
         return "unclear"
     return "" if opinion == label else "disagreement"
 
@@ -139,8 +139,11 @@ def _texts(text: str) -> list[_Text | None]:
 
 
 def _labels(text: str) -> dict[int, str]:
-    found = [_valid(_Opinion, entry) for entry in entries(text, "labels")]
-    return {opinion.number: opinion.label for opinion in found if opinion is not None}
+    found: dict[int, str] = {}
+    for opinion in filter(None, (_valid(_Opinion, entry) for entry in entries(text, "labels"))):
+        same = found.get(opinion.number, opinion.label) == opinion.label
+        found[opinion.number] = opinion.label if same else UNCLEAR
+    return found
 
 
 def _valid(kind: type[Any], entry: Any) -> Any:

@@ -1,11 +1,13 @@
 """From a section to a ledger that holds its rows: opened, filled until nothing is due, and closed whatever happens."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -27,6 +29,8 @@ from credence.llm.metrics import Meters
 from credence.llm.prices import Price, price
 from credence.metering import written_out
 from credence.providers import Provider
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,9 +75,10 @@ def ready(section: Generation) -> tuple[Writer, list[Provider]]:
     for provider in providers:
         provider.key()
     named = [(p.name, p.model) for p in providers]
-    first = packed(slots("", section.wanted())[: writer.size], writer.size, {})[0]
+    rows, category, label = max((n, c, label) for c, cells in section.wanted().items() for label, n in cells.items())
+    [largest] = packed(slots("", {category: {label: min(rows, writer.size)}}), writer.size, {})
     for i in range(len(named)):
-        for request in writer.foreseen(first, named[i:] + named[:i]):
+        for request in writer.foreseen(largest, named[i:] + named[:i]):
             budget.check(prices[request.provider].most(request), request.model)
     return writer, providers
 
@@ -102,7 +107,7 @@ def generate(task: str, section: Generation, watch: Watch = lambda run: None, *,
     with ExitStack() as stack:
         stack.enter_context(written_out(registry, generation_folder(task) / "metrics.prom"))
         ledger = stack.enter_context(Ledger(folder, spec, on_commit=meters.committed))
-        earlier = [stack.enter_context(reader) for reader in _earlier(folder)]
+        earlier = [] if fresh else [stack.enter_context(reader) for reader in _earlier(folder, spec)]
         ledger.todo(slots(ledger.spec_id, section.wanted()))
         ledger.reopen()
         try:
@@ -132,15 +137,14 @@ async def _fill(
     meters: Meters,
     watch: Watch,
 ) -> None:
-    prices = prices_of(section, providers)
     budget = Budget(section.budget_usd, spent=ledger.spent().total, journal=ledger)
     dispatcher = Dispatcher(
-        providers, budget, failover=writer.failover, prices={p.model: prices[p.name] for p in providers}, meters=meters,
+        providers, budget, failover=writer.failover, prices=prices_of(section, providers), meters=meters,
         on_attempt=lambda attempt: ledger.note(Attempt.of(attempt)),
     )  # fmt: skip
     packs = packed(ledger.due(), writer.size, refused_items(ledger))
     run = Run(
-        ledger, dispatcher, Asker(ledger, dispatcher, earlier), writer,
+        ledger, dispatcher, Asker(ledger, dispatcher, earlier, sample=section.seed), writer,
         patience=60 * section.patience_minutes, meters=meters, watch=watch,
     )  # fmt: skip
     try:
@@ -149,7 +153,28 @@ async def _fill(
         await asyncio.gather(*(provider.close() for provider in providers))
 
 
-def _earlier(folder: Path) -> list[Reader]:
+def _earlier(folder: Path, spec: dict[str, Any]) -> list[Reader]:
     """The ledgers of the task's other data sets: what they paid for is not paid for again."""
-    others = sorted(f.parent for f in folder.parent.glob(f"*/{ledger_database.NAME}") if f.parent != folder)
-    return [Reader(other) for other in others]
+    readers = []
+    for other in sorted(f.parent for f in folder.parent.glob(f"*/{ledger_database.NAME}") if f.parent != folder):
+        try:
+            reader = Reader(other)
+        except BadInput as error:
+            # Killed before its first table was there, damaged, or of another version: this data set can do without.
+            _log.warning("not looked through for answers: %s", error)
+            continue
+        if _of_the_same(reader, spec["providers"]):
+            readers.append(reader)
+        else:
+            reader.close()
+    return readers
+
+
+def _of_the_same(reader: Reader, providers: Sequence[dict[str, Any]]) -> bool:
+    """Whether what is called the same there is the same: at another address, or with another seed, it is not."""
+    ours = {(p.get("kind"), p.get("name"), p.get("model")): p for p in providers}
+    try:
+        theirs = reader.spec()["providers"]
+    except BadInput:
+        return False
+    return all(ours.get((p.get("kind"), p.get("name"), p.get("model")), p) == p for p in theirs)

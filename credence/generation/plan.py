@@ -10,10 +10,10 @@ import pandas as pd
 from credence.durations import spoken
 from credence.errors import BadInput
 from credence.generation.generate import folder_of, prices_of, providers_of, writer_of
-from credence.generation.packs import packed
+from credence.generation.packs import Refused, packed, refused_items
 from credence.generation.section import Generation, Quotas
 from credence.ledger import Reader, Slot, slots
-from credence.llm.canonical import digest
+from credence.ledger.database import NAME, NOT_BEGUN
 from credence.llm.messages import Request
 from credence.llm.prices import DOLLAR, Price, dollars, input_tokens, read_on
 from credence.providers import Provider
@@ -33,31 +33,43 @@ class Share:
     seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class _There:
+    """What a ledger holds already: the slots that lack their row, the items refused for them, and the money spent."""
+
+    due: list[Slot]
+    refused: Refused
+    spent: int
+
+
 def plan(task: str, section: Generation) -> str:
     """The slots, what is there already, and what the rest takes of every provider: calls, tokens, money, time."""
-    providers, writer = providers_of(section), writer_of(section)
-    due, folder = _due(task, section)
-    packs = packed(due, writer.size, {})
+    providers, writer, folder = providers_of(section), writer_of(section), folder_of(task, section)
+    there, prices = _there(folder, slots(folder.name, section.wanted())), prices_of(section, providers)
     named = [(p.name, p.model) for p in providers]
-    shares = {p.name: Share() for p in providers}
-    prices = prices_of(section, providers)
-    for i, pack in enumerate(packs):
+    shares, most = {p.name: Share() for p in providers}, 0
+    for i, pack in enumerate(packed(there.due, writer.size, there.refused)):
         start = i % len(named)
         for request in writer.foreseen(pack, named[start:] + named[:start]):
             _add(shares[request.provider], request, prices[request.provider])
+            most += max(price.most(request) for price in prices.values())
     for provider in providers:
         shares[provider.name].seconds = _seconds(shares[provider.name], provider)
-    return "\n".join([*_slots(section.wanted(), due), *_calls(shares, section), *_keys(providers), f"ledger: {folder}"])
+    said = [*_slots(section.wanted(), there.due), _table(shares), _money(most, there.spent, section.budget_usd)]
+    return "\n".join([*said, *_keys(providers), f"ledger: {folder}"])
 
 
-def _due(task: str, section: Generation) -> tuple[list[Slot], Path]:
-    folder = folder_of(task, section)
-    wanted = slots(digest(section.spec(writer_of(section).templates)), section.wanted())
+def _there(folder: Path, wanted: list[Slot]) -> _There:
     try:
         with Reader(folder) as reader:
-            return reader.due(), folder
-    except BadInput:
-        return wanted, folder
+            rows = set(reader.results()["slot_id"].to_pylist())
+            due = {slot.slot_id: slot for slot in reader.due()}
+            left = [due.get(s.slot_id, s.model_copy(update={"attempt": 1})) for s in wanted if s.slot_id not in rows]
+            return _There(left if rows or due else wanted, refused_items(reader), reader.spent().total)
+    except BadInput as error:
+        if (folder / NAME).exists() and NOT_BEGUN not in str(error):
+            raise
+        return _There(wanted, {}, 0)
 
 
 def _add(share: Share, request: Request, price: Price) -> None:
@@ -88,22 +100,21 @@ def _slots(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
     return lines
 
 
-def _calls(shares: dict[str, Share], section: Generation) -> list[str]:
-    table = pd.DataFrame(
-        [
-            [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _spoken(s.seconds)]
-            for name, s in shares.items()
-        ],
-        columns=["provider", "calls", "tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"],
-    )
-    total = sum(s.cost for s in shares.values())
-    limit = section.budget_usd
-    short = limit is not None and total > limit * DOLLAR
-    said = "no limit" if limit is None else f"${limit:,.2f}{', which may not pay for all of it' if short else ''}"
-    return [
-        aligned(table),
-        f"at most {dollars(total)} without second attempts, by prices of {read_on()}; budget: {said}",
+def _table(shares: dict[str, Share]) -> str:
+    rows = [
+        [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _spoken(s.seconds)]
+        for name, s in shares.items()
     ]
+    about = ["tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"]
+    calls = "calls, taking turns" if len(shares) > 1 else "calls"
+    return aligned(pd.DataFrame(rows, columns=["provider", calls, *about]))
+
+
+def _money(most: int, spent: int, limit: float | None) -> str:
+    said = "no limit" if limit is None else f"${limit:,.2f}"
+    said += f", {dollars(spent)} of it spent" if spent else ""
+    said += ", which may not pay for all of it" if limit is not None and spent + most > limit * DOLLAR else ""
+    return f"at most {dollars(most)} whoever answers, without second attempts, by prices of {read_on()}; budget: {said}"
 
 
 def _spoken(seconds: float) -> str:

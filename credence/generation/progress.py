@@ -1,5 +1,6 @@
 """What a run is at, for the person who waits: a line that stays on a terminal, a line now and then elsewhere."""
 
+import os
 import sys
 import time
 from collections import deque
@@ -7,6 +8,7 @@ from typing import TextIO
 
 from credence.durations import spoken
 from credence.generation.run import Run
+from credence.llm.budget import Budget
 from credence.llm.dispatch import Standing
 from credence.llm.prices import dollars
 
@@ -21,7 +23,7 @@ class Progress:
         self._stays = self._stream.isatty()
         self._seen: deque[tuple[float, int]] = deque()
         self._said = float("-inf")
-        self._width = 0
+        self._rows = 1
 
     def __call__(self, run: Run) -> None:
         now, there = time.monotonic(), run.there.total()
@@ -39,11 +41,13 @@ class Progress:
         return (after - before) / (last - first) if last > first else None
 
     def _show(self, text: str, over: bool) -> None:
-        if self._stays:
-            print(f"\r{text.ljust(self._width)}", end="\n" if over else "", file=self._stream, flush=True)
-            self._width = len(text)
-        else:
+        if not self._stays:
             print(f"  {text}", file=self._stream, flush=True)
+            return
+        up = f"\x1b[{self._rows - 1}A" if self._rows > 1 else ""
+        print(f"{up}\r\x1b[J{text}", end="\n" if over else "", file=self._stream, flush=True)
+        # On a narrow terminal a line takes several rows, and the next one begins where it began.
+        self._rows = 1 if over else -(-len(text) // os.get_terminal_size(self._stream.fileno()).columns)
 
 
 def line(run: Run, rate: float | None) -> str:
@@ -52,9 +56,15 @@ def line(run: Run, rate: float | None) -> str:
     left = run.wanted.total() - run.there.total()
     if expected := _expected(run, rate):
         parts += [f"{expected:,.1f} rows/s", f"{spoken(max(1, round(left / expected)))} left"] if left else []
-    spent, limit = run.dispatcher.budget.spent, run.dispatcher.budget.limit
-    parts.append(f"{dollars(spent)} of {dollars(limit)}" if limit else dollars(spent))
+    parts.append(_money(run.dispatcher.budget))
     return " · ".join([*parts, *filter(None, map(_said, run.dispatcher.standing()))])
+
+
+def _money(budget: Budget) -> str:
+    if budget.limit is None:
+        return dollars(budget.spent)
+    nearly = ", nearly spent" if budget.spent and budget.nearly_spent else ""
+    return f"{dollars(budget.spent)} of {dollars(budget.limit)}{nearly}"
 
 
 def _expected(run: Run, rate: float | None) -> float | None:

@@ -14,11 +14,13 @@ from credence.generation.writer import Named, Writer, Written
 from credence.ledger import Ledger, Quarantined, Result, Slot
 from credence.llm.dispatch import Dispatcher
 from credence.llm.metrics import Meters
+from credence.llm.retry import Verdict
 from credence.providers import Provider
 
 TICK = 1.0
-TRANSIENT_ATTEMPTS = 3
-FEWEST, WAITING_SECONDS = 4, 20
+TRANSIENT_ATTEMPTS = 2
+# A packed call may take a minute; with workers for less, a limit on calls would not be used up.
+FEWEST, LONGEST_CALL = 4, 60
 Watch = Callable[["Run"], None]
 
 
@@ -48,7 +50,7 @@ class Run:
             self.wanted[row["category"]] += row["quota"]
         self.calls, self.items, self.before = 0, 0, self.there.total()
         self._queue: asyncio.Queue[Pack] = asyncio.Queue()
-        self._open, self._done = 0, asyncio.Event()
+        self._open, self._done = set[Pack](), asyncio.Event()
 
     async def fill(self, packs: Sequence[Pack], providers: Sequence[Provider]) -> None:
         """Until every slot has its row or is given up. Raises Stopped where that cannot be."""
@@ -72,7 +74,7 @@ class Run:
         await self._done.wait()
 
     def _put(self, pack: Pack) -> None:
-        self._open += 1
+        self._open.add(pack)
         self._queue.put_nowait(pack)
 
     async def _work(self, turns: Sequence[Named]) -> None:
@@ -86,9 +88,6 @@ class Run:
             except Unanswered as error:
                 written = [_given_up(slot, error, alone=len(pack.slots) == 1) for slot in pack.slots]
             await self._settle(pack, written)
-            self._open -= 1
-            if not self._open:
-                self._done.set()
 
     async def _settle(self, pack: Pack, written: Written) -> None:
         """Record all of a call at once, and see who has to try again."""
@@ -105,6 +104,9 @@ class Run:
         items = {(r.slot_id, r.attempt): r.request_id for r in refused if r.reason in OF_ITEMS}
         for following in packed(settled.again, self._writer.size, items):
             self._put(following)
+        self._open.discard(pack)
+        if not self._open:
+            self._done.set()
 
     def _count(self, pack: Pack, kept: list[str], refused: list[Quarantined], given_up: list[str]) -> None:
         if self._meters is None:
@@ -119,16 +121,24 @@ class Run:
     async def _keep_watch(self) -> None:
         while not self._done.is_set():
             self._watch(self)
-            self._refuse_silence()
+            await self._end_silence()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._done.wait(), TICK)
 
-    def _refuse_silence(self) -> None:
-        rests = min(endpoint.rests for endpoint in self.dispatcher.standing())
+    async def _end_silence(self) -> None:
+        """Where nobody answers any more: give up what is left if it alone is to blame, and otherwise stop."""
+        rests = min((e.rests for e in self.dispatcher.standing() if e.stopped is None), default=0.0)
         self._longest_rest = max(self._longest_rest, rests)
-        if self.dispatcher.silence() > self._patience + self._longest_rest:
+        if self.dispatcher.silence() <= self._patience + self._longest_rest:
+            return
+        failed = _failed(self.ledger)
+        left = list(self._open)
+        if not self.there.total() or any(pack.slots[0].slot_id not in failed for pack in left):
             names = ", ".join(self.dispatcher.endpoints)
             raise Stopped(f"no answer has come from {names} for {self._patience / 60:g} minutes")
+        for pack in left:
+            why = failed[pack.slots[0].slot_id]
+            await self._settle(pack, [_refused(slot, *why, final=True) for slot in pack.slots])
 
 
 def _crew(providers: Sequence[Provider]) -> list[list[Named]]:
@@ -141,15 +151,24 @@ def _workers(provider: Provider) -> int:
     limits = provider.limits
     if limits.rpm is None:
         return limits.in_flight
-    return min(limits.in_flight, max(FEWEST, math.ceil(limits.rpm / 60 * WAITING_SECONDS)))
+    return min(limits.in_flight, max(FEWEST, math.ceil(limits.rpm / 60 * LONGEST_CALL)))
+
+
+def _failed(ledger: Ledger) -> dict[str, tuple[str, str]]:
+    """Slot -> reason and request of the last call for it, where that failed on its way."""
+    calls = ledger.attempts().select(["slot", "verdict", "reason", "request_id"]).to_pylist()
+    last = {call["slot"]: call for call in calls if call["reason"] != "cancelled"}
+    return {slot: (c["reason"], c["request_id"]) for slot, c in last.items() if c["verdict"] == Verdict.RETRY}
 
 
 def _given_up(slot: Slot, error: Unanswered, *, alone: bool) -> Quarantined:
     """A slot whose call was not answered: tried alone next, and given up where that would not help."""
     final = alone and (not _transient(error.reason) or slot.attempt + 1 >= TRANSIENT_ATTEMPTS)
-    return Quarantined(
-        slot_id=slot.slot_id, attempt=slot.attempt, reason=error.reason, request_id=error.request.id, final=final
-    )
+    return _refused(slot, error.reason, error.request.id, final=final)
+
+
+def _refused(slot: Slot, reason: str, request_id: str, *, final: bool) -> Quarantined:
+    return Quarantined(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, request_id=request_id, final=final)
 
 
 def _transient(reason: str) -> bool:

@@ -12,6 +12,8 @@ from credence.errors import BadInput, did_you_mean
 from credence.generation.seeds import Seed, read_seeds
 from credence.kinds import Strict
 from credence.ledger.sql import SqlSink
+from credence.llm.canonical import canonical
+from credence.llm.item import RESAMPLE
 from credence.providers import ProviderSpec
 
 Quotas = dict[str, dict[str, int]]
@@ -37,7 +39,7 @@ class Generation(Strict):
     labels: dict[str, str] = {}
     seeds: Path | None = None
     agreement: int = Field(2, ge=2, le=5)
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=RESAMPLE)
     items_per_call: int = Field(20, ge=1, le=100)
     budget_usd: float | None = Field(10, ge=0, allow_inf_nan=False)
     patience_minutes: float = Field(15, gt=0, allow_inf_nan=False)
@@ -84,6 +86,7 @@ class Generation(Strict):
             raise BadInput("topic: expected what the texts are about, in words, not blanks.")
         for label, meaning in self.labels.items():
             _refuse_label(label, meaning)
+        canonical({"labels": self.labels})  # refuses what no message can hold
         self.wanted()
         return self
 

@@ -32,12 +32,14 @@ class Offline(Provider):
     seed: int = 0
 
     async def complete(self, request: Request) -> Reply:
-        text = json.dumps({"items": [self._item(slot) for slot in _slots(request.user)]}, sort_keys=True)
+        text = json.dumps(
+            {"items": [self._item(slot, request.sample) for slot in _slots(request.user)]}, sort_keys=True
+        )
         usage = Usage(input=0, output=0)
         return Reply(kind="ok", text=text, raw=text.encode(), usage=usage, provider_id=f"offline-{request.id}")
 
-    def _item(self, slot: _Slot) -> dict[str, Any]:
-        return propose(self.seed, slot.category, slot.label, slot.ordinal, slot.attempt).model_dump()
+    def _item(self, slot: _Slot, sample: int) -> dict[str, Any]:
+        return propose(self.seed + sample, slot.category, slot.label, slot.ordinal, slot.attempt).model_dump()
 
 
 def _slots(message: str) -> list[_Slot]:

@@ -174,7 +174,7 @@ def test_a_champion_whose_columns_are_no_longer_there(project: Project) -> None:
 FOLDER = """
 import sys
 from zenml.client import Client
-print("ASKED", Client().get_model_version(sys.argv[1], "production").get_artifact("predictor").uri)
+print("ASKED", Client().get_model_version(sys.argv[1], "production").get_artifact("promoted").uri)
 """
 
 

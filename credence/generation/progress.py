@@ -30,10 +30,9 @@ class Progress:
         self._seen.append((now, there))
         while self._seen[0][0] < now - WINDOW_SECONDS:
             self._seen.popleft()
-        over = there == run.wanted.total()
-        if self._stays or over or now - self._said >= SELDOM_SECONDS:
+        if self._stays or run.over or now - self._said >= SELDOM_SECONDS:
             self._said = now
-            self._show(line(run, self._rate()), over)
+            self._show(line(run, self._rate()), run.over)
 
     def _rate(self) -> float | None:
         """Rows per second over the last half minute."""

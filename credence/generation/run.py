@@ -50,7 +50,7 @@ class Run:
             self.wanted[row["category"]] += row["quota"]
         self.calls, self.items, self.before = 0, 0, self.there.total()
         self._queue: asyncio.Queue[Pack] = asyncio.Queue()
-        self._open, self._done = set[Pack](), asyncio.Event()
+        self._open, self._done, self.over = set[Pack](), asyncio.Event(), False
 
     async def fill(self, packs: Sequence[Pack], providers: Sequence[Provider]) -> None:
         """Until every slot has its row or is given up. Raises Stopped where that cannot be."""
@@ -66,6 +66,7 @@ class Run:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            self.over = True
             self._watch(self)
         for task in ended:
             task.result()

@@ -140,7 +140,8 @@ class Dispatcher:
             return None
         delays = [e.delay() for e in left]
         if (soonest := min(delays)) <= 0:
-            return left[delays.index(soonest)]
+            able = [e for e, delay in zip(left, delays, strict=True) if delay <= 0]
+            return min(able, key=lambda e: e.wait(item.request))
         if soonest > LONGEST_SLEEP:
             item.end("later", "unavailable", after=soonest)
         else:

@@ -98,6 +98,10 @@ class Endpoint:
         """Seconds for which it asked to be left alone."""
         return max(0.0, self._rests_until - self._clock())
 
+    def wait(self, request: Request) -> float:
+        """Seconds until its limits let the call go, after those that wait for their turn."""
+        return self.limiter.delay(_tokens(request), self.concurrency.waiting + self.limiter.waiting)
+
     def rest(self, seconds: float) -> None:
         """Call nobody here for so many seconds: the endpoint asked for it."""
         self._rests_until = max(self._rests_until, self._clock() + seconds)
@@ -160,7 +164,7 @@ class Endpoint:
 
     async def _turn(self, request: Request, retry: bool) -> tuple[Ticket, Permit]:
         began = self._clock()
-        ticket = await self.limiter.reserve(input_tokens(request) + request.max_tokens)
+        ticket = await self.limiter.reserve(_tokens(request))
         if self._meters:
             self._meters.waited(self.name, self._clock() - began, self.limiter.utilisation())
         away = self.stopped or self.delay() > 0 or (retry and not self.retries.allows())
@@ -208,3 +212,8 @@ class Endpoint:
         if unsent(reply) or reply.kind == "http":
             return hold.settle(0)
         return hold.settle_in_full()
+
+
+def _tokens(request: Request) -> int:
+    """What a call may take of the tokens of a minute."""
+    return input_tokens(request) + request.max_tokens

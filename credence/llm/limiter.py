@@ -38,17 +38,22 @@ class Limiter:
         self._clock = clock
         self._log: deque[Ticket] = deque()
         self._held = 0.0
+        self.waiting = 0
         self._turn = asyncio.Lock()
         self._changed = Bell()
 
     async def reserve(self, tokens: int = 0) -> Ticket:
         """Wait for a place in the window and take it. The call must be sent now."""
-        async with self._turn:
-            while (delay := self.delay(tokens)) > 0:
-                await self._changed.wait(delay)
-            ticket = Ticket(self._clock(), tokens)
-            self._log.append(ticket)
-            return ticket
+        self.waiting += 1
+        try:
+            async with self._turn:
+                while (delay := self.delay(tokens)) > 0:
+                    await self._changed.wait(delay)
+                ticket = Ticket(self._clock(), tokens)
+                self._log.append(ticket)
+                return ticket
+        finally:
+            self.waiting -= 1
 
     def settle(self, ticket: Ticket, tokens: int) -> None:
         """Count the tokens that a call really took."""
@@ -74,12 +79,12 @@ class Limiter:
         """Send nothing for so many seconds."""
         self._held = max(self._held, self._clock() + seconds)
 
-    def delay(self, tokens: int = 0) -> float:
-        """Seconds until a call of so many tokens may be sent."""
+    def delay(self, tokens: int = 0, ahead: int = 0) -> float:
+        """Seconds until a call of so many tokens may be sent, when so many others go ahead of it."""
         now = self._clock()
         while self._log and self._log[0].sent + self._span <= now:
             self._log.popleft()
-        return max(self._held - now, self._requests_delay(now), self._tokens_delay(now, tokens), 0.0)
+        return max(self._held - now, self._requests_delay(now, ahead), self._tokens_delay(now, tokens), 0.0)
 
     def utilisation(self) -> float:
         """The share of the tighter limit that the last window used."""
@@ -88,10 +93,11 @@ class Limiter:
         shares += [sum(t.tokens for t in self._log) / self.tokens] if self.tokens else []
         return max(shares, default=0.0)
 
-    def _requests_delay(self, now: float) -> float:
-        if self.requests is None or len(self._log) < self.requests:
+    def _requests_delay(self, now: float, ahead: int) -> float:
+        if self.requests is None or len(self._log) + ahead < self.requests:
             return 0.0
-        return self._log[len(self._log) - self.requests].sent + self._span - now
+        first = len(self._log) + ahead - self.requests
+        return self._log[first].sent + self._span - now if first < len(self._log) else self._span
 
     def _tokens_delay(self, now: float, tokens: int) -> float:
         if self.tokens is None:

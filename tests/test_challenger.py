@@ -71,8 +71,15 @@ def ask(http: TestClient, versions: Versions, identity: str, row: int = 0, **hea
 
 
 def children() -> list[psutil.Process]:
-    living = [p for p in psutil.Process().children(recursive=True) if p.status() != psutil.STATUS_ZOMBIE]
-    return [p for p in living if "bentos.shadowed" in " ".join(p.cmdline())]
+    return [p for p in psutil.Process().children(recursive=True) if "bentos.shadowed" in command(p)]
+
+
+def command(process: psutil.Process) -> str:
+    """How it was started; nothing of one that has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return ""
 
 
 def test_a_shadow_answers_for_the_log_alone(http: TestClient, versions: Versions) -> None:

@@ -25,6 +25,8 @@ ARITHMETIC = prompt("arithmetic")
 ONE = {"kind": "openai", "name": "one", "model": "m", "key_env": None, "price": {"input": 3, "output": 6}}
 OTHER = {**ONE, "name": "other", "model": "n", "price": {"input": 1, "output": 50}}
 
+THINKS = {"thinking_tokens": 5000}
+
 
 @pytest.fixture(autouse=True)
 def _own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,3 +227,10 @@ def test_keys_that_are_missing_are_named_and_those_that_are_there_are_not_shown(
 def test_an_unknown_price_is_told_before_anything_else() -> None:
     with pytest.raises(BadInput, match="no price is known for the model 'm'"):
         plan("mine", section({k: v for k, v in ONE.items() if k != "price"}))
+
+
+def test_what_a_reasoning_model_thinks_is_foreseen() -> None:
+    wanted = {"pattern": {"no": 2, "yes": 2}}
+    plain, thinking = (table(plan("mine", section({**ONE, **more}, quotas=wanted)))["one"] for more in ({}, THINKS))
+    assert plain[0] == thinking[0] == "2" and plain[1] == thinking[1]
+    assert [int(cells[2].replace(",", "")) for cells in (plain, thinking)] == [480, 10480]

@@ -244,6 +244,13 @@ def test_what_is_sent_to_openai(fake: FakeLLM) -> None:
     }
 
 
+def test_a_reasoning_model_has_room_to_think(fake: FakeLLM) -> None:
+    thinks = provider(fake, "openai", thinking_tokens=2000)
+    ask(thinks)
+    assert fake.saw()["last"]["body"]["max_completion_tokens"] == 2090
+    assert thinks.roomy(request()).max_tokens == 2090
+
+
 @pytest.mark.parametrize("replies", ["json_object", "none"])
 def test_a_server_without_schemas_is_told_the_schema_in_words(fake: FakeLLM, replies: str) -> None:
     ask(provider(fake, "openai", replies=replies, tokens_key="max_tokens", seeded=True))

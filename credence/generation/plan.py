@@ -15,7 +15,7 @@ from credence.generation.section import Generation, Quotas
 from credence.ledger import Reader, Slot, slots
 from credence.ledger.database import NAME, NOT_BEGUN
 from credence.llm.messages import Request
-from credence.llm.prices import DOLLAR, Price, dollars, input_tokens, read_on
+from credence.llm.prices import DOLLAR, dollars, input_tokens, read_on
 from credence.providers import Provider
 from credence.summary import aligned
 
@@ -51,8 +51,10 @@ def plan(task: str, section: Generation) -> str:
     for i, pack in enumerate(packed(there.due, writer.size, there.refused)):
         start = i % len(named)
         for request in writer.foreseen(pack, named[start:] + named[:start]):
-            _add(shares[request.provider], request, prices[request.provider])
-            most += max(price.most(request) for price in prices.values())
+            costs = {p.name: prices[p.name].most(p.roomy(request)) for p in providers}
+            asked = next(p for p in providers if p.name == request.provider)
+            _add(shares[asked.name], asked.roomy(request), costs[asked.name])
+            most += max(costs.values())
     for provider in providers:
         shares[provider.name].seconds = _seconds(shares[provider.name], provider)
     said = [*_slots(section.wanted(), there.due), _table(shares), _money(most, there.spent, section.budget_usd)]
@@ -72,11 +74,11 @@ def _there(folder: Path, wanted: list[Slot]) -> _There:
         return _There(wanted, {}, 0)
 
 
-def _add(share: Share, request: Request, price: Price) -> None:
+def _add(share: Share, request: Request, cost: int) -> None:
     share.calls += 1
     share.input += input_tokens(request)
     share.output += request.max_tokens
-    share.cost += price.most(request)
+    share.cost += cost
 
 
 def _seconds(share: Share, provider: Provider) -> float:

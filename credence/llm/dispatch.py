@@ -78,7 +78,7 @@ class Dispatcher:
     def check(self, request: Request) -> None:
         """Raise BadInput where the provider is unknown or the whole budget would not pay for this one call."""
         for endpoint in self._order(request.provider):
-            self.budget.check(endpoint.price.most(request), endpoint.provider.model)
+            self.budget.check(endpoint.most(request), endpoint.provider.model)
 
     async def ask(
         self, request: Request, *, slot: str, read: Reader | None = None, tally: Tally | None = None

@@ -100,7 +100,7 @@ class Endpoint:
 
     def wait(self, request: Request) -> float:
         """Seconds until its limits let the call go, after those that wait for their turn."""
-        return self.limiter.delay(_tokens(request), self.concurrency.waiting + self.limiter.waiting)
+        return self.limiter.delay(self._tokens(request), self.concurrency.waiting + self.limiter.waiting)
 
     def rest(self, seconds: float) -> None:
         """Call nobody here for so many seconds: the endpoint asked for it."""
@@ -113,7 +113,14 @@ class Endpoint:
 
     def most(self, request: Request) -> int:
         """Nanodollars that a call may cost, made larger where an earlier call cost more than was thought possible."""
-        return math.ceil(self.price.most(request) * self._stretch)
+        return math.ceil(self._estimate(request) * self._stretch)
+
+    def _estimate(self, request: Request) -> int:
+        return self.price.most(self.provider.roomy(request))
+
+    def _tokens(self, request: Request) -> int:
+        roomy = self.provider.roomy(request)
+        return input_tokens(roomy) + roomy.max_tokens
 
     def show(self) -> None:
         """Let the meters say how it stands."""
@@ -164,7 +171,7 @@ class Endpoint:
 
     async def _turn(self, request: Request, retry: bool) -> tuple[Ticket, Permit]:
         began = self._clock()
-        ticket = await self.limiter.reserve(_tokens(request))
+        ticket = await self.limiter.reserve(self._tokens(request))
         if self._meters:
             self._meters.waited(self.name, self._clock() - began, self.limiter.utilisation())
         away = self.stopped or self.delay() > 0 or (retry and not self.retries.allows())
@@ -205,15 +212,10 @@ class Endpoint:
     def _settle(self, request: Request, hold: Hold, reply: Reply) -> int:
         if reply.usage:
             cost = self.price.cost(reply.usage)
-            if estimate := self.price.most(request):
+            if estimate := self._estimate(request):
                 self._stretch = max(self._stretch, Fraction(cost, estimate))
             return hold.settle(cost)
         # A refusal with a status is not billed; an answer that got lost or that nobody counted may be.
         if unsent(reply) or reply.kind == "http":
             return hold.settle(0)
         return hold.settle_in_full()
-
-
-def _tokens(request: Request) -> int:
-    """What a call may take of the tokens of a minute."""
-    return input_tokens(request) + request.max_tokens

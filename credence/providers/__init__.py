@@ -46,6 +46,10 @@ class Provider(Strict):
         """One attempt. Whatever the server does is a Reply; BadInput only where nothing could be asked."""
         raise NotImplementedError
 
+    def roomy(self, request: Request) -> Request:
+        """The request with all the tokens that its reply may cost here."""
+        return request
+
     async def close(self) -> None:
         """Give the connections back; the next request opens new ones."""
 

@@ -14,7 +14,7 @@ NO_KEY = "none"  # the SDK refuses to be without one; a server that asks for non
 
 
 class Openai(Remote):
-    """Chat completions. What a server understands beyond two messages is said by `replies`, `tokens_key`, `seeded`."""
+    """Chat completions. What a server understands beyond two messages is said by the fields."""
 
     sdk: ClassVar = openai
     name: str = Field("openai", min_length=1)
@@ -22,6 +22,7 @@ class Openai(Remote):
     key_env: str | None = "OPENAI_API_KEY"
     replies: Literal["json_schema", "json_object", "none"] = "json_schema"
     tokens_key: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    thinking_tokens: int = Field(0, ge=0)
     seeded: bool = False
 
     @model_validator(mode="before")
@@ -31,6 +32,10 @@ class Openai(Remote):
         if not isinstance(given, dict) or "name" in given or not isinstance(given.get("base_url"), str):
             return given
         return given | {"name": host_of(given["base_url"])}
+
+    def roomy(self, request: Request) -> Request:
+        """A reasoning model thinks before it answers, and what it thinks counts as a part of the reply."""
+        return request.model_copy(update={"max_tokens": request.max_tokens + self.thinking_tokens})
 
     def _connect(self, key: str | None) -> openai.AsyncOpenAI:
         client = openai.AsyncOpenAI(api_key=key or NO_KEY, **self._http())
@@ -45,8 +50,8 @@ class Openai(Remote):
     def _parameters(self, request: Request) -> dict[str, Any]:
         messages = [{"role": "system", "content": self._system(request)}, {"role": "user", "content": request.user}]
         seed = {"seed": int(request.id[:7], 16)} if self.seeded else {}
-        form = self._form(request.schema_)
-        return {"model": request.model, "messages": messages, self.tokens_key: request.max_tokens, **seed, **form}
+        form, most = self._form(request.schema_), self.roomy(request).max_tokens
+        return {"model": request.model, "messages": messages, self.tokens_key: most, **seed, **form}
 
     def _form(self, schema: dict[str, Any] | None) -> dict[str, Any]:
         if schema is None or self.replies == "none":

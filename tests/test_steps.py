@@ -55,7 +55,7 @@ print(json.dumps([rows, folder]))
 """
 TIMELESS = """
 def timeless(predictor):
-    predictor.model._fit_seconds = 0.0
+    predictor.model._fit_seconds = predictor.model._cpu_seconds = 0.0
     predictor.facts = predictor.facts.model_copy(update={"fit_seconds": 0.0})
     return predictor
 """

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 from credence.errors import BadInput
 from credence.kinds import find
+from credence.models._learned import Learned
 from credence.uncertainty import Array
 
 Labels = NDArray[np.int64]
@@ -33,13 +34,15 @@ class Model(BaseModel):
     seed: int = 0
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
+    _cpu_seconds: float = PrivateAttr(default=0.0)
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
         """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
         refuse_other_inputs(self, "text" in X)
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         self._fit(X, y)
         self._fitted, self._fit_seconds = True, time.perf_counter() - start
+        self._cpu_seconds = time.process_time() - processor
         return self
 
     @property
@@ -56,6 +59,18 @@ class Model(BaseModel):
         if not self._fitted:
             raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
         return self._draws(X)
+
+    def findings(self, X: pd.DataFrame) -> dict[str, Array]:
+        """What it says of each row besides its draws, by name, shape (rows,); nothing for most kinds.
+
+        alpha, beta: Beta pseudo-counts of a yes and a no behind the answer. ood_pvalue: share of held-out rows that lie
+        no denser. order_sd, order_jsd: how far the answer hangs on the order of the parts. k_used: passes.
+        """
+        return {}
+
+    def learned(self) -> Learned:
+        """How learning went; what a kind has no figure for is left out."""
+        return Learned(cpu_seconds=self._cpu_seconds)
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
         """Exact contributions of every input column to the log-odds (SHAP), or None where they are not cheap."""
@@ -86,11 +101,12 @@ class Model(BaseModel):
         spec = json.loads((folder / "model.json").read_text())
         model: Model = find("models", spec["kind"])(**spec["parameters"])
         model._load(folder)
-        model._fitted, model._fit_seconds = True, spec["fit_seconds"]
+        model._fitted, model._fit_seconds, model._cpu_seconds = True, spec["fit_seconds"], spec["cpu_seconds"]
         return model
 
     def _description(self) -> dict[str, Any]:
-        return {"kind": self.kind(), "fit_seconds": self._fit_seconds, "parameters": self.model_dump(mode="json")}
+        seconds = {"fit_seconds": self._fit_seconds, "cpu_seconds": self._cpu_seconds}
+        return {"kind": self.kind(), **seconds, "parameters": self.model_dump(mode="json")}
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         raise NotImplementedError

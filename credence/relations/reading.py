@@ -1,0 +1,83 @@
+"""The numbers of a text: where they stand and what they are worth."""
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+# digits that continue a word (B12) are matched with it, so that they can be left out
+RUN = re.compile(r"(?<![A-Za-z_])(?P<word>[A-Za-z_]++)?(?P<digits>\.?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]{1,3}\b)?)")
+ONE_NUMBER = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]+)?(?:[eE].+)?")
+DIGITS = re.compile("[0-9]+")
+MINUS, CLOSING = "-\N{MINUS SIGN}", ")]}%"
+LOOK_BACK = 8
+PLACEHOLDER = "#"
+
+
+class Found(NamedTuple):
+    """A number: text[start:end] is how it is written."""
+
+    start: int
+    end: int
+    value: float
+
+
+def numbers(text: str) -> list[float]:
+    """The values of `found`."""
+    return [number.value for number in found(text)]
+
+
+def found(text: str) -> list[Found]:
+    """Every number of a text in order: 7, 0.5, 1,820, 2e5, and 3/4 as its ratio where no blank stands beside the bar.
+
+    A minus is a sign where nothing stands before it that it could take from: 5 - 3 and 5-3 hold 5 and 3. Digits that
+    continue a word (B12) are no number, 1.2.3 is three. What is too large for a float is the largest float.
+    """
+    chains: list[list[Found]] = []
+    for number in _written(text):
+        if chains and text[chains[-1][-1].end : number.start] == "/":
+            chains[-1].append(number)
+        else:
+            chains.append([number])
+    return [number for chain in chains for number in _ratio(chain)]
+
+
+def masked(text: str) -> str:
+    """The text with # in the place of every number, and blanks around it."""
+    end, parts = 0, []
+    for number in found(text):
+        parts += [text[end : number.start], PLACEHOLDER]
+        end = number.end
+    return " ".join([*parts, text[end:]])
+
+
+def _written(text: str) -> Iterator[Found]:
+    for run in RUN.finditer(text):
+        if run["word"]:
+            continue
+        one = ONE_NUMBER.fullmatch(run["digits"])
+        spans = [run.span("digits")] if one else [m.span() for m in DIGITS.finditer(text, *run.span("digits"))]
+        for start, end in spans:
+            value = _bounded(float(text[start:end].replace(",", "")))
+            yield Found(start - 1, end, -value) if _signed(text, start) else Found(start, end, value)
+
+
+def _signed(text: str, start: int) -> bool:
+    """Whether a minus stands before the number that starts here, and no term, word or closing bracket before that."""
+    if not start or text[start - 1] not in MINUS:
+        return False
+    before = text[max(0, start - 1 - LOOK_BACK) : start - 1]
+    term = before.rstrip()[-1:]
+    return not (before[-1:].isalpha() or before[-1:] == "_" or term.isdigit() or (term and term in CLOSING))
+
+
+def _ratio(chain: list[Found]) -> list[Found]:
+    """Two numbers with a bar between as one; 1/2/2026 stays three numbers, and what is divided by 0 stays two."""
+    if len(chain) != 2 or not chain[1].value:
+        return chain
+    (start, _, above), (_, end, below) = chain
+    return [Found(start, end, _bounded(above / below))]
+
+
+def _bounded(value: float) -> float:
+    return max(-sys.float_info.max, min(value, sys.float_info.max))

@@ -1,0 +1,70 @@
+"""Facts about whole numbers, exact up to 2^53."""
+
+import math
+from math import isqrt
+
+EXACT = 2**53
+# no composite below 3.3e24 passes for all of them (Sorenson & Webster 2015)
+WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
+
+
+def whole(value: float) -> int | None:
+    """The number as an int, or None where it has a fraction or floats of its size skip whole numbers."""
+    return int(value) if abs(value) < EXACT and value == int(value) else None
+
+
+def prime(n: int) -> bool:
+    """Whether n has exactly two divisors (Miller 1976, Rabin 1980)."""
+    if n < 2 or any(n % p == 0 for p in WITNESSES):
+        return n in WITNESSES
+    odd, halvings = n - 1, 0
+    while odd % 2 == 0:
+        odd, halvings = odd // 2, halvings + 1
+    return not any(_proves_composite(a, n, odd, halvings) for a in WITNESSES)
+
+
+def _proves_composite(a: int, n: int, odd: int, halvings: int) -> bool:
+    power = pow(a, odd, n)
+    if power in (1, n - 1):
+        return False
+    for _ in range(halvings - 1):
+        power = power * power % n
+        if power == n - 1:
+            return False
+    return True
+
+
+def square(n: int) -> bool:
+    """Whether n is 0, 1, 4, 9, …"""
+    return n >= 0 and isqrt(n) ** 2 == n
+
+
+def cube(n: int) -> bool:
+    """Whether n is 0, ±1, ±8, ±27, …"""
+    root = round(math.cbrt(abs(n)))
+    return root**3 == abs(n)
+
+
+def triangular(n: int) -> bool:
+    """Whether n is 0, 1, 3, 6, 10, …"""
+    return square(8 * n + 1)
+
+
+def fibonacci(n: int) -> bool:
+    """Whether n is 0, 1, 2, 3, 5, 8, …"""
+    return n >= 0 and (square(5 * n * n + 4) or square(5 * n * n - 4))
+
+
+def power_of_two(n: int) -> bool:
+    """Whether n is 1, 2, 4, 8, …"""
+    return n > 0 and n & (n - 1) == 0
+
+
+def palindrome(n: int) -> bool:
+    """Whether its digits read the same from either end."""
+    return str(abs(n)) == str(abs(n))[::-1]
+
+
+def divides(a: int, b: int) -> bool:
+    """Whether b is a multiple of a; 0 divides nothing."""
+    return a != 0 and b % a == 0

@@ -24,6 +24,11 @@ def monitoring_folder(task: str) -> Path:
     return home() / task / "monitoring"
 
 
+def training_folder() -> Path:
+    """Checkpoints and curves of what learns in epochs, a folder for each run."""
+    return home() / "training"
+
+
 def generation_folder(task: str) -> Path:
     """The last report and metrics of what language models write for the task."""
     return home() / task / "generation"

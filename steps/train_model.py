@@ -1,5 +1,7 @@
 """Fit one candidate, after a search of its hyper-parameters where the task asks for one."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Annotated, Any
 
 import pandas as pd
@@ -7,8 +9,9 @@ from zenml import step
 
 import materializers.folder  # noqa: F401  registers how models are stored
 from credence.contest import tuned
+from credence.home import training_folder
 from credence.kinds import ModelSpec
-from credence.models import Model
+from credence.models import Model, Watch
 from credence.rows import inputs
 from steps import record
 
@@ -17,10 +20,26 @@ from steps import record
 def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candidate"]:
     """The fitted candidate; a search leaves its trials as nested MLflow runs."""
     X, y = inputs(train), train["label"].to_numpy()
-    model: Model = tuned(spec, X, y, on_trial=_trial(spec.kind)).build().fit(X, y)
+    model: Model = tuned(spec, X, y, on_trial=_trial(spec.kind)).build()
+    with _curves(model) as watch:
+        model.kept_in(training_folder(), watch).fit(X, y)
     record.facts({"kind": spec.kind, "fit_seconds": model.fit_seconds, "parameters": model.model_dump(mode="json")})
     record.say(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
     return model
+
+
+@contextmanager
+def _curves(model: Model) -> Iterator[Watch]:
+    """A nested MLflow run that begins with the first epoch, and so only for kinds that learn in epochs."""
+    with ExitStack() as runs:
+
+        def watch(epoch: int, figures: dict[str, float]) -> None:
+            if not begun:
+                begun.append(runs.enter_context(record.nested(f"{model.title()} learning")))
+            record.metrics(figures, step=epoch)
+
+        begun: list[bool] = []
+        yield watch
 
 
 def _trial(kind: str) -> Any:

@@ -165,7 +165,7 @@ def test_a_held_out_loss_that_is_no_number_stops_the_run_too() -> None:
 
 def test_a_rate_that_is_far_too_high_ends_in_a_sentence() -> None:
     with pytest.raises(BadInput, match=r"is not a finite number.*and 11 more.*lower the learning_rate"):
-        taught(learning_rate=1e38, epochs=10, clip=None, patience=10)
+        taught(learning_rate=1e6, epochs=10, clip=None, patience=10)
 
 
 def test_a_gpu_that_is_not_there_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

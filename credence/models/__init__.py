@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
@@ -17,6 +18,7 @@ from credence.uncertainty import Array
 
 Labels = NDArray[np.int64]
 Reads = Literal["columns", "text", "both"]
+Watch = Callable[[int, dict[str, float]], None]
 
 
 class NotFitted(RuntimeError):
@@ -59,6 +61,11 @@ class Model(BaseModel):
         if not self._fitted:
             raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
         return self._draws(X)
+
+    def kept_in(self, root: Path, watch: Watch | None = None) -> "Model":
+        """Have a kind that learns in epochs keep checkpoints in a folder of its own under `root`, from which the same
+        fit goes on after a kill, and tell `watch` of each epoch: number and figures. Other kinds need neither."""
+        return self
 
     def findings(self, X: pd.DataFrame) -> dict[str, Array]:
         """What it says of each row besides its draws, by name, shape (rows,); nothing for most kinds.

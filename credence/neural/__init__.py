@@ -1,5 +1,8 @@
 """What kinds that are torch modules share: read rows, learn with the one engine, answer with draws, save as data."""
 
+import hashlib
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from credence.errors import BadInput
-from credence.models import Labels, Model
+from credence.models import Labels, Model, Watch
 from credence.models._learned import Learned
 from credence.neural.dropout import held, sites
 from credence.neural.reader import Reader
@@ -56,12 +59,11 @@ class TorchModel(Training, Model):
     _reader: Reader = PrivateAttr()
     _module: Answering = PrivateAttr()
     _history: History = PrivateAttr(default_factory=History)
-    _folder: Path | None = PrivateAttr(default=None)
-    _watch: Callable[[Epoch], None] | None = PrivateAttr(default=None)
+    _root: Path | None = PrivateAttr(default=None)
+    _watch: Watch | None = PrivateAttr(default=None)
 
-    def kept_in(self, folder: Path | None, watch: Callable[[Epoch], None] | None = None) -> "TorchModel":
-        """Keep checkpoints in a folder while learning, to go on from after a kill, and tell `watch` of every epoch."""
-        self._folder, self._watch = folder, watch
+    def kept_in(self, root: Path, watch: Watch | None = None) -> Model:
+        self._root, self._watch = root, watch
         return self
 
     def learned(self) -> Learned:
@@ -93,9 +95,22 @@ class TorchModel(Training, Model):
         with seeded(self.seed, "first weights"):
             self._module = self._build(self._reader)
         rows, held_out = self._rows(X.iloc[learn], y[learn]), self._rows(X.iloc[stop], y[stop]) if len(stop) else None
-        about = {"kind": self.kind(), "reader": self._reader.digest()}
-        self._history = train(self._module, rows, held_out, self.settings(), self._folder, self._watch, about)
+        self._history = self._learn(rows, held_out)
         self._finish(rows, held_out)
+
+    def _learn(self, rows: EncodedRows, held_out: EncodedRows | None) -> History:
+        """One run of the engine; what it only needs to go on is gone when it has ended."""
+        about = {**self.model_dump(mode="json"), "kind": self.kind(), "reader": self._reader.digest()}
+        name = hashlib.sha256(json.dumps([about, rows.digest()], sort_keys=True).encode()).hexdigest()[:12]
+        folder = self._root / f"{self.kind()}-{name}" if self._root else None
+        history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
+        if folder:
+            shutil.rmtree(folder / "training")
+        return history
+
+    def _told(self, epoch: Epoch) -> None:
+        if self._watch:
+            self._watch(epoch.number, epoch.metrics())
 
     def settings(self) -> Training:
         """The part of the hyper-parameters that the engine reads."""

@@ -19,7 +19,7 @@ class Training(Strict):
     batch_rows: int = Field(32, ge=1)
     batch_tokens: int | None = Field(None, ge=1)
     accumulate: int = Field(1, ge=1)
-    learning_rate: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    learning_rate: float = Field(1e-3, gt=0, le=1e6)
     weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     warmup: float = Field(0.06, ge=0, lt=1)
     decay: Literal["linear", "cosine", "none"] = "linear"

@@ -1,0 +1,68 @@
+"""MC dropout over any kind that is a torch module: passes with features dropped are its draws."""
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field, PrivateAttr, field_validator
+
+from credence.errors import BadInput
+from credence.kinds import ModelSpec, find, names
+from credence.models import Labels, Model, Watch, refuse_other_inputs
+from credence.models._learned import Learned
+from credence.neural import TorchModel
+from credence.uncertainty import Array
+
+
+class McDropout(Model):
+    """`passes` masks of a torch kind's dropout (Gal & Ghahramani 2016), each the same for all rows.
+
+    Features are dropped after pooling, so that a row is encoded once; `full` drops them everywhere, at the price of
+    `passes` encodings.
+    """
+
+    reads = "both"
+    model: ModelSpec = ModelSpec(kind="bilstm")
+    passes: int = Field(50, ge=2)
+    full: bool = False
+    _inner: TorchModel = PrivateAttr()
+    _root: Path | None = PrivateAttr(default=None)
+    _watch: Watch | None = PrivateAttr(default=None)
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_module(cls, model: ModelSpec) -> ModelSpec:
+        if not issubclass(find("models", model.kind), TorchModel):
+            kinds = [kind for kind in names("models") if issubclass(find("models", kind), TorchModel)]
+            raise BadInput(f"mc_dropout.model is {model.kind!r}, which has no dropout; choose one of {kinds}.")
+        return model
+
+    def title(self) -> str:
+        return f"{self.model.kind} with MC dropout"
+
+    def kept_in(self, root: Path, watch: Watch | None = None) -> Model:
+        self._root, self._watch = root, watch
+        return self
+
+    def _fit(self, X: pd.DataFrame, y: Labels) -> None:
+        self._inner = ModelSpec(kind=self.model.kind, **{"seed": self.seed, **(self.model.model_extra or {})}).build()
+        refuse_other_inputs(self._inner, "text" in X)
+        if getattr(self._inner, "dropout", None) == 0:
+            raise BadInput("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
+        if self._root:
+            self._inner.kept_in(self._root, self._watch)
+        self._inner.fit(X, y)
+
+    def _draws(self, X: pd.DataFrame) -> Array:
+        return self._inner.sampled(X, self.passes, self.full)
+
+    def learned(self) -> Learned:
+        return self._inner.learned().model_copy(update={"passes": self.passes if self.full else 1})
+
+    def _save(self, folder: Path) -> None:
+        (folder / "inner").mkdir(exist_ok=True)
+        self._inner.save(folder / "inner")
+
+    def _load(self, folder: Path) -> None:
+        inner = Model.load(folder / "inner")
+        assert isinstance(inner, TorchModel)
+        self._inner = inner

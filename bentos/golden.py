@@ -12,13 +12,12 @@ from credence.predictor import Predictor
 from credence.rows import NOBODY, raw_name
 from credence.schema import Column
 
-TOLERANCE = 1e-9
 MOST_SHOWN = 10
 TIMEOUT = 30.0
 
 
 class Comparison(Strict):
-    """How many rows were sent, by how much a number differed at most, and what differed beyond 1e-9 or in words."""
+    """How many rows were sent, by how much a number differed at most, and what differed beyond rounding or in words."""
 
     rows: int
     largest_difference: float
@@ -42,7 +41,8 @@ def compare(client: httpx.Client, rows: pd.DataFrame, predictor: Predictor) -> C
     single = [_post(client, "/predict", body) for body in bodies]
     whole = _post(client, "/batch_predict", {"rows": bodies})
     batch = whole.get("answers", [whole] * len(bodies))
-    compared = [*_each("/predict", expected, single), *_each("/batch_predict", expected, batch)]
+    most = predictor.model.rounding
+    compared = [*_each("/predict", expected, single, most), *_each("/batch_predict", expected, batch, most)]
     mismatches = [m for _, found in compared for m in found][:MOST_SHOWN]
     largest = max((gap for gap, _ in compared), default=0.0)
     return Comparison(rows=len(rows), largest_difference=largest, mismatches=mismatches)
@@ -76,16 +76,18 @@ def _post(client: httpx.Client, path: str, body: dict[str, Any]) -> dict[str, An
     return found if response.status_code == 200 else {"error": f"status {response.status_code}, {found.get('error')}"}
 
 
-def _each(path: str, wanted: list[dict[str, Any]], got: list[dict[str, Any]]) -> list[tuple[float, list[str]]]:
-    return [_compare(f"{path}, row {i}", w, g) for i, (w, g) in enumerate(zip(wanted, got, strict=True))]
+def _each(
+    path: str, wanted: list[dict[str, Any]], got: list[dict[str, Any]], most: float
+) -> list[tuple[float, list[str]]]:
+    return [_compare(f"{path}, row {i}", w, g, most) for i, (w, g) in enumerate(zip(wanted, got, strict=True))]
 
 
-def _compare(where: str, wanted: dict[str, Any], got: dict[str, Any]) -> tuple[float, list[str]]:
-    """The largest difference of the numbers, and one sentence per field that is not the same."""
+def _compare(where: str, wanted: dict[str, Any], got: dict[str, Any], most: float) -> tuple[float, list[str]]:
+    """The largest difference of the numbers, and one sentence per field that differs by more than `most`."""
     if "error" in got:
         return 0.0, [f"{where}: {got['error']}"]
     gaps = {name: _gap(value, got.get(name)) for name, value in wanted.items()}
-    wrong = [name for name, gap in gaps.items() if gap > TOLERANCE]
+    wrong = [name for name, gap in gaps.items() if gap > most]
     found = [f"{where}: {name} is {got.get(name)!r}, the predictor says {wanted[name]!r}" for name in wrong]
     return max((gap for gap in gaps.values() if np.isfinite(gap)), default=0.0), found
 

@@ -11,7 +11,6 @@ from bentos.wanted import Golden, Named
 from credence.errors import BadInput
 
 GOLDEN_ROWS = 20
-TOLERANCE = 1e-9
 
 
 def named(folder: Path) -> tuple[str, Named]:
@@ -36,8 +35,9 @@ def proven(named: Named, task: str) -> Answerer:
     found = Answerer(folder)
     if (found.facts.task, found.facts.version) != (task, named.version):
         raise BadInput(f"{named.tag} holds {found.facts.version} of {found.facts.task}; expected {named.version}.")
+    rounding = found.predictor.model.rounding
     for row, (said, expected) in enumerate(zip(golden(found), named.golden, strict=True)):
-        if said.label != expected.label or abs(said.probability - expected.probability) > TOLERANCE:
+        if said.label != expected.label or abs(said.probability - expected.probability) > rounding:
             raise BadInput(
                 f"{named.tag} says {said.label} ({said.probability!r}) to row {row} of its reference; "
                 f"expected {expected.label} ({expected.probability!r})."

@@ -52,6 +52,11 @@ class Model(BaseModel):
         """Wall-clock seconds that fitting took."""
         return self._fit_seconds
 
+    @property
+    def rounding(self) -> float:
+        """How far two answers to one row may lie apart because it came alone or with others."""
+        return 1e-9
+
     def out_of_fold(self) -> Array | None:
         """Probabilities of yes for the training rows, each from a member that has not seen it; None without folds."""
         return None

@@ -48,6 +48,10 @@ class Ensemble(Model):
     def _draws(self, X: pd.DataFrame) -> Array:
         return np.stack([member.draws(X).mean(0) for member in self._learned])
 
+    @property
+    def rounding(self) -> float:
+        return max(member.rounding for member in self._learned)
+
     def learned(self) -> Learned:
         """The curves of the first member, and the passes of all."""
         parts = [member.learned() for member in self._learned]

@@ -55,6 +55,10 @@ class McDropout(Model):
     def _draws(self, X: pd.DataFrame) -> Array:
         return self._inner.sampled(X, self.passes, self.full)
 
+    @property
+    def rounding(self) -> float:
+        return self._inner.rounding
+
     def learned(self) -> Learned:
         return self._inner.learned().model_copy(update={"passes": self.passes if self.full else 1})
 

@@ -66,6 +66,10 @@ class TorchModel(Training, Model):
         self._root, self._watch = root, watch
         return self
 
+    @property
+    def rounding(self) -> float:
+        return 1e-5
+
     def learned(self) -> Learned:
         epochs = self._history.epochs
         held_out = {"held-out log-loss": [e.held_out for e in epochs if e.held_out is not None]}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from credence.calibration import Calibration, Conformal, Scaling, fit_scaling
+from credence.familiar.wording import sparse
 from credence.kinds import Strict
 from credence.models import Model
 from credence.operating_point import operating_point
@@ -21,6 +22,7 @@ from credence.signing import check, seal
 from credence.uncertainty import Array, interval, split
 
 REFERENCE_ROWS = 1000
+SPARSE = 0.005
 NOT_ONE = {0: "no answer fits", 2: "both answers fit"}
 
 
@@ -58,7 +60,7 @@ class Predictor:
         `about` holds the facts that the rows do not tell: task, question, answers and, where there is one, group.
         """
         about = dict(about)
-        schema = Schema.learn(inputs(train), about.pop("group", None))
+        schema = Schema.learn(inputs(train), about.pop("group", None), train.get("key"))
         raw, y = model.draws(schema.select(calibration)), calibration["label"].to_numpy()
         scaling = fit_scaling(raw, y, section.method)
         p = scaling(raw).mean(0)
@@ -83,7 +85,7 @@ class Predictor:
         known = self.facts.schema_.select(rows)
         draws = self.facts.scaling(self.model.draws(known))
         p, (low, high), (total, epistemic, aleatoric) = draws.mean(0), interval(draws), split(draws)
-        sets, strange = self.facts.conformal.sets(p), self.facts.schema_.reasons(known)
+        sets, strange = self.facts.conformal.sets(p), self._strange(known)
         reasons = [why + ([NOT_ONE[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
         no, yes = self.facts.answers
         return pd.DataFrame({
@@ -92,6 +94,19 @@ class Predictor:
             "set": [[a for a, inside in zip((no, yes), s, strict=True) if inside] for s in sets],
             "abstain": [bool(why) for why in reasons], "reasons": reasons, "version": self.facts.version,
         }, index=rows.index)  # fmt: skip
+
+    def strange(self, rows: pd.DataFrame) -> list[list[str]]:
+        """Per row, what of its inputs is unlike training: the reasons of `predict` that the answer has no part in."""
+        return self._strange(self.facts.schema_.select(rows))
+
+    def _strange(self, known: pd.DataFrame) -> list[list[str]]:
+        """By the schema, and by the model's own density where it has one: p-values below 1 in 200 are reasons."""
+        found = self.facts.schema_.reasons(known, quote=not self.facts.log.hashes("text"))
+        density = self.model.findings(known).get("ood_pvalue")
+        if density is not None:
+            for row in np.flatnonzero(density < SPARSE):
+                found[row].append(sparse(float(density[row])))
+        return found
 
     def has_seen(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows trained or calibrated this predictor, by id, or by content where that content was unique there."""

@@ -7,6 +7,8 @@ import pandas as pd
 
 from credence.dates import dates, reads_as_dates
 from credence.errors import BadInput, did_you_mean
+from credence.familiar import Familiar
+from credence.familiar.limits import SLACK
 from credence.kinds import Strict
 from credence.numerals import numbers
 
@@ -14,7 +16,6 @@ Kind = Literal["number", "category", "date", "text"]
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "nat", "<na>", "#n/a"}
 MOST_CATEGORIES = 1000
 OPEN_SHARE = 0.01
-SLACK = 0.25
 
 
 def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
@@ -99,17 +100,23 @@ class Column(Strict):
     low: float | None = None
     high: float | None = None
     categories: list[str] | None = None
+    familiar: Familiar | None = None
 
     @classmethod
-    def learn(cls, name: str, values: pd.Series) -> Self:
-        """The column as the training rows show it. Text is measured in characters, dates in seconds since 1970."""
+    def learn(cls, name: str, values: pd.Series, keys: pd.Series | None = None) -> Self:
+        """The column as the training rows show it. Text is measured in characters, dates in seconds since 1970.
+
+        `keys` say which texts belong together, see `Familiar.learn`.
+        """
         kind, there = kind_of(name, values), values.dropna()
         nullable = len(there) < len(values)
         if kind == "category":
             return cls(name=name, kind=kind, nullable=nullable, categories=_closed(there))
         measure = measured(kind, there)
         low, high = (float(measure.min()), float(measure.max())) if len(measure) else (None, None)
-        return cls(name=name, kind=kind, nullable=nullable, low=low, high=high)
+        keys = None if keys is None else keys[values.notna().to_numpy()]
+        familiar = Familiar.learn(there, keys) if kind == "text" and len(there) else None
+        return cls(name=name, kind=kind, nullable=nullable, low=low, high=high, familiar=familiar)
 
     def strange(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which values lie outside what training saw: far out of range, or a category that was never there."""
@@ -120,9 +127,12 @@ class Column(Strict):
         slack, measure = SLACK * (self.high - self.low), measured(self.kind, values)
         return (measure < self.low - slack) | (measure > self.high + slack)
 
-    def reason(self) -> str:
-        """The word for a strange value of this column."""
-        return f"unseen category: {self.name}" if self.kind == "category" else f"out of range: {self.name}"
+    def reasons(self, values: pd.Series, quote: bool = True) -> dict[int, list[str]]:
+        """By the number of its row, why a value is strange; a text may be so in several ways."""
+        if self.familiar is not None:
+            return {i: why for i, why in enumerate(self.familiar.reasons(values, quote)) if why}
+        word = f"unseen category: {self.name}" if self.kind == "category" else f"out of range: {self.name}"
+        return {int(i): [word] for i in np.flatnonzero(self.strange(values))}
 
 
 def kind_of(name: str, values: pd.Series) -> Kind:
@@ -160,9 +170,9 @@ class Schema(Strict):
     group: str | None = None
 
     @classmethod
-    def learn(cls, inputs: pd.DataFrame, group: str | None = None) -> Self:
-        """Learn from the inputs of the training rows (`rows.inputs`)."""
-        return cls(columns=[Column.learn(str(c), inputs[c]) for c in inputs if c != "group"], group=group)
+    def learn(cls, inputs: pd.DataFrame, group: str | None = None, keys: pd.Series | None = None) -> Self:
+        """Learn from the inputs of the training rows (`rows.inputs`); `keys` say which of them belong together."""
+        return cls(columns=[Column.learn(str(c), inputs[c], keys) for c in inputs if c != "group"], group=group)
 
     def names(self) -> list[str]:
         return [c.name for c in self.columns]
@@ -176,10 +186,13 @@ class Schema(Strict):
         group = rows["group"].astype(str) if "group" in rows else "all"
         return pd.DataFrame(cast, index=rows.index).assign(group=group)
 
-    def reasons(self, inputs: pd.DataFrame) -> list[list[str]]:
-        """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows."""
+    def reasons(self, inputs: pd.DataFrame, quote: bool = True) -> list[list[str]]:
+        """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows.
+
+        Without `quote` no reason holds anything that stands in a text.
+        """
         found: list[list[str]] = [[] for _ in range(len(inputs))]
         for column in self.columns:
-            for i in np.flatnonzero(column.strange(inputs[column.name])):
-                found[i].append(column.reason())
+            for row, why in column.reasons(inputs[column.name], quote).items():
+                found[row] += why
         return found

@@ -107,7 +107,8 @@ def test_strange_requests_say_why(request_: dict[str, Any], reasons: list[str]) 
 def test_texts_are_measured_by_length() -> None:
     known = Schema.learn(pd.DataFrame({"text": ["a" * 10, "b" * 50], "group": "all"}))
     rows = known.select(pd.DataFrame({"text": ["c" * 55, "d" * 500, ""]}))
-    assert known.reasons(rows) == [[], ["out of range: text"], []]
+    longer = "the text is longer than any in training (500 characters, at most 50 there)"
+    assert known.reasons(rows) == [[], [longer], ["the text is empty"]]
 
 
 def test_an_open_column_expects_new_categories() -> None:

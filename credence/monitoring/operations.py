@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from credence.familiar.wording import general
 from credence.monitoring import Monitoring
 from credence.monitoring.health import Operations
 
@@ -16,7 +17,7 @@ def operations(
     requests = records.drop_duplicates("request_id")
     taken = requests.loc[requests["source"] == "http", "latency_ms"].dropna().to_numpy(float)
     latency = {f"p{q}": float(np.quantile(taken, q / 100)) for q in (50, 95, 99)} if len(taken) else {}
-    reasons = records["reasons"].map(lambda r: list(dict.fromkeys(r))).explode().dropna().value_counts()
+    reasons = records["reasons"].map(lambda r: list(dict.fromkeys(map(general, r)))).explode().dropna().value_counts()
     return Operations(
         records=len(records), requests=len(requests), versions=versions, first=_spelled(records["time"].min()),
         last=_spelled(records["time"].max()), abstained=float(records["abstain"].mean()),

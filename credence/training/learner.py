@@ -27,3 +27,7 @@ class Learner(nn.Module):
     def decays(self, name: str, parameter: nn.Parameter) -> bool:
         """Whether weight decay applies to a parameter: to matrices, unless a kind knows better."""
         return parameter.ndim > 1
+
+    def pace(self, name: str) -> float:
+        """How many times the learning rate a parameter takes: all alike, unless a kind knows better."""
+        return 1.0

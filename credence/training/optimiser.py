@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from credence.training.learner import Learner
 from credence.training.sealed import Tensors, copied
@@ -22,15 +22,19 @@ def rate(settings: Training, done: float) -> float:
 
 
 class Optimiser:
-    """AdamW over the parameters that learn; a module says which of them decay."""
+    """AdamW over the parameters that learn; a module says which of them decay, and at which pace each learns."""
 
     def __init__(self, module: Learner, settings: Training, device: torch.device, precision: str) -> None:
-        learns = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
-        decays = [p for name, p in learns if module.decays(name, p)]
-        spared = [p for name, p in learns if not module.decays(name, p)]
-        self.parameters, self._settings = decays + spared, settings
-        groups: list[dict[str, Any]] = [{"params": decays}, {"params": spared, "weight_decay": 0.0}]
-        self._adam = torch.optim.AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+        groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
+        for name, p in module.named_parameters():
+            if p.requires_grad:
+                groups.setdefault((not module.decays(name, p), module.pace(name)), []).append(p)
+        self.parameters, self._settings = [p for key in sorted(groups) for p in groups[key]], settings
+        options = [
+            {"params": groups[spared, pace], "pace": pace, "weight_decay": 0.0 if spared else settings.weight_decay}
+            for spared, pace in sorted(groups)
+        ]
+        self._adam = torch.optim.AdamW(options, lr=settings.learning_rate)
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     def scaled(self, loss: Tensor) -> Tensor:
@@ -47,7 +51,7 @@ class Optimiser:
         Nothing is learned where that is not finite: it is returned, or 0 while half precision looks for its scale.
         """
         for group in self._adam.param_groups:
-            group["lr"] = rate(self._settings, done)
+            group["lr"] = rate(self._settings, done) * group["pace"]
         self._scaler.unscale_(self._adam)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self._settings.clip or math.inf))
         if not math.isfinite(norm) and (not self._scaler.is_enabled() or self._scaler.get_scale() < 1):

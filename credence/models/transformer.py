@@ -1,0 +1,118 @@
+"""A pretrained encoder, fine-tuned; a Bayesian last layer or MC dropout gives its draws."""
+
+import math
+from typing import Literal
+
+import pandas as pd
+import torch
+from pydantic import Field, PrivateAttr
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from credence.expectation.last_layer import VariationalLastLayer
+from credence.expectation.quadrature import expected_nll
+from credence.models._learned import Learned
+from credence.neural import Answering, TorchModel
+from credence.neural.dropout import Dropout
+from credence.neural.reader import Reader
+from credence.pretrained.checkpoint import blank, read
+from credence.pretrained.encoder import Encoder
+from credence.pretrained.pieces import Pieces
+from credence.training import Batch, Loss
+
+REACH = 4.0
+HEAD_PACE = 100.0
+
+
+class Transformer(TorchModel):
+    """Any encoder in a folder or on the Hugging Face Hub learns the task in a few epochs.
+
+    `head: variational` is a Gaussian over the last layer's weights, learned by code length (NLL + KL / N), and its
+    draws are `samples` weight vectors; `mc_dropout` draws `passes` masks after pooling; `plain` answers once. Each of
+    them reads a text once, and a draw is the same opinion for every row. What follows the encoder learns a hundred
+    times as fast as it; `freeze` lower layers of it do not learn at all.
+    """
+
+    reads = "text"
+    read_by = Pieces
+    checkpoint: str = Field("distilbert-base-uncased", min_length=1)
+    head: Literal["plain", "mc_dropout", "variational"] = "variational"
+    samples: int = Field(50, ge=1)
+    passes: int = Field(50, ge=1)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    longest: int = Field(256, ge=2)
+    freeze: int = Field(0, ge=0)
+    epochs: int = Field(3, ge=1)
+    learning_rate: float = Field(5e-5, gt=0, le=100)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
+    _share: float = PrivateAttr(default=0.0)
+
+    def learned(self) -> Learned:
+        head = self._module.head
+        bits = float(head.kl().detach()) / math.log(2) if isinstance(head, VariationalLastLayer) else None
+        return super().learned().model_copy(update={"model_bits": bits})
+
+    def _read(self, X: pd.DataFrame) -> Reader:
+        found = read(self.checkpoint, self.longest)
+        self._pretrained, self._share = found.encoder, 1 / len(X)
+        return Pieces.of(found, self.longest)
+
+    def _build(self, reader: Reader) -> Answering:
+        assert isinstance(reader, Pieces)
+        body, self._pretrained = self._pretrained or blank(reader.config), None
+        encoder = Encoder(body, reader.padding)
+        encoder.freeze(self.freeze)
+        return _Bayesian(encoder, self._share) if self.head == "variational" else _Point(encoder, self.dropout)
+
+    def _opinions(self, batch: Batch) -> Tensor:
+        if self.head == "mc_dropout" and self.dropout:
+            return self._passes(batch, self.passes, full=False)
+        if isinstance(self._module, _Bayesian):
+            return torch.sigmoid(self._module.drawn(batch, self.samples, self.seed).double())
+        return super()._opinions(batch)
+
+
+class _FineTuned(Answering):
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def encode(self, batch: Batch) -> Tensor:
+        features: Tensor = REACH * self.encoder(batch)
+        return features
+
+    def pace(self, name: str) -> float:
+        return 1.0 if name.startswith("encoder.") else HEAD_PACE
+
+
+class _Point(_FineTuned):
+    def __init__(self, encoder: Encoder, dropout: float) -> None:
+        super().__init__(encoder)
+        width = encoder.width
+        self.head = nn.Sequential(
+            Dropout(dropout, width), nn.Linear(width, width), nn.GELU(), Dropout(dropout, width), nn.Linear(width, 1)
+        )
+
+
+class _Bayesian(_FineTuned):
+    """`share` is one over the rows it learns from: each of them bears as much of the model's code."""
+
+    head: VariationalLastLayer
+
+    def __init__(self, encoder: Encoder, share: float) -> None:
+        super().__init__(encoder)
+        self.head, self.share = VariationalLastLayer(encoder.width), share
+
+    def score(self, features: Tensor) -> Tensor:
+        mean: Tensor = self.head(features)[0]
+        return mean
+
+    def loss(self, batch: Batch) -> Loss:
+        mean, variance = self.head(self.encode(batch).float())
+        self.head.fit_prior()
+        return Loss(expected_nll(mean, variance, batch["label"]), self.head.kl() * self.share)
+
+    def drawn(self, batch: Batch, samples: int, seed: int) -> Tensor:
+        """Logits [samples, B] under weight vectors that follow from the seed alone."""
+        return self.head.draw(self.encode(batch), samples, torch.Generator().manual_seed(seed))

@@ -46,11 +46,14 @@ def sufficient(nll: Tensor, ks: Tensor, epsilon: float) -> Tensor:
     return ks[(nll <= nll[-1] + epsilon).int().argmax(0)]
 
 
-def repeated(block: Callable[[Tensor, Tensor], Tensor], x: Tensor, mask: Tensor, k: Tensor) -> Tensor:
-    """Run one weight-tied block on x [B, L, d] with mask [B, L], k int64 [B] times per row; rows that are done rest."""
+def repeated(block: Callable[..., Tensor], x: Tensor, mask: Tensor, k: Tensor, *more: Tensor) -> Tensor:
+    """Run one weight-tied block on x [B, L, d] with mask [B, L], k int64 [B] times per row; rows that are done rest.
+
+    `more`, such as segment ids [B, L], goes to the block as well.
+    """
     for step in range(int(k.max())):
         rows = (k > step).nonzero()[:, 0]
-        x = x.index_copy(0, rows, block(x[rows], mask[rows]))
+        x = x.index_copy(0, rows, block(x[rows], mask[rows], *(part[rows] for part in more)))
     return x
 
 

@@ -13,7 +13,9 @@ class FeatureDensity(nn.Module):
     """log p(z) of features z [B, d]: two Gaussians with one Ledoit-Wolf covariance on the first r principal axes.
 
     What lies outside these axes is an isotropic Gaussian (Moghaddam & Pentland 1997), or rows far away in a direction
-    that training never took would look near. Zero, an improper density, before `fit`; O(n r^2 + d^3) once to fit.
+    that training never took would look near. Its dimension is the one that the spread of squared distances shows
+    (Satterthwaite 1946): counted one by one, directions that move together would outweigh all that is inside. Zero, an
+    improper density, before `fit`; O(n r^2 + d^3) once to fit.
     """
 
     centre: Tensor
@@ -63,9 +65,14 @@ class FeatureDensity(nn.Module):
     def _spread_over(self, z: Tensor) -> None:
         rest = self.centre.numel() - self.axes.shape[1]
         if rest:
-            variance = self._parts(z)[1].mean() / rest
+            distance = self._parts(z)[1]
+            mean, scatter = distance.mean(), distance.var(correction=0)
+            free = torch.minimum(
+                2 * mean.square() / scatter.clamp(min=torch.finfo(scatter.dtype).tiny), mean.new_tensor(rest)
+            )
+            variance = mean / free.clamp(min=1)
             self.spread.copy_(variance + FLOOR * (1 + variance))
-            self.constant.sub_(rest / 2 * torch.log(2 * math.pi * self.spread))
+            self.constant.sub_(free / 2 * torch.log(2 * math.pi * self.spread))
 
     def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Whitened coordinates [B, r] on the axes, and the squared distance [B] from their span."""

@@ -7,6 +7,7 @@ from credence.gate import detectable
 from credence.report.wording import percent, plural
 from credence.rows import canonical, inputs, raw_name, sample
 from credence.schema import kind_of
+from credence.shift import SET, shifted
 from credence.split import PARTS, assign
 from credence.task import Task
 
@@ -21,7 +22,15 @@ def read(task: Task, sample_size: int | None = None) -> pd.DataFrame:
 
 def preflight(task: Task, sample_size: int | None = None) -> None:
     """Raise BadInput for rows that cannot be learned from, before anything is started or written."""
-    assign(read(task, sample_size), task.split)
+    rows = read(task, sample_size)
+    assign(rows, task.split)
+    elsewhere(task, rows)
+
+
+def elsewhere(task: Task, rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The sets under `shift`, but those that only a pipeline can read; `rows` are the task's own."""
+    readable = {name: s for name, s in task.shift.items() if s.source.kind != "artifact"}
+    return [shifted(name, s.read(name), task.columns, task.split.helpers(), rows) for name, s in readable.items()]
 
 
 def plan(task: Task, rows: pd.DataFrame) -> str:
@@ -34,6 +43,7 @@ def plan(task: Task, rows: pd.DataFrame) -> str:
         *_inputs(rows),
         *_parts(rows["label"], part),
         f"candidates: {', '.join(model.kind for model in task.models)}",
+        *map(_shift, elsewhere(task, rows)),
         _gate(task, tested),
         *_findings(examine(rows, part, task.checks)),
     ]
@@ -58,6 +68,11 @@ def _listed(names: list[str]) -> str:
 def _parts(label: pd.Series, part: pd.Series) -> list[str]:
     held = {name: label[part == name] for name in PARTS}
     return [f"{name}: {plural(len(y), 'row')}, {percent(float(y.mean()))} yes" for name, y in held.items()]
+
+
+def _shift(rows: pd.DataFrame) -> str:
+    known = int(rows["label"].notna().sum())
+    return f"shift {rows[SET].iloc[0]}: {plural(len(rows), 'row')}, {known:,} of them labelled"
 
 
 def _gate(task: Task, tested: int) -> str:

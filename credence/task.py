@@ -15,6 +15,7 @@ from credence.models import refuse_other_inputs
 from credence.monitoring import Monitoring
 from credence.predictions.policy import LogPolicy
 from credence.rows import Columns
+from credence.shift import SetName, Shift
 from credence.split import Split
 from credence.words import parse
 
@@ -33,6 +34,7 @@ class Task(Strict):
     models: list[ModelSpec] = Field(min_length=1)
     calibration: Calibration = Calibration()
     gate: Gate = Gate()
+    shift: dict[SetName, Shift] = {}
     log: LogPolicy = LogPolicy()
     monitoring: Monitoring = Monitoring()
 
@@ -60,6 +62,8 @@ class Task(Strict):
         try:
             task = cls(name=path.stem, **content)
             task.source.build()
+            for name, elsewhere in task.shift.items():
+                elsewhere.build(name)
             for i, spec in enumerate(task.models):
                 refuse_other_inputs(spec.build(), task.columns.text is not None, f"models.{i}: ")
         except ValidationError as error:

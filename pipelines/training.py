@@ -15,6 +15,7 @@ from steps.choose_challenger import choose_challenger
 from steps.evaluate_challenger import evaluate_challenger
 from steps.judge_challenger import judge_challenger
 from steps.load_rows import load_rows
+from steps.load_shifts import load_shifts
 from steps.promote_challenger import promote_challenger
 from steps.split_rows import split_rows
 from steps.train_model import train_model
@@ -45,7 +46,9 @@ def training(task: Task, sample: int | None = None, feedback: bool = False, trac
         task.gate.metric,
         minimum_for(task.gate.metric, task.gate.minimum),
     )
-    report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric)
+    helpers = task.split.helpers()
+    given = {"shifts": load_shifts(task.shift, task.columns, helpers, rows, sample)} if task.shift else {}
+    report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric, **given)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)
     card = write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())
     promote_challenger.with_options(**tracker)(verdict, after=card)  # the card is signed with the predictor

@@ -20,17 +20,21 @@ FEW = 200
 
 @step
 def evaluate_challenger(
-    challenger: Predictor, contenders: list[Predictor], test: pd.DataFrame, metric: Name
+    challenger: Predictor,
+    contenders: list[Predictor],
+    test: pd.DataFrame,
+    metric: Name,
+    shifts: pd.DataFrame | None = None,
 ) -> Annotated[Report, "report"]:
     """The report: what the dashboard draws, what the card states and what MLflow keeps as figures."""
     winner = [p.digest() for p in contenders].index(challenger.digest())
-    report = build_report(contenders, winner, None, test, metric)
+    report = build_report(contenders, winner, None, test, metric, elsewhere=shifts)
     record.metrics(report.flat())
     record.facts({"test": report.flat()}, to_model=True)
     for contender in contenders:
         with record.nested(contender.model.title()) as tracked:
             if tracked:
-                _keep(contender, build_report([contender], 0, None, test, metric, FEW))
+                _keep(contender, build_report([contender], 0, None, test, metric, FEW, elsewhere=shifts))
     return report
 
 

@@ -4,13 +4,12 @@ from typing import Annotated
 
 import pandas as pd
 from zenml import step
-from zenml.client import Client
 
-from credence.errors import BadInput
 from credence.kinds import SourceSpec
 from credence.rows import Columns, Helpers, canonical, sample
 from materializers.rows import RowsMaterializer
 from steps import record
+from steps.stored import table
 
 
 @step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
@@ -22,16 +21,3 @@ def load_rows(
     record.facts({"rows": len(rows), "share_yes": float(rows["label"].mean())})
     record.say(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
     return rows
-
-
-def table(source: SourceSpec) -> pd.DataFrame:
-    """The raw table; rows that another pipeline stored are fetched here, since credence knows no artifact store."""
-    place = source.build()
-    if source.kind != "artifact":
-        read: pd.DataFrame = place.read()
-        return read
-    try:
-        stored: pd.DataFrame = Client().get_artifact_version(place.name, place.version).load()
-    except KeyError:
-        raise BadInput(f"source.name: no pipeline has stored rows as {place.name!r} yet.") from None
-    return stored

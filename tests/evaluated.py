@@ -1,5 +1,6 @@
 """Small predictors that were really trained, with what a run would know about them; made once for all tests."""
 
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -12,10 +13,12 @@ from credence.gate.guards import Guard
 from credence.gate.verdict import Verdict
 from credence.kinds import ModelSpec
 from credence.metrics import Estimate
+from credence.models._learned import Learned
 from credence.predictor import Predictor
 from credence.report import Report, build_report
 from credence.rows import Columns, canonical, inputs
 from credence.split import Split, assign
+from credence.uncertainty import Array
 
 TASK = {"name": "loans", "question": "Will it be repaid?", "answers": ["no", "yes"], "models": [{"kind": "logistic"}]}
 COLUMNS = Columns(label="repaid", positive=1, group="branch")
@@ -68,6 +71,24 @@ def text_predictor() -> tuple[Predictor, pd.DataFrame]:
     model = ModelSpec(kind="tfidf", folds=1).build().fit(inputs(rows[:80]), rows["label"][:80].to_numpy())
     about = {"task": "films", "question": "Is it praise?", "answers": ("no", "yes")}
     return Predictor.calibrate(model, rows[:80], rows[80:120], Calibration(), about), rows[120:]
+
+
+def telling(
+    known: Predictor, findings: Callable[[pd.DataFrame], dict[str, Array]], learned: Learned | None = None
+) -> Predictor:
+    """The same predictor, whose model says these things of rows and of how it learned."""
+    said = learned or known.model.learned()
+
+    class Telling(type(known.model)):  # type: ignore[misc]
+        def findings(self, X: pd.DataFrame) -> dict[str, Array]:
+            return findings(X)
+
+        def learned(self) -> Learned:
+            return said
+
+    model = Telling.model_construct(**dict(known.model))
+    model.__pydantic_private__ = known.model.__pydantic_private__
+    return Predictor(model, known.facts, known.reference, known.seen)
 
 
 @cache

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from evaluated import text_predictor
+from evaluated import telling, text_predictor
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,12 +17,10 @@ from credence.familiar.limits import Limits
 from credence.familiar.traits import Words, numbers_of, plain, words_of
 from credence.familiar.wording import general
 from credence.kinds import find
-from credence.models import Model
 from credence.predictions.policy import LogPolicy
 from credence.predictor import Predictor
 from credence.rows import Columns, canonical, inputs
 from credence.schema import Schema
-from credence.uncertainty import Array
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -243,16 +241,9 @@ def test_other_words_of_training_are_another_predictor(predictor: Predictor) -> 
 
 def test_a_row_far_from_training_is_handed_back_where_the_model_knows_densities() -> None:
     served, rows = text_predictor()
-
-    class Dense(type(served.model)):  # type: ignore[misc]
-        def findings(self, X: pd.DataFrame) -> dict[str, Array]:
-            return {"ood_pvalue": np.where(X["text"].str.contains("superb"), 0.001, 0.6)}
-
-    dense: Model = Dense.model_construct(**dict(served.model))
-    dense.__pydantic_private__ = served.model.__pydantic_private__
-    found = Predictor(dense, served.facts, served.reference, served.seen).predict(rows)
-    marked = [
-        "it lies far from the rows of training (0.1 % of those held out lie as far)" in r for r in found["reasons"]
-    ]
+    dense = telling(served, lambda X: {"ood_pvalue": np.where(X["text"].str.contains("superb"), 0.001, 0.6)})
+    found = dense.predict(rows)
+    sentence = "it lies far from the rows of training (0.1 % of those held out lie as far)"
+    marked = [sentence in why for why in found["reasons"]]
     assert marked == rows["text"].str.contains("superb").tolist()
     assert list(found) == list(served.predict(rows))

@@ -18,7 +18,7 @@ from credence.report.prose import calibrated, doubted, headline, recalibrated, s
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 FIGURES = {
     "candidates", "roc", "precision_recall", "histogram", "reliability", "confusion", "risk_coverage", "review",
-    "net_benefit", "groups", "importance",
+    "net_benefit", "groups", "importance", "parts",
 }  # fmt: skip
 
 
@@ -106,7 +106,7 @@ def test_a_report_without_groups_importance_or_missing_values_is_whole() -> None
     rows = part("test").assign(group="all")
     plain = build_report([predictor("logistic", folds=1)], 0, None, rows, "accuracy", resamples=50)
     page = render(plain, verdict(guards=[]), Findings(findings=[], missing={}), {})
-    assert set(figures(plain, None)) == FIGURES - {"groups", "importance"}
+    assert set(figures(plain, None)) == FIGURES - {"groups", "importance", "parts"}
     assert "<h2>Groups</h2>" not in page
     assert "<h2>What matters</h2>" not in page
     assert "The checks found nothing to remark." in page
@@ -149,7 +149,7 @@ def test_tiles_compare_and_tables_have_titles() -> None:
     assert set(tables(found)) == {"scores", "rates", "calibration", "brier"}
 
 
-@pytest.mark.parametrize("name", sorted(FIGURES - {"importance"}))
+@pytest.mark.parametrize("name", sorted(FIGURES - {"importance", "parts"}))
 def test_every_figure_is_svg_and_png(name: str) -> None:
     figure: Figure = getattr(plots, name)(report())
     first = ink.svg(figure, name, "<alt> & text")

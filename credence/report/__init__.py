@@ -1,7 +1,7 @@
 """Everything that was measured on the test rows, as one JSON document that figures, page and card read."""
 
 import re
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,30 +11,23 @@ from credence.bootstrap import weights
 from credence.calibration import Bools
 from credence.kinds import Strict
 from credence.metrics import METRICS, Name
+from credence.models._learned import Learned
 from credence.predictor import Predictor
 from credence.report import curves
+from credence.report.beliefs import CodeLength, Evidence, Order, kept
+from credence.report.candidates import COMPARED, Candidate, candidates
 from credence.report.intervals import Measure, measures, scored
 from credence.report.reliability import Bin, Chance, by_chance, calibration_error, cox, murphy
-from credence.report.sections import Conformal, Cost, Group, Operating, Uncertainty, by_group, milliseconds
+from credence.report.sections import Conformal, Cost, Group, Operating, Uncertainty, by_group
 from credence.report.selective import risk_curve, selective
+from credence.report.shifts import Shift, doubts, flagged, shifts
 from credence.report.wording import number
 from credence.uncertainty import Array, split
 
 RESAMPLES = 1000
 SCORES = ("accuracy", "balanced_accuracy", "f1", "auroc", "auprc", "log_loss", "brier")
-COMPARED = ("log_loss", "auroc", "ece")
 NO_METRIC_NAME = re.compile(r"[^/\w.\- :]")
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
-
-
-class Candidate(Strict):
-    """One line of the comparison; the constant says the share of yes to every row."""
-
-    title: str
-    role: Literal["winner", "candidate", "champion", "constant"]
-    scores: dict[str, Measure]
-    fit_seconds: float | None = None
-    milliseconds: float | None = None
 
 
 class Calibrated(Strict):
@@ -52,13 +45,17 @@ class Calibrated(Strict):
 
 
 class Curves(Strict):
-    """Points of the figures: pairs of (across, up) lists, and the histogram of probabilities of (no, yes) rows."""
+    """Points of the figures: pairs of (across, up) lists, and the histogram of probabilities of (no, yes) rows.
+
+    `parts`: aleatoric and epistemic bits of some right and some wrong answers, where there are several draws.
+    """
 
     roc: tuple[list[float], list[float]]
     precision_recall: tuple[list[float], list[float]]
     risk: dict[str, tuple[list[float], list[float]]]
     net_benefit: tuple[list[float], list[float], list[float]]
     histogram: tuple[list[int], list[int]]
+    parts: dict[str, tuple[list[float], list[float]]] = {}
 
 
 class Report(Strict):
@@ -84,6 +81,12 @@ class Report(Strict):
     uncertainty: Uncertainty
     cost: Cost
     curves: Curves
+    guarded: Measure | None = None
+    code: CodeLength | None = None
+    evidence: Evidence | None = None
+    order: Order | None = None
+    learned: Learned = Learned()
+    shifts: list[Shift] = []
 
     def table(self) -> pd.DataFrame:
         """The candidates side by side, as text: metric and log-loss with 95 % intervals, AUROC, ECE and cost."""
@@ -100,6 +103,9 @@ class Report(Strict):
         measured = measured | {f"brier_{k}": m for k, m in self.calibration.brier_parts.items()}
         measured = measured | {f"{by}/{k}": m for by, found in self.selective.items() for k, m in found.items()}
         measured = measured | {f"group/{g.name}/{k}": m for g in self.groups for k, m in g.scores.items()}
+        measured = measured | {f"shift/{s.name}/{k}": m for s in self.shifts for k, m in s.measured().items()}
+        measured = measured | ({} if self.guarded is None else {"guarded": self.guarded})
+        measured = measured | ({} if self.order is None else self.order.measured())
         flat = {k + end: v for k, m in measured.items() for end, v in _ends(m)} | self._plain()
         return {f"test/{NO_METRIC_NAME.sub('_', k)}": v for k, v in flat.items() if v is not None}
 
@@ -108,6 +114,9 @@ class Report(Strict):
         found |= {
             f"milliseconds/batch_{b}_p{q}": t[i] for b, t in self.cost.batches.items() for i, q in enumerate((50, 95))
         }
+        found |= {f"diagnostic/{d.name}": d.value for d in self.learned.diagnostics}
+        found |= {} if self.code is None else self.code.flat(self.rows)
+        found |= {} if self.evidence is None else self.evidence.flat()
         return found | {
             "rows": self.rows, "share_of_yes": self.yes / self.rows, "threshold": self.operating.threshold,
             "ece_by_chance": self.calibration.chance.high, "raw_log_loss": self.calibration.raw_log_loss.value,
@@ -115,6 +124,7 @@ class Report(Strict):
             "set_double": self.conformal.double,
             "uncertainty": self.uncertainty.total, "epistemic": self.uncertainty.epistemic,
             "aleatoric": self.uncertainty.aleatoric, "fit_seconds": self.cost.fit_seconds,
+            "cpu_seconds": self.cost.cpu_seconds, "passes": self.cost.passes,
         }  # fmt: skip
 
 
@@ -124,75 +134,38 @@ def _ends(m: Measure) -> list[tuple[str, float | None]]:
 
 def build_report(
     contenders: list[Predictor], winner: int, champion: Predictor | None, rows: pd.DataFrame, metric: Name,
-    resamples: int = RESAMPLES, seed: int = 0,
+    resamples: int = RESAMPLES, seed: int = 0, elsewhere: pd.DataFrame | None = None,
 ) -> Report:  # fmt: skip
     """Measure all contenders, the champion and a constant on the test rows (row_id, group, label, key and inputs).
 
-    All intervals come from the same resamples of keys, so that two figures of one report can be compared.
+    `elsewhere` holds the sets of `credence.shift`, on which the winner is measured too. All intervals come from the
+    same resamples of keys, so that two figures of one report can be compared.
     """
     best, y = contenders[winner], rows["label"].to_numpy()
     keys = rows["key"].tolist() if rows["key"].duplicated().any() else None
     w = weights(keys, len(rows), resamples, seed)
-    draws = best.draws(rows)
-    p, facts = draws.mean(0), best.facts
+    draws, facts = best.draws(rows), best.facts
+    p = draws.mean(0)
     yes = p >= facts.threshold
-    named = tuple(dict.fromkeys((metric, *SCORES)))
-    doubts = _doubts(draws)
+    said, learned = best.model.findings(facts.schema_.select(rows)), kept(best.model.learned())
+    named, doubted = tuple(dict.fromkeys((metric, *SCORES))), doubts(draws, said)
     return Report(
         task=facts.task, question=facts.question, answers=facts.answers, version=facts.version, metric=metric,
         rows=len(rows), yes=int(y.sum()), keys=rows["key"].nunique(), resamples=resamples, winner=best.model.title(),
-        candidates=_candidates(contenders, winner, champion, rows, metric, w),
+        candidates=candidates(contenders, winner, champion, rows, metric, w),
         scores={m: scored(m, p, yes, y, w) for m in named},
         calibration=_calibrated(best, rows, p, y, w, seed),
         operating=Operating.at(facts.threshold, p, yes, y, w),
         groups=by_group(rows["group"], list(dict.fromkeys((metric, *COMPARED))), p, yes, y, w),
-        selective={by: measures(selective(doubt, yes != y), w) for by, doubt in doubts.items()},
+        selective={by: measures(selective(doubt, yes != y), w) for by, doubt in doubted.items()},
         conformal=Conformal.of(
             facts.conformal.sets(p), y, 1 - facts.conformal.alpha, facts.answers, rows["group"]
         ),
-        uncertainty=Uncertainty.of(draws), cost=Cost.of(best, rows), curves=_curves(p, yes, y, doubts),
+        uncertainty=Uncertainty.of(draws), cost=Cost.of(best, rows, said.get("k_used")),
+        curves=_curves(draws, yes, y, doubted), guarded=flagged(best, rows, w),
+        code=CodeLength.of(p, y, learned.model_bits), evidence=Evidence.of(said, yes != y),
+        order=Order.of(said, w), learned=learned, shifts=shifts(best, elsewhere, doubted, w, seed),
     )  # fmt: skip
-
-
-def _doubts(draws: Array) -> dict[str, Array]:
-    total, epistemic, _ = split(draws)
-    return {"total": total, "epistemic": epistemic} if len(draws) > 1 else {"total": total}
-
-
-def _candidates(
-    contenders: list[Predictor],
-    winner: int,
-    champion: Predictor | None,
-    rows: pd.DataFrame,
-    metric: str,
-    w: NDArray[Any],
-) -> list[Candidate]:
-    lines = [_candidate(c, "winner" if i == winner else "candidate", rows, metric, w) for i, c in enumerate(contenders)]
-    if champion is not None:
-        lines.append(_candidate(champion, "champion", rows, metric, w))
-    base = np.full(len(rows), contenders[winner].facts.base_rate)
-    share = Candidate(title="share of yes", role="constant", scores=_compared(base, base >= 0.5, rows, metric, w))
-    return [*sorted(lines, key=lambda c: c.scores["log_loss"].value or 0.0), share]
-
-
-def _candidate(
-    predictor: Predictor,
-    role: Literal["winner", "candidate", "champion"],
-    rows: pd.DataFrame,
-    metric: str,
-    w: NDArray[Any],
-) -> Candidate:
-    p = predictor.draws(rows).mean(0)
-    scores = _compared(p, p >= predictor.facts.threshold, rows, metric, w)
-    return Candidate(
-        title=predictor.model.title(), role=role, scores=scores, fit_seconds=predictor.facts.fit_seconds,
-        milliseconds=float(np.median(milliseconds(predictor, rows, 32, calls=5))),
-    )  # fmt: skip
-
-
-def _compared(p: Array, yes: Bools, rows: pd.DataFrame, metric: str, w: NDArray[Any]) -> dict[str, Measure]:
-    y = rows["label"].to_numpy()
-    return {m: scored(m, p, yes, y, w) for m in dict.fromkeys((metric, *COMPARED))}
 
 
 def _calibrated(
@@ -207,15 +180,23 @@ def _calibrated(
     )  # fmt: skip
 
 
-def _curves(p: Array, yes: Bools, y: NDArray[Any], doubts: dict[str, Array]) -> Curves:
+def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubted: dict[str, Array]) -> Curves:
+    p, wrong = draws.mean(0), yes != y
     gain, always = curves.net_benefit(p, y, THRESHOLDS)
     return Curves(
         roc=_pair(*curves.thin(*curves.roc(p, y))),
         precision_recall=_pair(*curves.thin(*curves.precision_recall(p, y))),
-        risk={by: _pair(*risk_curve(doubt, yes != y)) for by, doubt in doubts.items()},
+        risk={by: _pair(*risk_curve(doubt, wrong)) for by, doubt in doubted.items()},
         net_benefit=(THRESHOLDS.tolist(), gain.tolist(), always.tolist()),
         histogram=(curves.histogram(p, y)[0].tolist(), curves.histogram(p, y)[1].tolist()),
+        parts=_parts(draws, wrong) if len(draws) > 1 else {},
     )  # fmt: skip
+
+
+def _parts(draws: Array, wrong: Bools) -> dict[str, tuple[list[float], list[float]]]:
+    _, epistemic, aleatoric = split(draws)
+    named = {"right": ~wrong, "wrong": wrong}
+    return {n: _pair(*curves.thin(aleatoric[rows], epistemic[rows])) for n, rows in named.items() if rows.any()}
 
 
 def _pair(across: Array, up: Array) -> tuple[list[float], list[float]]:

@@ -12,9 +12,21 @@ from matplotlib.figure import Figure
 from credence.checks import Findings
 from credence.gate.verdict import Verdict
 from credence.metrics import METRICS
-from credence.report import Report, ink, plots
+from credence.report import Report, behind, ink, plots
 from credence.report.intervals import Measure
-from credence.report.prose import TITLES, calibrated, doubted, headline, missing, recalibrated, spent
+from credence.report.prose import (
+    TITLES,
+    calibrated,
+    coded,
+    costly,
+    doubted,
+    guarded,
+    headline,
+    missing,
+    recalibrated,
+    spent,
+)  # fmt: skip
+from credence.report.shifts import DOUBTS
 from credence.report.wording import number, percent, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -30,7 +42,7 @@ def render(
         headline=headline(verdict), calibrated=calibrated(report), doubt=doubted(report), metrics=METRICS,
         recalibrated=recalibrated(report), seen=spent(verdict), titles=TITLES,
         metric=METRICS[report.metric].title, tables=tables(report), importance_how=_how(importance),
-        missing=missing(findings),
+        missing=missing(findings), coded=coded(report), guarded=guarded(report), costly=costly(report), doubts=DOUBTS,
         task=yaml.safe_dump(task, sort_keys=False, allow_unicode=True),
     )  # fmt: skip
 
@@ -73,7 +85,8 @@ def tables(report: Report) -> dict[str, Lines]:
     calibration = report.calibration
     found = {"rates": report.operating.rates, "calibration": calibration.errors, "brier": calibration.brier_parts}
     titled = {name: [(TITLES[k], m) for k, m in lines.items()] for name, lines in found.items()}
-    return titled | {"scores": [(METRICS[k].title, m) for k, m in report.scores.items()]}
+    order = {} if report.order is None else {"order": [(TITLES[k], m) for k, m in report.order.measured().items()]}
+    return titled | order | {"scores": [(METRICS[k].title, m) for k, m in report.scores.items()]}
 
 
 def figures(report: Report, importance: pd.DataFrame | None) -> dict[str, Markup]:
@@ -90,11 +103,27 @@ def figures(report: Report, importance: pd.DataFrame | None) -> dict[str, Markup
         "review": (plots.review(report), "accuracy by the share of rows that a person answers"),
         "net_benefit": (plots.net_benefit(report), "net benefit by threshold, against acting always and never"),
     }  # fmt: skip
+    drawn |= _behind(report)
     if report.groups:
         drawn["groups"] = (plots.groups(report), f"{metric} in every group with its 95 % interval")
     if importance is not None and len(importance) > 1:
         drawn["importance"] = (plots.importance(importance), f"what matters most, {importance['column'].iloc[0]} first")
     return {name: Markup(ink.svg(figure, name, alt)) for name, (figure, alt) in drawn.items()}  # nosec B704: own SVG
+
+
+def _behind(report: Report) -> dict[str, tuple[Figure, str]]:
+    """The figures of what some kinds alone can tell."""
+    learned, drawn = report.learned, {}
+    if report.curves.parts:
+        drawn["parts"] = (behind.parts(report), "doubt of each answer, in the row against between the draws")
+    if report.evidence is not None:
+        drawn["evidence"] = (behind.evidence(report), "histogram of the evidence behind right and behind wrong answers")
+    if any(map(len, learned.curves.values())):
+        drawn["learning"] = (behind.learning(report), f"curves of learning by epoch: {', '.join(learned.curves)}")
+    if learned.chains:
+        drawn["traces"] = (behind.traces(report), f"draws of every chain in order: {', '.join(learned.chains)}")
+        drawn["ranks"] = (behind.rank_bars(report), f"ranks of every chain's draws: {', '.join(learned.chains)}")
+    return drawn
 
 
 def _range(m: Measure) -> str:

@@ -11,12 +11,13 @@ from credence.report import Report
 from credence.report.ink import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
 from credence.report.intervals import Measure
 from credence.report.sections import Operating
+from credence.report.shifts import DOUBTS
 from credence.report.wording import number, percent
 
 STYLED = matplotlib.rc_context(STYLE)
 MOST_BARS = 15
 NOTE = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 2}
-DOUBTS = {"total": (YES, "by total uncertainty"), "epistemic": (MARK, "by disagreement (epistemic)")}
+COLOURS = {"total": YES, "epistemic": MARK, "density": NO}
 
 
 @STYLED
@@ -88,12 +89,12 @@ def risk_coverage(report: Report) -> Figure:
     """Share of errors among the most certain rows, as more of them are answered."""
     figure, axes = axes_of("rows answered, most certain first", "errors among them")
     for by, (coverage, risk) in report.curves.risk.items():
-        axes.plot(coverage, risk, color=DOUBTS[by][0], label=DOUBTS[by][1])
+        axes.plot(coverage, risk, color=COLOURS[by], label=DOUBTS[by])
     wrong = (report.operating.false_yes + report.operating.false_no) / report.rows
     axes.axhline(wrong, color=MUTED, lw=1, ls=DASHED, label="no selection")
     axes.set_xlim(0, 1.01)
     axes.set_ylim(0, None if wrong else 0.05)
-    axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.19))
+    axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.19 if len(report.curves.risk) < 3 else 1.21))
     return figure
 
 
@@ -102,13 +103,8 @@ def review(report: Report) -> Figure:
     """Accuracy when a person answers the least certain rows, by how many of them, without fault."""
     figure, axes = axes_of("rows that a person answers, least certain first", "accuracy of all answers")
     for by, (coverage, risk) in report.curves.risk.items():
-        colour, label = DOUBTS[by]
-        axes.plot(
-            [1 - c for c in coverage],
-            [1 - r * c for c, r in zip(coverage, risk, strict=True)],
-            color=colour,
-            label=label,
-        )
+        accuracy = [1 - r * c for c, r in zip(coverage, risk, strict=True)]
+        axes.plot([1 - c for c in coverage], accuracy, color=COLOURS[by], label=DOUBTS[by])
     wrong = report.operating.false_yes + report.operating.false_no
     axes.plot([0, 1], [1 - wrong / report.rows, 1], color=MUTED, lw=1, ls=DASHED, label="at random")
     axes.set(xlim=(0, 0.5), ylim=(1 - 1.15 * max(wrong / report.rows, 0.01), 1 + 0.05 * max(wrong / report.rows, 0.01)))

@@ -25,6 +25,10 @@ TITLES = {
     "accuracy_at_review_5": "accuracy if a person answers 5 %",
     "accuracy_at_review_10": "accuracy if a person answers 10 %",
     "accuracy_at_review_20": "accuracy if a person answers 20 %",
+    "order_sd_mean": "change of p with the order of the parts, standard deviation, mean row",
+    "order_sd_p95": "the same, the row that 95 % stay below",
+    "order_jsd_mean": "divergence between orders in nats, mean row",
+    "order_jsd_p95": "the same, the row that 95 % stay below",
 }  # fmt: skip
 HEADLINES = {"promote": "Promoted", "keep": "Not promoted", "hold": "On hold: a person decides"}
 
@@ -89,3 +93,38 @@ def _parts(report: Report) -> str:
         f"{carry}, of which {number(told.epistemic)} are disagreement between {told.draws} draws (epistemic) "
         f"and {number(told.aleatoric)} lie in the rows (aleatoric)."
     )
+
+
+def coded(report: Report) -> str:
+    """How many bits it takes to send the answers of the test rows, with the predictor and without."""
+    code = report.code
+    if code is None:
+        return ""
+    weights = "" if code.model is None else f", and another {number(code.model)} for its weights"
+    saved = f"saves {percent(code.saved)}" if code.saved >= 0 else f"costs {percent(-code.saved)} more"
+    return (
+        f"To send the answers of these {plural(report.rows, 'row')} takes {number(code.data)} bits with the predictor "
+        f"({number(code.data / report.rows)} a row){weights}; knowing only the share of {report.answers[1]} it takes "
+        f"{number(code.labels)}. The predictor {saved}."
+    )
+
+
+def guarded(report: Report) -> str:
+    """What share of ordinary rows is handed back because of what they hold."""
+    if report.guarded is None:
+        return ""
+    return f"{percent(report.guarded.value)} of the test rows are handed back because their inputs are unlike training."
+
+
+def costly(report: Report) -> str:
+    """What fitting and an answer took."""
+    cost = report.cost
+    cpu = "" if cost.cpu_seconds is None else f" ({number(cost.cpu_seconds)} s of processor time)"
+    passes = "" if cost.passes == 1 else f", in {number(cost.passes)} passes of the model"
+    return f"Fitting took {number(cost.fit_seconds)} s{cpu}. One row takes {_batches(report)}{passes}."
+
+
+def _batches(report: Report) -> str:
+    timed = report.cost.batches.items()
+    told = (f"{number(half)} ms (95th percentile {number(slow)} ms) in batches of {b}" for b, (half, slow) in timed)
+    return ", ".join(told)

@@ -127,17 +127,26 @@ class Uncertainty(Strict):
 
 
 class Cost(Strict):
-    """Seconds to fit, and milliseconds per row that `predict` takes in batches of one and of 32."""
+    """Seconds to fit, and milliseconds per row that `predict` takes in batches of one and of 32.
+
+    cpu_seconds: processor time of fitting, where known. passes: forward passes per row, on average.
+    """
 
     fit_seconds: float
     batches: dict[int, tuple[float, float]]
+    cpu_seconds: float | None = None
+    passes: float = 1
 
     @classmethod
-    def of(cls, predictor: Predictor, rows: pd.DataFrame) -> Self:
-        """Median and 95th percentile over repeated calls on these rows."""
+    def of(cls, predictor: Predictor, rows: pd.DataFrame, used: Array | None = None) -> Self:
+        """Median and 95th percentile over repeated calls on these rows; `used` is what a kind counted per row."""
+        learned = predictor.model.learned()
+        passes = learned.passes if used is None else float(used.mean())
         timed = {batch: milliseconds(predictor, rows, batch) for batch in (1, 32)}
         batches = {b: (float(np.quantile(t, 0.5)), float(np.quantile(t, 0.95))) for b, t in timed.items()}
-        return cls(fit_seconds=predictor.facts.fit_seconds, batches=batches)
+        return cls(
+            fit_seconds=predictor.facts.fit_seconds, batches=batches, cpu_seconds=learned.cpu_seconds, passes=passes
+        )
 
 
 def milliseconds(predictor: Predictor, rows: pd.DataFrame, batch: int, calls: int = CALLS) -> list[float]:

@@ -35,6 +35,7 @@ OFF = {"mdl": False, "evidence": False, "debias": False}
 SPECS: dict[str, dict[str, Any]] = {
     "tfidf": {"kind": "tfidf"},
     "bilstm": {"kind": "bilstm"},
+    "bilstm, 6 epochs": {"kind": "bilstm", "epochs": 6},
     "transformer, digits": {"kind": "bayesian_transformer", "relations": False, "fone": False, **OFF},
     "transformer, numbers": {"kind": "bayesian_transformer", "relations": False, **OFF},
     "transformer, relations": {"kind": "bayesian_transformer", **OFF},
@@ -184,7 +185,7 @@ def tables(found: dict[str, dict[str, Any]]) -> str:
     kinds = {kind: found[kind] for kind in SPECS if kind in found}
     heads = [SHORT.get(c, c) for c in CATEGORIES]
     plain = [
-        [k, *(_shown(f["plain"][m]) for m in ("accuracy", "log_loss", "ece")), f"{f['seconds']:.1f}"]
+        [k, *(_shown(f["plain"][m], 4) for m in ("accuracy", "log_loss", "ece")), f"{f['seconds']:.1f}"]
         for k, f in kinds.items()
     ]
     parts = [[k, *(_shown(f["plain"][c]) for c in CATEGORIES)] for k, f in kinds.items()]
@@ -206,8 +207,8 @@ def tables(found: dict[str, dict[str, Any]]) -> str:
     ])  # fmt: skip
 
 
-def _shown(interval: Interval) -> str:
-    value, low, high = (f"{x:.3f}".lstrip("0") or "0" for x in interval)
+def _shown(interval: Interval, digits: int = 3) -> str:
+    value, low, high = (f"{x:.{digits}f}".lstrip("0") for x in interval)
     return f"{value} ({low}–{high})"
 
 

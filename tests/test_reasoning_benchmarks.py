@@ -10,21 +10,17 @@ import pytest
 from benchmarks.reasoning import (
     BEGIN,
     END,
-    FARTHER,
     PAGE,
     RESAMPLES,
     SPECS,
-    by_size,
-    cell,
-    dealt,
     family,
     learned,
     over_seeds,
     samples,
-    statements,
     tables,
     told_apart,
-)
+)  # fmt: skip
+from benchmarks.statements import FARTHER, by_size, cell, dealt, enough, statements
 from credence.arithmetic import CATEGORIES, check
 from tests.project import ROOT
 
@@ -47,7 +43,7 @@ def test_seeds_deal_other_statements() -> None:
 
 
 def test_parts_share_no_row_and_keep_the_balance() -> None:
-    parts = dealt(statements(seed=2, rows=880), 640)
+    parts = dealt(statements(seed=2, rows=enough(640)), 640)
     assert [len(part) for part in parts] == [640, 80, 160]
     for part in parts:
         assert part.groupby(["group", "label"]).size().nunique() == 1
@@ -81,7 +77,7 @@ def test_intervals_hold_the_mean_and_widen_with_what_seeds_disagree_about() -> N
 
 
 def test_a_family_that_was_left_out_is_asked_about_alone() -> None:
-    parts = dealt(statements(seed=4, rows=880), 640)
+    parts = dealt(statements(seed=4, rows=enough(640)), 640)
     found, apart = family(TINY, 0, parts, "pattern")
     assert set(found) == {"accuracy", "log_loss", "ece", "pattern"}
     assert all(len(values) == 1 + RESAMPLES for values in found.values())
@@ -91,7 +87,7 @@ def test_a_family_that_was_left_out_is_asked_about_alone() -> None:
 
 
 def test_one_draw_has_no_disagreement() -> None:
-    parts = dealt(statements(seed=5, rows=440), 320)
+    parts = dealt(statements(seed=5, rows=enough(320)), 320)
     predictor = learned({**TINY, "members": 1}, 0, parts)
     assert np.isnan(told_apart(predictor, parts.test, parts.test)["disagreement"])
     assert set(CATEGORIES) < set(samples(predictor, parts.test, 0))
@@ -103,14 +99,14 @@ def test_tables_show_the_kinds_that_were_measured(missing: list[str]) -> None:
     plain = dict.fromkeys(("accuracy", "log_loss", "ece", "near", *CATEGORIES), interval)
     apart = {"auroc": 0.5, "disagreement": float("nan"), "flagged": 0.5, "flagged_usual": 0.0}
     figures = {
-        "seconds": 1.0, "plain": plain, "far": plain, "far_apart": apart, "families_apart": apart,
-        "families": dict.fromkeys(CATEGORIES, plain),
+        "seconds": 1.0, "plain": plain, "far": plain, "far_apart": apart,
+        "families": dict.fromkeys(CATEGORIES, plain), "families_apart": dict.fromkeys(CATEGORIES, apart),
     }  # fmt: skip
     shown = tables({kind: figures for kind in SPECS if kind not in missing})
     kinds = [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("|") and "---" not in line]
-    assert [kind for kind in kinds if kind] == [kind for kind in SPECS if kind not in missing] * 4
+    assert [kind for kind in kinds if kind] == [kind for kind in SPECS if kind not in missing] * 5
     assert ".500 (.250–1.000)" in shown
-    assert "| – |" in shown
+    assert "| 0.50 / – |" in shown
 
 
 def test_the_page_has_a_place_for_the_figures() -> None:

@@ -113,7 +113,7 @@ def test_a_row_is_its_known_terms_and_its_relations() -> None:
     assert there == [{"#", "is", "even", "# is", "is even"}, set(), {"#", "is"}]
     related = dict(zip(NAMES, read["relations"][0].tolist(), strict=True))
     assert (related["8 divides a"], related["a is prime"], related["x + y = z"]) == (1, -1, 0)
-    assert read["relations"].shape == (3, len(NAMES))
+    assert torch.as_tensor(read["relations"]).shape == (3, len(NAMES))
 
 
 def test_the_most_frequent_terms_are_kept() -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pyarrow.parquet as pq
-from serving_cases import TABLE, kept, raw_table, small, trained
+from serving_cases import TABLE, kept, raw_table, trained
+from small_kinds import small
 from sqlalchemy import create_engine
 
 from credence.batch import Job, assemble, score

@@ -15,7 +15,6 @@ from starlette.testclient import TestClient
 from bentos.build import store
 from bentos.service import credence_service
 from credence.calibration import Calibration
-from credence.kinds import find
 from credence.models import Model
 from credence.predictor import Predictor
 from credence.rows import Columns, canonical, inputs
@@ -23,11 +22,6 @@ from credence.split import Split, assign
 
 TABLE = Columns(label="ill", positive="yes", group="clinic")
 TEXT = Columns(label="label", positive="good", text="review", group="shop")
-SMALL = {
-    "folds": 2, "rounds": 10, "trees": 10, "members": 3, "samples": 30, "warmup": 30, "passes": 3, "epochs": 1,
-    "inner": 2, "max_features": 2000, "dimensions": 8, "hidden": 8, "permutations": 3, "orders": 3, "width": 8,
-    "layers": 1, "heads": 2,
-}  # fmt: skip
 
 
 def raw_table(n: int = 240, seed: int = 0) -> pd.DataFrame:
@@ -56,14 +50,6 @@ def raw_texts(n: int = 240, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame({
         "review": text, "shop": random.choice(["one", "two"], n), "label": np.where(good, "good", "bad"),
     })  # fmt: skip
-
-
-def small(kind: str) -> Model:
-    """A model of this kind with everything that makes it slow turned down."""
-    cls = find("models", kind)
-    counts = {name for name, field in cls.model_fields.items() if isinstance(field.default, int)}
-    model: Model = cls(**{name: value for name, value in SMALL.items() if name in counts})
-    return model
 
 
 def trained(model: Model, name: str = "case") -> tuple[Predictor, pd.DataFrame]:

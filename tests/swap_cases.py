@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx
 import pandas as pd
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 
 from bentos.build import store_by_version
 from bentos.golden import requests_of

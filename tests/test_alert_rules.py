@@ -13,7 +13,8 @@ import httpx
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from serving_cases import client, kept, small, trained
+from serving_cases import client, kept, trained
+from small_kinds import small
 
 from bentos.build import store
 from bentos.golden import requests_of

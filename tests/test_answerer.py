@@ -4,7 +4,8 @@ import logging
 from pathlib import Path
 
 import pytest
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 
 from bentos.answerer import Answerer
 from credence.errors import BadInput

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from batch_cases import done, job, plain, rows, written
-from serving_cases import client, kept, raw_texts, small, trained
+from serving_cases import client, kept, raw_texts, trained
+from small_kinds import small
 
 from credence.kinds import SourceSpec
 

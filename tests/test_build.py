@@ -10,7 +10,8 @@ from pathlib import Path
 
 import bentoml
 import pytest
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 
 from bentos.build import about, bento_version, build, digest_of, store, stored, write_context, writing
 from bentos.requirements import closure, distributions, index_of, kinds_in, requirements, third_party

@@ -13,7 +13,8 @@ import psutil  # type: ignore[import-untyped]
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving_cases import client, kept, small, trained
+from serving_cases import client, kept, trained
+from small_kinds import small
 from starlette.testclient import TestClient
 from swap_cases import Versions, shifted, until
 

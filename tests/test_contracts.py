@@ -10,18 +10,13 @@ import optuna
 import pandas as pd
 import pytest
 from safetensors.torch import load_file
+from small_kinds import small
 
 from credence.errors import BadInput
 from credence.kinds import ModelSpec, find, names
 from credence.models import Model, NotFitted
-from tests.pretrained_cases import tiny
 
 ROWS = 120
-SMALL = {
-    "folds": 2, "inner": 2, "trees": 12, "rounds": 12, "members": 4, "epochs": 1, "passes": 4, "samples": 40,
-    "warmup": 60, "draws": 40, "chains": 1,
-}  # fmt: skip
-OWN = {"transformer": lambda: {"checkpoint": tiny()}, "embeddings": lambda: {"checkpoint": tiny()}}
 NOT_ON_ITS_OWN = "has parameters without a default"
 KINDS = [
     pytest.param(
@@ -66,15 +61,6 @@ def texts(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
 
 def rows_for(kind: str, n: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, Any]:
     return (texts if find("models", kind).reads == "text" else columns)(n, seed)
-
-
-def small(kind: str, **parameters: Any) -> Model:
-    """The kind with fewer trees, folds, epochs and the like, wherever it has such a number."""
-    fields = find("models", kind).model_fields
-    fewer = {name: value for name, value in SMALL.items() if name in fields and fields[name].annotation is int}
-    own = OWN[kind]() if kind in OWN else {}
-    model: Model = find("models", kind)(**fewer | own | parameters)
-    return model
 
 
 @cache

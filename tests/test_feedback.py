@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from serving_cases import client, kept, small, trained
+from serving_cases import client, kept, trained
+from small_kinds import small
 from starlette.testclient import TestClient
 
 from bentos.feedback import truths

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from serving_cases import small
+from small_kinds import small
 from watched import TABLE, TEXTS, fitted, logged, table, texts, watched
 
 from credence.predictions.labelled import labelled_rows

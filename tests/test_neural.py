@@ -245,4 +245,6 @@ def test_an_ensemble_deals_the_seeds_itself() -> None:
     with pytest.raises(BadInput, match="neither search nor seed"):
         find("models", "ensemble")(model={"kind": "bilstm", "seed": 1}).fit(X, y)
     with pytest.raises(BadInput, match="'bilstm' reads text"):
-        ModelSpec(kind="ensemble").build().fit(pd.DataFrame({"size": [1.0, 2.0]}), np.array([0, 1]))
+        ModelSpec(kind="ensemble", model={"kind": "bilstm"}).build().fit(
+            pd.DataFrame({"size": [1.0, 2.0]}), np.array([0, 1])
+        )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from small_kinds import small
 
 from credence.errors import BadInput
 from credence.predictions.hashing import KEY_FILE, Hasher
@@ -15,7 +16,7 @@ from credence.predictions.policy import LogPolicy
 from credence.predictions.record import FEEDBACK, PREDICTION, Record, feedback, records, table
 from credence.predictor import Facts, Predictor
 from credence.rows import internal
-from tests.serving_cases import small, trained
+from tests.serving_cases import trained
 
 HASHER = Hasher(b"k" * 32)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from small_kinds import small
 
 from credence.errors import BadInput
 from credence.home import log_folder
@@ -19,7 +20,7 @@ from credence.predictions.writer import Writer
 from credence.rows import Columns, canonical, inputs
 from credence.task import Task
 from tests.log_cases import DAWN, record, truth
-from tests.serving_cases import small, trained
+from tests.serving_cases import trained
 
 OWN = ["request_id", "row", "time", "version", "group", "probability", "predicted", "truth"]
 

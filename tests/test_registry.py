@@ -8,7 +8,8 @@ from typing import Any
 import mlflow
 import pytest
 from mlflow.tracking import MlflowClient
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 from zenml import Model, ModelVersionResponse, link_artifact_to_model, save_artifact
 from zenml.client import Client
 

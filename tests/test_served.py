@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 import psutil  # type: ignore[import-untyped]
 import pytest
-from serving_cases import client, kept, small, trained
+from serving_cases import client, kept, trained
+from small_kinds import small
 from swap_cases import bentos
 
 from bentos.build import build, store
@@ -206,7 +207,8 @@ import sys
 from pathlib import Path
 from typing import cast
 sys.path[:0] = sys.argv[1:3]
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 from bentos.build import build, store
 from bentos.golden import golden
 from bentos.serve import serving

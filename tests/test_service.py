@@ -17,7 +17,8 @@ from bentoml.exceptions import BentoMLException
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
-from serving_cases import client, kept, small, trained
+from serving_cases import client, kept, trained
+from small_kinds import small
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 

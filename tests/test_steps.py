@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from serving_cases import TABLE, raw_table, small, trained
+from serving_cases import TABLE, raw_table, trained
+from small_kinds import small
 from trials import START, log
 from watched import logged, shown, watched
 from watched import table as patients
@@ -43,7 +44,8 @@ ROOT = Path(__file__).parent.parent
 HASHES = """
 import json, sys
 sys.path[:0] = sys.argv[1:3]
-from serving_cases import TABLE, raw_table, small, trained
+from serving_cases import TABLE, raw_table, trained
+from small_kinds import small
 from credence.rows import canonical
 from materializers.folder import FolderMaterializer
 from materializers.rows import RowsMaterializer

@@ -7,7 +7,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from serving_cases import small, trained
+from serving_cases import trained
+from small_kinds import small
 from zenml import Model, ModelVersionResponse, link_artifact_to_model, log_metadata, save_artifact
 from zenml.client import Client
 from zenml.enums import ArtifactType

@@ -15,7 +15,8 @@ from typing import Any
 import bentoml
 import httpx
 import pytest
-from serving_cases import kept, small, trained
+from serving_cases import kept, trained
+from small_kinds import small
 from swap_cases import Load, Versions, bentos, shifted, until
 
 from bentos import swap, workers

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretBytes
-from serving_cases import client, raw_table, small, trained
+from serving_cases import client, raw_table, trained
+from small_kinds import small
 from zenml.client import Client
 
 from bentos.build import store

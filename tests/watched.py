@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from serving_cases import small
+from small_kinds import small
 
 from credence.calibration import Calibration
 from credence.models import Model

@@ -20,7 +20,7 @@ class Ensemble(Model):
     """
 
     reads = "both"
-    model: ModelSpec = ModelSpec(kind="bilstm")
+    model: ModelSpec = ModelSpec(kind="bayesian_transformer")
     members: int = Field(4, ge=2, le=100)
     _learned: list[Model] = PrivateAttr(default_factory=list)
     _root: Path | None = PrivateAttr(default=None)

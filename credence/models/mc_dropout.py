@@ -21,7 +21,7 @@ class McDropout(Model):
     """
 
     reads = "both"
-    model: ModelSpec = ModelSpec(kind="bilstm")
+    model: ModelSpec = ModelSpec(kind="bayesian_transformer")
     passes: int = Field(50, ge=2)
     full: bool = False
     _inner: TorchModel = PrivateAttr()

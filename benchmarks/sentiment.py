@@ -52,7 +52,7 @@ class Candidate:
     test: int | None = None
 
 
-MINILM = {"checkpoint": "minilm", "longest": 128}
+MINILM, SHORT = {"checkpoint": "minilm", "longest": 128}, {"checkpoint": "minilm", "longest": 64}
 FEW = (1000, 1000)
 CANDIDATES = {
     "scikit-learn": Candidate({}),
@@ -60,7 +60,7 @@ CANDIDATES = {
     "tfidf, few rows": Candidate({"kind": "tfidf"}, *FEW),
     "embeddings, few rows": Candidate({"kind": "embeddings", **MINILM}, *FEW),
     "transformer, few rows": Candidate(
-        {"kind": "transformer", **MINILM, "epochs": 3, "batch_rows": 16, "learning_rate": 1e-4}, *FEW
+        {"kind": "transformer", **SHORT, "epochs": 2, "freeze": 3, "batch_rows": 16, "learning_rate": 1e-4}, *FEW
     ),
 }
 Parts = dict[str, pd.DataFrame]

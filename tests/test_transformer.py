@@ -173,6 +173,7 @@ def test_the_folder_holds_configuration_tokenizer_and_weights_once(tmp_path: Pat
     assert {f.name for f in tmp_path.iterdir()} == {"model.json", "reader.json", "weights.safetensors", "history.json"}
     reader = json.loads((tmp_path / "reader.json").read_text())
     assert reader["config"]["model_type"] == "distilbert"
+    assert tiny() not in (tmp_path / "reader.json").read_text()
     assert json.loads(reader["tokenizer"])["model"]["type"] == "WordPiece"
     assert len(reader["origin"]) == 64
 

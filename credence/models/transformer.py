@@ -20,7 +20,9 @@ from credence.pretrained.encoder import Encoder
 from credence.pretrained.pieces import Pieces
 from credence.training import Batch, Loss
 
-REACH = 4.0
+REACH = (
+    4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
+)
 HEAD_PACE = 100.0
 
 

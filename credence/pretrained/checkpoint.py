@@ -46,7 +46,8 @@ def read(checkpoint: str, longest: int) -> Checkpoint:
         encoder = _encoder(folder, checkpoint, config)
         tokenizer = _tokenizer(folder, checkpoint, encoder)
     _refuse_longer(checkpoint, longest, encoder)
-    return Checkpoint(config.to_dict(), tokenizer, _digest(folder), encoder)
+    described = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
+    return Checkpoint(described, tokenizer, _digest(folder), encoder)
 
 
 def blank(config: dict[str, Any]) -> PreTrainedModel:

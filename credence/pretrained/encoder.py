@@ -25,9 +25,9 @@ class Encoder(nn.Module):
         """Vectors [B, width] of length 1 for the column `pieces`."""
         mask = batch.mask("pieces")
         pieces = torch.where(mask, batch["pieces"], self.padding)
-        states = self.body(input_ids=pieces, attention_mask=mask.long()).last_hidden_state
+        states = self.body(input_ids=pieces, attention_mask=mask.long()).last_hidden_state.float()
         pooled = torch.where(mask[..., None], states, 0.0).sum(1) / mask.sum(1, keepdim=True)
-        return F.normalize(pooled.float(), dim=1)
+        return F.normalize(pooled, dim=1)
 
     def freeze(self, layers: int) -> None:
         """Keep the embeddings and so many layers above them as they are. BadInput where it has fewer."""

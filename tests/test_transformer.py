@@ -20,7 +20,7 @@ from credence.errors import BadInput
 from credence.expectation.last_layer import VariationalLastLayer
 from credence.kinds import find
 from credence.models import Model
-from credence.models.transformer import HEAD_PACE, Transformer
+from credence.models.transformer import Transformer
 from credence.training import Batch
 from credence.training.optimiser import Optimiser
 from tests.pretrained_cases import saved, tiny
@@ -120,8 +120,9 @@ def test_point_heads_have_no_code_length() -> None:
     assert len(fitted("plain").learned().curves["held-out log-loss"]) == 2
 
 
-def test_the_head_learns_a_hundred_times_as_fast() -> None:
-    fit = model(weight_decay=0.5).fit(*reviews(40))
+@pytest.mark.parametrize(("head", "part", "pace"), [("variational", "head.log_sd", 100), ("plain", "head.1.bias", 20)])
+def test_the_head_learns_faster_than_the_encoder(head: str, part: str, pace: int) -> None:
+    fit = model(head=head, weight_decay=0.5).fit(*reviews(40))
     assert isinstance(fit, Transformer)
     optimiser = Optimiser(fit._module, fit.settings(), torch.device("cpu"), "fp32")
     before = {name: p.detach().clone() for name, p in fit._module.named_parameters()}
@@ -129,7 +130,7 @@ def test_the_head_learns_a_hundred_times_as_fast() -> None:
         p.grad = torch.ones_like(p)
     optimiser.step(fit.warmup)
     moved = {name: float((p.detach() - before[name]).abs().max()) for name, p in fit._module.named_parameters()}
-    assert moved["head.log_sd"] == pytest.approx(fit.learning_rate * HEAD_PACE, rel=1e-3)
+    assert moved[part] == pytest.approx(fit.learning_rate * pace, rel=1e-3)
     assert moved["encoder.body.embeddings.LayerNorm.bias"] == pytest.approx(fit.learning_rate, rel=1e-3)
 
 

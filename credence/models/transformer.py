@@ -1,7 +1,7 @@
 """A pretrained encoder, fine-tuned; a Bayesian last layer or MC dropout gives its draws."""
 
 import math
-from typing import Literal
+from typing import ClassVar, Literal
 
 import pandas as pd
 import torch
@@ -23,7 +23,6 @@ from credence.training import Batch, Loss
 REACH = (
     4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
 )
-HEAD_PACE = 100.0
 
 
 class Transformer(TorchModel):
@@ -31,8 +30,8 @@ class Transformer(TorchModel):
 
     `head: variational` is a Gaussian over the last layer's weights, learned by code length (NLL + KL / N), and its
     draws are `samples` weight vectors; `mc_dropout` draws `passes` masks after pooling; `plain` answers once. Each of
-    them reads a text once, and a draw is the same opinion for every row. What follows the encoder learns a hundred
-    times as fast as it; `freeze` lower layers of it do not learn at all.
+    them reads a text once, and a draw is the same opinion for every row. The head learns faster than the encoder (a
+    hundred times where it is one layer, twenty where two); `freeze` lower layers do not learn at all.
     """
 
     reads = "text"
@@ -76,6 +75,8 @@ class Transformer(TorchModel):
 
 
 class _FineTuned(Answering):
+    head_pace: ClassVar[float]
+
     def __init__(self, encoder: Encoder) -> None:
         super().__init__()
         self.encoder = encoder
@@ -85,10 +86,12 @@ class _FineTuned(Answering):
         return features
 
     def pace(self, name: str) -> float:
-        return 1.0 if name.startswith("encoder.") else HEAD_PACE
+        return 1.0 if name.startswith("encoder.") else self.head_pace
 
 
 class _Point(_FineTuned):
+    head_pace = 20.0
+
     def __init__(self, encoder: Encoder, dropout: float) -> None:
         super().__init__(encoder)
         width = encoder.width
@@ -100,6 +103,7 @@ class _Point(_FineTuned):
 class _Bayesian(_FineTuned):
     """`share` is one over the rows it learns from: each of them bears as much of the model's code."""
 
+    head_pace = 100.0
     head: VariationalLastLayer
 
     def __init__(self, encoder: Encoder, share: float) -> None:

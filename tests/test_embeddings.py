@@ -113,6 +113,9 @@ def test_the_folder_is_all_that_answering_needs(tmp_path: Path) -> None:
     learned.save(tmp_path / "saved")
     shutil.rmtree(checkpoint)
     X, _ = reviews(30, seed=7)
+    dice = torch.get_rng_state()
+    Model.load(tmp_path / "saved")
+    assert torch.equal(dice, torch.get_rng_state())
     np.testing.assert_array_equal(Model.load(tmp_path / "saved").draws(X), learned.draws(X))
     assert {f.name for f in (tmp_path / "saved").iterdir()} == {
         "model.json", "reader.json", "encoder.safetensors", "regression.npz",

@@ -4,12 +4,15 @@ import importlib.util
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2Model, T5Config, T5Model
 from transformers.utils import logging
@@ -25,6 +28,11 @@ from tests.fake_hub import COMMIT, serving
 from tests.pretrained_cases import PLACES, VOCABULARY, saved, tiny, tokenizer
 
 TEXTS = ["", "A splendid film", "the <br /> plot &amp; a dull actor, is long? 42 " * 9, "zurich", "Zürich"]
+
+
+@cache
+def reader() -> Pieces:
+    return Pieces.of(read(tiny(), 32), 32)
 
 
 def frame(*texts: str) -> pd.DataFrame:
@@ -76,6 +84,14 @@ def test_tags_are_blanks_and_no_text_is_without_a_piece() -> None:
     without_marks = json.loads(pieces.tokenizer) | {"post_processor": None}
     bare = Pieces.model_validate({**pieces.model_dump(), "tokenizer": json.dumps(without_marks)})
     assert bare.columns(frame(""))["pieces"][0].tolist() == [0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(st.characters(exclude_categories=()), max_size=80))
+def test_any_text_at_all_is_read(text: str) -> None:
+    (ids,) = reader().columns(frame(text))["pieces"]
+    assert 2 <= len(ids) <= 32
+    assert 0 <= int(ids.min()) <= int(ids.max()) < len(VOCABULARY)
 
 
 def test_what_a_tokenizer_was_saved_with_does_not_shorten_or_pad(tmp_path: Path) -> None:
@@ -233,7 +249,7 @@ def test_code_that_comes_with_a_checkpoint_is_never_run(tmp_path: Path) -> None:
     assert not trace.exists()
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/no/where", "a/b/c", "~/nowhere-at-all"])
+@pytest.mark.parametrize("name", ["./nowhere", "/no/where", "a/b/c", "~/nowhere-at-all", "~nobody-at-all/x"])
 def test_a_path_that_is_not_there_is_no_name_on_the_hub(name: str) -> None:
     assert f"checkpoint '{name}' holds no model" in refusal(name)
 

@@ -19,6 +19,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_N
 from credence.errors import BadInput
 from credence.pretrained.places import first_line, folder_of
 from credence.pretrained.quiet import quiet
+from credence.training import seeded
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, StrictDataclassError)
@@ -52,7 +53,7 @@ def read(checkpoint: str, longest: int) -> Checkpoint:
 
 def blank(config: dict[str, Any]) -> PreTrainedModel:
     """The encoder that a configuration describes, with weights that are still to be loaded."""
-    with quiet():
+    with quiet(), seeded("weights that are still to be loaded"):
         described = AutoConfig.for_model(**config)
         return _without_pooler(AutoModel.from_config(described, trust_remote_code=False))  # type: ignore[no-untyped-call]
 

@@ -19,7 +19,7 @@ class Pieces(Reader):
     """Ragged column `pieces`, int64, at most `longest` a row with the tokenizer's own marks, never none.
 
     `config` and `tokenizer` are the checkpoint's config.json and tokenizer.json, `origin` the SHA-256 of its weights.
-    HTML tags are blanks and entities are what they stand for.
+    HTML tags are blanks, entities are what they stand for, and halves of surrogate pairs are question marks.
     """
 
     config: dict[str, Any]
@@ -50,4 +50,5 @@ class Pieces(Reader):
         return {"pieces": [torch.tensor(self._numbers(text)) for text in X["text"]]}
 
     def _numbers(self, text: str) -> list[int]:
-        return self.splitter.encode(TAG.sub(" ", html.unescape(text))).ids or [self.padding]
+        plain = TAG.sub(" ", html.unescape(text)).encode("utf-8", "replace").decode()
+        return self.splitter.encode(plain).ids or [self.padding]

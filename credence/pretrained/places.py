@@ -1,6 +1,7 @@
 """Where the files of a checkpoint lie: in a folder, in an installed package, or in the Hugging Face Hub's cache."""
 
 import importlib.util
+import os
 import sys
 from functools import partialmethod
 from pathlib import Path
@@ -30,7 +31,7 @@ def folder_of(checkpoint: str) -> Path:
 
     BadInput where nothing of that name is found, or the weights are there as pickles only.
     """
-    here = Path(checkpoint).expanduser()
+    here = Path(os.path.expanduser(checkpoint))
     if checkpoint == MINILM:
         folder = _packaged()
     elif here.exists() or _is_path(checkpoint):

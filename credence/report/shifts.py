@@ -39,7 +39,7 @@ class Shift(Strict):
     @classmethod
     def of(cls, predictor: Predictor, rows: pd.DataFrame, test: dict[str, Array], w: NDArray[Any], seed: int) -> Self:
         """From one set's rows, as `credence.shift` gives them, and the doubts of the test rows with weights w."""
-        own = weights(rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed)
+        own = weights(rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1)
         draws, found = predictor.draws(rows), predictor.model.findings(predictor.facts.schema_.select(rows))
         doubted = doubts(draws, found)
         told = {by: measures(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}

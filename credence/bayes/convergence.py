@@ -43,7 +43,7 @@ def _halves(values: Any) -> Any:
 
 
 def _worst(chains: dict[str, Any], which: str) -> float:
-    """The highest R-hat or the smallest size; infinite and 0 where a parameter never moved."""
+    """The highest R-hat or the smallest size; R-hat is infinite where a parameter never moved."""
     data = arviz.convert_to_dataset(chains)
     found = arviz.rhat(data) if which == "r_hat" else arviz.ess(data, method=which)
     values = np.concatenate([np.ravel(found[name].values) for name in chains])

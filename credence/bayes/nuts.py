@@ -1,8 +1,9 @@
 """Partial pooling over groups in NumPyro, and NUTS on it. Imported for fitting alone: serving needs no jax."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -98,36 +99,39 @@ def arguments(Z: Array, codes: Numbers, y: Labels) -> tuple[Any, Any, Any]:
 
 def _run(data: tuple[Any, Any, Any], how: Sampling, accept: float) -> Chains:
     """Chains one after another: side by side, each transition takes as long as the longest of them."""
-    start, advance = _kernel(how.warmup, accept)
+    start, advance = _kernel(how.warmup)
+    step = partial(advance, accept=accept, data=data)
     keys = jax.random.split(jax.random.PRNGKey(how.seed), how.chains)
     with _progress(how) as progress:
-        parts = [_chain(start(key, data), advance, data, how, progress) for key in keys]
+        parts = [_chain(start(key, accept, data), step, how, progress) for key in keys]
     z, energy, diverged = (jax.tree.map(lambda *a: np.stack(a), *part) for part in zip(*parts, strict=True))
     mu, tau = z["mu"], np.exp(z["tau"])
     B = mu[:, :, None] + tau[:, :, None] * z["z"]
     return Chains(mu, tau, B, energy, diverged)
 
 
-def _chain(state: Any, advance: Any, data: Any, how: Sampling, progress: "tqdm[Any]") -> Any:
+def _chain(state: Any, step: Callable[[Any], Any], how: Sampling, progress: "tqdm[Any]") -> Any:
     kept = []
     for length, keep in ((how.warmup, False), (how.samples, True)):
         for done in range(0, length, BLOCK):
-            state, seen = advance(state, data)
+            state, seen = step(state)
             kept += [jax.tree.map(np.asarray, seen)] if keep else []
             progress.update(min(BLOCK, length - done))
     return jax.tree.map(lambda *a: np.concatenate(a)[: how.samples], *kept)
 
 
 @lru_cache(maxsize=4)
-def _kernel(warmup: int, accept: float) -> tuple[Any, Any]:
+def _kernel(warmup: int) -> tuple[Any, Any]:
     """How a chain starts and goes on by a block, compiled once for all data of one shape."""
     first, following = hmc(potential_fn_gen=lambda *data: lambda place: potential_energy(model, data, {}, place))
 
-    def start(key: Any, data: Any) -> Any:
+    def start(key: Any, accept: float, data: Any) -> Any:
         drawn = _near_the_median(key, len(data[0]), len(data[1]))
         return first(drawn, warmup, target_accept_prob=accept, model_args=data, rng_key=jax.random.fold_in(key, 1))
 
-    def advance(state: Any, data: Any) -> Any:
+    def advance(state: Any, accept: float, data: Any) -> Any:
+        first(state.z, warmup, target_accept_prob=accept, model_args=data)  # `following` goes by what was last set here
+
         def transition(state: Any, _: None) -> Any:
             state = following(state, data, {})
             return state, (state.z, state.energy, state.diverging)

@@ -79,14 +79,14 @@ def _candidates(related: csr_matrix, words: csr_matrix) -> csc_matrix:
 
 
 def _distinct(Z: csc_matrix) -> Columns:
-    """The columns that vary, and of those that agree in every row the first."""
+    """The columns that vary, and of those that agree in every row, but for their sign, the first."""
     found: dict[tuple[bytes, bytes], int] = {}
     Z.eliminate_zeros()
     Z.sort_indices()
     for place in range(Z.shape[1]):
         rows, values = (part[Z.indptr[place] : Z.indptr[place + 1]] for part in (Z.indices, Z.data))
         if len(rows) and (len(rows) < Z.shape[0] or np.ptp(values) > 0):
-            found.setdefault((rows.tobytes(), values.tobytes()), place)
+            found.setdefault((rows.tobytes(), (values * np.sign(values[0])).tobytes()), place)
     return np.array([*found.values()], dtype=np.intp)
 
 

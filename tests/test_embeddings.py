@@ -112,6 +112,7 @@ def test_the_folder_is_all_that_answering_needs(tmp_path: Path) -> None:
     (tmp_path / "saved").mkdir()
     learned.save(tmp_path / "saved")
     shutil.rmtree(checkpoint)
+    assert len({f.stat().st_mode for f in (tmp_path / "saved").iterdir()}) == 1, "who reads one file reads all"
     X, _ = reviews(30, seed=7)
     dice = torch.get_rng_state()
     Model.load(tmp_path / "saved")

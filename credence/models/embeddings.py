@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, PrivateAttr
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -23,6 +23,7 @@ from credence.pretrained.pieces import Pieces
 from credence.training import EncodedRows, Training
 from credence.training.batches import by_length
 from credence.training.device import chosen_device
+from credence.training.sealed import packed
 from credence.uncertainty import Array, sigmoid
 
 READER, ENCODER, REGRESSION = "reader.json", "encoder.safetensors", "regression.npz"
@@ -107,7 +108,7 @@ class Embeddings(Model):
 
     def _save(self, folder: Path) -> None:
         (folder / READER).write_text(self._reader.model_dump_json())
-        save_file({name: t.contiguous() for name, t in self._encoder.state_dict().items()}, folder / ENCODER)
+        (folder / ENCODER).write_bytes(packed({n: t.contiguous() for n, t in self._encoder.state_dict().items()}))
         held = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
         with (folder / REGRESSION).open("wb") as file:
             np.savez(file, coef=self._coef, intercept=self._intercept, out_of_fold=held)

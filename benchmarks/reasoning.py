@@ -168,8 +168,8 @@ TABLES = [
         ["usual numbers", "larger numbers", "ECE", "AUROC of doubt / disagreement", *GUARD],
         _larger,
     ),
-    ("Trained on three categories: accuracy on the fourth", [*SHORT, "ECE"], _left_out),
-    ("Whether the fourth is told from usual rows: AUROC of doubt / disagreement", [*SHORT, *GUARD], _noticed),
+    ("Accuracy on one category after training on the other three", [*SHORT, "ECE"], _left_out),
+    ("AUROC of doubt / disagreement for telling that category from usual rows", [*SHORT, *GUARD], _noticed),
 ]
 
 

@@ -17,6 +17,8 @@ from credence.familiar.limits import Limits
 from credence.familiar.traits import Words, numbers_of, plain, words_of
 from credence.familiar.wording import general
 from credence.kinds import find
+from credence.monitoring import Monitoring
+from credence.monitoring.operations import operations
 from credence.predictions.policy import LogPolicy
 from credence.predictor import Predictor
 from credence.rows import Columns, canonical, inputs
@@ -247,3 +249,13 @@ def test_a_row_far_from_training_is_handed_back_where_the_model_knows_densities(
     marked = [sentence in why for why in found["reasons"]]
     assert marked == rows["text"].str.contains("superb").tolist()
     assert list(found) == list(served.predict(rows))
+
+
+def test_monitoring_counts_like_reasons_once_whatever_their_figures() -> None:
+    beyond = [f"the number {9000 + i:,} is larger than any in training (29)" for i in range(4)]
+    records = pd.DataFrame(
+        {"request_id": list("abcd"), "source": "http", "latency_ms": 1.0, "time": pd.Timestamp("2024-01-01"),
+         "abstain": True, "label": "yes", "probability": 0.9, "reasons": [[why, "both answers fit"] for why in beyond]}
+    )  # fmt: skip
+    found = operations(records, {"films:1": 4}, "yes", Monitoring(), 0, [])
+    assert found.strange == {"the number … is larger than any in training (…)": 1.0, "both answers fit": 1.0}

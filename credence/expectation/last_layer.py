@@ -24,7 +24,10 @@ class VariationalLastLayer(nn.Module):
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Mean mu.z + b and variance z.S.z of the logit, [B] each, for features z [B, d]."""
-        return z @ self.mean + self.bias, (z @ self._root().to(z.dtype)).square().sum(1)
+        scaled = z * self._sd().to(z.dtype)
+        if self.lower is not None:
+            scaled = scaled + z @ self.lower.tril(-1).to(z.dtype)
+        return z @ self.mean + self.bias, scaled.square().sum(1)
 
     def kl(self) -> Tensor:
         """KL(q || prior) in nats, float64: (tau (tr S + mu.mu) - d - log det S - d log tau) / 2."""
@@ -39,14 +42,16 @@ class VariationalLastLayer(nn.Module):
     def draw(self, z: Tensor, draws: int, generator: torch.Generator) -> Tensor:
         """Logits [draws, B] under `draws` weight vectors from q, each the same for all rows z [B, d]."""
         noise = torch.randn(draws, self.mean.numel(), generator=generator, dtype=z.dtype)
-        weights = self.mean + noise @ self._root().to(z.dtype).T
+        weights = self.mean + noise * self._sd().to(z.dtype)
+        if self.lower is not None:
+            weights = weights + noise @ self.lower.tril(-1).to(z.dtype).T
         return weights @ z.T + self.bias
 
     def _second_moment(self) -> Tensor:
         """E[w.w] = tr S + mu.mu."""
-        return self.mean.double().square().sum() + self._root().double().square().sum()
+        parts = [self.mean, self._sd(), *([] if self.lower is None else [self.lower.tril(-1)])]
+        return torch.stack([part.double().square().sum() for part in parts]).sum()
 
-    def _root(self) -> Tensor:
-        """The lower triangular R with S = R R'."""
-        diagonal = torch.diag(self.log_sd.exp())
-        return diagonal if self.lower is None else diagonal + self.lower.tril(-1)
+    def _sd(self) -> Tensor:
+        """The diagonal of the lower triangular R with S = R R'; what is below it is in `lower`."""
+        return self.log_sd.exp()

@@ -19,6 +19,6 @@ class MaskedMoments(nn.Module):
         x, n = torch.where(real, x.float(), 0.0), mask.sum(1, keepdim=True)
         share = n.clamp(min=1)
         mean = x.sum(1) / share
-        deviation = torch.where(real, x - mean[:, None], 0.0)
+        deviation = (x - mean[:, None]) * real
         variance = deviation.square().sum(1) / share
         return torch.cat([mean, variance.clamp(min=TINY).sqrt(), n.float().log1p()], dim=1)

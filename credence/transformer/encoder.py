@@ -24,7 +24,7 @@ class Encoder(nn.Module):
         self.features = 3 * width + 1
 
     def forward(self, x: Tensor, mask: Tensor, segments: Tensor | None = None, k: Tensor | None = None) -> Tensor:
-        """z [B, features] of x [B, L, d] with mask bool [B, L] and segment ids, after k int64 [B] runs."""
+        """z [B, features] of x [B, L, d], finite also where mask bool [B, L] is False, after k int64 [B] runs."""
         if self.loops == 1:
             return self._pooled(self._once(x, mask, segments), mask)
         more = () if segments is None else (segments,)
@@ -43,6 +43,6 @@ class Encoder(nn.Module):
         return x
 
     def _pooled(self, x: Tensor, mask: Tensor) -> Tensor:
-        x = torch.where(mask[..., None], self.norm(x), 0.0)
+        x = self.norm(x)
         weight = self.relevance(x).squeeze(-1).masked_fill(~mask, -torch.inf).softmax(1)
-        return torch.cat([(weight[..., None] * x).sum(1), self.moments(x, mask)], dim=1)
+        return torch.cat([(weight[:, None] @ x)[:, 0], self.moments(x, mask)], dim=1)

@@ -8,7 +8,7 @@ from credence.expectation.quadrature import logit_normal_mean
 from credence.neural.dropout import Dropout
 
 TINY = 1e-12
-STEPS = 8
+STEPS = 4
 LONGEST_STEP = 2.0
 
 
@@ -46,7 +46,7 @@ class Head(nn.Module):
         """Probabilities [draws, B], float64: each draw one weight vector for all rows, mirrored pairs of them.
 
         Each row's deviations are scaled to the variance, and its logits moved by one number, so that the mean of its
-        draws is the mean by quadrature, up to 1e-6 where that is within reach of so many draws.
+        draws is the mean by quadrature: to 1e-4 where the logit's deviation is 4 or less, to 0.01 where it is 10.
         """
         mean, variance = (part.double() for part in self.moments(z))
         target = logit_normal_mean(mean, variance)
@@ -60,10 +60,9 @@ class Head(nn.Module):
 
 
 def _moved(logits: Tensor, target: Tensor) -> Tensor:
-    """Probabilities of logits [S, B], all of a row moved by one number towards the mean [B] (Newton, in log-odds)."""
+    """Probabilities of logits [S, B], all of a row moved by one number towards the mean [B] (Newton's steps)."""
     for _ in range(STEPS):
         p = torch.sigmoid(logits)
-        mean, slope = p.mean(0).clamp(TINY, 1 - TINY), (p * (1 - p)).mean(0).clamp(min=TINY)
-        step = (target.logit(TINY) - mean.logit()) * mean * (1 - mean) / slope
-        logits = logits + step.clamp(-LONGEST_STEP, LONGEST_STEP)
+        slope = (p - p.square()).mean(0).clamp(min=TINY)
+        logits = logits + ((target - p.mean(0)) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
     return torch.sigmoid(logits)

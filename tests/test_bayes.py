@@ -170,6 +170,20 @@ def test_texts_that_all_agree_have_no_phrases() -> None:
     assert phrases.matrix(["the same"], []).shape == (1, 0)
 
 
+def test_no_more_than_ten_thousand_texts_of_an_answer_are_looked_at() -> None:
+    y = np.append(np.zeros(12_000, int), np.ones(3, int))
+    looked_at = phrases._some(y, 0)
+    assert len(looked_at) == 10_003 and y[looked_at].sum() == 3
+    assert len(set(looked_at)) == len(looked_at) and (np.diff(looked_at) > 0).all()
+    np.testing.assert_array_equal(phrases._some(y[-9:], 0), np.arange(9))
+
+
+def test_relations_alone_can_be_read() -> None:
+    texts, y = [f"{n} and {n + d}" for n in range(50) for d in (-3, 3)], np.arange(100) % 2
+    found = phrases.strongest(texts, y, words=0, keep=3, seed=0)
+    assert Phrase(None, "order of a, b") in found and all(p.word is None for p in found)
+
+
 def test_a_relation_that_is_not_known_any_more_is_refused() -> None:
     with pytest.raises(BadInput, match="'a is a lucky number'"):
         phrases.matrix(["7 is lucky"], [Phrase(None, "a is a lucky number")])

@@ -37,11 +37,11 @@ class PooledModel(Model):
     _groups: list[str] = PrivateAttr(default_factory=list)
     _coefficients: Single = PrivateAttr()
     _how: dict[str, Any] = PrivateAttr(default_factory=dict)
-    _chains: Single = PrivateAttr()
+    _chains: Single = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
 
     def learned(self) -> Learned:
-        how = {**self._how, "diagnostics": [Diagnostic(**d) for d in self._how["diagnostics"]]}
-        chains = dict(zip(how.pop("parameters"), self._chains.astype(np.float64).tolist(), strict=True))
+        how = {**self._how, "diagnostics": [Diagnostic(**d) for d in self._how.get("diagnostics", [])]}
+        chains = dict(zip(how.pop("parameters", []), self._chains.astype(np.float64).tolist(), strict=True))
         return super().learned().model_copy(update={**how, "chains": chains})
 
     def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:

@@ -19,6 +19,7 @@ from credence.uncertainty import Array
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]")
 FEWEST = 2
+MOST_PER_ANSWER = 10_000
 
 
 class Phrase(NamedTuple):
@@ -35,7 +36,9 @@ class Phrase(NamedTuple):
 
 def strongest(texts: Sequence[str], y: Labels, words: int, keep: int, seed: int) -> list[Phrase]:
     """At most `keep` phrases: those that an L1 logistic regression weighs most, of all that the `words` most frequent
-    words of the texts and the relations of their numbers make."""
+    words of the texts and the relations of their numbers make. At most 10,000 texts of either answer are looked at."""
+    looked_at = _some(y, seed)
+    texts, y = [texts[row] for row in looked_at], y[looked_at]
     there = [_words(text) for text in texts]
     often = Counter(word for found in there for word in sorted(found))
     known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST][:words]
@@ -59,6 +62,13 @@ def matrix(texts: Sequence[str], phrases: Sequence[Phrase]) -> Array:
         if phrase.word is not None:
             Z[:, place] *= [phrase.word in found for found in there]
     return Z
+
+
+def _some(y: Labels, seed: int) -> Columns:
+    """Row numbers, in order: of either answer all, or so many by chance."""
+    rng = np.random.default_rng(seed)
+    mixed = (rng.permutation(np.flatnonzero(y == answer)) for answer in (0, 1))
+    return np.sort(np.concatenate([rows[:MOST_PER_ANSWER] for rows in mixed]))
 
 
 def _words(text: str) -> set[str]:

@@ -63,6 +63,7 @@ def refusal(path: Path | str, longest: int = 32) -> str:
     said = str(caught.value)
     assert "\n" not in said
     assert said.endswith(".")
+    assert ". " not in said
     return said
 
 

@@ -86,5 +86,5 @@ def _whole(folder: Path, checkpoint: str) -> Path:
 
 
 def first_line(error: Exception) -> str:
-    """What a library says went wrong, short enough for a sentence of ours."""
-    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
+    """The first sentence of what a library says went wrong, to stand inside one of ours."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0].partition(". ")[0].rstrip(".")

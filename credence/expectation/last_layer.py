@@ -27,7 +27,7 @@ class VariationalLastLayer(nn.Module):
         scaled = z * self._sd().to(z.dtype)
         if self.lower is not None:
             scaled = scaled + z @ self.lower.tril(-1).to(z.dtype)
-        return z @ self.mean + self.bias, scaled.square().sum(1)
+        return torch.addmv(self.bias, z, self.mean), scaled.square().sum(1)
 
     def kl(self) -> Tensor:
         """KL(q || prior) in nats, float64: (tau (tr S + mu.mu) - d - log det S - d log tau) / 2."""

@@ -77,12 +77,12 @@ class HarmonicProjection(nn.Module):
         """Regress the mean of every position, weighted by its count; open the gate where harmonics stand out."""
         at, count, mean = self._balanced()
         span = int(at[-1] - at[0]) + 1 if len(at) else 0
-        known = torch.tensor([period <= span for period in self.frequencies.values()]).repeat_interleave(2)
+        known = torch.tensor([p <= span for p in self.frequencies.values()], device=at.device).repeat_interleave(2)
         self.gate.zero_()
         self.coefficients.zero_()
         if not known.any():
             return
-        weight, trend = count.sqrt()[:, None], (at[:, None] / self.longest) ** torch.arange(TREND)
+        weight, trend = count.sqrt()[:, None], (at[:, None] / self.longest) ** torch.arange(TREND, device=at.device)
         designs = [weight * part for part in (trend, self._waves(at)[:, known], _waves(at, self._beside(span)))]
         if float(_chances(designs, weight * mean).min()) * mean.shape[1] < self.level:
             self.gate.fill_(1.0)

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 NODES, WEIGHTS = (torch.as_tensor(part) for part in np.polynomial.hermite_e.hermegauss(21))
+WEIGHTS /= WEIGHTS.sum()
 
 
 def logit_normal_mean(mean: Tensor, variance: Tensor) -> Tensor:
@@ -24,5 +25,4 @@ def _at_nodes(mean: Tensor, variance: Tensor) -> Tensor:
 
 
 def _expected(values: Tensor) -> Tensor:
-    weights = WEIGHTS.to(values.device)
-    return (weights / weights.sum()) @ values
+    return WEIGHTS.to(values.device) @ values

@@ -33,7 +33,7 @@ class Encoder(nn.Module):
     def steps(self, mask: Tensor) -> Tensor:
         """How often each row of mask [B, L] is run, int64 [B]."""
         if self.training:
-            return torch.randint(1, self.loops + 1, ()).expand(len(mask))
+            return torch.randint(1, self.loops + 1, (), device=mask.device).expand(len(mask))
         steps: Tensor = self.budget(mask.sum(1), PRECISION)[0]
         return steps
 

@@ -202,6 +202,30 @@ def test_minibatches_and_the_guide_of_low_rank_reach_the_same_answers() -> None:
     assert np.abs(other.draws(X).mean(0) - varied().draws(X).mean(0)).mean() < 0.04
 
 
+def crossed(n: int) -> tuple[pd.DataFrame, Labels]:
+    """Yes where both columns have the same sign, which no line tells."""
+    x = np.random.default_rng(8).standard_normal((n, 2))
+    return pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "group": "all"}), (x[:, 0] * x[:, 1] > 0).astype(np.int64)
+
+
+@pytest.mark.slow
+def test_an_extractor_learns_what_no_line_tells() -> None:
+    X, y = crossed(600)
+    straight, bent = (HierarchicalSVI(steps=2500, samples=50, extractor=width).fit(X, y) for width in (None, 16))
+    right = [((model.draws(X).mean(0) > 0.5) == y).mean() for model in (straight, bent)]
+    assert right[0] < 0.7 and right[1] > 0.9
+
+
+def test_an_extractor_is_served_without_torch(tmp_path: Path) -> None:
+    X, y = crossed(50)
+    model = HierarchicalSVI(steps=20, samples=20, extractor=3).fit(X, y)
+    model.save(tmp_path)
+    loaded = Model.load(tmp_path)
+    np.testing.assert_array_equal(loaded.draws(X), model.draws(X))
+    plain = HierarchicalSVI(steps=20, samples=20).fit(X, y)
+    assert loaded._coefficients.shape[2] == plain._coefficients.shape[2] + 3
+
+
 def test_variational_inference_leaves_torch_as_it_was() -> None:
     import pyro
     import torch

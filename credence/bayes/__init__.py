@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic import Field, PrivateAttr
 
 from credence.bayes.inputs import Inputs, of_columns, of_texts
-from credence.bayes.posterior import Numbers, Posterior, Single, answers, coded
+from credence.bayes.posterior import Features, Numbers, Posterior, Single, answers, coded
 from credence.errors import BadInput
 from credence.models import Labels, Model
 from credence.models._learned import Diagnostic, Learned
@@ -36,6 +36,7 @@ class PooledModel(Model):
     _inputs: Inputs = PrivateAttr()
     _groups: list[str] = PrivateAttr(default_factory=list)
     _coefficients: Single = PrivateAttr()
+    _features: Features | None = PrivateAttr(default=None)
     _how: dict[str, Any] = PrivateAttr(default_factory=dict)
     _chains: Single = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
 
@@ -66,6 +67,7 @@ class PooledModel(Model):
 
     def _keep(self, posterior: Posterior) -> None:
         self._coefficients = posterior.coefficients(self._most(), self.seed)
+        self._features = posterior.features
         self._chains = np.array([*posterior.chains.values()], np.float32)
         self._how = {
             "curves": posterior.curves,
@@ -75,16 +77,20 @@ class PooledModel(Model):
         }
 
     def _draws(self, X: pd.DataFrame) -> Array:
-        return answers(self._inputs.matrix(X), coded(_groups_of(X), self._groups), self._coefficients)
+        Z = self._inputs.matrix(X)
+        Z = Z if self._features is None else self._features.beside(Z)
+        return answers(Z, coded(_groups_of(X), self._groups), self._coefficients)
 
     def _save(self, folder: Path) -> None:
-        arrays = {"coefficients": self._coefficients, "chains": self._chains}
+        features = [*self._features] if self._features else None
+        arrays = {"coefficients": self._coefficients, "chains": self._chains, "features": features}
         weights.dump({"inputs": self._inputs.stored(), "groups": self._groups, "how": self._how, **arrays}, folder)
 
     def _load(self, folder: Path) -> None:
         stored = weights.load(folder)
         self._inputs, self._groups, self._how = Inputs.restored(stored["inputs"]), stored["groups"], stored["how"]
         self._coefficients, self._chains = stored["coefficients"], stored["chains"]
+        self._features = Features(*stored["features"]) if stored["features"] else None
 
 
 def _groups_of(X: pd.DataFrame) -> list[str]:

@@ -60,7 +60,7 @@ class Chains:
             for place, name in enumerate(names)
         }
         mu, tau, B = (values.reshape(-1, *values.shape[2:]) for values in (self.mu, self.tau, self.B))
-        return Posterior(mu, tau, B, named, diagnostics=self.diagnostics(), notes=notes)
+        return Posterior(mu, tau, B, chains=named, diagnostics=self.diagnostics(), notes=notes)
 
 
 def model(X: Any, group: Any, y: Any = None) -> None:

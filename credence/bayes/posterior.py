@@ -1,7 +1,7 @@
 """Posterior draws of coefficients that differ by group, as arrays, and what they answer: numpy alone."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,29 @@ Single = NDArray[np.float32]
 Numbers = NDArray[np.intp]
 
 
+class Features(NamedTuple):
+    """Columns that were learned: tanh(Z @ weight + bias) of all columns but the ones at the end, before those."""
+
+    weight: Array
+    bias: Array
+
+    def beside(self, Z: Array) -> Array:
+        """Z, shape (rows, columns), as (rows, features + columns)."""
+        return np.hstack([np.tanh(Z[:, :-1] @ self.weight + self.bias), Z])
+
+
 @dataclass
 class Posterior:
     """Draws of mu and tau, shape (draws, columns), and of B = mu + tau * z, shape (draws, groups, columns).
 
-    `chains` holds draws by parameter, shape (chains, draws); `curves`, `diagnostics` and `notes` tell how they came.
+    `features` are columns that were learned with them. `chains` holds draws by parameter, shape (chains, draws);
+    `curves`, `diagnostics` and `notes` tell how they came.
     """
 
     mu: Array
     tau: Array
     B: Array
+    features: Features | None = None
     chains: dict[str, Single] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)

@@ -12,10 +12,10 @@ import pyro.distributions as dist
 import torch
 from pyro.infer import SVI, Trace_ELBO
 from pyro.infer.autoguide import AutoLowRankMultivariateNormal, AutoNormal
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from credence.bayes.posterior import Numbers, Posterior
+from credence.bayes.posterior import Features, Numbers, Posterior
 from credence.models import Labels
 from credence.training.randomness import seeded
 from credence.uncertainty import Array
@@ -28,13 +28,34 @@ GUIDES: dict[str, Callable[..., Any]] = {"normal": AutoNormal, "low_rank": AutoL
 
 @dataclass(frozen=True)
 class Fitting:
-    """`steps` of at most `batch_rows` rows each, with one of GUIDES, and so many draws from it."""
+    """`steps` of at most `batch_rows` rows each, with one of GUIDES, and so many draws from it.
+
+    `extractor` is how many further columns a network learns, if any.
+    """
 
     guide: str
     steps: int
     batch_rows: int
     samples: int
     seed: int
+    extractor: int | None = None
+
+
+class Extractor(nn.Module):
+    """Further columns beside those given: tanh of `width` weighted sums of them, learned as a point with the rest."""
+
+    def __init__(self, columns: int, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(columns - 1, width)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """X [rows, columns], whose last column is ones, as [rows, width + columns]."""
+        return torch.cat([torch.tanh(self.layer(X[:, :-1])), X], 1)
+
+    def features(self) -> Features:
+        """What numpy needs to do the same."""
+        weight, bias = (p.detach().double().numpy() for p in (self.layer.weight, self.layer.bias))
+        return Features(weight.T.copy(), bias.copy())
 
 
 @dataclass
@@ -45,12 +66,21 @@ class Data:
     group: Tensor
     y: Tensor
     batch_rows: int
+    extractor: Extractor | None = None
 
     @classmethod
     def of(cls, Z: Array, codes: Numbers, y: Labels, batch_rows: int) -> "Data":
         one_hot = codes[:, None] == np.arange(codes.max() + 1)
         X, group, answers = (torch.as_tensor(np.asarray(part, np.float32)) for part in (Z, one_hot, y))
         return cls(X, group, answers, min(batch_rows, len(Z)))
+
+    def columns(self) -> int:
+        """How many coefficients a group has."""
+        return self.X.shape[1] + (self.extractor.layer.out_features if self.extractor else 0)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """The columns of these rows, [rows, columns()]."""
+        return self.X[rows] if self.extractor is None else pyro.module("extractor", self.extractor)(self.X[rows])
 
     def rows(self) -> Any:
         """A plate over rows: the numbers of as many as a step looks at, drawn anew."""
@@ -59,12 +89,12 @@ class Data:
 
 def model(data: Data) -> None:
     """The same prior and likelihood as in `nuts`, for the rows of a step."""
-    columns, groups = data.X.shape[1], data.group.shape[1]
+    columns, groups = data.columns(), data.group.shape[1]
     mu = pyro.sample("mu", dist.Normal(torch.zeros(columns), 1.0).to_event(1))  # type: ignore[no-untyped-call]
     tau = pyro.sample("tau", dist.HalfNormal(torch.ones(columns)).to_event(1))
     z = pyro.sample("z", dist.Normal(torch.zeros(groups, columns), 1.0).to_event(2))  # type: ignore[no-untyped-call]
     with data.rows() as chosen:
-        logits = ((data.X[chosen] @ (mu + tau * z).T) * data.group[chosen]).sum(-1)
+        logits = ((data.read(chosen) @ (mu + tau * z).T) * data.group[chosen]).sum(-1)
         pyro.sample("y", dist.Bernoulli(logits=logits), obs=data.y[chosen])
 
 
@@ -72,10 +102,12 @@ def sample(Z: Array, codes: Numbers, y: Labels, how: Fitting) -> Posterior:
     """Draws from the guide that fits the posterior best, and the loss per row on the way."""
     data = Data.of(Z, codes, y, how.batch_rows)
     with seeded(how.seed, "variational"), pyro.get_param_store().scope(), _one_thread():
+        data.extractor = Extractor(Z.shape[1], how.extractor) if how.extractor else None
         guide = GUIDES[how.guide](model)
         losses = _fitted(guide, data, how)
         mu, tau, z = _drawn(guide, data, how.samples)
-    return Posterior(mu, tau, mu[:, None] + tau[:, None] * z, curves={"loss": losses})
+    features = data.extractor.features() if data.extractor else None
+    return Posterior(mu, tau, mu[:, None] + tau[:, None] * z, features=features, curves={"loss": losses})
 
 
 @contextmanager

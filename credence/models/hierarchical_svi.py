@@ -20,13 +20,15 @@ NARROW = (
 class HierarchicalSVI(PooledModel):
     """The model of `hierarchical` in Pyro: `steps` of stochastic variational inference (Hoffman et al. 2013) over
     `batch_rows` rows each, by a guide that is normal in every weight, or of low rank, which sees how weights move
-    together. `samples` draws from the guide answer.
+    together. `samples` draws from the guide answer. `extractor` is how many further columns a small network learns
+    inside the model, each tanh of a weighted sum of the given ones.
     """
 
     guide: Literal["normal", "low_rank"] = "normal"
     steps: int = Field(3000, ge=1)
     batch_rows: int = Field(2000, ge=1)
     samples: int = Field(200, ge=2)
+    extractor: int | None = Field(None, ge=1)
 
     def learned(self) -> Learned:
         return super().learned().model_copy(update={"notes": [NARROW]})
@@ -36,6 +38,6 @@ class HierarchicalSVI(PooledModel):
 
     def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:
         svi = importlib.import_module("credence.bayes.svi")
-        how = svi.Fitting(self.guide, self.steps, self.batch_rows, self.samples, self.seed)
+        how = svi.Fitting(self.guide, self.steps, self.batch_rows, self.samples, self.seed, self.extractor)
         posterior: Posterior = svi.sample(Z, codes, y, how)
         return posterior

@@ -142,6 +142,8 @@ def test_the_last_layer_costs_bits_and_fewer_under_the_prior_that_fits() -> None
         costs.append(float(last.kl().detach()))
     last.precision.fill_(fitted)
     assert costs[1] < min(costs[0], costs[2])
+    last.fit_prior()
+    assert float(last.precision) == fitted
 
 
 def test_the_penalty_is_the_divergence_shared_by_the_training_rows() -> None:

@@ -132,6 +132,15 @@ def test_every_loop_is_a_run_through_the_layers(on: str) -> None:
     assert sum(runs) == 2 * int(said.runs.sum())
 
 
+def test_learning_meets_every_number_of_loops() -> None:
+    module, batch = fresh("columns", loops=3)
+    module.train()
+    torch.manual_seed(0)
+    drawn = [module.encoder.steps(module.read(batch).mask) for _ in range(40)]
+    assert {int(k[0]) for k in drawn} == {1, 2, 3}
+    assert all((k == k[0]).all() and len(k) == len(batch) for k in drawn)
+
+
 def test_another_number_of_loops_is_another_answer() -> None:
     module, batch = fresh("text", loops=4)
     once, twice = (module.surprise(batch, torch.tensor(k)) for k in (1, 2))
@@ -167,6 +176,25 @@ def test_every_weight_learns() -> None:
         idle = [name for name, p in module.named_parameters() if p.grad is None or not p.grad.abs().sum()]
         assert set(idle) <= {f"encoder.layers.0.attention.{p}" for p in ("together",)} | {"encoder.relevance.bias"}
         assert on == "columns" or "encoder.layers.0.attention.together" not in idle
+
+
+def penalty(module: Network, batch: Batch) -> float:
+    return float(torch.as_tensor(module.loss(batch).penalty).detach())
+
+
+def test_the_prior_follows_the_weights_while_learning_and_the_divergence_falls() -> None:
+    module, batch = fresh("columns")
+    last = module.head.variational
+    assert last is not None
+    before = penalty(module, batch)
+    assert float(last.precision) == 1.0, "judging changes nothing"
+    after = penalty(module.train(), batch)
+    assert after < before and float(last.precision) > 1.0
+    with torch.no_grad():
+        last.mean.mul_(3.0)
+    precision = float(last.precision)
+    module.loss(batch)
+    assert float(last.precision) < precision
 
 
 def test_with_every_switch_off_a_layer_is_a_plain_one() -> None:

@@ -111,6 +111,8 @@ def test_numbers_are_scaled_placed_and_flagged() -> None:
     found = quantity.features(np.array([2.0, 3.0, np.nan, 1e300, -np.inf]))
     np.testing.assert_allclose(found[:3], [[0, 0, 0], [np.arcsinh(1.5**0.5), 1, 0], [0, 0, 1]], atol=1e-12)
     assert np.isfinite(found).all() and found[3, 0] > 100 and found[3, 1] == 1 and found[4, 1] == -1
+    skewed = Quantity.learn("size", None, np.array([1.0, 2.0, 9.0])).features(np.array([np.nan, 4.0]))
+    assert skewed[0].tolist() == [0, 0, 1] and skewed[1, 0] == 0 < skewed[1, 1]
 
 
 @pytest.mark.parametrize("numbers", [[np.nan, np.nan], [5.0, 5.0], [sys.float_info.max, -sys.float_info.max]])

@@ -111,7 +111,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sets", type=int, default=100)
-    parser.add_argument("--draws", type=int, default=3000)
+    parser.add_argument("--draws", type=int, default=800)
     given = parser.parse_args()
     found, seconds = cost(given.seed)
     figures = ", ".join(f"{d.name} {d.value:.4g}" for d in found.diagnostics)

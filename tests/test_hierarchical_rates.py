@@ -26,7 +26,7 @@ def test_intervals_cover_what_they_say() -> None:
 
 
 def test_numpyro_and_pyro_sample_the_same_posterior() -> None:
-    assert max(apart(3000).values()) < 0.1
+    assert max(apart(800).values()) < 0.1
 
 
 def test_the_truth_is_simulated_by_the_model() -> None:

@@ -230,6 +230,17 @@ def test_one_answer_alone_is_refused() -> None:
         small().fit(table(30)[0], np.ones(30, np.int64))
 
 
+@every_input
+@pytest.mark.parametrize("parameters", [{}, {"orders": "exact", "loops": 2}, {"orders": "average"}, {"mdl": False}])
+def test_half_precision_learns_the_same_within_its_reach(on: str, parameters: dict[str, Any]) -> None:
+    """A GPU learns in bfloat16 where nothing else is said."""
+    X, y = ON[on](32)
+    X = X.assign(text=[" ".join([t] * 4) for t in X["text"]]) if on == "text" else X
+    half, full = (small(precision=p, dropout=0.0, **parameters).fit(X, y) for p in ("bf16", "fp32"))
+    assert half._history.precision == "bf16"
+    assert np.abs(half.draws(X).mean(0) - full.draws(X).mean(0)).mean() < 0.03
+
+
 def test_the_folder_holds_its_parameters_and_nothing_of_the_draws(tmp_path: Path) -> None:
     learned("text").save(tmp_path)
     assert {f.name for f in tmp_path.iterdir()} == {"model.json", "reader.json", "weights.safetensors", "history.json"}

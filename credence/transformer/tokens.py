@@ -56,15 +56,11 @@ class TextTokens(nn.Module):
         words = torch.where(mask, batch["words"], 0)
         x = self.words(words)
         if self.fone is not None:
-            x = x.index_put((words == self.number).nonzero(as_tuple=True), self._numbers(batch, self.fone), True)
+            coded = self.fone(batch["numbers"][batch.mask("numbers")]).to(x.dtype)
+            x = x.index_put((words == self.number).nonzero(as_tuple=True), coded, accumulate=True)
         start = self.start.expand(len(words), -1)
         start = start if self.relations is None else start + self.relations(batch["relations"])
         return Tokens.begun(start, x, mask, self._sentences(words))
-
-    @staticmethod
-    def _numbers(batch: Batch, fone: nn.Linear) -> Tensor:
-        coded: Tensor = fone(batch["numbers"][batch.mask("numbers")])
-        return coded
 
     def _sentences(self, words: Tensor) -> Tensor:
         """The number of each token's sentence, int64 [B, L]; signs that end one belong to it, however many."""

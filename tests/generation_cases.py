@@ -4,13 +4,16 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import PrivateAttr
 
 from credence.generation.section import Generation
 from credence.ledger import Reader
+from credence.ledger.commits import Commits
 from credence.llm.messages import Outcome, Reply, Request, Usage
 from credence.llm.prices import Price, input_tokens
 from credence.providers import Limits, Provider
@@ -84,7 +87,8 @@ class _Leaping:
         self._loop, self._selector = loop, selector
 
     def select(self, timeout: float | None) -> Any:
-        ready = self._selector.select(LONGEST if timeout is None else min(timeout, INSTANT))
+        instant = LONGEST if timeout is None or self._loop.commits else INSTANT
+        ready = self._selector.select(instant if timeout is None else min(timeout, instant))
         if not ready and timeout is None:
             raise RuntimeError("everything waits, and nothing happens")
         self._loop.now += timeout if timeout and not ready else 0
@@ -99,6 +103,7 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.commits: set[Future[Any]] = set()
         super().__init__()
         self._selector = _Leaping(self, self._selector)  # type: ignore[has-type]
 
@@ -107,8 +112,18 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 
 def leaping(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run it where time leaps."""
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    """Run it where time leaps, but not while the ledger writes."""
+    put = Commits.put
+
+    def counted(self: Commits, *work: Any, **how: Any) -> Future[Any]:
+        done: Future[Any] = put(self, *work, **how)
+        loop.commits.add(done)
+        done.add_done_callback(loop.commits.discard)
+        return done
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner, pytest.MonkeyPatch.context() as patch:
+        loop: Any = runner.get_loop()
+        patch.setattr(Commits, "put", counted)
         runner.run(coroutine)
 
 

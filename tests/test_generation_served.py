@@ -310,7 +310,8 @@ def _third(url: str) -> dict[str, Any]:
 
 @each_kind
 def test_a_budget_ends_the_run_keeps_all_and_is_raised_without_paying_twice(fake: FakeLLM, kind: str) -> None:
-    little, enough = (section(provider(fake.url, kind), budget_usd=dollars) for dollars in (0.02, 1))
+    patient = provider(fake.url, kind, read_seconds=30, total_seconds=30)
+    little, enough = (section(patient, budget_usd=dollars) for dollars in (0.02, 1))
     done, held = filled(little)
     assert done.stopped == "the budget does not pay for one more call"
     assert 0 < len(held.rows) < 40 and 0.015e9 < held.spent.total <= 0.02e9

@@ -128,12 +128,14 @@ def test_a_split_gives_every_session_one_side_and_every_row_both_answers(http: T
         }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_a_session_the_request_decides(http: TestClient, versions: Versions) -> None:
     swap.challenge(*challenger(versions.folders[1], "split"))
     found = {ask(http, versions, f"request-{i}")["version"] for i in range(30)}
     assert found == {"tried:1", "tried:2"}
 
 
+@pytest.mark.slow
 def test_a_challenger_that_becomes_champion_is_no_longer_tried(http: TestClient, versions: Versions) -> None:
     swap.challenge(*challenger(versions.folders[1]))
     swap.commit(TASK, swap.prepare(*named(versions.folders[1]))["generation"])
@@ -149,6 +151,7 @@ def test_a_trial_goes_on_against_a_new_champion(http: TestClient, versions: Vers
     assert logged("continued", 2)["version"].tolist() == ["tried:2", "tried:3"]
 
 
+@pytest.mark.slow
 def test_a_challenger_of_other_columns_is_no_trouble(http: TestClient, versions: Versions, tmp_path: Path) -> None:
     texts = kept(shifted(trained(small("tfidf"), TASK)[0], "tried:9", 0.0), tmp_path / "texts")
     for mode in ("shadow", "split"):
@@ -165,6 +168,7 @@ def failures(http: TestClient) -> float:
     return sum(float(line.split()[-1]) for line in lines if f'"{TASK}"' in line)
 
 
+@pytest.mark.slow
 def test_a_wrong_request_is_no_failure_of_the_challenger(http: TestClient, versions: Versions) -> None:
     swap.challenge(*challenger(versions.folders[1], "split", 0.9))
     before = failures(http)

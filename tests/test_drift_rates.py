@@ -27,6 +27,7 @@ def test_a_shift_is_found_and_named(shift: int) -> None:
     assert all(h.verdict == "drift" and columns <= set(h.drift.drifted()) for h in found)
 
 
+@pytest.mark.slow
 def test_evidently_calls_more_columns_drifted_than_there_are() -> None:
     random = np.random.default_rng(13)
     assert sum(evidently_alarms(WORLDS["normal"], random)[0] for _ in range(5)) >= 1

@@ -80,6 +80,7 @@ def test_the_rows_are_written_stored_examined_and_learned_from(project: Project)
     assert "keep: " in learned.stdout and "400 rows, 50.0% yes" in learned.stderr
 
 
+@pytest.mark.slow
 def test_the_same_command_finds_all_of_it_there_and_another_begins_anew(project: Project) -> None:
     before = project.run(*SMALL)
     planned = project.run(*SMALL, "--dry-run")

@@ -57,7 +57,9 @@ def begun() -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("tables", [0, 1, 5])
+@pytest.mark.parametrize(
+    "tables", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(5, marks=pytest.mark.slow)]
+)
 def test_a_half_made_store_is_made_anew(tables: int, store: Path) -> None:
     half_made(store, tables)
     assert not is_finished(store)

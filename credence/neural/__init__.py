@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field, PrivateAttr
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -170,7 +170,7 @@ class TorchModel(Training, Model):
         return by_length(rows.lengths, self.settings())
 
     def _save(self, folder: Path) -> None:
-        save_file({name: t.contiguous() for name, t in self._module.state_dict().items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save({n: t.contiguous() for n, t in self._module.state_dict().items()}))
         (folder / READER).write_text(self._reader.model_dump_json())
         self._history.save(folder)
 

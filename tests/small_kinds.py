@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from pretrained_cases import tiny
+
 from credence.kinds import find
 from credence.models import Model
-from pretrained_cases import tiny
 
 SMALL = {
     "folds": 2, "inner": 2, "trees": 12, "rounds": 12, "members": 4, "epochs": 1, "passes": 4, "samples": 40,

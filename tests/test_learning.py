@@ -1,4 +1,4 @@
-"""A network through the whole path: it learns, shows its curves, is judged, promoted, packaged, and answers over HTTP."""
+"""A network through the whole path: it learns, shows its curves, is judged, packaged, and answers over HTTP."""
 
 import re
 from pathlib import Path

@@ -83,9 +83,10 @@ class Predictor:
         Raises BadInput where an input column is missing or a value is of the wrong kind.
         """
         known = self.facts.schema_.select(rows)
-        draws = self.facts.scaling(self.model.draws(known))
+        raw, findings = self.model.answers(known)
+        draws = self.facts.scaling(raw)
         p, (low, high), (total, epistemic, aleatoric) = draws.mean(0), interval(draws), split(draws)
-        sets, strange = self.facts.conformal.sets(p), self._strange(known)
+        sets, strange = self.facts.conformal.sets(p), self._strange(known, findings)
         reasons = [why + ([NOT_ONE[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
         no, yes = self.facts.answers
         return pd.DataFrame({
@@ -97,12 +98,13 @@ class Predictor:
 
     def strange(self, rows: pd.DataFrame) -> list[list[str]]:
         """Per row, what of its inputs is unlike training: the reasons of `predict` that the answer has no part in."""
-        return self._strange(self.facts.schema_.select(rows))
+        known = self.facts.schema_.select(rows)
+        return self._strange(known, self.model.findings(known))
 
-    def _strange(self, known: pd.DataFrame) -> list[list[str]]:
+    def _strange(self, known: pd.DataFrame, findings: dict[str, Array]) -> list[list[str]]:
         """By the schema, and by the model's own density where it has one: p-values below 1 in 200 are reasons."""
         found = self.facts.schema_.reasons(known, quote=not self.facts.log.hashes("text"))
-        density = self.model.findings(known).get("ood_pvalue")
+        density = findings.get("ood_pvalue")
         if density is not None:
             for row in np.flatnonzero(density < SPARSE):
                 found[row].append(sparse(float(density[row])))

@@ -48,6 +48,21 @@ def test_probability_is_that_of_quadrature(on: str) -> None:
 
 
 @every_input
+def test_one_reading_gives_draws_and_findings(on: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = ON[on](40, seed=1)
+    model, read = learned(on), list[int]()
+    apart = model.draws(X), model.findings(X)
+    features = model._network.features
+    monkeypatch.setattr(model._network, "features", lambda *a, **k: read.append(1) or features(*a, **k))
+    together = model.answers(X)
+    assert len(read) == sum(1 for _ in model._batches(model._rows(X)))
+    np.testing.assert_array_equal(together[0], apart[0])
+    assert together[1].keys() == apart[1].keys()
+    for name, values in together[1].items():
+        np.testing.assert_array_equal(values, apart[1][name])
+
+
+@every_input
 def test_evidence_grows_where_training_rows_lie_dense(on: str) -> None:
     """In the reference implementation alpha + beta is 3.445 for 1, 10, 100 and 1000 tokens alike."""
     X, _ = ON[on](100, seed=1)

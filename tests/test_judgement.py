@@ -9,6 +9,7 @@ from credence.checks import Finding, Findings
 from credence.gate import Gate
 from credence.gate.judgement import judgement, side
 from credence.gate.looks import Looks
+from credence.models._learned import Diagnostic, Learned
 from credence.models.logistic import Logistic
 from credence.predictor import Predictor
 from credence.rows import inputs
@@ -70,6 +71,15 @@ def test_rows_that_give_the_answer_away_wait_for_a_person(strong: Predictor) -> 
     verdict, _ = judgement(strong, None, TEST, Gate(), Looks(), Findings(findings=[LEAK], missing={}))
     assert verdict.outcome == "hold"
     assert LEAK.message in verdict.reason
+
+
+def test_draws_that_have_not_converged_wait_for_a_person(strong: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
+    r_hat = Diagnostic(name="R-hat", value=1.031, bound="< 1.01", kept=False)
+    energy = Diagnostic(name="E-BFMI", value=0.8, bound="> 0.3", kept=True)
+    monkeypatch.setattr(Logistic, "learned", lambda self: Learned(diagnostics=[r_hat, energy]))
+    verdict, _ = judgement(strong, None, TEST, Gate(), Looks(), NOTHING)
+    assert verdict.outcome == "hold" and "R-hat is 1.031, expected < 1.01" in verdict.reason
+    assert [g.name for g in verdict.guards if not g.ok] == ["sampling"]
 
 
 def test_a_champion_with_other_columns_is_said_so_and_nothing_is_lost(strong: Predictor) -> None:

@@ -162,7 +162,7 @@ def test_doubt_differs_from_row_to_row(on: str) -> None:
     """There, the uncertainty of all inputs is one number: 0.745, sd 0.0."""
     module, batch = fresh(on)
     with torch.inference_mode():
-        spread = module.draws(batch, 50).std(0)
+        spread = module.draws(module.opinions(batch).z, 50).std(0)
     assert spread.std() > 0.01 * spread.mean() > 0
 
 

@@ -29,7 +29,8 @@ def judgement(
     seen = None if champion is None else champion.has_seen(rows)
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
-    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable, spoilt(findings))
+    more = spoilt(findings) + unconverged(challenger)
+    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable, more)
     looked = verdict.looks > before
     return verdict, looks.after(rows["row_id"], ours.digest, opponent) if looked else looks
 
@@ -37,6 +38,12 @@ def judgement(
 def spoilt(findings: Findings) -> list[Guard]:
     """A failed guard for every error among the findings: figures on such rows want a person's look."""
     return [Guard(name="checks", ok=False, message=f.message) for f in findings.findings if f.level == "error"]
+
+
+def unconverged(challenger: Predictor) -> list[Guard]:
+    """A failed guard for every figure of the challenger's sampler that is beyond its bound."""
+    beyond = [found for found in challenger.model.learned().diagnostics if not found.kept]
+    return [Guard(name="sampling", ok=False, message=f"{d.name} is {d.value:.4g}, expected {d.bound}") for d in beyond]
 
 
 def side(predictor: Predictor, rows: pd.DataFrame) -> Side:

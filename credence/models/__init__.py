@@ -80,6 +80,10 @@ class Model(BaseModel):
         """
         return {}
 
+    def answers(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+        """Draws and findings, of one reading of the rows where a kind has both from that."""
+        return self.draws(X), self.findings(X)
+
     def learned(self) -> Learned:
         """How learning went; what a kind has no figure for is left out."""
         return Learned(cpu_seconds=self._cpu_seconds)

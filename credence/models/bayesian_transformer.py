@@ -18,7 +18,7 @@ from credence.neural.reader import Reader
 from credence.training import Batch, EncodedRows
 from credence.transformer.encoder import PRECISION
 from credence.transformer.inputs import Inputs
-from credence.transformer.network import Design, Network
+from credence.transformer.network import Design, Network, Opinions
 from credence.transformer.support import Features
 from credence.transformer.tables import Tables
 from credence.transformer.texts import Texts
@@ -70,6 +70,13 @@ class BayesianTransformer(TorchModel):
         found = self._over(self._rows(X), self._found) if len(X) else np.zeros((len(names), 0))
         return dict(zip(names, found, strict=True))
 
+    def answers(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+        if not self._fitted or not len(X):
+            return super().answers(X)
+        names = self._names()
+        both = self._over(self._rows(X), self._both)
+        return both[len(names) :], dict(zip(names, both, strict=False))
+
     def learned(self) -> Learned:
         last = self._network.head.variational
         bits = None if last is None else float(last.kl().detach()) / math.log(2)
@@ -99,7 +106,12 @@ class BayesianTransformer(TorchModel):
         )  # fmt: skip
 
     def _opinions(self, batch: Batch) -> Tensor:
-        return self._network.draws(batch, self.samples)
+        return self._network.draws(self._network.opinions(batch).z, self.samples)
+
+    def _both(self, batch: Batch) -> Tensor:
+        """Findings, then draws: [names + draws, B], float64."""
+        said = self._network.opinions(batch)
+        return torch.cat([self._stated(said), self._network.draws(said.z, self.samples)])
 
     def _finish(self, rows: EncodedRows, held_out: EncodedRows | None) -> None:
         if self._network.head.variational is not None:
@@ -136,8 +148,11 @@ class BayesianTransformer(TorchModel):
         return ["k_used", *evidence, *(ORDERS if self.permutations > 1 else ())]
 
     def _found(self, batch: Batch) -> Tensor:
+        return self._stated(self._network.opinions(batch))
+
+    def _stated(self, said: Opinions) -> Tensor:
         """Findings [names, B], float64."""
-        said, support = self._network.opinions(batch), self._network.support
+        support = self._network.support
         found = [said.runs.double()]
         if support is not None and support.known:
             evidence, ood = support(said.z.mean(0), said.p.mean(0))

@@ -100,11 +100,10 @@ class Network(Answering):
         p = unfold(logit_normal_mean(*self.head.moments(z)), self.design.permutations)
         return Opinions(unfold(z, len(p)), p, k * len(p))
 
-    def draws(self, batch: Batch, draws: int) -> Tensor:
-        """Probabilities [draws K, B], float64: weight vectors of the last layer, each in K orders."""
-        z = self.features(self.read(batch), self.design.permutations)
-        p = self.head.draws(z, draws, torch.Generator().manual_seed(self.design.seed))
-        return p.view(-1, len(batch))
+    def draws(self, z: Tensor, draws: int) -> Tensor:
+        """Probabilities [draws K, B], float64, of features [K, B, d]: weight vectors of the last layer, in K orders."""
+        p = self.head.draws(z.flatten(0, 1), draws, torch.Generator().manual_seed(self.design.seed))
+        return p.view(-1, z.shape[1])
 
     def surprise(self, batch: Batch, k: Tensor) -> Tensor:
         """The expected cross-entropy of rows [B], nats, float64, after k runs through the layers, int64 []."""

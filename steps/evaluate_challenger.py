@@ -28,12 +28,14 @@ def evaluate_challenger(
 ) -> Annotated[Report, "report"]:
     """The report: what the dashboard draws, what the card states and what MLflow keeps as figures."""
     winner = [p.digest() for p in contenders].index(challenger.digest())
+    record.say(f"measuring {len(contenders)} candidates on {len(test):,} test rows, each figure with its interval")
     report = build_report(contenders, winner, None, test, metric, elsewhere=shifts)
     record.metrics(report.flat())
     record.facts({"test": report.flat()}, to_model=True)
     for contender in contenders:
         with record.nested(contender.model.title()) as tracked:
             if tracked:
+                record.say(f"{contender.model.title()} by itself, for MLflow")
                 _keep(contender, build_report([contender], 0, None, test, metric, FEW, elsewhere=shifts))
     return report
 

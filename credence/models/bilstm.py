@@ -49,10 +49,7 @@ class _Network(Answering):
         self.between = Dropout(dropout, 2 * width)
         self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)
         self.relevance = nn.Linear(2 * width, 1)
-        self.head = nn.Sequential(
-            Dropout(dropout, 2 * width), nn.Linear(2 * width, width), nn.GELU(), Dropout(dropout, width),
-            nn.Linear(width, 1),
-        )  # fmt: skip
+        self.head = nn.Sequential(Dropout(dropout, 2 * width), nn.Linear(2 * width, 1))
 
     def encode(self, batch: Batch) -> Tensor:
         lengths = batch.lengths["words"].clamp(min=1)  # a row without words reads one cell of padding

@@ -20,7 +20,7 @@ train: setup
 	$(PY) run.py --pipeline training --task breast_cancer
 
 test: setup
-	$(PY) -m pytest -n 2 --dist loadfile --cov --cov-report=term --cov-fail-under=90
+	$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term --cov-fail-under=90
 
 test-slow: setup
 	$(PY) -m pytest -m slow

@@ -32,8 +32,18 @@ for folder in ("zenml", "bentoml", "prometheus"):
 sys.path.insert(0, str(ROOT))
 sys.modules["__main__"].__file__ = str(ROOT / "run.py")  # ZenML takes the main module's folder for the project's
 
+LONGEST = [
+    f"test_{name}.py"
+    for name in ("training", "generation", "challenger", "generation_served", "served", "contracts", "learning", "swap")
+]
+
 settings.register_profile("house", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("house")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The files that take longest go first, or one worker would end with them alone."""
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,7 +30,8 @@ class Forest(TabularModel):
 def test_a_kind_is_one_file_of_under_thirty_lines(tmp_path: Path) -> None:
     assert len(FOREST.splitlines()) < 30
     shutil.copytree(ROOT / "credence", tmp_path / "credence", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "tests" / "test_contracts.py", tmp_path)
+    for file in ("test_contracts.py", "small_kinds.py", "pretrained_cases.py"):
+        shutil.copy(ROOT / "tests" / file, tmp_path)
     (tmp_path / "credence" / "models" / "forest.py").write_text(FOREST)
     command = [
         sys.executable,

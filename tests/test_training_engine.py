@@ -3,14 +3,12 @@
 import math
 import re
 import struct
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from tqdm import tqdm
 
 from credence.errors import BadInput
 from credence.training import Batch, EncodedRows, Epoch, History, Learner, Loss, seeded, train
@@ -296,7 +294,7 @@ def test_a_long_run_shows_its_rate_and_the_time_to_go(
     taught()
     assert not capsys.readouterr().err, "a short run shows nothing"
     monkeypatch.setattr(engine_module, "PATIENCE_SECONDS", 0.0)
-    monkeypatch.setattr(engine_module, "tqdm", partial(tqdm, mininterval=0))
+    monkeypatch.setattr(engine_module, "LOG_SECONDS", 0.0)
     taught()
     assert re.search(
         r"Bag:.*\d+/300 \[.*<\d\d:\d\d, .*row/s, loss 0\.\d{4}, held-out 0\.\d{4} at best", capsys.readouterr().err

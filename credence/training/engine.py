@@ -26,7 +26,7 @@ from credence.training.sealed import Label, Sealed
 from credence.training.settings import Training
 from credence.training.standing import Standing, done, spoilt
 
-PATIENCE_SECONDS = 3.0
+PATIENCE_SECONDS, LOG_SECONDS = 3.0, 10.0
 Watch = Callable[[Epoch], None]
 
 
@@ -206,7 +206,7 @@ class _Run:
             tqdm.write(f"  {sentence}", file=sys.stderr)
 
     def _shown(self) -> "tqdm[Any]":
-        """Rows of all epochs with rate and time to go, once they have taken three seconds."""
+        """Rows of all epochs with rate and time to go, after three seconds; in a file every ten seconds."""
         behind = (self.standing.epoch - 1) * len(self.rows) + self.standing.rows
         return tqdm(
             total=self.settings.epochs * len(self.rows),
@@ -215,6 +215,7 @@ class _Run:
             unit="row",
             unit_scale=True,
             delay=PATIENCE_SECONDS,
+            mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             leave=False,
             file=sys.stderr,
             disable=not self.team.leads,

@@ -40,7 +40,7 @@ SPECS: dict[str, dict[str, Any]] = {
     "transformer, relations": {"kind": "bayesian_transformer", **OFF},
     "bayesian_transformer": {"kind": "bayesian_transformer"},
     "relations": {"kind": "relations"},
-    "hierarchical": {"kind": "hierarchical"},
+    "hierarchical": {"kind": "hierarchical", "chains": 2, "warmup": 300, "samples": 300},
 }
 ROWS = 8000
 RESAMPLES = 1000

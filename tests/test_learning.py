@@ -26,7 +26,7 @@ def what_comes_first(rows: int) -> pd.DataFrame:
 
 def test_a_network_learns_is_judged_and_served(tmp_path: Path) -> None:
     project = Project.copy(tmp_path / "project")
-    what_comes_first(1500).to_csv(tmp_path / "first.csv", index=False)
+    what_comes_first(900).to_csv(tmp_path / "first.csv", index=False)
     data = ("--data", str(tmp_path / "first.csv"), "--label", "first", "--positive", "red", "--text", "said")
     done = project.run(*data, "--set", MODELS)
     assert done.returncode == 0, done.stdout + done.stderr

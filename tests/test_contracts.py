@@ -125,7 +125,8 @@ def test_nothing_in_the_folder_is_a_pickle(kind: str, tmp_path: Path) -> None:
             with zipfile.ZipFile(file) as archive:
                 contents = {name: archive.read(name) for name in archive.namelist()}
         if file.suffix == ".safetensors":
-            contents = {name: t.numpy().tobytes()[:0] for name, t in load_file(file).items()}
+            load_file(file)
+            continue
         for name, content in contents.items():
             assert not content.startswith(b"\x80"), f"{file}: {name} is a pickle"
             assert not (name.endswith(".npy") and b"'|O'" in content[:128]), f"{file}: {name} holds objects"

@@ -37,6 +37,8 @@ class Model(BaseModel):
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
     _cpu_seconds: float = PrivateAttr(default=0.0)
+    _root: Path | None = PrivateAttr(default=None)
+    _watch: Watch | None = PrivateAttr(default=None)
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
         """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
@@ -70,6 +72,7 @@ class Model(BaseModel):
     def kept_in(self, root: Path, watch: Watch | None = None) -> "Model":
         """Have a kind that learns in epochs keep checkpoints in a folder of its own under `root`, from which the same
         fit goes on after a kill, and tell `watch` of each epoch: number and figures. Other kinds need neither."""
+        self._root, self._watch = root, watch
         return self
 
     def findings(self, X: pd.DataFrame) -> dict[str, Array]:
@@ -117,7 +120,7 @@ class Model(BaseModel):
         spec = json.loads((folder / "model.json").read_text())
         model: Model = find("models", spec["kind"])(**spec["parameters"])
         model._load(folder)
-        model._fitted, model._fit_seconds, model._cpu_seconds = True, spec["fit_seconds"], spec["cpu_seconds"]
+        model._fitted, model._fit_seconds, model._cpu_seconds = True, spec["fit_seconds"], spec.get("cpu_seconds", 0.0)
         return model
 
     def _description(self) -> dict[str, Any]:

@@ -39,7 +39,6 @@ class BayesianTransformer(TorchModel):
     width: int = Field(64, ge=2)
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
-    dropout: float = Field(0.1, ge=0, lt=1)
     samples: int = Field(50, ge=1)
     orders: Literal["auto", "exact", "average", "off"] = "auto"
     permutations: int = Field(1, ge=1)

@@ -8,7 +8,7 @@ from pydantic import Field, PrivateAttr
 
 from credence.errors import BadInput
 from credence.kinds import ModelSpec
-from credence.models import Labels, Model, Watch, refuse_other_inputs
+from credence.models import Labels, Model, refuse_other_inputs
 from credence.models._learned import Learned
 from credence.uncertainty import Array
 
@@ -23,15 +23,9 @@ class Ensemble(Model):
     model: ModelSpec = ModelSpec(kind="bayesian_transformer")
     members: int = Field(4, ge=2, le=100)
     _learned: list[Model] = PrivateAttr(default_factory=list)
-    _root: Path | None = PrivateAttr(default=None)
-    _watch: Watch | None = PrivateAttr(default=None)
 
     def title(self) -> str:
         return f"ensemble of {self.model.kind}"
-
-    def kept_in(self, root: Path, watch: Watch | None = None) -> Model:
-        self._root, self._watch = root, watch
-        return self
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         first = self._member(0)

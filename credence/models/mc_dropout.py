@@ -7,7 +7,7 @@ from pydantic import Field, PrivateAttr, field_validator
 
 from credence.errors import BadInput
 from credence.kinds import ModelSpec, find, names
-from credence.models import Labels, Model, Watch, refuse_other_inputs
+from credence.models import Labels, Model, refuse_other_inputs
 from credence.models._learned import Learned
 from credence.neural import TorchModel
 from credence.uncertainty import Array
@@ -25,8 +25,6 @@ class McDropout(Model):
     passes: int = Field(50, ge=2)
     full: bool = False
     _inner: TorchModel = PrivateAttr()
-    _root: Path | None = PrivateAttr(default=None)
-    _watch: Watch | None = PrivateAttr(default=None)
 
     @field_validator("model")
     @classmethod
@@ -39,14 +37,10 @@ class McDropout(Model):
     def title(self) -> str:
         return f"{self.model.kind} with MC dropout"
 
-    def kept_in(self, root: Path, watch: Watch | None = None) -> Model:
-        self._root, self._watch = root, watch
-        return self
-
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         self._inner = ModelSpec(kind=self.model.kind, **{"seed": self.seed, **(self.model.model_extra or {})}).build()
         refuse_other_inputs(self._inner, "text" in X)
-        if getattr(self._inner, "dropout", None) == 0:
+        if self._inner.dropout == 0:
             raise BadInput("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
         if self._root:
             self._inner.kept_in(self._root, self._watch)

@@ -24,7 +24,6 @@ class Relations(TorchModel):
     read_by = Related
     members: int = Field(5, ge=1)
     width: int = Field(64, ge=1)
-    dropout: float = Field(0.1, ge=0, lt=1)
     vocabulary: int = Field(2000, ge=1)
     epochs: int = Field(40, ge=1)
     batch_rows: int = Field(256, ge=1)

@@ -40,7 +40,6 @@ class Transformer(TorchModel):
     head: Literal["plain", "mc_dropout", "variational"] = "variational"
     samples: int = Field(50, ge=1)
     passes: int = Field(50, ge=1)
-    dropout: float = Field(0.1, ge=0, lt=1)
     longest: int = Field(256, ge=2)
     freeze: int = Field(0, ge=0)
     epochs: int = Field(3, ge=1)

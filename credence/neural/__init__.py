@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from credence.errors import BadInput
-from credence.models import Labels, Model, Watch
+from credence.models import Labels, Model
 from credence.models._learned import Learned
 from credence.neural.dropout import held, sites
 from credence.neural.reader import Reader
@@ -57,15 +57,10 @@ class TorchModel(Training, Model):
 
     read_by: ClassVar[type[Reader]]
     held_out: float = Field(0.1, gt=0, lt=0.5)
+    dropout: float = Field(0.1, ge=0, lt=1)
     _reader: Reader = PrivateAttr()
     _module: Answering = PrivateAttr()
     _history: History = PrivateAttr(default_factory=History)
-    _root: Path | None = PrivateAttr(default=None)
-    _watch: Watch | None = PrivateAttr(default=None)
-
-    def kept_in(self, root: Path, watch: Watch | None = None) -> Model:
-        self._root, self._watch = root, watch
-        return self
 
     @property
     def rounding(self) -> float:

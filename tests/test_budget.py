@@ -11,7 +11,7 @@ from credence.llm.dispatch import Dispatcher
 from credence.llm.messages import Reply, Request, Usage
 from credence.llm.outcome import Attempt, Outcome
 from credence.llm.prices import DOLLAR, Price, input_tokens
-from tests.virtual import http, played, playing, request
+from tests.virtual import Remembered, http, played, playing, request
 
 PRICE = Price(input=1, cached=0.1, output=7)
 
@@ -133,21 +133,6 @@ def test_it_warns_at_four_fifths() -> None:
     assert not budget.nearly_spent and budget.remaining == 3
     played(budget.reserve(1)).settle(1)
     assert budget.nearly_spent
-
-
-class Remembered:
-    """A journal in memory, slow as a disk."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, int] = {}
-
-    async def reserve_async(self, request_id: str, cost: int) -> str:
-        await asyncio.sleep(0.01)
-        self.held[f"{request_id}/{len(self.held)}"] = cost
-        return list(self.held)[-1]
-
-    def release(self, reservation: str) -> None:
-        del self.held[reservation]
 
 
 def test_reservations_are_in_the_journal_before_the_call_and_named_in_the_attempt() -> None:

@@ -15,7 +15,7 @@ from credence.llm.outcome import Attempt, Outcome, Tally
 from credence.llm.prices import DOLLAR, Price
 from credence.llm.retry import Unusable
 from credence.providers import Limits
-from tests.virtual import Played, ends, http, most_in_any, now, ok, played, playing, request
+from tests.virtual import Played, Remembered, ends, http, most_in_any, now, ok, played, playing, request
 
 PRICE = Price(input=1, output=1)
 LOST = Reply(kind="network", error_type="ReadError", latency=0.1)
@@ -282,6 +282,15 @@ def test_a_dead_provider_leaves_the_healthy_one_its_rate() -> None:
     played(run())
     assert len(healthy.requests) >= 0.95 * 60 * minutes
     assert most_in_any(healthy.times, 60) <= 60
+
+
+def test_two_limits_are_used_up_together() -> None:
+    """While a call waits for its money to be set aside, its place in the window is taken."""
+    large = playing([ok(latency=0.05)], limits=Limits(rpm=60))
+    small = playing([ok(latency=0.05)], limits=Limits(rpm=20), name="small")
+    to = dispatcher(large, small, failover=True, budget=Budget(1, journal=Remembered()))
+    assert ends(played(until_done(to, [str(i) for i in range(160)]))) == {"ok": 160}
+    assert (len(large.requests), len(small.requests)) == (120, 40)
 
 
 def test_a_hanging_endpoint_is_cut_within_a_second_of_its_deadline() -> None:

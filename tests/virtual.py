@@ -122,3 +122,18 @@ def most_in_any(times: list[float], span: float) -> int:
 
 def ends(outcomes: list[Any]) -> Counter[str]:
     return Counter(outcome.end for outcome in outcomes)
+
+
+class Remembered:
+    """A journal in memory, slow as a disk."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, int] = {}
+
+    async def reserve_async(self, request_id: str, cost: int) -> str:
+        await asyncio.sleep(0.01)
+        self.held[f"{request_id}/{len(self.held)}"] = cost
+        return list(self.held)[-1]
+
+    def release(self, reservation: str) -> None:
+        del self.held[reservation]

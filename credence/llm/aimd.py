@@ -31,11 +31,6 @@ class Concurrency:
         """Calls that may be in flight now."""
         return max(1, min(int(self._limit), self.ceiling()))
 
-    @property
-    def waiting(self) -> int:
-        """Calls that wait for a place."""
-        return len(self._waiting)
-
     def ceiling(self) -> int:
         """Calls in flight that the rate limit can feed, at the latency of the slowest per cent."""
         return self._ceiling

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -79,6 +80,8 @@ class Endpoint:
         self.heard: float | None = None
         self._budget, self._meters, self._clock = budget, meters, clock
         self._rests_until = 0.0
+        # Calls that came here and were not sent yet: they wait for a place, for money or for a limit.
+        self._ahead = 0
         self._stretch = Fraction(1)
 
     @property
@@ -99,8 +102,8 @@ class Endpoint:
         return max(0.0, self._rests_until - self._clock())
 
     def wait(self, request: Request) -> float:
-        """Seconds until its limits let the call go, after those that wait for their turn."""
-        return self.limiter.delay(self._tokens(request), self.concurrency.waiting + self.limiter.waiting)
+        """Seconds until its limits let the call go, after those that were here before."""
+        return self.limiter.delay(self._tokens(request), self._ahead)
 
     def rest(self, seconds: float) -> None:
         """Call nobody here for so many seconds: the endpoint asked for it."""
@@ -146,13 +149,15 @@ class Endpoint:
         Raises Away when the endpoint takes no more meanwhile, and Spent when the money is gone. A call that is given
         up after it was sent is reported to `lost` with the cost that it is charged with.
         """
-        async with self.concurrency.slot() as period:
-            hold = await self._budget.reserve(self.most(request), request.id)
-            try:
-                ticket, permit = await self._turn(request, retry)
-            except BaseException:
-                hold.release()
-                raise
+        async with AsyncExitStack() as slot:
+            with self._queue():
+                period = await slot.enter_async_context(self.concurrency.slot())
+                hold = await self._budget.reserve(self.most(request), request.id)
+                try:
+                    ticket, permit = await self._turn(request, retry)
+                except BaseException:
+                    hold.release()
+                    raise
             # From here on the call counts as sent: nothing may be awaited in between.
             self.retries.call(retry=retry)
             self.heard = self._clock() if self.heard is None else self.heard
@@ -168,6 +173,14 @@ class Endpoint:
                 raise
             self._learn(reply, permit, period, ticket)
             return Called(reply, self._settle(request, hold, reply), hold.name)
+
+    @contextmanager
+    def _queue(self) -> Iterator[None]:
+        self._ahead += 1
+        try:
+            yield
+        finally:
+            self._ahead -= 1
 
     async def _turn(self, request: Request, retry: bool) -> tuple[Ticket, Permit]:
         began = self._clock()

@@ -38,22 +38,17 @@ class Limiter:
         self._clock = clock
         self._log: deque[Ticket] = deque()
         self._held = 0.0
-        self.waiting = 0
         self._turn = asyncio.Lock()
         self._changed = Bell()
 
     async def reserve(self, tokens: int = 0) -> Ticket:
         """Wait for a place in the window and take it. The call must be sent now."""
-        self.waiting += 1
-        try:
-            async with self._turn:
-                while (delay := self.delay(tokens)) > 0:
-                    await self._changed.wait(delay)
-                ticket = Ticket(self._clock(), tokens)
-                self._log.append(ticket)
-                return ticket
-        finally:
-            self.waiting -= 1
+        async with self._turn:
+            while (delay := self.delay(tokens)) > 0:
+                await self._changed.wait(delay)
+            ticket = Ticket(self._clock(), tokens)
+            self._log.append(ticket)
+            return ticket
 
     def settle(self, ticket: Ticket, tokens: int) -> None:
         """Count the tokens that a call really took."""

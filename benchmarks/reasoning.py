@@ -34,7 +34,7 @@ OFF = {"mdl": False, "evidence": False, "debias": False}
 SPECS: dict[str, dict[str, Any]] = {
     "tfidf": {"kind": "tfidf"},
     "bilstm": {"kind": "bilstm"},
-    "bilstm, 6 epochs": {"kind": "bilstm", "epochs": 6},
+    "bilstm, relations": {"kind": "bilstm", "relations": True},
     "transformer, digits": {"kind": "bayesian_transformer", "relations": False, "fone": False, **OFF},
     "transformer, numbers": {"kind": "bayesian_transformer", "relations": False, **OFF},
     "transformer, relations": {"kind": "bayesian_transformer", **OFF},

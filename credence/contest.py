@@ -9,6 +9,7 @@ from credence.kinds import ModelSpec
 from credence.models import Labels, Model
 from credence.operating_point import minimum_for
 from credence.predictor import Predictor
+from credence.prequential import bits_per_row
 from credence.rows import inputs
 from credence.search import OnTrial, search
 from credence.split import PARTS, assign
@@ -53,5 +54,8 @@ def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None 
 
 
 def _fitted(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> Model:
-    model: Model = tuned(spec, X, y).build()
-    return model.fit(X, y)
+    found = tuned(spec, X, y)
+    model: Model = found.build().fit(X, y)
+    if found.prequential:
+        model.coded_in(bits_per_row(found, X, y))
+    return model

@@ -50,10 +50,11 @@ class Search(Strict):
 
 
 class ModelSpec(Spec):
-    """One candidate."""
+    """One candidate. `search` looks for better parameters first; `prequential` measures its code length as well."""
 
     family = "models"
     search: Search | None = None
+    prequential: bool = False
 
 
 class SourceSpec(Spec):

@@ -12,6 +12,7 @@ from credence.contest import tuned
 from credence.home import training_folder
 from credence.kinds import ModelSpec
 from credence.models import Model, Watch
+from credence.prequential import bits_per_row
 from credence.rows import inputs
 from steps import record
 
@@ -20,9 +21,12 @@ from steps import record
 def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candidate"]:
     """The fitted candidate; a search leaves its trials as nested MLflow runs."""
     X, y = inputs(train), train["label"].to_numpy()
-    model: Model = tuned(spec, X, y, on_trial=_trial(spec.kind)).build()
+    found = tuned(spec, X, y, on_trial=_trial(spec.kind))
+    model: Model = found.build()
     with _curves(model) as watch:
         model.kept_in(training_folder(), watch).fit(X, y)
+    if found.prequential:
+        model.coded_in(bits_per_row(found, X, y))
     record.facts({"kind": spec.kind, "fit_seconds": model.fit_seconds, "parameters": model.model_dump(mode="json")})
     record.say(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
     return model

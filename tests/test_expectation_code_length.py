@@ -16,8 +16,7 @@ from scipy.stats import multivariate_normal
 from torch import Tensor
 from torch.nn import functional as F
 
-from credence.errors import BadInput
-from credence.expectation.code_length import boundaries, description_length, kt_bits, label_bits, mdl_loss, prequential
+from credence.expectation.code_length import description_length, kt_bits, label_bits, mdl_loss
 from credence.expectation.last_layer import VariationalLastLayer
 from credence.expectation.quadrature import expected_nll, logit_normal_mean
 
@@ -261,37 +260,6 @@ def test_a_code_in_parts_is_added_up() -> None:
     assert (found.data, found.model, found.total) == pytest.approx((4, 3, 7))
     assert found.labels == pytest.approx(4 * 0.811278 + 1, abs=1e-5)
     assert found.compression == pytest.approx(found.labels / 7)
-
-
-def test_blocks_double_and_cover_every_row_once() -> None:
-    assert boundaries(10_000) == [100, 200, 400, 800, 1600, 3200, 6400, 10_000]
-    assert boundaries(3) == [1, 2, 3]
-    assert boundaries(1) == [1]
-
-
-def test_row_by_row_the_prequential_code_of_counts_is_kt() -> None:
-    y = (torch.rand(60, generator=seeded(0)) < 0.3).long()
-
-    def coder(first: int, last: int) -> Tensor:
-        chance = (y[:first].sum() + 0.5) / (first + 1)
-        return F.binary_cross_entropy(chance.expand(last - first), y[first:last].float(), reduction="none")
-
-    bits = prequential(coder, range(1, 61))
-    assert sum(bits) == pytest.approx(kt_bits(int(y.sum()), 60 - int(y.sum())), rel=1e-6)
-    assert sum(prequential(coder, boundaries(60))) > sum(bits)
-
-
-def test_the_prequential_code_never_shows_the_block_it_codes() -> None:
-    asked: list[tuple[int, int]] = []
-
-    def coder(first: int, last: int) -> Tensor:
-        asked.append((first, last))
-        return torch.full((last - first,), math.log(2))
-
-    assert prequential(coder, [5, 10, 20]) == pytest.approx([5, 5, 10])
-    assert asked == [(5, 10), (10, 20)]
-    with pytest.raises(BadInput, match="grow"):
-        prequential(coder, [5, 5])
 
 
 def test_state_survives_a_file(tmp_path: Path) -> None:

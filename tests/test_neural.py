@@ -14,8 +14,9 @@ from credence.kinds import ModelSpec, find
 from credence.models import Model
 from credence.neural import TorchModel
 from credence.neural.dropout import Dropout, held, sites
-from credence.neural.reader import PADDING, UNKNOWN, Vocabulary, Words
+from credence.neural.reader import PADDING, UNKNOWN, Vocabulary
 from credence.neural.tokens import tokens
+from credence.transformer.texts import Texts
 
 SMALL: dict[str, Any] = {"epochs": 3, "width": 8, "passes": 20, "learning_rate": 1e-2}
 
@@ -57,17 +58,21 @@ def test_a_vocabulary_counts_texts_not_words() -> None:
     assert Vocabulary.learn([["spam", "spam"], ["egg"], ["egg"]], most=9).words == ("egg",)
 
 
+def texts(X: pd.DataFrame, longest: int = 9) -> Texts:
+    return Texts.learn(X, 10, longest, fone=False, relations=False)
+
+
 def test_reading_is_cut_at_the_longest() -> None:
     X = pd.DataFrame({"text": ["a b c d e " * 20_000, "", "zzz qqq"]})
-    read = Words.learn(X, most=10, longest=7).columns(X)["words"]
+    read = texts(X, longest=7).columns(X)["words"]
     assert [len(row) for row in read] == [7, 0, 2]
     assert read[2].tolist() == [UNKNOWN, UNKNOWN]
 
 
 def test_another_vocabulary_is_another_digest() -> None:
-    one, other = (Words.learn(pd.DataFrame({"text": [t, t]}), 9, 9) for t in ("red", "blue"))
+    one, other = (texts(pd.DataFrame({"text": [t, t]})) for t in ("red", "blue"))
     assert one.digest() != other.digest()
-    assert one.digest() == Words.model_validate_json(one.model_dump_json()).digest()
+    assert one.digest() == Texts.model_validate_json(one.model_dump_json()).digest()
 
 
 def test_held_masks_are_the_same_for_every_row_and_unbiased() -> None:
@@ -97,6 +102,22 @@ def test_a_recurrent_network_reads_order() -> None:
     model = bilstm(epochs=12, batch_rows=32).fit(X, y)
     fresh, answers = told(200, seed=1)
     assert ((model.draws(fresh).mean(0) > 0.5) == answers).mean() > 0.95
+
+
+@pytest.mark.parametrize("numbers", [{"relations": True}, {"relations": True, "fone": True}])
+def test_a_recurrent_network_reads_relations_between_numbers_where_it_is_given_them(numbers: dict[str, bool]) -> None:
+    def sums(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
+        rng = np.random.default_rng(seed)
+        a, b, y = *rng.integers(10, 9000, (2, n)), rng.integers(0, 2, n)
+        told = [f"{one} + {other} = {one + other + (not right)}" for one, other, right in zip(a, b, y, strict=True)]
+        return pd.DataFrame({"text": told}), y
+
+    fresh, answers = sums(200, 1)
+    right = [
+        ((bilstm(epochs=8, batch_rows=32, **given).fit(*sums(400, 0)).draws(fresh).mean(0) > 0.5) == answers).mean()
+        for given in ({}, numbers)
+    ]
+    assert right[0] < 0.7 and right[1] > 0.95
 
 
 def test_the_text_is_read_once_for_all_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +263,7 @@ def test_an_ensemble_takes_columns_too(tmp_path: Path) -> None:
 
 def test_an_ensemble_deals_the_seeds_itself() -> None:
     X, y = told(20)
-    with pytest.raises(BadInput, match="neither search nor seed"):
+    with pytest.raises(BadInput, match="neither search, prequential nor seed"):
         find("models", "ensemble")(model={"kind": "bilstm", "seed": 1}).fit(X, y)
     with pytest.raises(BadInput, match="'bilstm' reads text"):
         ModelSpec(kind="ensemble", model={"kind": "bilstm"}).build().fit(

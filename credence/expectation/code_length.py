@@ -1,18 +1,12 @@
 """How many bits it takes to send the labels: a training loss, and a report, that pay for the model too."""
 
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from credence.errors import BadInput
 from credence.expectation.quadrature import expected_nll
-
-SHARES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
-Coder = Callable[[int, int], Tensor]
 
 
 def mdl_loss(
@@ -68,22 +62,6 @@ def kt_bits(yes: int, no: int) -> float:
     """
     log = math.lgamma(yes + 0.5) + math.lgamma(no + 0.5) - math.lgamma(yes + no + 1) - math.log(math.pi)
     return -log / math.log(2)
-
-
-def boundaries(n: int, shares: Sequence[float] = SHARES) -> list[int]:
-    """Where the blocks of a prequential code end, in rows: these shares of n rows, each once, the last one n."""
-    return sorted({max(1, round(share * n)) for share in shares} | {n})
-
-
-def prequential(coder: Coder, ends: Sequence[int]) -> list[float]:
-    """Bits of each block, coded by a model that learned from all rows before it (Dawid 1984; Voita & Titov 2020).
-
-    `coder(first, last)` learns from rows 0..first-1 and gives the NLL of rows first..last-1 in nats; the first block
-    costs a bit a row. Their sum compares models: it pays for the model without counting its parameters.
-    """
-    if list(ends) != sorted(set(ends)) or not ends or ends[0] < 1:
-        raise BadInput(f"ends {list(ends)}: expected numbers of rows that grow, from 1 on; see code_length.boundaries.")
-    return [float(ends[0]), *(_bits(coder(first, last)) for first, last in pairwise(ends))]
 
 
 def _bits(nats: Tensor) -> float:

@@ -37,6 +37,7 @@ class Model(BaseModel):
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
     _cpu_seconds: float = PrivateAttr(default=0.0)
+    _prequential_bits: float | None = PrivateAttr(default=None)
     _root: Path | None = PrivateAttr(default=None)
     _watch: Watch | None = PrivateAttr(default=None)
 
@@ -53,6 +54,15 @@ class Model(BaseModel):
     def fit_seconds(self) -> float:
         """Wall-clock seconds that fitting took."""
         return self._fit_seconds
+
+    @property
+    def prequential_bits(self) -> float | None:
+        """Bits that a training answer costs, sent block by block by models like this one, where that was measured."""
+        return self._prequential_bits
+
+    def coded_in(self, prequential_bits: float) -> None:
+        """Keep the outcome of `credence.prequential.bits_per_row` with the model."""
+        self._prequential_bits = prequential_bits
 
     @property
     def rounding(self) -> float:
@@ -121,11 +131,13 @@ class Model(BaseModel):
         model: Model = find("models", spec["kind"])(**spec["parameters"])
         model._load(folder)
         model._fitted, model._fit_seconds, model._cpu_seconds = True, spec["fit_seconds"], spec.get("cpu_seconds", 0.0)
+        model._prequential_bits = spec.get("prequential_bits")
         return model
 
     def _description(self) -> dict[str, Any]:
-        seconds = {"fit_seconds": self._fit_seconds, "cpu_seconds": self._cpu_seconds}
-        return {"kind": self.kind(), **seconds, "parameters": self.model_dump(mode="json")}
+        cost = {"fit_seconds": self._fit_seconds, "cpu_seconds": self._cpu_seconds}
+        bits = {} if self._prequential_bits is None else {"prequential_bits": self._prequential_bits}
+        return {"kind": self.kind(), **cost, **bits, "parameters": self.model_dump(mode="json")}
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         raise NotImplementedError

@@ -6,7 +6,7 @@ from typing import Literal, Self
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, PrivateAttr, model_validator
 from torch import Tensor
 
 from credence.expectation.budget import sufficient
@@ -15,10 +15,12 @@ from credence.models import NotFitted
 from credence.models._learned import Learned
 from credence.neural import Answering, TorchModel
 from credence.neural.reader import Reader
+from credence.pretrained.encoder import Encoder
 from credence.training import Batch, EncodedRows
 from credence.transformer.encoder import PRECISION
 from credence.transformer.inputs import Inputs
 from credence.transformer.network import Design, Network, Opinions
+from credence.transformer.pretrained import PieceTokens, Pretrained
 from credence.transformer.support import Features
 from credence.transformer.tables import Tables
 from credence.transformer.texts import Texts
@@ -32,6 +34,8 @@ class BayesianTransformer(TorchModel):
 
     Draws are `samples` weight vectors, each in `permutations` orders where orders are averaged. Blocks that may stand
     in any order are columns, or the sentences of a text; `auto` takes columns as a set and reads texts as they stand.
+    With a `checkpoint` the tokens of a text are what that encoder made of its pieces, all in their order; it stays as
+    it is, or learns above its `freeze` lower layers.
     """
 
     reads = "both"
@@ -50,6 +54,9 @@ class BayesianTransformer(TorchModel):
     fone: bool = True
     vocabulary: int = Field(30_000, ge=1)
     longest: int = Field(512, ge=1)
+    checkpoint: str | None = Field(None, min_length=1)
+    freeze: int | None = Field(None, ge=0)
+    _encoder: Encoder | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -60,6 +67,13 @@ class BayesianTransformer(TorchModel):
                 f"permutations {self.permutations} with orders {self.orders!r}: only 'average' has several orders; "
                 "set orders: average, or permutations: 1."
             )
+        if self.checkpoint and self.orders in ("exact", "average"):
+            raise ValueError(
+                f"orders {self.orders!r} with checkpoint {self.checkpoint!r}: a pretrained encoder has read the text "
+                "in its order; set orders: auto, or leave checkpoint out."
+            )
+        if self.freeze is not None and not self.checkpoint:
+            raise ValueError(f"freeze {self.freeze} without a checkpoint: set checkpoint, or leave freeze out.")
         return self
 
     def findings(self, X: pd.DataFrame) -> dict[str, Array]:
@@ -87,14 +101,21 @@ class BayesianTransformer(TorchModel):
         return self._module
 
     def _read(self, X: pd.DataFrame) -> Reader:
+        if self.checkpoint:
+            pretrained, self._encoder = Pretrained.read(X, self.checkpoint, self.longest, self.relations)
+            return Inputs(rows=len(X), reader=pretrained)
         if "text" in X:
             reader = Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
             return Inputs(rows=len(X), reader=reader)
         return Inputs(rows=len(X), reader=Tables.learn(X, self.vocabulary))
 
+    def _pieces(self, reader: Pretrained) -> PieceTokens:
+        encoder, self._encoder = self._encoder or reader.blank(), None
+        return PieceTokens(reader, encoder, self.width, self.freeze)
+
     def _build(self, reader: Reader) -> Answering:
         assert isinstance(reader, Inputs)
-        usual: Literal["exact", "off"] = "off" if isinstance(reader.reader, Texts) else "exact"
+        usual: Literal["exact", "off"] = "exact" if isinstance(reader.reader, Tables) else "off"
         return Network(
             reader,
             Design(
@@ -102,6 +123,7 @@ class BayesianTransformer(TorchModel):
                 orders=usual if self.orders == "auto" else self.orders, permutations=self.permutations,
                 evidence=self.evidence, debias=self.debias, loops=self.loops, seed=self.seed,
             ),
+            self._pieces(reader.reader) if isinstance(reader.reader, Pretrained) else None,
         )  # fmt: skip
 
     def _opinions(self, batch: Batch) -> Tensor:

@@ -8,32 +8,37 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from credence.neural import Answering, TorchModel
 from credence.neural.dropout import Dropout
-from credence.neural.reader import Reader, Words
+from credence.neural.reader import Reader
 from credence.training import Batch
+from credence.transformer.texts import Texts
+from credence.transformer.tokens import TextTokens
 
 
 class BiLSTM(TorchModel):
     """Two BiLSTM layers of `width` units each way, attention over tokens, and dropout.
 
     Draws are `passes` masks after pooling, so the text is read once; `full` drops between the layers too, and then
-    costs as many readings as passes. 0 passes: one draw, nothing dropped.
+    costs as many readings as passes. 0 passes: one draw, nothing dropped. Numbers are read digit by digit, or with
+    `fone` as one token each; with `relations` the text begins with how its numbers relate.
     """
 
     reads = "text"
-    read_by = Words
+    read_by = Texts
     width: int = Field(64, ge=1)
     dropout: float = Field(0.3, ge=0, lt=1)
     passes: int = Field(50, ge=0)
     full: bool = False
+    relations: bool = False
+    fone: bool = False
     vocabulary: int = Field(30_000, ge=1)
     longest: int = Field(512, ge=1)
 
     def _read(self, X: pd.DataFrame) -> Reader:
-        return Words.learn(X, self.vocabulary, self.longest)
+        return Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
 
     def _build(self, reader: Reader) -> Answering:
-        assert isinstance(reader, Words)
-        return _Network(len(reader.vocabulary), self.width, self.dropout)
+        assert isinstance(reader, Texts)
+        return _Network(reader, self.width, self.dropout)
 
     def _opinions(self, batch: Batch) -> Tensor:
         if self.passes and self.dropout:
@@ -42,9 +47,9 @@ class BiLSTM(TorchModel):
 
 
 class _Network(Answering):
-    def __init__(self, words: int, width: int, dropout: float) -> None:
+    def __init__(self, reader: Texts, width: int, dropout: float) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(words, width, padding_idx=0)
+        self.tokens = TextTokens(reader, width)
         self.first = nn.LSTM(width, width, bidirectional=True, batch_first=True)
         self.between = Dropout(dropout, 2 * width)
         self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)
@@ -52,11 +57,11 @@ class _Network(Answering):
         self.head = nn.Sequential(Dropout(dropout, 2 * width), nn.Linear(2 * width, 1))
 
     def encode(self, batch: Batch) -> Tensor:
-        lengths = batch.lengths["words"].clamp(min=1)  # a row without words reads one cell of padding
-        x = self._run(self.first, self.embedding(batch["words"]), lengths)
+        tokens = self.tokens(batch)
+        lengths = tokens.mask.sum(1)
+        x = self._run(self.first, tokens.x, lengths)
         x = self._run(self.second, self.between(x), lengths)
-        read = torch.arange(x.shape[1], device=x.device) < lengths[:, None]
-        weight = self.relevance(x).squeeze(-1).masked_fill(~read, -torch.inf).softmax(1)
+        weight = self.relevance(x).squeeze(-1).masked_fill(~tokens.mask, -torch.inf).softmax(1)
         pooled: Tensor = (weight[..., None] * x).sum(1)
         return pooled
 

@@ -33,8 +33,8 @@ class Ensemble(Model):
         self._learned = [(first if i == 0 else self._member(i)).fit(X, y) for i in range(self.members)]
 
     def _member(self, number: int) -> Model:
-        if self.model.search is not None or "seed" in (self.model.model_extra or {}):
-            raise BadInput("ensemble.model takes neither search nor seed: give seed to the ensemble, and no search.")
+        if self.model.search or self.model.prequential or "seed" in (self.model.model_extra or {}):
+            raise BadInput("ensemble.model takes neither search, prequential nor seed: give those to the ensemble.")
         parameters = {**(self.model.model_extra or {}), "seed": self.seed * 1000 + number}
         member: Model = ModelSpec(kind=self.model.kind, **parameters).build()
         return member.kept_in(self._root, self._watch if number == 0 else None) if self._root else member

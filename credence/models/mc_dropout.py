@@ -32,6 +32,8 @@ class McDropout(Model):
         if not issubclass(find("models", model.kind), TorchModel):
             kinds = [kind for kind in names("models") if issubclass(find("models", kind), TorchModel)]
             raise BadInput(f"mc_dropout.model is {model.kind!r}, which has no dropout; choose one of {kinds}.")
+        if model.search or model.prequential:
+            raise BadInput("mc_dropout.model takes neither search nor prequential: give those to mc_dropout itself.")
         return model
 
     def title(self) -> str:

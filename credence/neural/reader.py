@@ -7,10 +7,8 @@ from functools import cached_property
 from typing import Self
 
 import pandas as pd
-import torch
 from pydantic import BaseModel, ConfigDict
 
-from credence.neural.tokens import tokens
 from credence.training.encoded import Column
 
 PADDING, UNKNOWN = 0, 1
@@ -55,18 +53,3 @@ class Vocabulary(BaseModel):
     def ids(self, text: list[str]) -> list[int]:
         """The number of every token."""
         return [self.numbers.get(token, UNKNOWN) for token in text]
-
-
-class Words(Reader):
-    """Texts as word numbers, ragged column `words`, int64, at most `longest` a row."""
-
-    vocabulary: Vocabulary
-    longest: int
-
-    @classmethod
-    def learn(cls, X: pd.DataFrame, most: int, longest: int) -> Self:
-        """Remember the words of these texts."""
-        return cls(vocabulary=Vocabulary.learn(map(tokens, X["text"]), most), longest=longest)
-
-    def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
-        return {"words": [torch.tensor(self.vocabulary.ids(tokens(t)[: self.longest])).long() for t in X["text"]]}

@@ -3,16 +3,18 @@
 import html
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 import torch
 from tokenizers import Tokenizer
 
 from credence.neural.reader import Reader
-from credence.pretrained.checkpoint import Checkpoint
 from credence.terms import TAG
 from credence.training.encoded import Column
+
+if TYPE_CHECKING:  # else a kind that may do without a checkpoint would import transformers too, for seconds
+    from credence.pretrained.checkpoint import Checkpoint
 
 
 class Pieces(Reader):
@@ -28,7 +30,7 @@ class Pieces(Reader):
     longest: int
 
     @classmethod
-    def of(cls, checkpoint: Checkpoint, longest: int) -> Self:
+    def of(cls, checkpoint: "Checkpoint", longest: int) -> Self:
         """The reader that goes with a checkpoint."""
         config, tokenizer, origin = checkpoint.config, checkpoint.tokenizer, checkpoint.origin
         return cls(config=config, tokenizer=tokenizer, origin=origin, longest=longest)

@@ -116,6 +116,7 @@ class Report(Strict):
         }
         found |= {f"diagnostic/{d.name}": d.value for d in self.learned.diagnostics}
         found |= {} if self.code is None else self.code.flat(self.rows)
+        found |= {"bits_prequential": next(c.prequential_bits for c in self.candidates if c.role == "winner")}
         found |= {} if self.evidence is None else self.evidence.flat()
         return found | {
             "rows": self.rows, "share_of_yes": self.yes / self.rows, "threshold": self.operating.threshold,

@@ -24,6 +24,7 @@ class Candidate(Strict):
     scores: dict[str, Measure]
     fit_seconds: float | None = None
     milliseconds: float | None = None
+    prequential_bits: float | None = None
 
 
 def candidates(
@@ -55,6 +56,7 @@ def _candidate(
     return Candidate(
         title=predictor.model.title(), role=role, scores=scores, fit_seconds=predictor.facts.fit_seconds,
         milliseconds=float(np.median(milliseconds(predictor, rows, 32, calls=5))),
+        prequential_bits=predictor.model.prequential_bits,
     )  # fmt: skip
 
 

@@ -96,7 +96,8 @@ def _parts(report: Report) -> str:
 
 
 def coded(report: Report) -> str:
-    """How many bits it takes to send the answers of the test rows, with the predictor and without."""
+    """How many bits it takes to send the answers of the test rows, with the predictor and without; and those of the
+    training rows block by block, with each candidate that was measured so."""
     code = report.code
     if code is None:
         return ""
@@ -105,7 +106,18 @@ def coded(report: Report) -> str:
     return (
         f"To send the answers of these {plural(report.rows, 'row')} takes {number(code.data)} bits with the predictor "
         f"({number(code.data / report.rows)} a row){weights}; knowing only the share of {report.answers[1]} it takes "
-        f"{number(code.labels)}. The predictor {saved}."
+        f"{number(code.labels)}. The predictor {saved}.{_prequential(report)}"
+    )
+
+
+def _prequential(report: Report) -> str:
+    measured = [(c.prequential_bits, c.title) for c in report.candidates if c.prequential_bits is not None]
+    if not measured:
+        return ""
+    told = ", ".join(f"{number(bits)} with {title}" for bits, title in sorted(measured))
+    return (
+        " Sent block by block, each coded by a model that learned from the blocks before, a training answer takes "
+        f"{told} (bits). This prequential code pays for a model without counting its parameters."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the transformer remembers of its training rows: how to read texts, or columns, and how many rows they were."""
+"""What the transformer remembers of its training rows: how to read them, and how many they were."""
 
 from collections.abc import Mapping
 
@@ -6,15 +6,16 @@ import pandas as pd
 
 from credence.neural.reader import Reader
 from credence.training.encoded import Column
+from credence.transformer.pretrained import Pretrained
 from credence.transformer.tables import Tables
 from credence.transformer.texts import Texts
 
 
 class Inputs(Reader):
-    """One of the two readers, and the number of training rows, by which the divergence of the last layer is shared."""
+    """One of three readers, and the number of training rows, by which the divergence of the last layer is shared."""
 
     rows: int
-    reader: Texts | Tables
+    reader: Texts | Tables | Pretrained
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
         return self.reader.columns(X)

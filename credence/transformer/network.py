@@ -9,16 +9,20 @@ from torch import Tensor
 from credence.expectation.orders import Mode, arranged, draw, fold, repeatable, unfold
 from credence.expectation.quadrature import expected_nll, logit_normal_mean
 from credence.neural import Answering
+from credence.neural.reader import Reader
 from credence.training import Batch, Loss
 from credence.transformer.artefacts import PERIOD, Artefacts
 from credence.transformer.encoder import Encoder
 from credence.transformer.head import Head
 from credence.transformer.inputs import Inputs
+from credence.transformer.pretrained import PieceTokens
 from credence.transformer.support import Support
+from credence.transformer.tables import Tables
 from credence.transformer.texts import Texts
 from credence.transformer.tokens import TableTokens, TextTokens, Tokens
 
 SLOWEST = 10_000.0
+PRETRAINED_PACE = 0.02
 
 
 @dataclass(frozen=True)
@@ -49,23 +53,26 @@ class Opinions:
 
 
 class Network(Answering):
-    """Rows to probabilities of yes, by texts or by columns."""
+    """Rows to probabilities of yes: texts, columns, or the `pieces` of texts that a pretrained encoder has read."""
 
     head: Head
     waves: Tensor
 
-    def __init__(self, inputs: Inputs, design: Design) -> None:
+    def __init__(self, inputs: Inputs, design: Design, pieces: PieceTokens | None = None) -> None:
         super().__init__()
         reader, d = inputs.reader, design
         text, reach = isinstance(reader, Texts), reader.reach if isinstance(reader, Texts) else 0
         self.rows, self.design, self.joined = inputs.rows, design, text and d.orders == "exact"
-        self.tokens = TextTokens(reader, d.width) if isinstance(reader, Texts) else TableTokens(reader, d.width)
+        self.tokens = pieces or _tokens(reader, d.width)
         watched = d.debias and reach >= PERIOD
         self.artefacts = Artefacts(d.width, reader.longest, self.rows) if watched else None
         self.encoder = Encoder(d.width, d.layers, d.heads, d.dropout, d.loops)
         self.head = Head(self.encoder.features, d.dropout, d.mdl)
         self.support = Support(self.encoder.features) if d.evidence else None
         self.register_buffer("waves", sinusoids(reader.longest + 1, d.width), persistent=False)
+
+    def pace(self, name: str) -> float:
+        return PRETRAINED_PACE if name.startswith("tokens.encoder.") else 1.0
 
     def encode(self, batch: Batch) -> Tensor:
         """Features [B, d] in one order, which is a random one to learn in, where there are several."""
@@ -123,6 +130,13 @@ class Network(Answering):
         if self.training:
             self.head.variational.fit_prior()
         return self.head.variational.kl()
+
+
+def _tokens(reader: Reader, width: int) -> TextTokens | TableTokens:
+    if isinstance(reader, Texts):
+        return TextTokens(reader, width)
+    assert isinstance(reader, Tables)
+    return TableTokens(reader, width)
 
 
 def sinusoids(positions: int, width: int) -> Tensor:

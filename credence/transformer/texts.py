@@ -33,7 +33,7 @@ class Texts(Reader):
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int, longest: int, fone: bool, relations: bool) -> Self:
         """Remember the words of these texts."""
-        read = [_words(text, found(text) if fone else [], longest) for text in map(_plain, X["text"])]
+        read = [_words(text, found(text) if fone else [], longest) for text in map(plainly, X["text"])]
         vocabulary = Vocabulary.learn(read, most)
         return cls(
             vocabulary=vocabulary,
@@ -54,7 +54,7 @@ class Texts(Reader):
         return [self.vocabulary.numbers[sign] for sign in ENDS if sign in self.vocabulary.numbers]
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
-        plain = [_plain(text) for text in X["text"]]
+        plain = [plainly(text) for text in X["text"]]
         numbers = [found(text) if self.fone or self.relations else [] for text in plain]
         told = zip(plain, numbers, strict=True)
         words = [_words(text, there if self.fone else [], self.longest) for text, there in told]
@@ -62,11 +62,12 @@ class Texts(Reader):
         if self.fone:
             columns["numbers"] = [_coded(there[: w.count(NUMBER)]) for there, w in zip(numbers, words, strict=True)]
         if self.relations:
-            columns["relations"] = _related(numbers)
+            columns["relations"] = related(numbers)
         return columns
 
 
-def _plain(text: str) -> str:
+def plainly(text: str) -> str:
+    """The text with HTML tags as blanks and entities as what they stand for."""
     return TAG.sub(" ", html.unescape(text))
 
 
@@ -91,7 +92,8 @@ def _coded(numbers: list[Found]) -> torch.Tensor:
     return torch.as_tensor(codes, dtype=torch.float32)
 
 
-def _related(numbers: list[list[Found]]) -> torch.Tensor:
+def related(numbers: list[list[Found]]) -> torch.Tensor:
+    """The relations of the numbers of each text, float32 [rows, names]."""
     return torch.as_tensor(
         np.array([relations([number.value for number in there]) for there in numbers]), dtype=torch.float32
     )

@@ -1,0 +1,67 @@
+"""The prequential code: bits to send answers block by block, each by a model that learned from the blocks before."""
+
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import log
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from credence.errors import BadInput
+from credence.folds import PATIENCE
+from credence.kinds import ModelSpec
+from credence.models import Labels, Model
+from credence.uncertainty import Array
+
+SHARES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
+Coder = Callable[[int, int], Array]
+TINY = 1e-15
+
+
+def boundaries(n: int, shares: Sequence[float] = SHARES) -> list[int]:
+    """Where the blocks end, in rows: these shares of n rows, each once, the last one n."""
+    return sorted({max(1, round(share * n)) for share in shares} | {n})
+
+
+def prequential(coder: Coder, ends: Sequence[int]) -> list[float]:
+    """Bits of each block, coded by a model that learned from all rows before it (Dawid 1984; Voita & Titov 2020).
+
+    `coder(first, last)` learns from rows 0..first-1 and gives the NLL of rows first..last-1 in nats; the first block
+    costs a bit a row. Their sum compares models: it pays for the model without counting its parameters.
+    """
+    if list(ends) != sorted(set(ends)) or not ends or ends[0] < 1:
+        raise BadInput(f"ends {list(ends)}: expected numbers of rows that grow, from 1 on; see prequential.boundaries.")
+    return [float(ends[0]), *(float(coder(first, last).sum()) / log(2) for first, last in pairwise(ends))]
+
+
+def bits_per_row(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
+    """Of the answers y of rows X in random order, with a model of this spec fitted once for every block but the first.
+
+    A block before which all answers were alike costs a bit a row. Fitting takes one and a quarter times as long as
+    fitting once, where it takes time in proportion to rows.
+    """
+    order = np.random.default_rng((spec.model_extra or {}).get("seed", 0)).permutation(len(y))
+    X, y = X.iloc[order].reset_index(drop=True), y[order]
+    ends = boundaries(len(y))
+    with tqdm(
+        ends[1:], f"  prequential {spec.kind}", unit="block", delay=PATIENCE, leave=False, file=sys.stderr
+    ) as bar:
+
+        def coder(first: int, last: int) -> Array:
+            surprise = _surprise(spec, X, y, first, last)
+            bar.update()
+            return surprise
+
+        return sum(prequential(coder, ends)) / len(y)
+
+
+def _surprise(spec: ModelSpec, X: pd.DataFrame, y: Labels, first: int, last: int) -> Array:
+    """The NLL in nats of rows first..last-1, shape (last - first,)."""
+    if len(np.unique(y[:first])) < 2:
+        return np.full(last - first, log(2))
+    model: Model = spec.build().fit(X.iloc[:first], y[:first])
+    p = model.draws(X.iloc[first:last]).mean(0)
+    nats: Array = -np.log(np.maximum(np.where(y[first:last] == 1, p, 1 - p), TINY))
+    return nats

@@ -17,6 +17,7 @@ from credence.neural.dropout import Dropout, held, sites
 from credence.neural.reader import PADDING, UNKNOWN, Vocabulary
 from credence.neural.tokens import tokens
 from credence.transformer.texts import Texts
+from tests.transformer_cases import sums
 
 SMALL: dict[str, Any] = {"epochs": 3, "width": 8, "passes": 20, "learning_rate": 1e-2}
 
@@ -106,12 +107,6 @@ def test_a_recurrent_network_reads_order() -> None:
 
 @pytest.mark.parametrize("numbers", [{"relations": True}, {"relations": True, "fone": True}])
 def test_a_recurrent_network_reads_relations_between_numbers_where_it_is_given_them(numbers: dict[str, bool]) -> None:
-    def sums(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
-        rng = np.random.default_rng(seed)
-        a, b, y = *rng.integers(10, 9000, (2, n)), rng.integers(0, 2, n)
-        told = [f"{one} + {other} = {one + other + (not right)}" for one, other, right in zip(a, b, y, strict=True)]
-        return pd.DataFrame({"text": told}), y
-
     fresh, answers = sums(200, 1)
     right = [
         ((bilstm(epochs=8, batch_rows=32, **given).fit(*sums(400, 0)).draws(fresh).mean(0) > 0.5) == answers).mean()

@@ -16,19 +16,11 @@ from credence.kinds import ModelSpec
 from credence.models import Model
 from credence.models.bayesian_transformer import BayesianTransformer
 from credence.pretrained.checkpoint import read
-from tests.transformer_cases import reviews, small, table
+from tests.transformer_cases import reviews, small, sums, table
 
 
 def pretrained(**parameters: Any) -> BayesianTransformer:
     return small(**{"checkpoint": tiny(), "longest": 64, **parameters})
-
-
-def sums(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
-    """Half of them right, the others one too much."""
-    rng = np.random.default_rng(seed)
-    a, b, y = *rng.integers(10, 9000, (2, n)), rng.integers(0, 2, n)
-    told = [f"{one} + {other} = {one + other + (not right)}" for one, other, right in zip(a, b, y, strict=True)]
-    return pd.DataFrame({"text": told}), y
 
 
 def test_it_learns_from_what_the_encoder_made_of_pieces() -> None:

@@ -45,6 +45,14 @@ def table(n: int, seed: int = 0) -> tuple[pd.DataFrame, Labels]:
     return X, (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int64)
 
 
+def sums(n: int, seed: int) -> tuple[pd.DataFrame, Labels]:
+    """Sums, half of them right and the others one too much."""
+    rng = np.random.default_rng(seed)
+    a, b, y = *rng.integers(10, 9000, (2, n)), rng.integers(0, 2, n)
+    told = [f"{one} + {other} = {one + other + (not right)}" for one, other, right in zip(a, b, y, strict=True)]
+    return pd.DataFrame({"text": told}), y
+
+
 def small(**parameters: Any) -> BayesianTransformer:
     """Not learned yet, and quick to learn."""
     few = {"width": 16, "layers": 1, "heads": 2, "epochs": 2, "batch_rows": 16, "samples": 10}

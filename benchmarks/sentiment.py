@@ -53,15 +53,16 @@ class Candidate:
 
 
 MINILM, SHORT = {"checkpoint": "minilm", "longest": 128}, {"checkpoint": "minilm", "longest": 64}
+TUNED = {"kind": "transformer", "epochs": 2, "freeze": 3, "batch_rows": 16, "learning_rate": 1e-4}
 FEW = (1000, 1000)
 CANDIDATES = {
     "scikit-learn": Candidate({}),
     "tfidf": Candidate({"kind": "tfidf"}),
+    "embeddings": Candidate({"kind": "embeddings", **MINILM}),
+    "transformer, 4,000 rows": Candidate({**TUNED, **MINILM}, 4000, 2000),
     "tfidf, few rows": Candidate({"kind": "tfidf"}, *FEW),
     "embeddings, few rows": Candidate({"kind": "embeddings", **MINILM}, *FEW),
-    "transformer, few rows": Candidate(
-        {"kind": "transformer", **SHORT, "epochs": 2, "freeze": 3, "batch_rows": 16, "learning_rate": 1e-4}, *FEW
-    ),
+    "transformer, few rows": Candidate({**TUNED, **SHORT}, *FEW),
 }
 Parts = dict[str, pd.DataFrame]
 

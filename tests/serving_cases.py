@@ -52,9 +52,9 @@ def raw_texts(n: int = 240, seed: int = 0) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def trained(model: Model, name: str = "case") -> tuple[Predictor, pd.DataFrame]:
-    """A predictor of this model for the table, or for the texts where it reads those, and its test rows."""
-    raw, columns = (raw_texts(), TEXT) if model.reads == "text" else (raw_table(), TABLE)
+def trained(model: Model, name: str = "case", texts: bool = False) -> tuple[Predictor, pd.DataFrame]:
+    """A predictor of this model for the table, or for texts where it reads those alone, and its test rows."""
+    raw, columns = (raw_texts(), TEXT) if texts or model.reads == "text" else (raw_table(), TABLE)
     rows = canonical(raw, columns)
     part = assign(rows, Split())
     train, calibration, test = (rows[part == p].reset_index(drop=True) for p in ("train", "calibration", "test"))

@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import numpy as np
 import pandas as pd
 import psutil  # type: ignore[import-untyped]
 import pytest
+from pretrained_cases import tiny
 from serving_cases import client, kept, trained
 from small_kinds import small
 from swap_cases import bentos
@@ -50,6 +51,15 @@ def test_every_kind_is_served_as_it_predicts(kind: str, tmp_path: Path) -> None:
         )
         answer = http.post("/predict", json=huge).json()
         assert 0 <= answer["probability"] <= 1
+
+
+@pytest.mark.parametrize("parameters", [{"relations": True}, {"checkpoint": tiny()}])
+def test_texts_are_served_as_a_transformer_predicts(parameters: dict[str, Any], tmp_path: Path) -> None:
+    name = f"texts_{next(iter(parameters))}"
+    predictor, rows = trained(small("bayesian_transformer", longest=64, **parameters), name, texts=True)
+    with client(kept(predictor, tmp_path / "predictor"), name) as http:
+        found = compare(cast(httpx.Client, http), rows.head(12), predictor)
+        assert found.agrees() and found.rows == 12, found.mismatches
 
 
 @pytest.fixture(scope="module")

@@ -275,7 +275,7 @@ def test_a_dead_provider_leaves_the_healthy_one_its_rate() -> None:
         both = [
             until_done(to, [f"{name}{i}" for i in range(5000)], first=name, workers=32) for name in ("dead", "healthy")
         ]
-        await asyncio.wait([asyncio.create_task(b) for b in both], timeout=60.25 * minutes)
+        await asyncio.wait([asyncio.create_task(b) for b in both], timeout=60.5 * minutes)
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
             task.cancel()
 

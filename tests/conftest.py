@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ OWN_PLACE = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 os.environ.update(OWN_PLACE)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would our children
 for folder in ("zenml", "bentoml", "prometheus"):
     (SCRATCH / folder).mkdir()
 sys.path.insert(0, str(ROOT))

@@ -168,7 +168,6 @@ class Interrupter:
     def __call__(self, run: Run) -> None:
         if not self.pressed and self.far(run):
             self.pressed = time.monotonic()
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it
             os.kill(os.getpid(), signal.SIGINT)
 
 

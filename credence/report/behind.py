@@ -1,5 +1,7 @@
 """The figures that look behind the answers: parts of doubt, evidence, learning curves, chains; from a report alone."""
 
+from collections.abc import Callable
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,6 +12,7 @@ from credence.report import Report
 from credence.report.beliefs import ranks
 from credence.report.ink import BAND, DASHED, INK, MARK, MUTED, NO, STYLE, YES, axes_of, short
 from credence.report.wording import number
+from credence.uncertainty import Array
 
 STYLED = matplotlib.rc_context(STYLE)
 ANSWERS = {"right": (YES, "o", "answered right"), "wrong": (NO, "D", "answered wrong")}
@@ -65,29 +68,36 @@ def learning(report: Report) -> Figure:
 @STYLED
 def traces(report: Report) -> Figure:
     """The draws of every chain in their order; chains that mixed look like one."""
-    chains = report.learned.chains
-    figure, places = _stacked(len(chains), 1.15)
-    for axes, (name, draws) in zip(places, chains.items(), strict=True):
+
+    def draw(axes: Axes, draws: Array) -> None:
         for i, chain in enumerate(draws):
             axes.plot(chain, color=CHAINS[i % len(CHAINS)], lw=0.7, alpha=0.8)
-        axes.set_ylabel(short(name, 18), rotation=0, ha="right", va="center", color=INK)
-    places[-1].set_xlabel("draw (thinned)")
-    return figure
+
+    return _by_parameter(report, "draw (thinned)", draw)
 
 
 @STYLED
 def rank_bars(report: Report) -> Figure:
     """How the ranks of every chain's draws among all draws are spread; level where the chains mixed."""
-    chains = report.learned.chains
-    figure, places = _stacked(len(chains), 1.15)
-    for axes, (name, draws) in zip(places, chains.items(), strict=True):
-        counts = ranks(np.array(draws))
+
+    def draw(axes: Axes, draws: Array) -> None:
+        counts = ranks(draws)
         axes.axhline(counts.mean(), color=MUTED, lw=1, ls=DASHED)
         for i, chain in enumerate(counts):
             axes.stairs(chain, np.linspace(0, 1, len(chain) + 1), color=CHAINS[i % len(CHAINS)], lw=1.3)
         axes.set(ylim=(0, None), xlim=(0, 1))
+
+    return _by_parameter(report, "rank among all draws", draw)
+
+
+def _by_parameter(report: Report, across: str, draw: Callable[[Axes, Array], None]) -> Figure:
+    """A panel for each parameter's draws, shape (chains, draws)."""
+    chains = report.learned.chains
+    figure, places = _stacked(len(chains), 1.15)
+    for axes, (name, draws) in zip(places, chains.items(), strict=True):
+        draw(axes, np.array(draws))
         axes.set_ylabel(short(name, 18), rotation=0, ha="right", va="center", color=INK)
-    places[-1].set_xlabel("rank among all draws")
+    places[-1].set_xlabel(across)
     return figure
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from credence.choice import choose
+from credence.code_length import bits_per_row
 from credence.kinds import ModelSpec
 from credence.models import Labels, Model
 from credence.operating_point import minimum_for
 from credence.predictor import Predictor
-from credence.prequential import bits_per_row
 from credence.rows import inputs
 from credence.search import OnTrial, search
 from credence.split import PARTS, assign

@@ -8,11 +8,11 @@ import pandas as pd
 from zenml import step
 
 import materializers.folder  # noqa: F401  registers how models are stored
+from credence.code_length import bits_per_row
 from credence.contest import tuned
 from credence.home import training_folder
 from credence.kinds import ModelSpec
 from credence.models import Model, Watch
-from credence.prequential import bits_per_row
 from credence.rows import inputs
 from steps import record
 

@@ -23,7 +23,7 @@ from credence.expectation.quadrature import logit_normal_mean
 from credence.kinds import ModelSpec
 from credence.metrics import score
 from credence.models import Model, NotFitted
-from credence.models.bayesian_transformer import BayesianTransformer
+from credence.models.bayesian_transformer import EVIDENCE, ORDERS, BayesianTransformer
 from credence.transformer.artefacts import PERIOD
 from credence.uncertainty import split
 from tests.transformer_cases import learned, reviews, small, table
@@ -96,7 +96,7 @@ def test_findings_are_those_of_the_row_alone_and_survive_saving(on: str, tmp_pat
     X, _ = ON[on](20, seed=1)
     model = learned(on, orders="average", permutations=3, loops=2)
     found = model.findings(X)
-    assert [*found] == ["k_used", "alpha", "beta", "ood_pvalue", "order_sd", "order_jsd"]
+    assert [*found] == ["k_used", *EVIDENCE, *ORDERS]
     model.save(tmp_path)
     loaded = Model.load(tmp_path)
     for name, values in found.items():
@@ -115,6 +115,9 @@ def test_several_orders_are_draws_and_their_spread_is_reported() -> None:
     by_order = draws.reshape(10, 4, 30).mean(0)
     np.testing.assert_allclose(by_order.std(0, ddof=1), found["order_sd"], atol=1e-4)
     assert (found["order_sd"] > 0).all() and (found["order_jsd"] > 0).all()
+    saved = np.log(by_order.mean(0)) - np.log(by_order).mean(0)
+    np.testing.assert_allclose(found["order_gain_yes"], saved, atol=1e-4)
+    assert (found["order_gain_no"] >= 0).all()
     assert (found["k_used"] == 4).all() and model.learned().passes == 4
 
 

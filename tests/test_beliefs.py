@@ -39,6 +39,7 @@ def said(X: pd.DataFrame) -> dict[str, Array]:
     size = np.exp(X["income"].to_numpy())
     return {
         "alpha": 3 * size, "beta": size, "order_sd": size / 100, "order_jsd": size / 1000,
+        "order_gain_yes": size / 10, "order_gain_no": size / 20,
         "ood_pvalue": np.clip(np.abs(X["income"].to_numpy()) / 4, 0, 1), "k_used": np.where(size > 1, 8.0, 2.0),
     }  # fmt: skip
 
@@ -97,8 +98,8 @@ def test_all_figures_and_tables_are_on_the_page(rich: Report) -> None:
 def test_flat_figures_have_names_of_their_own(rich: Report) -> None:
     flat = rich.flat()
     for name in (
-        "evidence_right", "order_sd_mean", "order_sd_mean_low", "order_jsd_p95", "bits_data", "bits_saved",
-        "bits_model", "cpu_seconds", "passes", "guarded", "diagnostic/R-hat", "diagnostic/divergences",
+        "evidence_right", "order_sd_mean", "order_sd_mean_low", "order_jsd_p95", "order_gain", "bits_data",
+        "bits_saved", "bits_model", "cpu_seconds", "passes", "guarded", "diagnostic/R-hat", "diagnostic/divergences",
         "density/misclassification_auroc", "total/aurc", "total/augrc", "epistemic/accuracy_at_review_10",
     ):  # fmt: skip
         assert f"test/{name}" in flat, name
@@ -139,15 +140,25 @@ def test_equal_evidence_and_no_error_are_drawn_too() -> None:
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.integers(0, 3))
 def test_order_quantiles_are_those_of_repeated_rows(x: list[float], seed: int) -> None:
     values, w = np.array(x), np.random.default_rng(seed).integers(0, 4, (1, len(x)))
-    found = Order.of({"order_sd": values, "order_jsd": values}, np.ones((1, len(x)), dtype=np.int64))
+    said, y = dict.fromkeys(("order_sd", "order_jsd", "order_gain_yes", "order_gain_no"), values), np.ones(len(x))
+    found = Order.of(said, y, np.ones((1, len(x)), dtype=np.int64))
     assert found is not None
     assert found.sd["mean"].value == pytest.approx(values.mean())
     assert found.jsd["p95"].value == np.quantile(values, 0.95, method="inverted_cdf")
     if w.sum():
-        weighted = Order.of({"order_sd": values, "order_jsd": values}, w)
+        weighted = Order.of(said, y, w)
         low = weighted.sd["p95"].low if weighted else None
         again = np.quantile(np.repeat(values, w[0]), 0.95, method="inverted_cdf")
         assert low == pytest.approx(min(again, found.sd["p95"].value or 0))
+
+
+def test_what_averaging_orders_saved_is_told_at_the_true_answers(rich: Report) -> None:
+    rows = part("test")
+    size = np.exp(rows["income"].to_numpy())
+    gain = np.where(rows["label"] == 1, size / 10, size / 20).mean()
+    assert rich.order is not None and rich.order.gain is not None
+    assert rich.order.gain.value == pytest.approx(gain)
+    assert "Jensen gap" in page_of(rich)
 
 
 def test_bits_are_those_of_the_log_loss_and_of_counting(rich: Report) -> None:

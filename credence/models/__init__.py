@@ -61,7 +61,7 @@ class Model(BaseModel):
         return self._prequential_bits
 
     def coded_in(self, prequential_bits: float) -> None:
-        """Keep the outcome of `credence.prequential.bits_per_row` with the model."""
+        """Keep the outcome of `credence.code_length.bits_per_row` with the model."""
         self._prequential_bits = prequential_bits
 
     @property
@@ -89,7 +89,8 @@ class Model(BaseModel):
         """What it says of each row besides its draws, by name, shape (rows,); nothing for most kinds.
 
         alpha, beta: Beta pseudo-counts of a yes and a no behind the answer. ood_pvalue: share of held-out rows that lie
-        no denser. order_sd, order_jsd: how far the answer hangs on the order of the parts. k_used: passes.
+        no denser. order_sd, order_jsd: how far the answer hangs on the order of the parts. order_gain_yes,
+        order_gain_no: the log-loss that averaging orders saves if that is the answer. k_used: passes.
         """
         return {}
 

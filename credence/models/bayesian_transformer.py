@@ -10,7 +10,7 @@ from pydantic import Field, PrivateAttr, model_validator
 from torch import Tensor
 
 from credence.expectation.budget import sufficient
-from credence.expectation.order_statistics import OrderStatistics
+from credence.expectation.order_statistics import OrderStatistics, jensen_gap
 from credence.models import NotFitted
 from credence.models._learned import Learned
 from credence.neural import Answering, TorchModel
@@ -26,7 +26,8 @@ from credence.transformer.tables import Tables
 from credence.transformer.texts import Texts
 from credence.uncertainty import Array
 
-EVIDENCE, ORDERS = ("alpha", "beta", "ood_pvalue"), ("order_sd", "order_jsd")
+EVIDENCE = ("alpha", "beta", "ood_pvalue")
+ORDERS = ("order_sd", "order_jsd", "order_gain_yes", "order_gain_no")
 
 
 class BayesianTransformer(TorchModel):
@@ -180,5 +181,6 @@ class BayesianTransformer(TorchModel):
             found += [evidence.alpha, evidence.beta, ood]
         if len(said.p) > 1:
             orders = OrderStatistics.of(said.p)
-            found += [orders.std, orders.jsd]
+            yes = torch.ones(said.p.shape[1])
+            found += [orders.std, orders.jsd, jensen_gap(said.p, yes), jensen_gap(said.p, 1 - yes)]
         return torch.stack(found)

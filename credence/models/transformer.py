@@ -9,8 +9,8 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from credence.expectation.code_length import mdl_loss
 from credence.expectation.last_layer import VariationalLastLayer
-from credence.expectation.quadrature import expected_nll
 from credence.models._learned import Learned
 from credence.neural import Answering, TorchModel
 from credence.neural.dropout import Dropout
@@ -46,7 +46,7 @@ class Transformer(TorchModel):
     learning_rate: float = Field(5e-5, gt=0, le=100)
     warmup: float = Field(0.1, ge=0, lt=1)
     _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
-    _share: float = PrivateAttr(default=0.0)
+    _rows_learned: int = PrivateAttr(default=1)
 
     def learned(self) -> Learned:
         head = self._module.head
@@ -55,7 +55,7 @@ class Transformer(TorchModel):
 
     def _read(self, X: pd.DataFrame) -> Reader:
         found = read(self.checkpoint, self.longest)
-        self._pretrained, self._share = found.encoder, 1 / len(X)
+        self._pretrained, self._rows_learned = found.encoder, len(X)
         return Pieces.of(found, self.longest)
 
     def _build(self, reader: Reader) -> Answering:
@@ -63,7 +63,7 @@ class Transformer(TorchModel):
         body, self._pretrained = self._pretrained or blank(reader.config), None
         encoder = Encoder(body, reader.padding)
         encoder.freeze(self.freeze)
-        return _Bayesian(encoder, self._share) if self.head == "variational" else _Point(encoder, self.dropout)
+        return _Bayesian(encoder, self._rows_learned) if self.head == "variational" else _Point(encoder, self.dropout)
 
     def _opinions(self, batch: Batch) -> Tensor:
         if self.head == "mc_dropout" and self.dropout:
@@ -100,14 +100,14 @@ class _Point(_FineTuned):
 
 
 class _Bayesian(_FineTuned):
-    """`share` is one over the rows it learns from: each of them bears as much of the model's code."""
+    """`rows` are those it learns from: each of them bears as much of the model's code."""
 
     head_pace = 100.0
     head: VariationalLastLayer
 
-    def __init__(self, encoder: Encoder, share: float) -> None:
+    def __init__(self, encoder: Encoder, rows: int) -> None:
         super().__init__(encoder)
-        self.head, self.share = VariationalLastLayer(encoder.width), share
+        self.head, self.rows = VariationalLastLayer(encoder.width), rows
 
     def score(self, features: Tensor) -> Tensor:
         mean: Tensor = self.head(features)[0]
@@ -116,7 +116,7 @@ class _Bayesian(_FineTuned):
     def loss(self, batch: Batch) -> Loss:
         mean, variance = self.head(self.encode(batch).float())
         self.head.fit_prior()
-        return Loss(expected_nll(mean, variance, batch["label"]), self.head.kl() * self.share)
+        return Loss(*mdl_loss(mean, variance, batch["label"], self.head.kl(), self.rows))
 
     def drawn(self, batch: Batch, samples: int, seed: int) -> Tensor:
         """Logits [samples, B] under weight vectors that follow from the seed alone."""

@@ -165,7 +165,7 @@ def build_report(
         uncertainty=Uncertainty.of(draws), cost=Cost.of(best, rows, said.get("k_used")),
         curves=_curves(draws, yes, y, doubted), guarded=flagged(best, rows, w),
         code=CodeLength.of(p, y, learned.model_bits), evidence=Evidence.of(said, yes != y),
-        order=Order.of(said, w), learned=learned, shifts=shifts(best, elsewhere, doubted, w, seed),
+        order=Order.of(said, y, w), learned=learned, shifts=shifts(best, elsewhere, doubted, w, seed),
     )  # fmt: skip
 
 

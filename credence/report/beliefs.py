@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from credence.calibration import Bools
+from credence.code_length import label_bits
 from credence.kinds import Strict
 from credence.models._learned import Learned
 from credence.report.curves import Answers
 from credence.report.intervals import Measure, measures
-from credence.uncertainty import Array, entropy
+from credence.uncertainty import Array
 
 BINS = 24
 MOST_CHAINS = 6
@@ -53,23 +54,26 @@ class Order(Strict):
     """How far answers hang on the order of the parts of a row, which should not matter.
 
     The standard deviation of p over orders, and the Jensen-Shannon divergence between them in nats: mean and 95 %
-    quantile over the rows.
+    quantile over the rows. `gain`: log-loss that averaging the orders saves in the mean row, nats (Jensen gap).
     """
 
     sd: dict[str, Measure]
     jsd: dict[str, Measure]
+    gain: Measure | None = None
 
     @classmethod
-    def of(cls, found: dict[str, Array], w: NDArray[Any]) -> Self | None:
-        """From `Model.findings`; None where it says nothing of orders."""
-        if not {"order_sd", "order_jsd"} <= set(found):
+    def of(cls, found: dict[str, Array], y: Answers, w: NDArray[Any]) -> Self | None:
+        """From `Model.findings` of rows with answers y; None where it says nothing of orders."""
+        if not {"order_sd", "order_jsd", "order_gain_yes", "order_gain_no"} <= set(found):
             return None
-        return cls(sd=_spread(found["order_sd"], w), jsd=_spread(found["order_jsd"], w))
+        gain = _spread(np.where(y == 1, found["order_gain_yes"], found["order_gain_no"]), w)["mean"]
+        return cls(sd=_spread(found["order_sd"], w), jsd=_spread(found["order_jsd"], w), gain=gain)
 
     def measured(self) -> dict[str, Measure]:
-        """order_sd_mean, order_sd_p95, order_jsd_mean, order_jsd_p95."""
+        """order_sd_mean, order_sd_p95, order_jsd_mean, order_jsd_p95, order_gain."""
         named = {"order_sd": self.sd, "order_jsd": self.jsd}
-        return {f"{name}_{k}": m for name, of in named.items() for k, m in of.items()}
+        spread = {f"{name}_{k}": m for name, of in named.items() for k, m in of.items()}
+        return spread if self.gain is None else {**spread, "order_gain": self.gain}
 
 
 def _spread(x: Array, w: NDArray[Any]) -> dict[str, Measure]:
@@ -101,9 +105,8 @@ class CodeLength(Strict):
     @classmethod
     def of(cls, p: Array, y: Answers, model_bits: float | None) -> Self:
         """From calibrated probabilities and answers of n rows."""
-        n, told = len(y), np.where(y == 1, p, 1 - p)
-        labels = n * float(entropy(np.array([np.mean(y)]))[0]) + 0.5 * float(np.log2(n))
-        return cls(data=float(-np.log2(np.maximum(told, 1e-15)).sum()), labels=labels, model=model_bits)
+        told = np.where(y == 1, p, 1 - p)
+        return cls(data=float(-np.log2(np.maximum(told, 1e-15)).sum()), labels=label_bits(y), model=model_bits)
 
     def flat(self, rows: int) -> dict[str, float | None]:
         """Bits by name, those of the data also per row."""

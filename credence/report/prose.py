@@ -29,6 +29,7 @@ TITLES = {
     "order_sd_p95": "the same, the row that 95 % stay below",
     "order_jsd_mean": "divergence between orders in nats, mean row",
     "order_jsd_p95": "the same, the row that 95 % stay below",
+    "order_gain": "log-loss that averaging the orders saves, nats (Jensen gap)",
 }  # fmt: skip
 HEADLINES = {"promote": "Promoted", "keep": "Not promoted", "hold": "On hold: a person decides"}
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from credence.expectation.code_length import mdl_loss
 from credence.expectation.orders import Mode, arranged, draw, fold, repeatable, unfold
 from credence.expectation.quadrature import expected_nll, logit_normal_mean
 from credence.neural import Answering
@@ -80,8 +81,8 @@ class Network(Answering):
 
     def loss(self, batch: Batch) -> Loss:
         """The expected cross-entropy under the last layer, and its divergence from the prior per training row."""
-        nll = expected_nll(*self.head.moments(self.encode(batch)), batch["label"])
-        return Loss(nll, self._divergence() / self.rows)
+        moments = self.head.moments(self.encode(batch))
+        return Loss(*mdl_loss(*moments, batch["label"], self._divergence(), self.rows))
 
     def read(self, batch: Batch) -> Tokens:
         """The tokens of rows, freed from periodic artefacts."""
@@ -123,10 +124,10 @@ class Network(Answering):
             return draw("iid", blocks.cpu(), orders, torch.default_generator)
         return repeatable("latin", blocks.cpu(), orders, self.design.seed)
 
-    def _divergence(self) -> Tensor | float:
+    def _divergence(self) -> Tensor:
         """The KL of the last layer in nats, under the prior that the marginal likelihood prefers at this very step."""
         if self.head.variational is None:
-            return 0.0
+            return torch.zeros((), device=self.waves.device)
         if self.training:
             self.head.variational.fit_prior()
         return self.head.variational.kl()

@@ -10,12 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from credence.code_length import bits_per_row, boundaries, kt_bits, prequential
 from credence.contest import contest
 from credence.errors import BadInput
-from credence.expectation.code_length import kt_bits
 from credence.kinds import ModelSpec
 from credence.models import Model
-from credence.prequential import bits_per_row, boundaries, prequential
 from credence.report import build_report
 from credence.report.prose import coded
 from credence.report.wording import number
@@ -89,11 +88,13 @@ def test_what_can_be_learned_costs_less_and_chance_about_a_bit() -> None:
     assert learned < 0.5 and 0.95 < bits_per_row(ModelSpec(kind="logistic", folds=1), X, chance) < 1.5
 
 
-def test_blocks_after_answers_of_one_kind_cost_a_bit_a_row() -> None:
+def test_blocks_after_answers_of_one_kind_are_coded_by_counting() -> None:
     X, _ = told(200)
     rare = np.eye(1, 200, dtype=np.int64)[0]
-    assert np.isfinite(bits_per_row(ModelSpec(kind="logistic", folds=1), X, rare))
-    assert bits_per_row(ModelSpec(kind="logistic"), X, np.zeros(200, dtype=np.int64)) == pytest.approx(1)
+    assert bits_per_row(ModelSpec(kind="logistic", folds=1), X, rare) < 0.3
+    ends = boundaries(200)
+    counted = ends[0] - sum((b - a) * np.log2((a + 0.5) / (a + 1)) for a, b in pairwise(ends))
+    assert bits_per_row(ModelSpec(kind="logistic"), X, np.zeros(200, dtype=np.int64)) == pytest.approx(counted / 200)
 
 
 def test_a_task_that_asks_for_it_finds_it_in_the_report(tmp_path: Path) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from evaluated import COLUMNS, findings, loans, part, parts, predictor, telling, text_predictor, verdict
+from evaluated import COLUMNS, TASK, findings, loans, part, parts, predictor, telling, text_predictor, verdict
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from zenml.client import Client
 
+from credence.card import card
 from credence.errors import BadInput
 from credence.kinds import SourceSpec
 from credence.metrics import score
@@ -172,6 +173,14 @@ def test_the_page_holds_a_table_of_them(found: Report) -> None:
     for expected in ("far", "unlabelled", "same", "test rows", "AUROC by distance from training (density)", "log-loss"):
         assert expected in part_of
     assert part_of.count('<th scope="row">unlabelled</th>') == 1 and part_of.count('<th scope="row">far</th>') == 2
+
+
+def test_the_card_says_what_answers_to_them_are_worth(found: Report) -> None:
+    text = card(TASK, predictor("logistic"), found, verdict(), findings())
+    assert "## Rows from elsewhere" in text
+    for s in found.shifts:
+        worth = s.scores["accuracy"].text() if s.scores else "not labelled"
+        assert f"| {s.name} | {s.rows} | {s.flagged.text()} | {worth} |" in text
 
 
 def written(folder: Path, **changes: Any) -> Path:

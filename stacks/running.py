@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from zenml.exceptions import RunInterruptedException, RunStoppedException
+from zenml.integrations.registry import integration_registry
 from zenml.utils import env_utils
 
 
 def run_to_its_end(pipeline: Any, **parameters: Any) -> Any:
     """The pipeline's run. ZenML turns Ctrl-C into an exception of its own; here it is Ctrl-C again."""
     try:
-        with placeholders_kept():
+        with placeholders_kept(), integrations_left_alone():
             return pipeline(**parameters)
     except (RunInterruptedException, RunStoppedException):
         raise KeyboardInterrupt from None
@@ -26,3 +27,16 @@ def placeholders_kept() -> Iterator[None]:
         yield
     finally:
         env_utils.substitute_env_variable_placeholders = before
+
+
+@contextmanager
+def integrations_left_alone() -> Iterator[None]:
+    """ZenML would import every library that it has a materializer for, torch and BentoML among them: a quarter of a
+    short run. Our artifacts name their materializers, and components are imported when a stack has them.
+    """
+    before = integration_registry.activate_integrations
+    integration_registry.activate_integrations = lambda: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        integration_registry.activate_integrations = before  # type: ignore[method-assign]

@@ -1,5 +1,10 @@
 """Posteriors in closed form, phrases of texts, posterior draws as arrays, and whether chains agree."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +20,16 @@ from credence.models import Labels, Model
 from credence.models.bayesian_logistic import BayesianLogistic
 from credence.tabular.encoding import Encoding
 from credence.uncertainty import Array, interval, sigmoid
+
+
+def test_nothing_is_written_into_the_users_cache_by_an_import(tmp_path: Path) -> None:
+    """arviz would keep the day there, and two processes that did so at once ended with an error."""
+    said = "import credence.bayes.convergence as c; print(c.arviz.__name__)"
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", said], env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout.strip(), list(tmp_path.glob("arviz*"))) == (0, "arviz", []), done.stderr
 
 
 def simulated(rows: int, weights: Array, seed: int) -> tuple[Array, Labels]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from credence.bayes.convergence import arviz
 from credence.calibration import Calibration
 from credence.kinds import find
 from credence.models._learned import Diagnostic, Learned
@@ -196,7 +197,6 @@ def test_r_hat_tells_chains_that_agree_from_those_that_do_not() -> None:
 
 
 def test_r_hat_is_that_of_arviz() -> None:
-    arviz = pytest.importorskip("arviz")
     chains = np.random.default_rng(2).normal(size=(4, 300)).cumsum(1) / 10
     assert r_hat(chains) == pytest.approx(float(arviz.rhat(chains, method="split")), rel=1e-9)
 

@@ -5,15 +5,30 @@ Imported for fitting alone.
 
 import importlib
 import warnings
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import platformdirs
 
 from credence.models._learned import Diagnostic
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", FutureWarning)  # arviz announces its next major version at import
-    arviz: Any = importlib.import_module("arviz")
+
+def _imported() -> Any:
+    """arviz announces its next major version once a day, and notes the day in a file in the user's cache: processes
+    that import it at the same time move each other's file away, and where nothing can be written it does not import.
+    """
+    usual = platformdirs.user_cache_dir
+    with TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        platformdirs.user_cache_dir = lambda *_: place
+        try:
+            return importlib.import_module("arviz")
+        finally:
+            platformdirs.user_cache_dir = usual
+
+
+arviz = _imported()
 
 HIGHEST_R_HAT, FEWEST_EFFECTIVE, LOWEST_ENERGY = 1.01, 400, 0.3
 

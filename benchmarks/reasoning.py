@@ -1,9 +1,10 @@
 """Statements of arithmetic, true or false: what each kind of model makes of them, of larger numbers, of a new family.
 
-    python -m benchmarks.reasoning [--kinds tfidf relations] [--rows 8000] [--seeds 3] [--figures FILE] [--write]
+    python -m benchmarks.reasoning [--kinds tfidf relations] [--rows 8000] [--seeds 3] [--elsewhere 1] [--figures FILE]
+                                   [--write]
 
 Statements come from the offline provider's generator; every seed deals others. All models see the same rows. With a
-file for figures a table can be made in parts: kinds that were measured before are read from it.
+file for figures a table can be made in parts: what was measured before is read from it.
 """
 
 import argparse
@@ -95,22 +96,29 @@ def over_seeds(found: list[dict[str, Array]]) -> dict[str, Interval]:
 
 
 def measured(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
-    """All figures of one kind."""
-    plain, far, apart, families, seconds = [], [], [], [], []
+    """The figures of one kind on statements like those it learned from."""
+    plain, seconds = [], []
     for seed in range(seeds):
         parts, before = dealt(statements(seed, enough(train)), train), sum(os.times()[:4])
         predictor = learned(spec, seed, parts)
         seconds.append(sum(os.times()[:4]) - before)
         plain.append(samples(predictor, parts.test, seed))
+        print(json.dumps({**spec, "seed": seed, "accuracy": plain[-1]["accuracy"][0]}), file=sys.stderr, flush=True)
+    return {"seconds": float(np.mean(seconds)), "plain": over_seeds(plain)}
+
+
+def elsewhere(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
+    """The figures of one kind on larger numbers, and on each category that it has not learned from."""
+    far, apart, families = [], [], []
+    for seed in range(seeds):
+        parts = dealt(statements(seed, enough(train)), train)
         near, larger = by_size(seed, train)
         predictor = learned(spec, seed, near)
         far.append({**samples(predictor, larger, seed), "near": samples(predictor, near.test, seed)["accuracy"]})
         apart.append(told_apart(predictor, near.test, larger))
         families.append([family(spec, seed, parts, category) for category in CATEGORIES])
-        print(json.dumps({**spec, "seed": seed, "accuracy": plain[-1]["accuracy"][0]}), file=sys.stderr, flush=True)
     return {
-        "seconds": float(np.mean(seconds)), "plain": over_seeds(plain), "far": over_seeds(far),
-        "far_apart": _means(apart),
+        "far": over_seeds(far), "far_apart": _means(apart),
         "families": {c: over_seeds([f[i][0] for f in families]) for i, c in enumerate(CATEGORIES)},
         "families_apart": {c: _means(f[i][1] for f in families) for i, c in enumerate(CATEGORIES)},
     }  # fmt: skip
@@ -128,7 +136,8 @@ def tables(found: dict[str, dict[str, Any]]) -> str:
     """The page's tables, in the order of SPECS."""
     kinds = {kind: found[kind] for kind in SPECS if kind in found}
     return "\n".join(
-        _table(title, ["", *head], [[kind, *row(f)] for kind, f in kinds.items()]) for title, head, row in TABLES
+        _table(title, ["", *head], [[kind, *row(f)] for kind, f in kinds.items() if needs in f])
+        for title, needs, head, row in TABLES
     )
 
 
@@ -161,15 +170,16 @@ def _noticed(f: dict[str, Any]) -> list[str]:
 GUARD = ["flagged", "of usual rows"]
 SHORT = [c.removesuffix("_verification").removeprefix("number_") for c in CATEGORIES]
 TABLES = [
-    ("All four categories", ["accuracy", "log-loss", "ECE", "train CPU s"], _plain),
-    ("Accuracy by category", SHORT, _by_category),
+    ("All four categories", "plain", ["accuracy", "log-loss", "ECE", "train CPU s"], _plain),
+    ("Accuracy by category", "plain", SHORT, _by_category),
     (
         f"Trained on the smaller half of the numbers, asked about numbers up to {FARTHER} times larger",
+        "far",
         ["usual numbers", "larger numbers", "ECE", "AUROC of doubt / disagreement", *GUARD],
         _larger,
     ),
-    ("Accuracy on one category after training on the other three", [*SHORT, "ECE"], _left_out),
-    ("AUROC of doubt / disagreement for telling that category from usual rows", [*SHORT, *GUARD], _noticed),
+    ("Accuracy on one category after training on the other three", "families", [*SHORT, "ECE"], _left_out),
+    ("AUROC of doubt / disagreement for telling that category from usual rows", "families", [*SHORT, *GUARD], _noticed),
 ]
 
 
@@ -198,6 +208,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=there, choices=list(SPECS), metavar="KIND")
     parser.add_argument("--rows", type=int, default=ROWS, help="to learn from")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--elsewhere", type=int, default=1, help="seeds of the tables on rows from elsewhere, or 0")
     parser.add_argument("--figures", type=Path, help="JSON of earlier runs, to read and to add to")
     parser.add_argument("--write", type=Path, const=PAGE, nargs="?", help="put the tables into this page")
     args = parser.parse_args()
@@ -205,7 +216,8 @@ def main() -> None:
     torch.set_num_threads(1)
     for kind in args.kinds:
         with threadpool_limits(1):
-            found[kind] = measured(SPECS[kind], args.rows, args.seeds)
+            found.setdefault(kind, {}).update(measured(SPECS[kind], args.rows, args.seeds))
+            found[kind].update(elsewhere(SPECS[kind], args.rows, args.elsewhere) if args.elsewhere else {})
         if args.figures:
             args.figures.write_text(json.dumps(found))
     shown = tables(found)

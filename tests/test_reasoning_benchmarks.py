@@ -107,6 +107,8 @@ def test_tables_show_the_kinds_that_were_measured(missing: list[str]) -> None:
     assert [kind for kind in kinds if kind] == [kind for kind in SPECS if kind not in missing] * 5
     assert ".500 (.250–1.000)" in shown
     assert "| 0.50 / – |" in shown
+    partly = tables({"tfidf": figures, "relations": {"seconds": 1.0, "plain": plain}})
+    assert (partly.count("| tfidf |"), partly.count("| relations |")) == (5, 2)
 
 
 def test_the_page_has_a_place_for_the_figures() -> None:

@@ -32,6 +32,7 @@ class BiLSTM(TorchModel):
     fone: bool = False
     vocabulary: int = Field(30_000, ge=1)
     longest: int = Field(512, ge=1)
+    learning_rate: float = Field(3e-3, gt=0, le=1e6)
 
     def _read(self, X: pd.DataFrame) -> Reader:
         return Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)

@@ -59,7 +59,6 @@ CANDIDATES = {
     "scikit-learn": Candidate({}),
     "tfidf": Candidate({"kind": "tfidf"}),
     "embeddings": Candidate({"kind": "embeddings", **MINILM}),
-    "transformer, 4,000 rows": Candidate({**TUNED, **MINILM}, 4000, 2000),
     "tfidf, few rows": Candidate({"kind": "tfidf"}, *FEW),
     "embeddings, few rows": Candidate({"kind": "embeddings", **MINILM}, *FEW),
     "transformer, few rows": Candidate({**TUNED, **SHORT}, *FEW),

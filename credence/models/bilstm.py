@@ -32,7 +32,6 @@ class BiLSTM(TorchModel):
     fone: bool = False
     vocabulary: int = Field(30_000, ge=1)
     longest: int = Field(512, ge=1)
-    learning_rate: float = Field(3e-3, gt=0, le=1e6)
 
     def _read(self, X: pd.DataFrame) -> Reader:
         return Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
@@ -50,7 +49,7 @@ class BiLSTM(TorchModel):
 class _Network(Answering):
     def __init__(self, reader: Texts, width: int, dropout: float) -> None:
         super().__init__()
-        self.tokens = TextTokens(reader, width)
+        self.tokens = TextTokens(reader, width, sd=1.0)  # smaller ones leave it where it began for several epochs
         self.first = nn.LSTM(width, width, bidirectional=True, batch_first=True)
         self.between = Dropout(dropout, 2 * width)
         self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)

@@ -38,17 +38,18 @@ class Tokens:
 
 
 class TextTokens(nn.Module):
-    """A vector per word; a number's is that of all numbers and its FoNE; the first token carries the relations."""
+    """A vector per word; a number's is that of all numbers and its FoNE; the first token carries the relations. `sd` is
+    that of the vectors before learning."""
 
-    def __init__(self, reader: Texts, width: int) -> None:
+    def __init__(self, reader: Texts, width: int, sd: float = FIRST_SD) -> None:
         super().__init__()
         self.number, self.ends = reader.number, reader.ends
         self.words = nn.Embedding(len(reader.vocabulary), width, padding_idx=0)
-        self.start = nn.Parameter(FIRST_SD * torch.randn(width))
+        self.start = nn.Parameter(sd * torch.randn(width))
         self.fone = nn.Linear(FONE_WIDTH, width, bias=False) if reader.fone else None
         self.relations = nn.Linear(len(reader.relations), width, bias=False) if reader.relations else None
         with torch.no_grad():
-            self.words.weight.mul_(FIRST_SD)
+            self.words.weight.mul_(sd)
 
     def forward(self, batch: Batch) -> Tokens:
         """The tokens of texts; what is masked is not read."""

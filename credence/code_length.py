@@ -58,9 +58,8 @@ def bits_per_row(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
     order = np.random.default_rng((spec.model_extra or {}).get("seed", 0)).permutation(len(y))
     X, y = X.iloc[order].reset_index(drop=True), y[order]
     ends = boundaries(len(y))
-    with tqdm(
-        ends[1:], f"  prequential {spec.kind}", unit="block", delay=PATIENCE, leave=False, file=sys.stderr
-    ) as bar:
+    shown = {"unit": "block", "delay": PATIENCE, "leave": False, "file": sys.stderr}
+    with tqdm(desc=f"  prequential {spec.kind}", total=len(ends) - 1, **shown) as bar:
 
         def coder(first: int, last: int) -> Array:
             surprise = _surprise(spec, X, y, first, last)

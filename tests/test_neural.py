@@ -256,6 +256,15 @@ def test_an_ensemble_takes_columns_too(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "member-1" / "model.json").read_text())["parameters"]["seed"] == 1
 
 
+@pytest.mark.parametrize("asked", [{"search": {"trials": 2}}, {"prequential": True}])
+def test_what_a_candidate_is_asked_for_is_not_for_the_model_inside_it(asked: dict[str, Any]) -> None:
+    X, y = told(20)
+    with pytest.raises(BadInput, match="neither search nor prequential: give those to mc_dropout itself"):
+        ModelSpec(kind="mc_dropout", model={"kind": "bilstm", **asked}).build()
+    with pytest.raises(BadInput, match="neither search, prequential nor seed"):
+        find("models", "ensemble")(model={"kind": "bilstm", **asked}).fit(X, y)
+
+
 def test_an_ensemble_deals_the_seeds_itself() -> None:
     X, y = told(20)
     with pytest.raises(BadInput, match="neither search, prequential nor seed"):

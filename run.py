@@ -23,6 +23,7 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "OMP_NUM_THREADS": "1",
 }
+SELDOM = 50_000  # new objects until the next look for garbage: imports make many and drop few, and looks cost a quarter
 
 
 def say(text: str) -> None:
@@ -33,7 +34,6 @@ def say(text: str) -> None:
 def run(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
     if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
-        start_zenml()
         return promote(args.task.stem, args)
     from credence.task import Task
 
@@ -246,6 +246,11 @@ def again(task: Any, args: Namespace) -> None:
 
 def promote(name: str, args: Namespace) -> None:
     """Make another version the champion, try one on real traffic, or print who did so before."""
+    from steps.packaging import is_served, preparing
+
+    if args.stack == "local" and not (args.history or args.challenger) and is_served(name):
+        preparing()
+    start_zenml()
     from pipelines.promotion import promotion, trial
     from stacks.activate import has_tracker
     from stacks.running import run_to_its_end
@@ -279,6 +284,7 @@ def main(argv: list[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something broke, 2 the input cannot be used, 130 interrupted."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    gc.set_threshold(SELDOM)
     try:
         with until_told():
             run(arguments(argv, offered()))

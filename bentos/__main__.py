@@ -2,7 +2,8 @@
 
     python -m bentos build FOLDER                   store the predictor of a folder and build its bento
     python -m bentos try BENTO FOLDER ROWS.parquet  serve it, and compare its answers with the folder's own
-    python -m bentos prepare FOLDER                 let every running worker of its task load and prove it
+    python -m bentos prepare FOLDER                 let every running worker of its task load and prove it; - waits for
+                                                    the folder on standard input, with everything imported
     python -m bentos commit TASK GENERATION         let them answer with what they prepared
     python -m bentos abort TASK GENERATION          or drop it
     python -m bentos challenge FOLDER [--mode shadow|split] [--share 0.1]
@@ -59,7 +60,16 @@ def prepare(folder: str) -> Found:
     from bentos import swap
     from bentos.proof import named
 
-    return swap.prepare(*named(Path(folder)))
+    return swap.prepare(*named(Path(awaited() if folder == "-" else folder)))
+
+
+def awaited() -> str:
+    """The folder that standard input names, once what most models need is imported."""
+    import sklearn.linear_model  # noqa: F401
+
+    if not (folder := sys.stdin.readline().rstrip("\n")):
+        raise BadInput("prepare - waits for a folder on standard input, which ended; nothing was prepared.")
+    return folder
 
 
 def commit(task: str, generation: int) -> Found:

@@ -9,12 +9,11 @@ from zenml import Model, ModelVersionResponse, link_artifact_to_model, save_arti
 
 from credence.audit import How
 from credence.errors import BadInput
-from credence.home import serving_folder
 from credence.signing import SIGNATURE, Keys, check, sign, verify
 from materializers.folder import FolderMaterializer, content_hash
 from materializers.saved import Saved
 from steps import record
-from steps.packaging import bentos
+from steps.packaging import bentos, is_served, prepare
 from steps.registry import promote
 from steps.versions import PROMOTED, artifact_of, folder_of
 
@@ -53,10 +52,10 @@ def vouched(version: ModelVersionResponse, folder: Path) -> str:
 @contextmanager
 def prepared(task: str, folder: Path) -> Iterator[str]:
     """Have every running service of the task load the predictor beside its own; swap once the block is done."""
-    if not any((serving_folder(task) / "workers").glob("*.json")):
+    if not is_served(task):
         yield ""
         return
-    found = bentos("prepare", str(folder))
+    found = prepare(folder)
     if found["state"] == "refused":
         why = "; ".join(found["reasons"])
         raise BadInput(f"a running service refused the predictor, and nothing has changed: {why}")

@@ -27,6 +27,7 @@ from bentos.wanted import FILE, Golden, Named, Wanted, changing, next_edition, r
 from bentos.watching import Watch
 from credence.errors import BadInput
 from credence.home import serving_folder
+from steps import packaging
 
 
 @pytest.fixture(scope="module")
@@ -301,6 +302,26 @@ def test_a_wrong_command_is_one_sentence(fresh: Versions, words: list[str], sent
     assert said.startswith("error: ")
     assert sentence in said
     assert "\n" not in said
+
+
+def test_prepare_may_be_started_before_the_folder_is_known(worker: Follower, versions: Versions) -> None:
+    waiting = packaging.preparing()
+    assert packaging.preparing() is waiting
+    found = packaging.prepare(versions.folders[1])
+    assert (waiting.returncode, found["state"], version(worker)) == (0, "prepared", "swapped:1")
+    assert (swap.commit("swapped", found["generation"])["state"], version(worker)) == ("serving", "swapped:2")
+    again = packaging.prepare(versions.folders[0])
+    assert (packaging.is_served("swapped"), again["state"]) == (True, "prepared")
+
+
+def test_a_preparation_that_nobody_needs_ends_with_who_started_it(versions: Versions) -> None:
+    waiting = packaging.preparing()
+    packaging.preparing.cache_clear()
+    _, said = waiting.communicate("")
+    assert (waiting.returncode, said) == (
+        2,
+        "error: prepare - waits for a folder on standard input, which ended; nothing was prepared.\n",
+    )
 
 
 def test_commit_is_quick_because_it_imports_no_model() -> None:

@@ -21,6 +21,15 @@ LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
 ROW_WORDS = {"number", "no", "num", "nr"}
 COUNTED = {"row", "record", "case", "line", "serial", "sample"}
+THAI_LAO, BURMESE, KHMER, KANA, HAN = (
+    "\u0e00-\u0eff",
+    "\u1000-\u109f",
+    "\u1780-\u17ff",
+    "\u3040-\u30ff",
+    "\u3400-\u4dbf\u4e00-\u9fff",
+)
+UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN
+WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
 ENOUGH = 10
 NAMELESS_ID = 10_000
 MANY = 0.1
@@ -222,8 +231,8 @@ def id_like(name: object, values: pd.Series) -> str | None:
 
 
 def words_in(texts: pd.Series) -> float:
-    """The median number of words."""
-    return float(texts.map(lambda t: len(str(t).split())).median())
+    """The median number of words; in scripts without spaces between words, two characters count as one."""
+    return float(texts.map(lambda t: len(WORD.findall(str(t)))).median())
 
 
 def _named(named: bool, distinct: int, there: pd.Series) -> str | None:

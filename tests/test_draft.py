@@ -178,6 +178,18 @@ def test_short_texts_count_where_nothing_else_is_left() -> None:
     assert drafted(raw, "y").content["columns"]["text"] == "headline"
 
 
+def test_scripts_without_spaces_are_text_too() -> None:
+    words = ["电影", "我", "喜欢", "不", "演员", "糟糕", "精彩", "无聊", "故事", "音乐"]
+    rng = np.random.default_rng(0)
+    raw = pd.DataFrame(
+        {"text": ["".join(rng.permutation(words)) for _ in range(200)], "name": ["王小明", "李雷"] * 100}
+    )
+    raw["good"] = rng.integers(0, 2, 200)
+    assert drafted(raw, "good").content["columns"]["text"] == "text"
+    assert is_text(pd.Series([f"หนังเรื่องนี้สนุกมาก{i}" for i in range(9)]))
+    assert not is_text(pd.Series(["王小明", "司马相如", "李雷"]))
+
+
 def test_a_split_that_comes_with_the_data_is_used() -> None:
     raw = texts().assign(part=["train"] * 200 + ["test"] * 100)
     made = drafted(raw, "label")
@@ -214,8 +226,12 @@ def test_names_that_do_not_exist_are_corrected(more: dict[str, Any], says: str) 
 
 
 def test_nothing_to_learn_from_is_refused() -> None:
-    with pytest.raises(BadInput, match="no column but the label"):
+    with pytest.raises(
+        BadInput, match=r"no column but the label .* \(id is ignored: .*; where one is text, say --text COLUMN"
+    ):
         drafted(pd.DataFrame({"id": range(50), "left": ["Yes", "No"] * 25}))
+    with pytest.raises(BadInput, match=r"\(the table has no other\)"):
+        drafted(pd.DataFrame({"left": ["Yes", "No"] * 25}))
 
 
 def test_what_is_text() -> None:

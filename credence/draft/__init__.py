@@ -80,7 +80,8 @@ def draft(
     answers = read_answers(raw[label], positive)
     roles = column_roles(raw, label, {c for c in (row_id, group) if c}, text)
     if not (roles.text or roles.inputs or group):
-        raise BadInput(f"no column but the label is left to learn from ({'; '.join(roles.notes)}).")
+        why = "; ".join(roles.notes) or "the table has no other"
+        raise BadInput(f"no column but the label is left to learn from ({why}); where one is text, say --text COLUMN.")
     content = {
         "question": answers.question, "answers": list(answers.words), "source": source,
         "columns": _columns(label, answers, roles, row_id, group),

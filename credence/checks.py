@@ -15,20 +15,13 @@ from credence.kinds import Strict
 from credence.pii import Sighting, scan
 from credence.rows import fingerprints, inputs, raw_name
 from credence.split import PARTS
+from credence.terms import UNSPACED
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
 ROW_WORDS = {"number", "no", "num", "nr"}
 COUNTED = {"row", "record", "case", "line", "serial", "sample"}
-THAI_LAO, BURMESE, KHMER, KANA, HAN = (
-    "\u0e00-\u0eff",
-    "\u1000-\u109f",
-    "\u1780-\u17ff",
-    "\u3040-\u30ff",
-    "\u3400-\u4dbf\u4e00-\u9fff",
-)
-UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN
 WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
 ENOUGH = 10
 NAMELESS_ID = 10_000

@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 TAG = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
+THAI_LAO, BURMESE, KHMER, KANA, HAN = (
+    "\u0e00-\u0eff",
+    "\u1000-\u109f",
+    "\u1780-\u17ff",
+    "\u3040-\u30ff",
+    "\u3400-\u4dbf\u4e00-\u9fff",
+)
+UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN  # scripts without spaces between words
 TOKEN = re.compile(r"\w+|[!?%$€£]")
 PIECE = "\x01"
 Span = tuple[int, int]

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from credence.errors import BadInput
+from credence.familiar.traits import words_of
 from credence.kinds import ModelSpec, find
 from credence.models import Model
 from credence.neural import TorchModel
@@ -45,6 +46,12 @@ def told(n: int, seed: int = 0) -> tuple[pd.DataFrame, Any]:
 ])  # fmt: skip
 def test_tokens(text: str, expected: list[str]) -> None:
     assert tokens(text) == expected
+
+
+def test_characters_of_scripts_without_spaces_are_tokens() -> None:
+    assert tokens("电影很好, 8 of 10") == [*"电影很好", ",", "8", "of", "1", "0"]
+    assert tokens("映画never映画") == [*"映画", "never", *"映画"]
+    assert words_of("电影很好 don't 오늘은") == [*"电影很好", "don't", "오늘은"]
 
 
 def test_a_vocabulary_keeps_what_is_frequent_and_every_sign() -> None:

@@ -9,9 +9,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.terms import TAG
+from credence.terms import TAG, UNSPACED
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+WORD = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)*")
 NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,]\d+)*")
 BY_COMMAS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 BY_DOTS = re.compile(r"-?\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|-?\d{1,3}(?:\.\d{3})+,\d+")
@@ -25,7 +25,7 @@ def plain(text: str) -> str:
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a plain text: runs of letters."""
+    """The words of a plain text: runs of letters, and single letters of scripts without spaces."""
     return WORD.findall(text)
 
 

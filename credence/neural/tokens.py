@@ -3,11 +3,14 @@
 import html
 import re
 
-from credence.terms import TAG
+from credence.terms import TAG, UNSPACED
 
-TOKEN = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d|[^\w\s]|_")
+TOKEN = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|\d|[^\w\s]|_")
 
 
 def tokens(text: str) -> list[str]:
-    """Words in lower case, each digit and each sign by itself; HTML tags are blanks, entities what they stand for."""
+    """Words in lower case, each digit, each sign and each character of a script without spaces by itself.
+
+    HTML tags are blanks, entities what they stand for.
+    """
     return TOKEN.findall(TAG.sub(" ", html.unescape(text)).lower())

@@ -17,7 +17,7 @@ from credence.training.encoded import Column
 
 # two signs, which no other token has
 NUMBER = "##"
-ENDS = (".", "!", "?")
+ENDS = (".", "!", "?", "。", "！", "？")
 
 
 class Texts(Reader):

@@ -1,5 +1,7 @@
 """Why an answer, and what matters over all rows: contributions to the log-odds, exact where the model gives them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -7,6 +9,7 @@ from numpy.typing import NDArray
 from credence.bootstrap import weights
 from credence.predictor import Predictor
 from credence.rows import inputs, internal, raw_name
+from credence.terms import UNSPACED
 from credence.uncertainty import Array, logit
 
 Explanation = list[tuple[str, float]]
@@ -21,6 +24,8 @@ LEFT_OUT = 1500
 PHRASES = 24
 ORDERS = 4
 WORDLESS = "(no words)"
+WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+SPACED_WORD = re.compile(rf"(?:{WORD.pattern}) ?")
 
 
 def importance(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -116,7 +121,7 @@ def _moved(rows: pd.DataFrame, columns: list[str], order: NDArray[np.int64]) -> 
 
 def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
     """What every word changes where it stands, over as many rows as the budget of evaluations allows."""
-    words = [sorted(set(str(t).lower().split())) for t in rows["text"]]
+    words = [sorted(set(WORD.findall(str(t).lower()))) for t in rows["text"]]
     some = max(1, int(np.searchsorted(np.cumsum([len(w) for w in words]), LEFT_OUT)))
     which = np.repeat(np.arange(some), [len(w) for w in words[:some]])
     vocabulary, place = np.unique([w for found in words[:some] for w in found], return_inverse=True)
@@ -132,7 +137,11 @@ def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFra
 
 
 def _without(text: str, word: str) -> str:
-    return " ".join(w for w in text.split() if w.lower() != word)
+    return _spaced(WORD.sub(lambda found: "" if found[0].lower() == word else found[0], text))
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _losses(predictor: Predictor, rows: pd.DataFrame, y: NDArray[np.int64]) -> Array:
@@ -182,14 +191,14 @@ def _columns(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
 
 def _phrases(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
     """Walk from the empty text to this one, adding phrases in random order; the empty text has its own name."""
-    words = str(row["text"].iloc[0]).split()
-    phrases = [" ".join(part) for part in np.array_split(np.array(words, dtype=object), min(len(words), PHRASES) or 1)]
+    words = SPACED_WORD.findall(_spaced(str(row["text"].iloc[0])))
+    phrases = ["".join(part) for part in np.array_split(np.array(words, dtype=object), min(len(words), PHRASES) or 1)]
     mask = _walks(ORDERS, len(phrases), seed)
-    texts = [" ".join(p for p, there in zip(phrases, present, strict=True) if there) for present in mask]
+    texts = ["".join(p for p, there in zip(phrases, present, strict=True) if there).strip() for present in mask]
     walked = pd.concat([row] * len(texts), ignore_index=True).assign(text=texts)
     values = _log_odds(predictor, walked).reshape(ORDERS, -1)
     nothing = (WORDLESS, float(values[:, 0].mean()) - reference_mean(predictor))
-    return _sorted([nothing, *zip(phrases, _steps(mask, values), strict=True)])
+    return _sorted([nothing, *zip(map(str.strip, phrases), _steps(mask, values), strict=True)])
 
 
 def _walks(walks: int, players: int, seed: int) -> NDArray[np.bool_]:

@@ -143,6 +143,16 @@ def test_texts_of_any_length_are_explained(text: str) -> None:
     assert sum(v for _, v in found) == pytest.approx(log_odds(hidden, row)[0] - reference_mean(hidden))
 
 
+def test_texts_in_scripts_without_spaces_are_explained_character_by_character() -> None:
+    some, rows = text_predictor()
+    text = "这部电影 superb 我喜欢"
+    hidden, row = opaque(some), rows.head(1).assign(text=text)
+    (found,) = explain_rows(hidden, row)
+    assert sorted(c for c, _ in found if c != WORDLESS) == sorted(["superb", *"这部电影我喜欢"])
+    assert sum(v for _, v in found) == pytest.approx(log_odds(hidden, row)[0] - reference_mean(hidden))
+    assert set(importance(hidden, row)["column"]) == {"superb", *"这部电影我喜欢"}
+
+
 def test_importance_of_texts_without_words_is_empty() -> None:
     some, rows = text_predictor()
     found = importance(opaque(some), rows.assign(text=""))

@@ -133,11 +133,11 @@ def family(spec: dict[str, Any], seed: int, parts: Parts, category: str) -> tupl
 
 
 def tables(found: dict[str, dict[str, Any]]) -> str:
-    """The page's tables, in the order of SPECS."""
+    """The page's tables of which something was measured, in the order of SPECS."""
     kinds = {kind: found[kind] for kind in SPECS if kind in found}
+    rows = [[[kind, *row(f)] for kind, f in kinds.items() if needs in f] for _, needs, _, row in TABLES]
     return "\n".join(
-        _table(title, ["", *head], [[kind, *row(f)] for kind, f in kinds.items() if needs in f])
-        for title, needs, head, row in TABLES
+        _table(title, ["", *head], lines) for (title, _, head, _), lines in zip(TABLES, rows, strict=True) if lines
     )
 
 

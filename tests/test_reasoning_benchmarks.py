@@ -109,6 +109,7 @@ def test_tables_show_the_kinds_that_were_measured(missing: list[str]) -> None:
     assert "| 0.50 / – |" in shown
     partly = tables({"tfidf": figures, "relations": {"seconds": 1.0, "plain": plain}})
     assert (partly.count("| tfidf |"), partly.count("| relations |")) == (5, 2)
+    assert tables({"relations": {"seconds": 1.0, "plain": plain}}).count("| --- |") == 2
 
 
 def test_the_page_has_a_place_for_the_figures() -> None:

@@ -119,11 +119,16 @@ def once(way: str, url: str, rows: int, folder: Path) -> dict[str, float]:
     worked = sum(os.times()[:2])
     samples = loop(wanted, folder) if way == LOOP else ours(wanted, folder)
     worked = sum(os.times()[:2]) - worked
+    sustained, overall = paces(samples, rows)
+    return {"sustained": sustained, "overall": overall, "work": 1000 * worked * per_call / rows}
+
+
+def paces(samples: Samples, rows: int) -> tuple[float, float]:
+    """Rows a second while warm and from the beginning; the same where no row came between two looks while warm."""
     warm = [(seconds, there) for seconds, there in samples if WARM * rows <= there <= OVER * rows] or samples
     (first, before), (last, after) = warm[0], warm[-1]
     overall = rows / samples[-1][0]
-    sustained = (after - before) / (last - first) if last > first else overall
-    return {"sustained": sustained, "overall": overall, "work": 1000 * worked * per_call / rows}
+    return (after - before) / (last - first) if after > before else overall, overall
 
 
 def measured(way: str, url: str, rows: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.generation import LOOP, WAYS, once
+from benchmarks.generation import LOOP, WAYS, once, paces
 from credence.errors import BadInput
 from credence.generation.asking import Asker, Stopped
 from credence.generation.generate import Generated, folder_of, generate
@@ -354,6 +354,13 @@ def test_a_copy_of_a_request_has_an_id_of_its_own() -> None:
 def test_the_benchmark_measures_every_way(fake: FakeLLM, way: str, tmp_path: Path) -> None:
     found, per_call = once(way, fake.url, 160, tmp_path), WAYS.get(way, ("openai", 1, 0))[1]
     assert all(figure > 0 for figure in found.values()) and fake.saw()["calls"] == 160 / per_call
+
+
+def test_paces_are_those_of_the_middle_and_of_the_whole() -> None:
+    steady = [(0.0, 0), (1.0, 20), (2.0, 40), (3.0, 60), (4.0, 80), (6.0, 100)]
+    assert paces(steady, 100) == (20.0, 100 / 6)
+    at_once = [(0.0, 0), (1.0, 60), (2.0, 60), (4.0, 100)]
+    assert paces(at_once, 100) == (25.0, 25.0)
 
 
 class Lives:

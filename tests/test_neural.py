@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from credence.bayes.phrases import _words
 from credence.errors import BadInput
 from credence.familiar.traits import words_of
 from credence.kinds import ModelSpec, find
@@ -51,6 +52,7 @@ def test_tokens(text: str, expected: list[str]) -> None:
 def test_characters_of_scripts_without_spaces_are_tokens() -> None:
     assert tokens("电影很好, 8 of 10") == [*"电影很好", ",", "8", "of", "1", "0"]
     assert tokens("映画never映画") == [*"映画", "never", *"映画"]
+    assert _words("电影很好 never") == {*"电影很好", "never"}
     assert words_of("电影很好 don't 오늘은") == [*"电影很好", "don't", "오늘은"]
 
 

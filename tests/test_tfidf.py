@@ -133,3 +133,7 @@ def test_spam_is_told_from_ham(shared_data: Path, tmp_path: Path) -> None:
     assert roc_auc_score(y[1000:], p.mean(0)) > 0.98
     model.save(tmp_path)
     np.testing.assert_array_equal(Model.load(tmp_path).draws(X.iloc[1000:]), p)
+
+
+def test_scripts_without_spaces_are_read_by_pieces() -> None:
+    assert {PIECE + "电影", PIECE + "喜欢"} <= set(terms("我喜欢这部电影", (1, 2), (2, 5)))

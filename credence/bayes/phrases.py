@@ -14,10 +14,10 @@ from credence.errors import BadInput
 from credence.models import Labels
 from credence.relations import NAMES, masked, numbers, relations
 from credence.tabular.preparation import Columns
-from credence.terms import TAG
+from credence.terms import TAG, UNSPACED
 from credence.uncertainty import Array
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|[^\w\s]")
+WORD = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|[^\w\s]")
 FEWEST = 2
 MOST_PER_ANSWER = 10_000
 

@@ -1,7 +1,7 @@
 """Statements of arithmetic, true or false: what each kind of model makes of them, of larger numbers, of a new family.
 
-    python -m benchmarks.reasoning [--kinds tfidf relations] [--rows 8000] [--seeds 3] [--elsewhere 1] [--figures FILE]
-                                   [--write]
+    python -m benchmarks.reasoning [--kinds tfidf relations] [--rows 8000] [--seeds 3] [--largest 999] [--elsewhere 1]
+                                   [--figures FILE] [--write]
 
 Statements come from the offline provider's generator; every seed deals others. All models see the same rows. With a
 file for figures a table can be made in parts: what was measured before is read from it.
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,11 @@ def over_seeds(found: list[dict[str, Array]]) -> dict[str, Interval]:
     return figures
 
 
-def measured(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
+def measured(spec: dict[str, Any], train: int, seeds: int, largest: float = inf) -> dict[str, Any]:
     """The figures of one kind on statements like those it learned from."""
     plain, seconds = [], []
     for seed in range(seeds):
-        parts, before = dealt(statements(seed, enough(train)), train), sum(os.times()[:4])
+        parts, before = dealt(statements(seed, enough(train), largest), train), sum(os.times()[:4])
         predictor = learned(spec, seed, parts)
         seconds.append(sum(os.times()[:4]) - before)
         plain.append(samples(predictor, parts.test, seed))
@@ -208,6 +209,7 @@ def main() -> None:
     parser.add_argument("--kinds", nargs="*", default=there, choices=list(SPECS), metavar="KIND")
     parser.add_argument("--rows", type=int, default=ROWS, help="to learn from")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--largest", type=float, default=inf, help="number in the statements of the first two tables")
     parser.add_argument("--elsewhere", type=int, default=1, help="seeds of the tables on rows from elsewhere, or 0")
     parser.add_argument("--figures", type=Path, help="JSON of earlier runs, to read and to add to")
     parser.add_argument("--write", type=Path, const=PAGE, nargs="?", help="put the tables into this page")
@@ -216,7 +218,7 @@ def main() -> None:
     torch.set_num_threads(1)
     for kind in args.kinds:
         with threadpool_limits(1):
-            found.setdefault(kind, {}).update(measured(SPECS[kind], args.rows, args.seeds))
+            found.setdefault(kind, {}).update(measured(SPECS[kind], args.rows, args.seeds, args.largest))
             found[kind].update(elsewhere(SPECS[kind], args.rows, args.elsewhere) if args.elsewhere else {})
         if args.figures:
             args.figures.write_text(json.dumps(found))

@@ -3,16 +3,20 @@
 import re
 from collections.abc import Callable, Iterator
 from itertools import count, pairwise
+from math import inf
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from credence.arithmetic import CATEGORIES, propose
+from credence.errors import BadInput
 from credence.rows import Columns, canonical
 
 CALIBRATION, TEST = 1 / 8, 1 / 4
 FARTHER, SPARE = 12, 2.4
+ATTEMPTS, BARREN = 20, 2000
+NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 COLUMNS = Columns(label="answer", positive="1", text="question", group="category")
 
 
@@ -28,20 +32,31 @@ class Parts(NamedTuple):
         return Parts(*(part[keep(part)].reset_index(drop=True) for part in self))
 
 
-def cell(seed: int, category: str, label: bool) -> Iterator[dict[str, Any]]:
-    """Statements of one category and truth, no two alike, without end."""
+def cell(seed: int, category: str, label: bool, largest: float = inf) -> Iterator[dict[str, Any]]:
+    """Statements of one category and truth, no two alike; none has a number above the largest.
+
+    Of small numbers there are only so many: a shape that is used up is passed over, and all end where all are.
+    """
     seen: set[str] = set()
+    last = 0
     for ordinal in count():
-        attempt = 0
-        while (item := propose(seed, category, label, ordinal, attempt)).question in seen:
-            attempt += 1
-        seen.add(item.question)
-        yield {"question": item.question, "category": category, "answer": int(label)}
+        if ordinal - last > BARREN:
+            raise BadInput(f"there are only {len(seen)} statements of {category} with numbers up to {largest:g}.")
+        asked = (propose(seed, category, label, ordinal, attempt).question for attempt in range(ATTEMPTS))
+        question = next((q for q in asked if q not in seen and _largest(q) <= largest), None)
+        if question:
+            seen.add(question)
+            last = ordinal
+            yield {"question": question, "category": category, "answer": int(label)}
 
 
-def statements(seed: int, rows: int) -> pd.DataFrame:
+def _largest(text: str) -> float:
+    return max(map(float, NUMBER.findall(text)))
+
+
+def statements(seed: int, rows: int, largest: float = inf) -> pd.DataFrame:
     """As many of every category and truth, in random order, as canonical rows."""
-    cells = [cell(seed, category, label) for category in CATEGORIES for label in (True, False)]
+    cells = [cell(seed, category, label, largest) for category in CATEGORIES for label in (True, False)]
     raw = pd.DataFrame([next(of) for _ in range(rows // len(cells)) for of in cells])
     return canonical(raw, COLUMNS).sample(frac=1, random_state=seed).reset_index(drop=True)
 
@@ -67,7 +82,7 @@ def by_size(seed: int, train: int) -> tuple[Parts, pd.DataFrame]:
     """
     rows = statements(seed, round(enough(train) * SPARE))
     form = rows["text"].map(lambda text: re.sub("[0-9]+", "#", text))
-    largest = rows["text"].map(lambda text: max(map(float, re.findall(r"[0-9]+(?:\.[0-9]+)?", text))))
+    largest = rows["text"].map(_largest)
     times = largest / largest.groupby(form).transform("median")
     far = rows[(times > 1) & (times <= FARTHER)].reset_index(drop=True)
     return dealt(rows[times <= 1], train), far.head(round(train * TEST))

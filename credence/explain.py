@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from credence.bootstrap import weights
 from credence.predictor import Predictor
 from credence.rows import inputs, internal, raw_name
-from credence.terms import UNSPACED
+from credence.terms import WORD
 from credence.uncertainty import Array, logit
 
 Explanation = list[tuple[str, float]]
@@ -24,7 +24,6 @@ LEFT_OUT = 1500
 PHRASES = 24
 ORDERS = 4
 WORDLESS = "(no words)"
-WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 SPACED_WORD = re.compile(rf"(?:{WORD.pattern}) ?")
 
 

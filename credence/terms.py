@@ -18,6 +18,7 @@ THAI_LAO, BURMESE, KHMER, KANA, HAN = (
     "\u3400-\u4dbf\u4e00-\u9fff",
 )
 UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN  # scripts without spaces between words
+WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 TOKEN = re.compile(r"\w+|[!?%$€£]")
 PIECE = "\x01"
 Span = tuple[int, int]

@@ -5,7 +5,6 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,9 @@ from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 SCRATCH = Path(tempfile.mkdtemp(prefix="credence-tests-"))
+SCRATCH.chmod(0o711)  # a database server runs as a user of its own
 OWN_PLACE = {
+    "TMPDIR": str(SCRATCH),
     "ZENML_CONFIG_PATH": str(SCRATCH / "zenml"),
     "BENTOML_HOME": str(SCRATCH / "bentoml"),
     "CREDENCE_HOME": str(SCRATCH / "credence"),
@@ -28,6 +29,7 @@ OWN_PLACE = {
     "PYTHONDONTWRITEBYTECODE": "1",
 }
 os.environ.update(OWN_PLACE)
+tempfile.tempdir = str(SCRATCH)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it, and so would our children
 for folder in ("zenml", "bentoml", "prometheus"):
     (SCRATCH / folder).mkdir()
@@ -48,9 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _leave_nothing_behind() -> Iterator[None]:
-    yield
+def pytest_unconfigure() -> None:
+    """The places of workers lie in that of the process that hands the tests out."""
     shutil.rmtree(SCRATCH, ignore_errors=True)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
+from small_kinds import small
 from watched import START, fitted, logged, said, shown, table, texts, watched
 
 from credence.errors import BadInput
@@ -143,6 +144,20 @@ def test_texts_that_read_otherwise_are_found() -> None:
     assert {"share of unknown words", "wording"} <= traits
     shuffled = said(texts(words=["the", "very", "big", "big", "big"]), predictor)
     assert "wording" in {w.trait for w in shuffled.drift.watched if w.change == "drifted"}
+
+
+def test_texts_without_spaces_are_compared_by_their_characters() -> None:
+    chinese = ["包裹", "星期", "到了", "蓝色", "纸张", "里面", "很大", "还有"]
+    rows = texts(1900, 0, chinese).assign(text=lambda rows: rows["text"].str.replace(" ", ""))
+    known, usual, tested = (rows[a:b].reset_index(drop=True) for a, b in ((0, 900), (900, 1500), (1500, 1900)))
+    other = usual.assign(text=usual["text"].str.replace("星期", "账户").str.replace("蓝色", "登录"))
+    predictor = fitted(small("tfidf"), known, {})
+    quiet, moved = (
+        examine(predictor, logged(predictor, window), Monitoring(), test=shown(predictor, tested))
+        for window in (usual, other)
+    )
+    assert quiet.verdict == "quiet"
+    assert "share of unknown words" in {w.trait for w in moved.drift.watched if w.change == "drifted"}
 
 
 def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> None:

@@ -10,10 +10,12 @@ import pandas as pd
 
 from credence.rows import raw_name
 from credence.schema import Column, Schema
+from credence.terms import UNSPACED, WORD
 
 Kind = Literal["number", "category", "date"]
 MISSING = "(missing)"
 VALUES, GAPS, GROUP = "values", "missing", "group"
+LETTERS = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def _gaps(values: pd.Series) -> pd.Series:
 
 
 def _vocabulary(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text.lower()))
+    return set(LETTERS.findall(text.lower()))
 
 
 def _share(unknown: set[str], text: str) -> float:
@@ -74,7 +76,7 @@ def _characters(texts: pd.Series) -> pd.Series:
 
 
 def _words(texts: pd.Series) -> pd.Series:
-    return texts.str.count(r"\S+").astype(float)
+    return texts.str.count(WORD.pattern).astype(float)
 
 
 def _word_length(texts: pd.Series) -> pd.Series:

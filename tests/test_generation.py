@@ -165,7 +165,10 @@ def test_ctrl_c_stops_at_once_and_keeps_what_was_paid_for(project: Project) -> N
             time.sleep(0.05)
         began = time.monotonic()
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=60)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
         took = time.monotonic() - began
     assert process.returncode == 130 and "stopped; " in err and "Traceback" not in err, err
     assert took < 15, "bookkeeping of a busy machine, but no waiting"

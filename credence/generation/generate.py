@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from credence.errors import BadInput
+from credence.generation import signals
 from credence.generation.asking import Asker, Stopped
 from credence.generation.examples import Examples
 from credence.generation.packs import packed, refused_items
@@ -111,7 +112,7 @@ def generate(task: str, section: Generation, watch: Watch = lambda run: None, *,
         ledger.todo(slots(ledger.spec_id, section.wanted()))
         ledger.reopen()
         try:
-            asyncio.run(_fill(section, ledger, writer, providers, earlier, meters, watch))
+            signals.run(_fill(section, ledger, writer, providers, earlier, meters, watch))
         except Stopped as error:
             return Generated(folder, str(error))
     return Generated(folder)

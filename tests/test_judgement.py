@@ -75,10 +75,12 @@ def test_rows_that_give_the_answer_away_wait_for_a_person(strong: Predictor) -> 
 
 def test_draws_that_have_not_converged_wait_for_a_person(strong: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     r_hat = Diagnostic(name="R-hat", value=1.031, bound="< 1.01", kept=False)
+    tail = Diagnostic(name="tail ESS", value=92.4, bound="> 400", kept=False)
     energy = Diagnostic(name="E-BFMI", value=0.8, bound="> 0.3", kept=True)
-    monkeypatch.setattr(Logistic, "learned", lambda self: Learned(diagnostics=[r_hat, energy]))
+    monkeypatch.setattr(Logistic, "learned", lambda self: Learned(diagnostics=[r_hat, energy, tail]))
     verdict, _ = judgement(strong, None, TEST, Gate(), Looks(), NOTHING)
-    assert verdict.outcome == "hold" and "R-hat is 1.031, expected < 1.01" in verdict.reason
+    assert verdict.outcome == "hold" and "E-BFMI" not in verdict.reason
+    assert "R-hat is 1.031 (expected < 1.01), tail ESS is 92.4 (expected > 400); give the model more" in verdict.reason
     assert [g.name for g in verdict.guards if not g.ok] == ["sampling"]
 
 

@@ -41,9 +41,11 @@ def spoilt(findings: Findings) -> list[Guard]:
 
 
 def unconverged(challenger: Predictor) -> list[Guard]:
-    """A failed guard for every figure of the challenger's sampler that is beyond its bound."""
+    """A failed guard where figures of the challenger's sampler are beyond their bounds."""
     beyond = [found for found in challenger.model.learned().diagnostics if not found.kept]
-    return [Guard(name="sampling", ok=False, message=f"{d.name} is {d.value:.4g}, expected {d.bound}") for d in beyond]
+    figures = ", ".join(f"{found.name} is {found.value:.4g} (expected {found.bound})" for found in beyond)
+    message = f"the chains have not converged: {figures}; give the model more warmup, samples or chains, or more rows"
+    return [Guard(name="sampling", ok=False, message=message)] if beyond else []
 
 
 def side(predictor: Predictor, rows: pd.DataFrame) -> Side:

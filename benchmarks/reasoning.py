@@ -35,7 +35,7 @@ from credence.uncertainty import split
 OFF = {"mdl": False, "evidence": False, "debias": False}
 SPECS: dict[str, dict[str, Any]] = {
     "tfidf": {"kind": "tfidf"},
-    "bilstm": {"kind": "bilstm", "patience": 8},
+    "bilstm": {"kind": "bilstm"},
     "bilstm, relations": {"kind": "bilstm", "relations": True},
     "transformer, digits": {"kind": "bayesian_transformer", "relations": False, "fone": False, **OFF},
     "transformer, numbers": {"kind": "bayesian_transformer", "relations": False, **OFF},

@@ -24,6 +24,7 @@ class BiLSTM(TorchModel):
 
     reads = "text"
     read_by = Texts
+    patience: int = Field(8, ge=1)
     width: int = Field(64, ge=1)
     dropout: float = Field(0.3, ge=0, lt=1)
     passes: int = Field(50, ge=0)

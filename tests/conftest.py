@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
-SCRATCH = Path(tempfile.mkdtemp(prefix="credence-tests-"))
+SCRATCH = Path(tempfile.mkdtemp(prefix="credence-"))
 SCRATCH.chmod(0o711)  # a database server runs as a user of its own
 OWN_PLACE = {
     "TMPDIR": str(SCRATCH),

@@ -152,12 +152,9 @@ def test_texts_without_spaces_are_compared_by_their_characters() -> None:
     known, usual, tested = (rows[a:b].reset_index(drop=True) for a, b in ((0, 900), (900, 1500), (1500, 1900)))
     other = usual.assign(text=usual["text"].str.replace("星期", "账户").str.replace("蓝色", "登录"))
     predictor = fitted(small("tfidf"), known, {})
-    quiet, moved = (
-        examine(predictor, logged(predictor, window), Monitoring(), test=shown(predictor, tested))
-        for window in (usual, other)
-    )
-    assert quiet.verdict == "quiet"
-    assert "share of unknown words" in {w.trait for w in moved.drift.watched if w.change == "drifted"}
+    assert said(usual, predictor, tested=tested).verdict == "quiet"
+    compared = said(other, predictor, tested=tested).drift.watched
+    assert "share of unknown words" in {w.trait for w in compared if w.change == "drifted"}
 
 
 def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> None:

@@ -88,8 +88,15 @@ def shown(predictor: Predictor, rows: pd.DataFrame) -> Test:
     return p, p >= predictor.facts.threshold, rows["label"].to_numpy(), rows["group"].to_numpy(str)
 
 
-def said(rows: pd.DataFrame, predictor: Predictor | None = None, seed: int = 9, **section: Any) -> Health:
-    """What monitoring says of these rows."""
+def said(
+    rows: pd.DataFrame,
+    predictor: Predictor | None = None,
+    seed: int = 9,
+    tested: pd.DataFrame | None = None,
+    **section: Any,
+) -> Health:
+    """What monitoring says of these rows; unless given, the rows of the test are 400 others."""
     predictor = predictor or watched()
     make = texts if predictor.model.reads == "text" else table
-    return examine(predictor, logged(predictor, rows), Monitoring(**section), test=shown(predictor, make(400, seed)))
+    test = shown(predictor, make(400, seed) if tested is None else tested)
+    return examine(predictor, logged(predictor, rows), Monitoring(**section), test=test)

@@ -30,7 +30,7 @@ check: setup
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r credence steps pipelines materializers stacks bentos run.py
-	$(PY) -m pytest tests/test_house.py
+	$(PY) -m pytest tests/house/test_house.py
 
 serve: setup
 	$(PY) -m bentoml serve credence:latest --host 127.0.0.1

@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.datasets import load_breast_cancer
 
-from credence.batch import Job, assemble, score
-from credence.calibration import Calibration
-from credence.kinds import SourceSpec, find
+from credence.core.registry import SourceSpec, find
+from credence.data.rows import Columns, canonical, inputs
+from credence.data.split import Split, assign
 from credence.predictor import Predictor
-from credence.rows import Columns, canonical, inputs
-from credence.split import Split, assign
+from credence.production.batch import Job, assemble, score
+from credence.statistics.calibration import Calibration
 
 SIZES = (100_000, 1_000_000)
 CHUNK = 10_000

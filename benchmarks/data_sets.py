@@ -26,13 +26,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
-from credence.calibration import Conformal
-from credence.contest import Contest, contest
-from credence.draft import draft
-from credence.kinds import SourceSpec
-from credence.metrics import score
-from credence.rows import canonical, inputs, sample
-from credence.split import Split
+from credence.core.registry import SourceSpec
+from credence.data.drafting import draft
+from credence.data.rows import canonical, inputs, sample
+from credence.data.split import Split
+from credence.experiment import Contest, contest
+from credence.statistics.calibration import Conformal
+from credence.statistics.metrics import score
 from credence.task import Task
 
 PAGE = """# Benchmarks

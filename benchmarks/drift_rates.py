@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from credence.calibration import Calibration
-from credence.kinds import ModelSpec
-from credence.monitoring import FOR_SEQUENCE, Monitoring
-from credence.monitoring.examine import Test, examine
-from credence.monitoring.health import Health
-from credence.monitoring.labelled import Answered, compared
-from credence.monitoring.sequence import Memory, bet
-from credence.monitoring.traits import Trait
-from credence.predictions.record import records
+from credence.core.registry import ModelSpec
+from credence.data.rows import Columns, canonical, inputs
+from credence.data.schema import Schema
 from credence.predictor import Predictor
-from credence.rows import Columns, canonical, inputs
-from credence.schema import Schema
-from credence.uncertainty import sigmoid
+from credence.production.answer_records import records
+from credence.production.monitoring import FOR_SEQUENCE, Monitoring
+from credence.production.monitoring.column_statistics import Trait
+from credence.production.monitoring.martingale import Memory, bet
+from credence.production.monitoring.performance import Answered, compared
+from credence.production.monitoring.run import Test, examine
+from credence.production.monitoring.summary import Health
+from credence.statistics.calibration import Calibration
+from credence.statistics.uncertainty import sigmoid
 
 COLUMNS, REFERENCE, ROWS, TEST = 30, 1000, 500, 300
 START = pd.Timestamp("2025-01-01", tz="UTC")

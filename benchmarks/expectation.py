@@ -15,11 +15,11 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from credence.arithmetic.proposal import CATEGORIES, propose
-from credence.expectation.quadrature import logit_normal_mean
-from credence.kinds import ModelSpec
-from credence.transformer.encoder import Encoder
-from credence.transformer.head import Head
+from credence.core.registry import ModelSpec
+from credence.generation.arithmetic.propose import CATEGORIES, propose
+from credence.models.expectation.variational_last_layer import logit_normal_mean
+from credence.models.transformer.encoder import Encoder
+from credence.models.transformer.head import Head
 
 WIDTH, HEADS, DROPOUT, SAMPLES, PASSES = 64, 4, 0.1, 50, 50
 SHAPES = ((1, 16), (32, 16), (32, 64), (32, 256))

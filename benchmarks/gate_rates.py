@@ -9,10 +9,10 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from credence.bootstrap import left_out, weights
-from credence.gate.paired import Paired, spent
-from credence.metrics import METRICS, Bools
-from credence.uncertainty import Array, sigmoid
+from credence.statistics.bootstrap import left_out, weights
+from credence.statistics.metrics import METRICS, Bools
+from credence.statistics.paired_comparison import Paired, spent
+from credence.statistics.uncertainty import Array, sigmoid
 
 JUDGED = ("accuracy", "f1", "recall", "auroc", "log_loss")
 TRUTHS = (-0.03, -0.01, 0.0, 0.01, 0.03)

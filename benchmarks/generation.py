@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from credence.arithmetic import Item
-from credence.generation.packs import Pack
-from credence.generation.run import Run
+from credence.generation.arithmetic import Item
+from credence.generation.ledger import Slot, slots
+from credence.generation.runner import Run
 from credence.generation.section import Generation
-from credence.generation.statements import Statements, wrong
-from credence.ledger import Slot, slots
+from credence.generation.writers.batching import Pack
+from credence.generation.writers.statements import Statements, wrong
 
 THREADS, IN_FLIGHT, PACKED = 10, 64, 20
 LOOP = "ten threads, the synchronous `openai` SDK"
@@ -38,7 +38,7 @@ Samples = list[tuple[float, int]]
 @contextmanager
 def server(latency: float) -> Iterator[str]:
     """The address of the tests' fake of a provider, in a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.fake_llm"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "tests.fakes.fake_llm"], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout
         url = process.stdout.readline().strip()

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from credence.bayes import nuts, svi
-from credence.bayes.posterior import Numbers, Posterior
-from credence.models import Labels
-from credence.uncertainty import Array, sigmoid
+from credence.model import Labels
+from credence.models.bayes import nuts, svi
+from credence.models.bayes.posterior import Numbers, Posterior
+from credence.statistics.uncertainty import Array, sigmoid
 
 SHARES = (0.4, 0.3, 0.2, 0.1)
 WHOLE = nuts.Sampling(chains=4, warmup=1000, samples=1000, seed=0)

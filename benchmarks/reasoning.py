@@ -23,14 +23,14 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.statements import FARTHER, Parts, by_size, dealt, enough, statements
-from credence.arithmetic import CATEGORIES
-from credence.bootstrap import weights
-from credence.calibration import Calibration
-from credence.kinds import ModelSpec, names
-from credence.metrics import METRICS
+from credence.core.registry import ModelSpec, names
+from credence.data.rows import inputs
+from credence.generation.arithmetic import CATEGORIES
 from credence.predictor import Predictor
-from credence.rows import inputs
-from credence.uncertainty import split
+from credence.statistics.bootstrap import weights
+from credence.statistics.calibration import Calibration
+from credence.statistics.metrics import METRICS
+from credence.statistics.uncertainty import split
 
 OFF = {"mdl": False, "evidence": False, "debias": False}
 SPECS: dict[str, dict[str, Any]] = {

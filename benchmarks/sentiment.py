@@ -22,16 +22,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
-from credence.bootstrap import weights
-from credence.calibration import Calibration
-from credence.kinds import ModelSpec
-from credence.metrics import score
+from credence.core.registry import ModelSpec
+from credence.data.rows import Columns, canonical, inputs, sample
+from credence.data.split import PARTS, Split, assign
 from credence.predictor import Predictor
-from credence.report.intervals import measures, scored
-from credence.report.selective import selective
-from credence.rows import Columns, canonical, inputs, sample
-from credence.split import PARTS, Split, assign
-from credence.uncertainty import Array, entropy
+from credence.reporting.measure import measures, scored
+from credence.statistics.bootstrap import weights
+from credence.statistics.calibration import Calibration
+from credence.statistics.metrics import score
+from credence.statistics.selective_prediction import selective
+from credence.statistics.uncertainty import Array, entropy
 
 ABOUT = {"task": "sentiment", "question": "Is this review positive?", "answers": ("negative", "positive")}
 SPLIT = Split(column="split", calibration=0.1)

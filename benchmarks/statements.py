@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from credence.arithmetic import CATEGORIES, propose
-from credence.errors import BadInput
-from credence.rows import Columns, canonical
+from credence.core.errors import BadInput
+from credence.data.rows import Columns, canonical
+from credence.generation.arithmetic import CATEGORIES, propose
 
 CALIBRATION, TEST = 1 / 8, 1 / 4
 FARTHER, SPARE = 12, 2.4

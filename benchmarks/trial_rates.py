@@ -12,8 +12,8 @@ from scipy.optimize import brentq
 from scipy.special import log_expit
 from scipy.stats import t as student
 
-from credence.trial.evidence import path
-from credence.uncertainty import Array, sigmoid
+from credence.statistics.confidence_sequence import path
+from credence.statistics.uncertainty import Array, sigmoid
 
 ALPHA, MARGIN, ROWS = 0.05, 0.01, 5000
 CERTAIN = 16.1

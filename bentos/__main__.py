@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from credence.errors import BadInput, did_you_mean
-from credence.home import home
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.paths import home
 
 # Every command imports what it needs itself: a commit takes a tenth of a second, and the model's libraries seconds.
 Found = dict[str, Any]
@@ -30,7 +30,7 @@ Found = dict[str, Any]
 
 def built(folder: str) -> Found:
     """Store and build; the same predictor twice is one bento."""
-    from bentos.build import build, store_by_version
+    from bentos.packaging.build import build, store_by_version
 
     return {"bento": build(store_by_version(Path(folder)))}
 
@@ -39,8 +39,8 @@ def tried(bento: str, folder: str, rows: str) -> Found:
     """Serve, ask, compare, and give one question with its answer to show."""
     import pandas as pd
 
-    from bentos.golden import golden, requests_of
-    from bentos.serve import serving
+    from bentos.packaging.local_server import serving
+    from bentos.packaging.parity_check import golden, requests_of
     from credence.predictor import Predictor
 
     predictor, test = Predictor.load(Path(folder)), pd.read_parquet(rows)
@@ -57,10 +57,10 @@ def tried(bento: str, folder: str, rows: str) -> Found:
 
 def prepare(folder: str) -> Found:
     """Store the predictor, and wait until every worker has proven it or one refuses."""
-    from bentos import swap
-    from bentos.proof import named
+    from bentos.rollout import hot_swap
+    from bentos.rollout.load_check import named
 
-    return swap.prepare(*named(Path(awaited() if folder == "-" else folder)))
+    return hot_swap.prepare(*named(Path(awaited() if folder == "-" else folder)))
 
 
 def awaited() -> str:
@@ -74,35 +74,35 @@ def awaited() -> str:
 
 def commit(task: str, generation: int) -> Found:
     """Swap in every worker what it has prepared."""
-    from bentos import swap
+    from bentos.rollout import hot_swap
 
-    return swap.commit(known(task), generation)
+    return hot_swap.commit(known(task), generation)
 
 
 def abort(task: str, generation: int) -> Found:
     """Let every worker drop what it has prepared."""
-    from bentos import swap
+    from bentos.rollout import hot_swap
 
-    return swap.abort(known(task), generation)
+    return hot_swap.abort(known(task), generation)
 
 
 def challenge(folder: str, mode: str, share: float) -> Found:
     """Store the predictor, and wait until every worker tries it or one refuses."""
-    from bentos import swap
-    from bentos.proof import named
-    from bentos.wanted import Challenger
+    from bentos.rollout import hot_swap
+    from bentos.rollout.desired_state import Challenger
+    from bentos.rollout.load_check import named
 
     if not 0 < share < 1:
         raise BadInput(f"--share is {share:g}; expected more than 0 and less than 1, such as 0.1.")
     task, found = named(Path(folder))
-    return swap.challenge(task, Challenger(**found.model_dump(), mode=mode, share=share))
+    return hot_swap.challenge(task, Challenger(**found.model_dump(), mode=mode, share=share))
 
 
 def unchallenge(task: str) -> Found:
     """End the trial in every worker."""
-    from bentos import swap
+    from bentos.rollout import hot_swap
 
-    return swap.unchallenge(known(task))
+    return hot_swap.unchallenge(known(task))
 
 
 def known(task: str) -> str:

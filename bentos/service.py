@@ -9,17 +9,17 @@ import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
 from bentoml.models import BentoModel
 
-from bentos.desk import Desk
-from bentos.feedback import Recorded, Truth
-from bentos.follow import SINCE, Follower, last_edition
-from bentos.front import front
-from bentos.guard import Guard
-from bentos.paths import Bounded
-from bentos.schema import Answer, Answers, Explanation, row_model, rows_model
+from bentos.api.endpoints import Desk
+from bentos.api.feedback import Recorded, Truth
+from bentos.api.middleware import Guard
+from bentos.api.pages import front
+from bentos.api.path_metrics import Bounded
+from bentos.rollout.model_watcher import SINCE, Follower, last_edition
+from bentos.schema.models import Answer, Answers, Explanation, row_model, rows_model
 from bentos.settings import Settings
-from credence.errors import BadInput, did_you_mean
+from credence.core.errors import BadInput, did_you_mean
 from credence.predictor import read_facts
-from credence.signing import verify
+from credence.security.signing import verify
 
 PINNED = Path(__file__).parent / "bento.json"
 TIMEOUT = 10

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError
 
-from credence.errors import BadInput
-from credence.kinds import Strict
+from credence.core.errors import BadInput
+from credence.core.registry import Strict
 
 PREFIX = "CREDENCE_"
 EXPECTED = {

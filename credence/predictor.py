@@ -10,16 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from credence.calibration import Calibration, Conformal, Scaling, fit_scaling
-from credence.familiar.wording import sparse
-from credence.kinds import Strict
-from credence.models import Model
-from credence.operating_point import operating_point
-from credence.predictions.policy import LogPolicy
-from credence.rows import fingerprints, hash_of, inputs
-from credence.schema import Schema
-from credence.signing import check, seal
-from credence.uncertainty import Array, interval, split
+from credence.core.hashing import hash_of
+from credence.core.registry import Strict
+from credence.data.novelty.messages import sparse
+from credence.data.rows import fingerprints, inputs
+from credence.data.schema import Schema
+from credence.model import Model
+from credence.security.log_policy import LogPolicy
+from credence.security.signing import check, seal
+from credence.statistics.calibration import Calibration, Conformal, Scaling, fit_scaling
+from credence.statistics.threshold import operating_point
+from credence.statistics.uncertainty import Array, interval, split
 
 REFERENCE_ROWS = 1000
 SPARSE = 0.005

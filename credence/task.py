@@ -5,19 +5,19 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from credence.calibration import Calibration
-from credence.checks import Checks
-from credence.errors import BadInput
-from credence.gate import Gate
+from credence.core.errors import BadInput
+from credence.core.registry import ModelSpec, SourceSpec, Strict, sentence
+from credence.core.yaml_loader import parse
+from credence.data.checks import Checks
+from credence.data.rows import Columns
+from credence.data.shift_sets import SetName, Shift
+from credence.data.split import Split
+from credence.evaluation.gate import Gate
 from credence.generation.section import Generation
-from credence.kinds import ModelSpec, SourceSpec, Strict, sentence
-from credence.models import refuse_other_inputs
-from credence.monitoring import Monitoring
-from credence.predictions.policy import LogPolicy
-from credence.rows import Columns
-from credence.shift import SetName, Shift
-from credence.split import Split
-from credence.words import parse
+from credence.model import refuse_other_inputs
+from credence.production.monitoring import Monitoring
+from credence.security.log_policy import LogPolicy
+from credence.statistics.calibration import Calibration
 
 
 class Task(Strict):

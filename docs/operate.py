@@ -18,7 +18,7 @@ from sklearn.datasets import load_breast_cancer
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bentos.serve import serving  # noqa: E402
+from bentos.packaging.local_server import serving  # noqa: E402
 
 ROWS, AT_ONCE = 5000, 100
 SHIFTED = {"worst texture": 2.0, "worst concave points": 2.0}

@@ -9,7 +9,7 @@ from zenml.enums import ArtifactType
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.utils import io_utils
 
-from credence.models import Model
+from credence.model import Model
 from credence.predictor import Predictor
 from materializers.saved import Saved
 

@@ -4,9 +4,9 @@ from zenml import pipeline
 from zenml.config import CachePolicy
 from zenml.enums import ExecutionMode
 
-from credence.digest import digest
-from steps.build_bento import build_bento
-from steps.try_bento import try_bento
+from credence.core.hashing import digest
+from steps.deployment.build_bento import build_bento
+from steps.deployment.try_bento import try_bento
 
 
 @pipeline(cache_policy=CachePolicy(cache_func=digest), execution_mode=ExecutionMode.FAIL_FAST)

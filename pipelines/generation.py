@@ -6,9 +6,9 @@ from zenml import pipeline
 from zenml.enums import ExecutionMode
 
 from credence.generation.section import Generation
-from steps.examine_rows import examine_rows
-from steps.store_rows import store_rows
-from steps.write_rows import write_rows
+from steps.generation.examine_rows import examine_rows
+from steps.generation.store_rows import store_rows
+from steps.generation.write_rows import write_rows
 
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

@@ -3,9 +3,9 @@
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
-from credence.batch import Job
-from steps.assemble_answers import assemble_answers
-from steps.score_rows import score_rows
+from credence.production.batch import Job
+from steps.inference.assemble_answers import assemble_answers
+from steps.inference.score_rows import score_rows
 
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

@@ -4,10 +4,10 @@ from zenml import pipeline
 from zenml.enums import ExecutionMode
 
 from credence.task import Task
-from steps.compare_challenger import compare_challenger
-from steps.examine_window import examine_window
-from steps.load_predictions import load_predictions
-from steps.raise_alerts import raise_alerts
+from steps.monitoring.compare_challenger import compare_challenger
+from steps.monitoring.examine_window import examine_window
+from steps.monitoring.load_predictions import load_predictions
+from steps.monitoring.raise_alerts import raise_alerts
 
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

@@ -3,9 +3,9 @@
 from zenml import pipeline
 from zenml.enums import ExecutionMode
 
-from steps.build_bento import build_bento
-from steps.promote_version import promote_version
-from steps.try_challenger import try_challenger
+from steps.deployment.build_bento import build_bento
+from steps.promotion.promote_version import promote_version
+from steps.promotion.try_challenger import try_challenger
 
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)

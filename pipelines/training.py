@@ -6,20 +6,20 @@ from zenml import pipeline
 from zenml.config import CachePolicy
 from zenml.enums import ExecutionMode
 
-from credence.digest import digest
-from credence.operating_point import minimum_for
+from credence.core.hashing import digest
+from credence.statistics.threshold import minimum_for
 from credence.task import Task
-from steps.add_feedback import add_feedback
-from steps.check_rows import check_rows
-from steps.choose_challenger import choose_challenger
-from steps.evaluate_challenger import evaluate_challenger
-from steps.judge_challenger import judge_challenger
-from steps.load_rows import load_rows
-from steps.load_shifts import load_shifts
-from steps.promote_challenger import promote_challenger
-from steps.split_rows import split_rows
-from steps.train_model import train_model
-from steps.write_card import write_card
+from steps.training.add_feedback import add_feedback
+from steps.training.check_rows import check_rows
+from steps.training.choose_challenger import choose_challenger
+from steps.training.evaluate_challenger import evaluate_challenger
+from steps.training.judge_challenger import judge_challenger
+from steps.training.load_rows import load_rows
+from steps.training.load_shifts import load_shifts
+from steps.training.promote_challenger import promote_challenger
+from steps.training.split_rows import split_rows
+from steps.training.train_model import train_model
+from steps.training.write_card import write_card
 
 POLICY = CachePolicy(cache_func=digest, include_artifact_ids=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[1]
 SCRATCH = Path(tempfile.mkdtemp(prefix="credence-"))
 SCRATCH.chmod(0o711)  # a database server runs as a user of its own
 OWN_PLACE = {
@@ -38,7 +38,16 @@ sys.modules["__main__"].__file__ = str(ROOT / "run.py")  # ZenML takes the main 
 
 LONGEST = [
     f"test_{name}.py"
-    for name in ("training", "generation", "challenger", "generation_served", "served", "contracts", "learning", "swap")
+    for name in (
+        "training",
+        "generation",
+        "challenger",
+        "writers_over_http",
+        "served",
+        "contracts",
+        "learning",
+        "hot_swap",
+    )
 ]
 
 settings.register_profile("house", deadline=None, database=None, derandomize=bool(os.environ.get("CI")))

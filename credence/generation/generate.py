@@ -11,25 +11,25 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from credence.errors import BadInput
+from credence.core.errors import BadInput
+from credence.core.file_lock import Lock
+from credence.core.paths import generation_folder
+from credence.core.textfile_metrics import written_out
 from credence.generation import signals
-from credence.generation.asking import Asker, Stopped
-from credence.generation.examples import Examples
-from credence.generation.packs import packed, refused_items
-from credence.generation.run import Run, Watch
+from credence.generation.ledger import Attempt, Ledger, Reader, ledger_folder, slots
+from credence.generation.ledger import database as ledger_database
+from credence.generation.llm.budget import Budget
+from credence.generation.llm.dispatcher import Dispatcher
+from credence.generation.llm.metrics import Meters
+from credence.generation.llm.prices import Price, price
+from credence.generation.llm.provider import Provider
+from credence.generation.runner import Run, Watch
 from credence.generation.section import Generation
-from credence.generation.statements import Statements
-from credence.generation.writer import Writer
-from credence.home import generation_folder
-from credence.ledger import Attempt, Ledger, Reader, ledger_folder, slots
-from credence.ledger import database as ledger_database
-from credence.ledger.lock import Lock
-from credence.llm.budget import Budget
-from credence.llm.dispatch import Dispatcher
-from credence.llm.metrics import Meters
-from credence.llm.prices import Price, price
-from credence.metering import written_out
-from credence.providers import Provider
+from credence.generation.writers.batching import packed, refused_items
+from credence.generation.writers.cached_calls import Asker, Stopped
+from credence.generation.writers.examples import Examples
+from credence.generation.writers.statements import Statements
+from credence.generation.writers.writer import Writer
 
 _log = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ import time
 from collections import deque
 from typing import TextIO
 
-from credence.durations import spoken
-from credence.generation.run import Run
-from credence.llm.budget import Budget
-from credence.llm.dispatch import Standing
-from credence.llm.prices import dollars
+from credence.core.time_format import spoken
+from credence.generation.llm.budget import Budget
+from credence.generation.llm.dispatcher import Standing
+from credence.generation.llm.prices import dollars
+from credence.generation.runner import Run
 
 WINDOW_SECONDS, SELDOM_SECONDS = 30.0, 15.0
 

@@ -6,15 +6,15 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from credence.arithmetic import CATEGORIES
-from credence.arithmetic.content import SCHEMA_VERSION
-from credence.errors import BadInput, did_you_mean
-from credence.generation.seeds import Seed, read_seeds
-from credence.kinds import Strict
-from credence.ledger.sql import SqlSink
-from credence.llm.canonical import canonical
-from credence.llm.item import RESAMPLE
-from credence.providers import ProviderSpec
+from credence.core.canonical_json import canonical
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.registry import Strict
+from credence.generation.arithmetic import CATEGORIES
+from credence.generation.arithmetic.normalization import SCHEMA_VERSION
+from credence.generation.ledger.sql_export import SqlSink
+from credence.generation.llm.provider import ProviderSpec
+from credence.generation.llm.work_item import RESAMPLE
+from credence.generation.seed_examples import Seed, read_seeds
 
 Quotas = dict[str, dict[str, int]]
 TRUTHS = ("no", "yes")

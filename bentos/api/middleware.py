@@ -1,0 +1,157 @@
+"""Who may ask, how much and how often: one ASGI middleware before every handler."""
+
+import hmac
+import json
+import math
+import re
+import time
+import uuid
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+from bentos.runtime.request_context import CALLER, Caller
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+OPEN = frozenset({"/livez", "/readyz", "/healthz", "/health", "/metrics"})
+MEBIBYTE = 1 << 20
+LARGEST_BODY = MEBIBYTE
+LARGE = frozenset({"/batch_predict", "/feedback"})
+LARGEST_BATCH = 16 * MEBIBYTE
+SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+MOST_CALLERS = 10_000
+
+
+class Refuse(Exception):
+    """Stop here: answer with this status, sentence and headers."""
+
+    def __init__(self, status: int, sentence: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(sentence)
+        self.status, self.sentence, self.headers = status, sentence, headers
+
+
+class Buckets:
+    """A token bucket per caller: `rate` requests per second, and twice that (at least one) at once."""
+
+    def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.rate, self.size, self.clock = rate, max(2 * rate, 1.0), clock
+        self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def wait(self, caller: bytes) -> float:
+        """Take a token; 0, or the seconds until there is one again."""
+        now = self.clock()
+        left, then = self._left.pop(caller, (self.size, now))
+        left = min(self.size, left + (now - then) * self.rate)
+        self._left[caller] = (left - 1 if left >= 1 else left, now)
+        if len(self._left) > MOST_CALLERS:
+            self._left.popitem(last=False)
+        return 0.0 if left >= 1 else (1 - left) / self.rate
+
+
+class Guard:
+    """Checks key, rate and size of a request, and gives it an id. Keys appear in no answer and no log."""
+
+    def __init__(self, app: App, keys: Sequence[str] = (), rate: float | None = None) -> None:
+        self.app = app
+        self._keys = [k.encode() for k in keys]
+        self._buckets = Buckets(rate) if rate else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 401, 413 or 429 with one sentence as JSON, or pass the request on."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        identity = request_id(headers.get(b"x-request-id", b""))
+        answer = _with_id(send, identity)
+        try:
+            if scope["path"] not in OPEN:
+                self._check_rate(self._caller(headers, scope))
+                limit = LARGEST_BATCH if scope["path"] in LARGE else LARGEST_BODY
+                receive = await read_whole(receive, headers, limit)
+        except Refuse as refused:
+            await _answer(answer, refused)
+        else:
+            CALLER.set(Caller(identity.decode(), headers.get(b"x-session-id", b"").decode("latin-1")))
+            await self.app(scope, receive, answer)
+
+    def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> bytes:
+        """The key of the caller, or the address where no key is asked for."""
+        if not self._keys:
+            return str((scope.get("client") or ("",))[0]).encode()
+        given = headers.get(b"x-api-key") or _bearer(headers.get(b"authorization", b""))
+        # Every key is compared in full, so that the time taken tells nothing about any of them.
+        known = [key for key in self._keys if hmac.compare_digest(key, given)]
+        if not known:
+            raise Refuse(401, "no known API key; send one as X-API-Key or as Authorization: Bearer.", BEARER)
+        return known[0]
+
+    def _check_rate(self, caller: bytes) -> None:
+        wait = self._buckets.wait(caller) if self._buckets else 0.0
+        if wait:
+            later = str(math.ceil(wait))
+            raise Refuse(429, f"too many requests; try again in {later} s.", [(b"retry-after", later.encode())])
+
+
+BEARER = [(b"www-authenticate", b"Bearer")]
+
+
+def _bearer(authorization: bytes) -> bytes:
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip() if scheme.lower() == b"bearer" else b""
+
+
+def request_id(given: bytes) -> bytes:
+    """The caller's own id where it is short and plain, otherwise a new one."""
+    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+
+
+async def read_whole(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
+    """Read the body up to `limit` bytes, and hand it on as one message. Refuses a longer one with 413."""
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    body, more = bytearray(), True
+    while more:
+        message = await receive()
+        if message["type"] != "http.request":
+            return _replay([message], receive)
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > limit:
+            raise _too_large(limit)
+    return _replay([{"type": "http.request", "body": bytes(body), "more_body": False}], receive)
+
+
+def _too_large(limit: int) -> Refuse:
+    sentence = f"the body is larger than {limit // MEBIBYTE} MiB; send fewer rows at a time."
+    return Refuse(413, sentence, [(b"connection", b"close")])
+
+
+def _replay(messages: list[Message], receive: Receive) -> Receive:
+    async def next_message() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return next_message
+
+
+def _with_id(send: Send, identity: bytes) -> Send:
+    async def send_with_id(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), (b"x-request-id", identity)]
+        await send(message)
+
+    return send_with_id
+
+
+async def _answer(send: Send, refused: Refuse) -> None:
+    body = json.dumps({"error": refused.sentence, "field": None}).encode()
+    length = (b"content-length", str(len(body)).encode())
+    headers = [(b"content-type", b"application/json"), length, *refused.headers]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

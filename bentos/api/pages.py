@@ -1,0 +1,56 @@
+"""The pages beside the predictions: what is asked here, is it alive, and the model card."""
+
+import html
+from collections.abc import Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from bentos.runtime.loaded_predictor import Answerer
+from credence.predictor import Facts
+
+CARDS = {"card.html": "text/html", "card.md": "text/markdown"}
+LINKS = ("/card", "/docs.json", "/health", "/metrics")
+
+
+def front(champion: Callable[[], Answerer]) -> Starlette:
+    """An application with `/`, `/health` and `/card` of the present champion, to be mounted beside the API."""
+
+    async def index(request: Request) -> Response:
+        """Take the place of BentoML's own page, which loads a tracker of a third party."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(_page(about(champion().facts)))
+        return JSONResponse(about(champion().facts))
+
+    async def health(request: Request) -> Response:
+        return JSONResponse({"status": "ok", "version": champion().facts.version})
+
+    async def card(request: Request) -> Response:
+        folder = champion().folder
+        for name, kind in CARDS.items():
+            if (folder / name).is_file():
+                return FileResponse(folder / name, media_type=kind)
+        return JSONResponse({"error": "this predictor has no model card.", "field": None}, status_code=404)
+
+    return Starlette(routes=[Route("/", index), Route("/health", health), Route("/card", card)])
+
+
+def about(facts: Facts) -> dict[str, Any]:
+    """What this server answers, for people who open its address."""
+    return {
+        "task": facts.task, "question": facts.question, "answers": list(facts.answers), "version": facts.version,
+        "ask": ["/predict", "/batch_predict", "/explain"], "read": list(LINKS),
+    }  # fmt: skip
+
+
+def _page(about: dict[str, Any]) -> str:
+    title, (no, yes) = html.escape(about["question"]), map(html.escape, about["answers"])
+    links = " · ".join(f'<a href="{link}">{link}</a>' for link in LINKS)
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><h1>{title}</h1>'
+        f"<p>Answers: {no} or {yes}. Version: {html.escape(about['version'])}.</p>"
+        f"<p>POST a row to /predict, rows to /batch_predict.</p><p>{links}</p></html>"
+    )

@@ -1,0 +1,152 @@
+"""Keeps one worker at what is wanted: loads beside, proves, swaps in one assignment, or refuses and keeps the old."""
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bentos.rollout import worker_status
+from bentos.rollout.challenger import Lineup, Trial
+from bentos.rollout.desired_state import Challenger, Named, Wanted, read
+from bentos.rollout.load_check import proven
+from bentos.runtime.loaded_predictor import Answerer
+from credence.core.errors import BadInput
+
+SINCE = "CREDENCE_SINCE"
+logger = logging.getLogger("bentoml.credence")
+
+
+class Follower:
+    """What this worker answers with. Requests take `lineup` once; one thread alone assigns it."""
+
+    lineup: Lineup
+
+    def __init__(self, folder: Path, task: str, logs: bool, environment: Mapping[str, str] = os.environ) -> None:
+        self._folder, self.task, self._logs = folder, task, logs
+        # A server serves what it was started with and obeys what is asked for afterwards; so do the workers that it
+        # starts again later.
+        self._since = int(environment.get(SINCE) or last_edition(task))
+        self._serves, self._loaded, self._tried = 0, 0, 0
+        self._missed = 0
+        self._beside: Answerer | None = None
+        self._report: worker_status.Report | None = None
+
+    def begin(self, follows: bool = True) -> None:
+        """Load what the server was started with, or what has been asked for since."""
+        if not follows:
+            self.lineup = Lineup(Answerer(self._folder))
+            return
+        self._report = worker_status.myself(self._since)
+        self._tell()
+        wanted = self._read()
+        self._swap(wanted)
+        if not self._serves:
+            self.lineup = Lineup(Answerer(self._folder))
+            self._tell(version=self.lineup.champion.facts.version)
+        if self._report.state == "starting":
+            self._tell(state="serving")
+        self._follow(wanted)
+
+    def obey(self) -> None:
+        """Do what the file says now."""
+        wanted = read(self.task)
+        self._swap(wanted)
+        self._follow(wanted)
+
+    def look(self) -> None:
+        """Tell how the trial stands, whose process comes up in its own time."""
+        trial = self.lineup.trial
+        if self._report and trial and trial.shadow.state != self._report.trial:
+            self._tell(trial=trial.shadow.state, reason=trial.shadow.reason)
+
+    def failures(self) -> int:
+        """How many requests the trials of this worker have missed so far."""
+        return self._missed + (self.lineup.trial.failures() if self.lineup.trial else 0)
+
+    def end(self) -> None:
+        """End the trial, and say that this worker is gone."""
+        self._end_trial()
+        if self._report:
+            worker_status.leave(self.task, self._report)
+
+    def _read(self) -> Wanted:
+        """A server must start also where the file is spoiled; then it serves what it was started with."""
+        try:
+            return read(self.task)
+        except BadInput as error:
+            logger.error("%s", error)
+            return Wanted()
+
+    def _swap(self, wanted: Wanted) -> None:
+        named = wanted.champion
+        if named is None or wanted.decided <= self._since or named.generation == self._serves:
+            return
+        if named.generation != self._loaded:
+            self._load(named)
+        if self._beside:
+            self._end_trial()
+            self.lineup, self._beside, self._serves = Lineup(self._beside), None, named.generation
+            version = self.lineup.champion.facts.version
+            self._tell(state="serving", generation=self._serves, version=version, reason="")
+
+    def _follow(self, wanted: Wanted) -> None:
+        self._prepare(wanted.pending)
+        self._try(wanted.challenger)
+
+    def _prepare(self, named: Named | None) -> None:
+        if named and named.generation > max(self._since, self._loaded):
+            self._load(named)
+        elif named is None and self._beside:
+            self._beside = None
+            self._tell(state="serving", generation=self._serves)
+
+    def _load(self, named: Named) -> None:
+        self._loaded, self._beside = named.generation, None
+        try:
+            self._beside = proven(named, self.task)
+            self._tell(state="prepared", generation=named.generation, reason="")
+        except Exception as error:  # whatever is wrong with the new one, the old one goes on answering
+            logger.exception("%s is refused; %s is answered as before", named.tag, self.task)
+            self._tell(state="refused", generation=named.generation, reason=str(error) or type(error).__name__)
+
+    def _try(self, named: Challenger | None) -> None:
+        if named is None or named.version == self.lineup.champion.facts.version:
+            self._end_trial()
+        elif named.generation != self._tried:
+            self._end_trial()
+            self._tried = named.generation
+            self._begin_trial(named)
+
+    def _begin_trial(self, named: Challenger) -> None:
+        told = {"tried": named.generation, "challenger": named.version}
+        try:
+            trial = Trial(named, self.lineup.champion, self.task, self._logs)
+            self.lineup = Lineup(self.lineup.champion, trial)
+            self._tell(**told, trial="starting", reason="")
+        except Exception as error:  # a challenger that cannot be loaded is no reason to answer less
+            logger.exception("%s is not tried", named.tag)
+            self._tell(**told, trial="refused", reason=str(error) or type(error).__name__)
+
+    def _end_trial(self) -> None:
+        """Requests under way still hold the trial; what they copy then is dropped."""
+        if hasattr(self, "lineup") and (trial := self.lineup.trial):
+            self.lineup = Lineup(self.lineup.champion)
+            trial.close()
+            self._missed += trial.failures()
+        if self._tried:
+            self._tried = 0
+            self._tell(tried=0, challenger="", trial="none")
+
+    def _tell(self, **about: Any) -> None:
+        if self._report:
+            self._report = self._report.model_copy(update=about)
+            worker_status.tell(self.task, self._report)
+
+
+def last_edition(task: str) -> int:
+    """The edition of what is wanted now. A file that cannot be read stops no server: it obeys the next one."""
+    try:
+        return read(task).edition
+    except BadInput:
+        return 0

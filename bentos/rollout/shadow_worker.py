@@ -1,0 +1,60 @@
+"""The process that answers copies of requests: `python -m bentos.rollout.shadow_worker ABOUT`."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+from bentos.rollout.desired_state import Challenger
+from bentos.rollout.load_check import proven
+from bentos.rollout.shadow_client import DONE, FAILED, READY, REFUSED
+from bentos.runtime.loaded_predictor import Answerer
+from bentos.runtime.request_context import Caller
+from bentos.runtime.request_log import Journal
+from credence.core.errors import BadInput
+
+NICE = 10
+logger = logging.getLogger("bentoml.credence")
+
+
+def main(about: dict[str, Any], frames: IO[bytes], said: IO[bytes]) -> None:
+    """Answer until the frames end, which they do when the worker closes or dies."""
+    try:
+        sides = {"challenger": proven(Challenger(**about["challenger"]), about["task"])}
+        if about["champion"]:
+            sides["champion"] = Answerer(Path(about["champion"]))
+        journal = Journal(about["task"]) if about["logs"] else None
+    except BadInput as error:
+        _say(said, REFUSED + b" " + str(error).encode())
+        return
+    _say(said, READY)
+    while head := frames.readline():
+        frame = json.loads(head)
+        body = frames.read(frame["size"])
+        _say(said, DONE if _answered(frame, body, sides[frame["role"]], journal) else FAILED)
+    if journal:
+        journal.close()
+
+
+def _answered(frame: dict[str, Any], body: bytes, answerer: Answerer, journal: Journal | None) -> bool:
+    caller = Caller(frame["id"])
+    try:
+        rows, found = answerer.answer(body, frame["many"])
+    except Exception as error:  # the next copy may be one that it can answer
+        logger.warning("%s could not answer a copy: %r", answerer.facts.version, error)
+        return False
+    if journal:
+        journal.note(caller, answerer.facts, rows, found, frame["role"], delivered=False)
+    return True
+
+
+def _say(said: IO[bytes], words: bytes) -> None:
+    said.write(words + b"\n")
+    said.flush()
+
+
+if __name__ == "__main__":
+    os.nice(NICE)  # answers that somebody waits for come first
+    main(json.loads(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,1 @@
+"""What one worker holds: the loaded predictor, request log, metrics."""

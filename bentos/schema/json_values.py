@@ -1,0 +1,75 @@
+"""One JSON value as the cell that canonical rows would hold, or the reason why it is none."""
+
+from typing import Any
+
+import pandas as pd
+
+from credence.data.parsing.dates import is_ambiguous
+from credence.data.schema import MISSING, Column, Kind
+
+LARGEST = 1e30
+SHOWN = 40
+ANY_GROUP = Column(name="group", kind="category", nullable=True)
+NOUNS: dict[Kind, str] = {
+    "number": "a number", "category": "a word", "date": "a date such as 2024-01-31", "text": "a text",
+}  # fmt: skip
+Cell = str | float | bool | None
+
+
+def cast(column: Column, value: Any) -> Cell:
+    """The value of this column as `schema.typed` reads it. ValueError says what was expected and what was given."""
+    if value is None or (column.kind in ("category", "date") and _says_missing(value)):
+        _refuse_missing(column, value)
+        return None
+    if column.kind == "date" and isinstance(value, str) and is_ambiguous(value):
+        raise ValueError(f"expected a date with the year first, for {shown(value)} could be read in two ways")
+    if not _fits(column, value):
+        raise ValueError(f"expected {NOUNS[column.kind]}, not {shown(value)}")
+    if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
+        raise ValueError(f"expected a number between -{LARGEST:g} and {LARGEST:g}, not {shown(value)}")
+    return value  # type: ignore[no-any-return]
+
+
+def cast_group(value: Any) -> Cell:
+    """A group is any word, for `rows.plain` spells it; null is a row of no known group."""
+    return value if isinstance(value, str) else cast(ANY_GROUP, value)
+
+
+def _says_missing(value: Any) -> bool:
+    return isinstance(value, str) and value.strip().lower() in MISSING
+
+
+def _refuse_missing(column: Column, value: Any) -> None:
+    if not column.nullable:
+        raise ValueError(f"expected {NOUNS[column.kind]}, not {shown(value)}: it was never missing in training")
+
+
+def _fits(column: Column, value: Any) -> bool:
+    if column.kind == "category":
+        return isinstance(value, (str, int, float))
+    if column.kind == "number":
+        return _is_flag(column) if isinstance(value, bool) else isinstance(value, (int, float))
+    return isinstance(value, str) and (column.kind == "text" or _is_date(value))
+
+
+def _is_flag(column: Column) -> bool:
+    """Tables store true and false as 1 and 0, so a column of nothing else takes them."""
+    return column.low is not None and column.high is not None and column.low >= 0 and column.high <= 1
+
+
+def _is_date(value: str) -> bool:
+    """pandas also reads "now" and "today", whose meaning changes by the minute; a date has digits."""
+    found = pd.to_datetime([value], errors="coerce", format="mixed", utc=True)
+    return any(c.isdigit() for c in value) and not found.isna()[0]
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence: short, and on one line."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, int) and abs(value) >= 10**SHOWN:
+        return f"a number of more than {SHOWN} digits"
+    word = repr(value)
+    return word if len(word) <= SHOWN else f"{word[:SHOWN]}…"

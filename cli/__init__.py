@@ -1,0 +1,1 @@
+"""The command line: arguments, one module per group of pipelines, periodic runs, the summary that is printed."""

@@ -1,0 +1,5 @@
+"""`python -m cli` is `python run.py`."""
+
+from cli.main import run_and_exit
+
+run_and_exit()

@@ -1,0 +1,1 @@
+"""Foundations without domain knowledge: errors, registry, hashing, files, locks, time, YAML."""

@@ -1,0 +1,124 @@
+"""Choose a class by name in YAML: the file's name is its kind."""
+
+import importlib
+import inspect
+import pkgutil
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from credence.core.errors import BadInput, did_you_mean
+
+ROOT = Path(__file__).parents[2]
+FAMILIES = {
+    "models": "credence.models.kinds",
+    "sources": "credence.data.sources",
+    "providers": "credence.generation.providers",
+}
+
+
+class Strict(BaseModel):
+    """A section of YAML that refuses misspelt keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Spec(BaseModel):
+    """A choice of `kind` in YAML, with that kind's parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    family: ClassVar[str]
+    kind: str
+
+    @field_validator("kind")
+    @classmethod
+    def _kind_exists(cls, kind: str) -> str:
+        _known(cls.family, kind)
+        return kind
+
+    def build(self) -> Any:
+        """The object of that kind. Imports the kind's module, and so its libraries, only now."""
+        try:
+            return find(self.family, self.kind)(**(self.model_extra or {}))
+        except ValidationError as error:
+            raise BadInput(
+                f"{self.family} of kind {self.kind!r}: {sentence(error, find(self.family, self.kind))}"
+            ) from None
+
+
+class Search(Strict):
+    """How long to look for better hyper-parameters: at most so many trials, at most so many seconds."""
+
+    trials: int = Field(20, ge=1)
+    seconds: float = Field(600, gt=0)
+    folds: int = Field(5, ge=2)
+
+
+class ModelSpec(Spec):
+    """One candidate. `search` looks for better parameters first; `prequential` measures its code length as well."""
+
+    family = "models"
+    search: Search | None = None
+    prequential: bool = False
+
+
+class SourceSpec(Spec):
+    """Where the rows come from."""
+
+    family = "sources"
+
+
+@cache
+def names(family: str) -> list[str]:
+    """The kinds on offer: the files in the folder of the family."""
+    folder = ROOT.joinpath(*FAMILIES[family].split("."))
+    return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
+
+
+@cache
+def find(family: str, kind: str) -> type[Any]:
+    """The one public class that the kind's file defines. Imports nothing else."""
+    _known(family, kind)
+    module = importlib.import_module(f"{FAMILIES[family]}.{kind}")
+    own = [c for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__ and n[0] != "_"]
+    if len(own) != 1:
+        raise TypeError(f"{module.__name__} must define exactly one public class, not {len(own)}.")
+    return own[0]
+
+
+def _known(family: str, kind: str) -> None:
+    if kind not in names(family):
+        raise BadInput(f"no {family[:-1]} of kind {kind!r}. {did_you_mean(kind, names(family))}")
+
+
+def sentence(error: ValidationError, section: type[BaseModel] | None = None) -> str:
+    """A pydantic error as one sentence per mistake: the key, what was expected, what was given."""
+    return "; ".join(_mistake(dict(e), section) for e in error.errors())
+
+
+def _mistake(e: dict[str, Any], section: type[BaseModel] | None) -> str:
+    where = ".".join(map(str, e["loc"]))
+    if e["type"] == "extra_forbidden":
+        known = _fields(section, e["loc"][:-1])
+        return f"{where}: no such key. {did_you_mean(str(e['loc'][-1]), known) if known else 'Remove it.'}"
+    if e["type"] == "missing":
+        return f"{where}: this key is needed and missing"
+    if e["type"] == "value_error":
+        return f"{where + ': ' if where else ''}{e['msg'].removeprefix('Value error, ')}"
+    return f"{where}: {e['msg'][0].lower()}{e['msg'][1:]}, not {str(e['input'])[:80]!r}"
+
+
+def _fields(section: type[BaseModel] | None, path: tuple[Any, ...]) -> list[str]:
+    """The keys that the section at `path` below `section` takes."""
+    for step in path:
+        if section is None or step not in section.model_fields:
+            return []
+        section = _nested(section.model_fields[step].annotation)
+    return list(section.model_fields) if section else []
+
+
+def _nested(annotation: Any) -> type[BaseModel] | None:
+    options = [annotation, *getattr(annotation, "__args__", ())]
+    return next((o for o in options if inspect.isclass(o) and issubclass(o, BaseModel)), None)

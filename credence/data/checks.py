@@ -1,0 +1,249 @@
+"""What is wrong, or merely odd, with rows before anyone learns from them."""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+from sklearn.metrics import roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
+
+from credence.core.errors import BadInput
+from credence.core.registry import Strict
+from credence.data.pii_scan import Sighting, scan
+from credence.data.rows import fingerprints, inputs, raw_name
+from credence.data.split import PARTS
+from credence.data.text import UNSPACED
+
+Level = Literal["error", "warning", "note"]
+LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
+ROW_WORDS = {"number", "no", "num", "nr"}
+COUNTED = {"row", "record", "case", "line", "serial", "sample"}
+WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
+ENOUGH = 10
+NAMELESS_ID = 10_000
+MANY = 0.1
+PERSONAL = 0.01
+
+
+class Checks(Strict):
+    """From where a finding is worth a line."""
+
+    leak: float = Field(0.995, gt=0.5, description="AUROC from which one column alone gives the answer away; 2: never")
+    suspect: float = Field(0.985, gt=0.5, le=1, description="AUROC from which one column alone is worth a look")
+    small: int = Field(50, ge=1, description="rows below which a part is called small")
+    long: int = Field(20_000, ge=1, description="characters above which a text is called long")
+
+
+class Finding(Strict):
+    """One sentence about the rows: an error (do not trust the result), a warning (look at it) or a note."""
+
+    level: Level
+    check: str
+    message: str
+    columns: list[str] = []
+
+
+class Findings(Strict):
+    """All findings, the gravest first, and the share of missing values of every input column."""
+
+    findings: list[Finding]
+    missing: dict[str, float]
+
+    def table(self) -> pd.DataFrame:
+        """One line per finding: level, check, message, columns."""
+        lines = [{**f.model_dump(), "columns": ", ".join(f.columns)} for f in self.findings]
+        return pd.DataFrame(lines, columns=["level", "check", "message", "columns"])
+
+
+def examine(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
+    """Everything that can be said about canonical rows and their parts without training.
+
+    Raises BadInput where no input varies, since then there is nothing to learn from.
+    """
+    given, label = inputs(rows).drop(columns="group"), rows["label"]
+    _refuse_hopeless(given)
+    content = pd.Series(fingerprints(given), index=rows.index)
+    found = [
+        *_repeats(content, label), *_ids(rows["row_id"], content), *_groups(rows["group"], label),
+        *_sides(rows, content, part), *_sizes(part, checks.small), *_columns(given),
+        *_leaks(given, label, part == "train", checks), *_texts(given, checks.long), *_personal(rows),
+    ]  # fmt: skip
+    missing = {str(c): float(given[c].isna().mean()) for c in given}
+    return Findings(findings=sorted(found, key=lambda f: LEVELS.index(f.level)), missing=missing)
+
+
+def _refuse_hopeless(given: pd.DataFrame) -> None:
+    if list(given) == ["text"]:
+        if given["text"].str.strip().eq("").all():
+            raise BadInput("every text is empty; check columns.text.")
+    elif given.nunique().max() < 2:
+        names = ", ".join(raw_name(str(c)) for c in given)
+        raise BadInput(f"no input column varies ({names}); check columns.ignore and the source.")
+
+
+def _repeats(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
+    again = pd.DataFrame({"content": content, "label": label}).duplicated()
+    if again.any():
+        level: Level = "warning" if again.mean() > MANY else "note"
+        yield _finding(level, "repeated rows", f"{_share(again)} rows repeat an earlier row, inputs and answer alike")
+    torn = label.groupby(content).transform("nunique") > 1
+    if torn.any():
+        yield _finding(
+            "warning", "contradictions", f"{_share(torn)} rows have the inputs of a row with the other answer"
+        )
+
+
+def _ids(row_id: pd.Series, content: pd.Series) -> Iterator[Finding]:
+    shared = content.groupby(row_id).transform("nunique") > 1
+    if shared.any():
+        first = row_id[shared].iloc[0]
+        yield _finding(
+            "warning", "ids", f"{_share(shared)} rows share their id with a row of other content: {first!r}, …"
+        )
+
+
+def _groups(group: pd.Series, label: pd.Series) -> Iterator[Finding]:
+    answers = label.groupby(group).nunique()
+    single = sorted(answers[answers < 2].index)
+    if len(answers) > 1 and single:
+        yield _finding(
+            "warning", "groups", f"{len(single)} of {len(answers)} groups hold one answer only: {_listed(single)}"
+        )
+
+
+def _sides(rows: pd.DataFrame, content: pd.Series, part: pd.Series) -> Iterator[Finding]:
+    """What stands both on the training side and among the rows that judge."""
+    checked = [("leakage", "content", content)]
+    if not rows["key"].equals(rows["row_id"]):
+        checked.append(("split keys", "key", rows["key"]))
+    for check, what, value in checked:
+        learned = set(value[part != "test"])
+        seen = value[part == "test"].isin(learned)
+        if seen.any():
+            yield _finding("warning", check, f"{_share(seen)} test rows have the {what} of a row outside the test part")
+
+
+def _sizes(part: pd.Series, small: int) -> Iterator[Finding]:
+    for name in PARTS:
+        if (n := int((part == name).sum())) < small:
+            yield _finding("warning", "small part", f"the {name} part has {n} rows only; its figures will be coarse")
+
+
+def _columns(given: pd.DataFrame) -> Iterator[Finding]:
+    for name in given.columns.drop("text", errors="ignore"):
+        values, column = given[name], f"column {raw_name(name)!r}"
+        if values.nunique(dropna=False) < 2:
+            yield _finding("note", "constant", f"{column} holds one value only", name)
+        elif reason := id_like(name, values):
+            yield _finding("warning", "id-like", f"{column} {reason}; name it under columns.ignore", name)
+        elif (empty := values.isna().mean()) > 0.5:
+            yield _finding("note", "missing", f"{column} is empty in {empty:.0%} of the rows", name)
+
+
+def _leaks(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks: Checks) -> Iterator[Finding]:
+    if min(label[fit].nunique(), label[~fit].nunique()) < 2:
+        return
+    for name in given.columns.drop("text", errors="ignore"):
+        if (score := alone(given[name], label, fit)) >= min(checks.suspect, checks.leak):
+            known = f"column {raw_name(name)!r} alone tells the answer (AUROC {score:.3f})"
+            advice = "name it under columns.ignore unless it is known before the answer is"
+            yield _finding("error" if score >= checks.leak else "warning", "leak", f"{known}; {advice}", name)
+
+
+def alone(values: pd.Series, label: pd.Series, fit: pd.Series) -> float:
+    """AUROC, on the rows outside `fit`, of what one typed column alone taught on the rows in `fit`.
+
+    A small tree for numbers and dates, the mean answer per category otherwise.
+    """
+    if pd.api.types.is_object_dtype(values):
+        words, base = values.fillna(""), float(label[fit].mean())
+        of = label[fit].groupby(words[fit]).agg(["sum", "count"])
+        guess = words[~fit].map((of["sum"] + base) / (of["count"] + 1)).fillna(base).to_numpy()
+    else:
+        x = _as_numbers(values)
+        tree = DecisionTreeClassifier(max_leaf_nodes=16, random_state=0).fit(x[fit.to_numpy()], label[fit])
+        guess = tree.predict_proba(x[~fit.to_numpy()])[:, 1]
+    return float(roc_auc_score(label[~fit], guess))
+
+
+def _as_numbers(values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
+    if pd.api.types.is_datetime64_any_dtype(values):
+        values = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    return np.asarray(values, dtype=np.float64)[:, None]
+
+
+def _texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
+    if "text" in given:
+        empty, lengths = given["text"].str.strip().eq(""), given["text"].str.len()
+        if empty.any():
+            yield _finding("warning", "empty text", f"{_share(empty)} texts are empty", "text")
+        if (lengths > long).any():
+            most = (
+                f"{_share(lengths > long)} texts are longer than {long:,} characters (at most {int(lengths.max()):,})"
+            )
+            yield _finding("note", "long text", most, "text")
+
+
+def _personal(rows: pd.DataFrame) -> Iterator[Finding]:
+    """Kinds of personal data, where they are and how often; never a value."""
+    report = scan(rows)
+    of = f"{report.looked_at:,} rows" + (" looked at" if report.looked_at < report.rows else "")
+    for seen in report.found:
+        yield _finding(*_sighted(seen, of), seen.column)
+
+
+def _sighted(seen: Sighting, of: str) -> tuple[Level, str, str]:
+    advice = "name it under columns.ignore if the answer does not need it, and hash it in the log"
+    if seen.rows is None:
+        return "note", "personal data", f"{seen.place} is named as if it held {seen.what}; {advice}"
+    level: Level = "warning" if (seen.share or 0) >= PERSONAL else "note"
+    return level, "personal data", f"{seen.place} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
+
+
+def id_like(name: object, values: pd.Series) -> str | None:
+    """Why a column names rows instead of describing them, or None where it describes."""
+    there = values.dropna()
+    if len(there) < ENOUGH or pd.api.types.is_datetime64_any_dtype(values):
+        return None
+    words, distinct = name_words(str(name)), there.nunique()
+    named = bool(words & ID_WORDS) or bool(words & ROW_WORDS and words & COUNTED) or words == {"unnamed"}
+    if pd.api.types.is_object_dtype(values):
+        lone = distinct == len(there) and words_in(there) < 6
+        return "is different in every row" if lone else _named(named, distinct, there)
+    if not np.array_equal(there, np.floor(there.astype("float64"))):
+        return None
+    low, high = there.min(), there.max()
+    if distinct == len(there) and low in (0, 1) and high - low == len(there) - 1:
+        return "counts the rows"
+    nameless = str(name) == "column_1" and there.median() >= NAMELESS_ID
+    return _named(named or nameless, distinct, there)
+
+
+def words_in(texts: pd.Series) -> float:
+    """The median number of words; in scripts without spaces between words, two characters count as one."""
+    return float(texts.map(lambda t: len(WORD.findall(str(t)))).median())
+
+
+def _named(named: bool, distinct: int, there: pd.Series) -> str | None:
+    return "looks like an id" if named and distinct >= 0.9 * len(there) else None
+
+
+def name_words(name: str) -> set[str]:
+    """CustomerId, customer_id and "customer ID" hold the words customer and id."""
+    return {w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def _finding(level: Level, check: str, message: str, column: object = None) -> Finding:
+    return Finding(level=level, check=check, message=f"{message}.", columns=[] if column is None else [str(column)])
+
+
+def _share(flags: pd.Series) -> str:
+    return f"{int(flags.sum()):,} of {len(flags):,}"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")

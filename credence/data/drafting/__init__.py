@@ -1,0 +1,181 @@
+"""A task for a table, without anybody writing YAML: every choice is made, said and easy to change."""
+
+import re
+import unicodedata
+from argparse import Namespace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.hashing import hash_of
+from credence.core.registry import SourceSpec, Strict
+from credence.core.yaml_loader import parse
+from credence.data.drafting.column_roles import Roles, column_roles
+from credence.data.drafting.label_values import Answers, read_answers
+
+TABULAR = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
+MANY_ROWS, QUICK = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
+TEXT = ("tfidf",)
+RARE = 0.2
+HARDLY_IDS = 0.5
+KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+TASKS = Path("tasks")
+
+
+class Draft(Strict):
+    """A task's content, ready for YAML, and one line on everything that was decided."""
+
+    name: str
+    content: dict[str, Any]
+    notes: list[str]
+
+    def write(self, path: Path) -> None:
+        """Write the task as YAML, the notes as comments above it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self.text(), encoding="utf-8")
+
+    def text(self) -> str:
+        """The YAML."""
+        notes = "".join(f"# - {' '.join(note.split())}\n" for note in self.notes)
+        body = yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
+        return _signed(f"{notes}\n{body}")
+
+
+def _signed(text: str) -> str:
+    """A draft under a line that tells whether anybody has changed it since."""
+    return f"# Drafted ({hash_of(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
+
+
+def place(name: str, source: dict[str, Any]) -> Path:
+    """Where the draft for a table goes: tasks/name.yaml, or tasks/name_2.yaml where another table has that name.
+
+    An untouched draft for the same table is written anew. BadInput where somebody has changed it.
+    """
+    places = (TASKS / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
+    path = next(p for p in places if not p.exists() or parse(p).get("source") == source)
+    if path.exists() and not _is_untouched(path):
+        raise BadInput(f"{path} was drafted for this table and then changed; run it with --task {path}, or remove it.")
+    return path
+
+
+def _is_untouched(path: Path) -> bool:
+    """Whether a file is a draft as it was written."""
+    text = path.read_text(encoding="utf-8")
+    return text == _signed(text.partition("\n")[2])
+
+
+def draft(
+    raw: pd.DataFrame, name: str, source: dict[str, Any], label: str, positive: str | None = None,
+    text: str | None = None, row_id: str | None = None, group: str | None = None,
+) -> Draft:  # fmt: skip
+    """The task that asks about column `label` of a raw table. Raises BadInput where that cannot be guessed."""
+    label = _label_column(raw, label)
+    for flag, column in {"--text": text, "--id": row_id, "--group": group}.items():
+        _refuse_absent(raw, flag, column, label)
+    _refuse_repeating(raw, row_id)
+    answers = read_answers(raw[label], positive)
+    roles = column_roles(raw, label, {c for c in (row_id, group) if c}, text)
+    if not (roles.text or roles.inputs or group):
+        why = "; ".join(roles.notes) or "the table has no other"
+        raise BadInput(f"no column but the label is left to learn from ({why}); where one is text, say --text COLUMN.")
+    content = {
+        "question": answers.question, "answers": list(answers.words), "source": source,
+        "columns": _columns(label, answers, roles, row_id, group),
+        **({"split": {"column": roles.split}} if roles.split else {}),
+        "models": [{"kind": kind} for kind in _candidates(roles, len(raw))],
+        "gate": {"metric": "balanced_accuracy" if _rarer(answers) < RARE else "accuracy"},
+    }  # fmt: skip
+    notes = [*answers.notes, *roles.notes, *_gate_note(answers), *_candidates_note(roles, len(raw))]
+    return Draft(name=name, content=content, notes=notes)
+
+
+def from_arguments(args: Namespace) -> tuple[Path, list[str]]:
+    """The file that the task for --data was written to, and the notes. A task that somebody changed is kept."""
+    data = Path(args.data)
+    source = {"kind": _kind(data), "path": args.data}
+    made = draft(
+        SourceSpec(**source).build().read(), task_name(data), source, args.label, args.positive,
+        args.text, args.id, args.group,
+    )  # fmt: skip
+    path = place(made.name, source)
+    made.write(path)
+    return path, [*made.notes, f"wrote {path}"]
+
+
+def task_name(data: Path) -> str:
+    """A file's name as a task's name: lower case, words joined by underscores."""
+    stem = unicodedata.normalize("NFKD", data.name.split(".")[0] or data.name).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60].strip("_") or "task"
+
+
+def source_of(data: Path) -> SourceSpec:
+    """The source that a file or folder is, told by its name."""
+    return SourceSpec(kind=_kind(data), path=str(data))
+
+
+def _kind(data: Path) -> str:
+    if data.is_dir():
+        return "parquet" if any(data.rglob("*.parquet")) else "folder"
+    return KINDS.get(next((s.lower() for s in reversed(data.suffixes) if s.lower() != ".gz"), ""), "csv")
+
+
+def _label_column(raw: pd.DataFrame, label: str) -> str:
+    """The label's column: by name, as `last`, or by its number from 1."""
+    names = list(map(str, raw.columns))
+    if label in names:
+        return label
+    if label == "last":
+        return names[-1]
+    if label.isdecimal() and 1 <= int(label) <= len(names):
+        return names[int(label) - 1]
+    raise BadInput(f"--label {label}: no such column. {did_you_mean(label, names)}")
+
+
+def _refuse_absent(raw: pd.DataFrame, flag: str, column: str | None, label: str) -> None:
+    names = list(map(str, raw.columns))
+    if column is not None and column not in names:
+        raise BadInput(f"{flag} {column}: no such column. {did_you_mean(column, names)}")
+    if column == label:
+        raise BadInput(f"{flag} {column}: that is the label; name another column.")
+
+
+def _refuse_repeating(raw: pd.DataFrame, row_id: str | None) -> None:
+    if row_id is not None and (distinct := raw[row_id].nunique()) < HARDLY_IDS * len(raw):
+        raise BadInput(
+            f"--id {row_id}: holds {distinct:,} different values in {len(raw):,} rows, expected one per row; "
+            f"leave out --id, and keep rows of one {row_id} together with --set split.key={row_id}."
+        )
+
+
+def _columns(label: str, answers: Answers, roles: Roles, row_id: str | None, group: str | None) -> dict[str, Any]:
+    given = {
+        "label": label, "positive": answers.positive, "negative": answers.negative, "text": roles.text,
+        "group": group, "row_id": row_id, "ignore": roles.ignore or None,
+        "unlabelled": "drop" if answers.gaps else None,
+    }  # fmt: skip
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _candidates(roles: Roles, n: int) -> tuple[str, ...]:
+    return TEXT if roles.text else QUICK if n > MANY_ROWS else TABULAR
+
+
+def _candidates_note(roles: Roles, n: int) -> list[str]:
+    slow = [kind for kind in TABULAR if kind not in _candidates(roles, n)]
+    if roles.text or not slow:
+        return []
+    return [f"{', '.join(slow)} are left out, since {n:,} rows would keep them busy for long; add them under models"]
+
+
+def _rarer(answers: Answers) -> float:
+    return min(answers.share, 1 - answers.share)
+
+
+def _gate_note(answers: Answers) -> list[str]:
+    if _rarer(answers) >= RARE:
+        return []
+    return [f"judged by balanced accuracy, since the rarer answer is only {_rarer(answers):.1%} of the rows"]

@@ -1,0 +1,1 @@
+"""Parse cells of text as numbers and dates."""

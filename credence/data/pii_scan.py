@@ -1,0 +1,88 @@
+"""Personal data among the rows: which columns hold which kinds and how often. Values are looked at and never kept."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from credence.core.registry import Strict
+from credence.data.rows import RESERVED, raw_name
+from credence.security.pii.detect import found_in, named
+
+LOOKED_AT = 10_000
+FEW = 10
+SHORTEST_CARD = 1e12
+PLACES = {"row_id": "the column of row ids", "key": "the split key", "group": "the column of groups"}
+TITLES = {
+    "email": "e-mail addresses", "phone": "phone numbers", "credit_card": "card numbers", "iban": "IBANs",
+    "us_ssn": "US social security numbers", "national_id": "national ids", "ip_address": "network addresses",
+    "login": "addresses with a login", "person_name": "names of persons", "birth_date": "dates of birth",
+    "address": "postal addresses",
+}  # fmt: skip
+HASHED = r"[0-9a-f]{16}"
+
+
+class Sighting(Strict):
+    """One kind of personal data in one column; `rows` is None where only the column's name speaks of it."""
+
+    column: str
+    kind: str
+    rows: int | None
+    share: float | None
+
+    @property
+    def place(self) -> str:
+        """The column as people call it."""
+        return PLACES.get(self.column, f"column {raw_name(self.column)!r}")
+
+    @property
+    def what(self) -> str:
+        """The kind as people call it."""
+        return TITLES[self.kind]
+
+
+class PiiReport(Strict):
+    """Every sighting, and how many of the rows were looked at."""
+
+    found: list[Sighting]
+    rows: int
+    looked_at: int = Field(description="all rows, or a random part of so many")
+
+
+def scan(rows: pd.DataFrame, most: int = LOOKED_AT) -> PiiReport:
+    """Look at the inputs, groups, keys and ids of canonical rows; at `most` rows, drawn at random."""
+    seen = rows if len(rows) <= most else rows.sample(most, random_state=0)
+    found = [s for column in _columns(seen) for s in _sightings(column, seen[column])]
+    return PiiReport(found=found, rows=len(rows), looked_at=len(seen))
+
+
+def _columns(rows: pd.DataFrame) -> Iterator[str]:
+    for column in rows:
+        if column not in RESERVED or column == "group":
+            yield str(column)
+    if "row_id" in rows and not rows["row_id"].astype(str).str.fullmatch(HASHED).all():
+        yield "row_id"
+    if "key" in rows and not rows["key"].equals(rows["row_id"]):
+        yield "key"
+
+
+def _sightings(column: str, values: pd.Series) -> Iterator[Sighting]:
+    codes, distinct = pd.factorize(values)
+    times = np.bincount(codes[codes >= 0], minlength=len(distinct))
+    found = found_in(_texts(distinct))
+    for kind, cells in found.items():
+        count = int(times[cells].sum())
+        yield Sighting(column=column, kind=kind, rows=count, share=count / len(values))
+    for kind in sorted(named(raw_name(column)) - set(found)) if len(distinct) > FEW else ():
+        yield Sighting(column=column, kind=kind, rows=None, share=None)
+
+
+def _texts(distinct: pd.Index) -> list[str]:
+    """Values as text. Of numbers only those long enough for a card: shorter ones could be anything."""
+    if pd.api.types.is_datetime64_any_dtype(distinct):
+        return []
+    if pd.api.types.is_numeric_dtype(distinct):
+        numbers = np.asarray(distinct, dtype=np.float64)
+        return [f"{v:.0f}" if v >= SHORTEST_CARD and v == np.floor(v) else "" for v in numbers]
+    return [str(v) for v in distinct]

@@ -1,0 +1,178 @@
+"""The one table everybody speaks: row_id, group, label, key and the inputs."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.hashing import hash_of, plain
+from credence.core.registry import Strict
+from credence.data.schema import Kind, typed
+
+RESERVED = ("row_id", "group", "label", "key", "origin", "when")
+TAKEN = {*RESERVED, "text"}
+EVERYONE, NOBODY = "all", "missing"
+
+
+class Columns(Strict):
+    """Which columns of the raw table mean what. What is not named here is an input."""
+
+    label: str
+    positive: Any = None
+    negative: Any = None
+    text: str | None = None
+    group: str | None = None
+    row_id: str | None = None
+    ignore: list[str] = []
+    types: dict[str, Kind] = {}
+    unlabelled: str = "refuse"
+
+    def named(self) -> set[str]:
+        """Every raw column that this section speaks of."""
+        single = {self.label, self.text, self.group, self.row_id} - {None}
+        return {str(c) for c in single} | set(self.ignore) | set(self.types)
+
+
+class Helpers(Strict):
+    """Columns that decide the split and are therefore no inputs: see `split.Split`."""
+
+    key: str | None = None
+    column: str | None = None
+    time: str | None = None
+
+
+NO_HELPERS = Helpers()
+
+
+def canonical(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
+    """A raw table as rows: reserved columns first, then the inputs, each a number, a date, a category or the text.
+
+    Raises BadInput for a column that is not there, and for labels that are not one yes and one no.
+    """
+    _refuse_absent(raw, columns, helpers)
+    label = labels(raw[columns.label], columns)
+    raw, label = raw[label.notna()], label.dropna().astype(int)
+    given = inputs_of(raw, columns, helpers)
+    row_id = _ids(raw[columns.row_id]) if columns.row_id else pd.Series(fingerprints(given), index=raw.index)
+    rows = {
+        "row_id": row_id,
+        "group": _words(raw[columns.group]).fillna(NOBODY) if columns.group else EVERYONE,
+        "label": label,
+        "key": _words(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
+    }
+    if helpers.column:
+        rows["origin"] = _words(raw[helpers.column]).fillna(NOBODY)
+    if helpers.time:
+        rows["when"] = typed(raw[helpers.time], "date")
+    return pd.concat([pd.DataFrame(rows, index=raw.index), given], axis=1).reset_index(drop=True)
+
+
+def _words(raw: pd.Series) -> pd.Series:
+    return raw.map(plain).astype(object).where(raw.notna(), None)
+
+
+def _ids(raw: pd.Series) -> pd.Series:
+    if raw.isna().any():
+        row, gaps = int(np.argmax(raw.isna())) + 1, int(raw.isna().sum())
+        raise BadInput(
+            f"id column {raw.name!r} is empty in {gaps} of {len(raw)} rows (the first is row {row}); "
+            "fill it in, or leave out columns.row_id."
+        )
+    return _words(raw)
+
+
+def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
+    """The typed input columns of a raw table. Names that are taken are changed by `internal`."""
+    if columns.text:
+        return pd.DataFrame({"text": raw[columns.text].map(lambda t: "" if pd.isna(t) else str(t))})
+    aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
+    kept = [c for c in raw.columns if c not in aside]
+    if not kept:
+        raise BadInput("no column is left to learn from; name fewer columns under columns.ignore and split.")
+    return pd.DataFrame({internal(c): typed(raw[c], columns.types.get(c)) for c in kept})
+
+
+def internal(name: str) -> str:
+    """The name of an input column inside rows: one that rows or text tasks use themselves gets an underscore more."""
+    return f"{name}_" if name.rstrip("_") in TAKEN else name
+
+
+def raw_name(name: str) -> str:
+    """The name of an input column in the raw table: `internal` undone."""
+    return name[:-1] if name.endswith("_") and name.rstrip("_") in TAKEN else name
+
+
+def inputs(rows: pd.DataFrame) -> pd.DataFrame:
+    """What a model may look at: every input column, and the group by which it may pool."""
+    return rows.drop(columns=[c for c in RESERVED if c in rows and c != "group"])
+
+
+def labels(raw: pd.Series, columns: Columns) -> pd.Series:
+    """1 for yes, 0 for no, missing where the row is to be left out (an empty label, or neither yes nor no)."""
+    empty = raw.isna() | (raw.astype(str).str.strip() == "")
+    if empty.any() and columns.unlabelled != "drop":
+        raise BadInput(
+            f"label column {raw.name!r} is empty in {int(empty.sum())} of {len(raw)} rows "
+            f"(the first is row {int(np.argmax(empty)) + 1}); "
+            "fill them in, or leave them out with columns.unlabelled=drop."
+        )
+    values = raw.map(plain).where(~empty)
+    yes = _as_set(columns.positive)
+    _refuse_wrong_values(values.dropna(), yes, columns)
+    label = values.isin(yes).astype(float).where(~empty)
+    return label.where(values.isin(yes | _as_set(columns.negative))) if columns.negative is not None else label
+
+
+def _as_set(values: Any) -> set[str]:
+    return {plain(v) for v in values} if isinstance(values, (list, tuple, set)) else {plain(values)}
+
+
+def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> None:
+    found = values.value_counts()
+    shown = ", ".join(map(repr, found.index[:8])) + (", …" if len(found) > 8 else "")
+    column = f"label column {columns.label!r}"
+    if columns.positive is None:
+        raise BadInput(f"{column} holds {shown}; say which of them means yes with columns.positive.")
+    if absent := yes - set(found.index):
+        raise BadInput(f"columns.positive is {sorted(absent)[0]!r}, which {column} never holds: it holds {shown}.")
+    if len(set(found.index) - yes) == 0:
+        raise BadInput(f"{column} holds only {shown}, all of them yes; a question needs rows of both answers.")
+    if columns.negative is not None and not _as_set(columns.negative) & set(found.index):
+        raise BadInput(f"columns.negative is {columns.negative!r}, which {column} never holds: it holds {shown}.")
+
+
+def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: Helpers) -> None:
+    twice = raw.columns[raw.columns.duplicated()]
+    if len(twice):
+        raise BadInput(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
+    wanted = columns.named() | {c for c in (helpers.key, helpers.column, helpers.time) if c}
+    for name in sorted(wanted - set(map(str, raw.columns))):
+        raise BadInput(f"column {name!r} is not in the data. {did_you_mean(name, map(str, raw.columns))}")
+    if raw.empty:
+        raise BadInput("the data has a header but no rows.")
+
+
+def fingerprints(table: pd.DataFrame) -> list[str]:
+    """Sixteen hexadecimal digits per row that depend on its content alone, so equal rows share them and always will."""
+    spelled = [_spelled(table[c]) for c in sorted(table.columns, key=str)]
+    return [hash_of("\x1f".join(cells)) for cells in zip(*spelled, strict=True)]
+
+
+def _spelled(values: pd.Series) -> list[str]:
+    if pd.api.types.is_numeric_dtype(values):
+        return list(map(repr, values.astype("float64").tolist()))
+    return [repr(float(v)) if isinstance(v, (int, float, np.number)) else str(v) for v in values]
+
+
+def sample(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
+    """The n rows whose ids hash lowest: the same rows every time, spread over all parts."""
+    if n is None or n >= len(rows):
+        return rows
+    return rows.loc[_by_hash(rows["row_id"])[:n]].sort_index()
+
+
+def _by_hash(ids: Iterable[str]) -> list[Any]:
+    series = pd.Series(ids).map(lambda i: hash_of(f"sample {i}"))
+    return list(series.sort_values(kind="stable").index)

@@ -1,0 +1,218 @@
+"""What sources that read files share: finding the file, and its bytes as text."""
+
+import codecs
+import difflib
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pandas as pd
+from charset_normalizer import from_bytes
+
+from credence.core.errors import BadInput
+from credence.data.sources import Source
+
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
+)  # fmt: skip
+OTHERS = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook; unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; save the sheet as CSV",
+    b"PAR1": "a Parquet file; read it with source.kind=parquet",
+    b"SQLite format 3": "an SQLite database; read it with source.kind=sql",
+    b"BZh": "a bzip2 archive; unpack it, or pack it with gzip",
+    b"%PDF": "a PDF; export its table as CSV",
+}
+GZIP = b"\x1f\x8b"
+LEGACY = ["cp1252", "cp1250", "cp1251", "cp1253", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
+GUESS_BYTES, BLOCK = 200_000, 1 << 20
+CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
+WESTERN_SHARE = 0.4
+
+
+class FileSource(Source):
+    """A source that is one file, or one folder of files."""
+
+    path: Path
+
+
+def existing(path: Path) -> Path:
+    """The path with ~ resolved. Raises BadInput, with the nearest name beside it, where nothing is there."""
+    path = path.expanduser()
+    if path.exists():
+        return path
+    if not path.parent.is_dir():
+        raise BadInput(f"{path}: there is no folder {path.parent}; paths count from the folder the command runs in.")
+    close = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.5)
+    hint = f"Did you mean {str(path.parent / close[0])!r}?" if close else "Check source.path."
+    raise BadInput(f"{path}: no such file. {hint}")
+
+
+Opened = Callable[[], BinaryIO]
+
+
+def text_of(path: Path, encoding: str | None = None) -> str:
+    """A file's text, unpacked where it is gzip, in the encoding given or found out."""
+    text = "".join(lines_of(path, encoding_of(path, encoding)))
+    if not text.strip():
+        raise BadInput(f"{path} is empty; expected a table.")
+    return text
+
+
+def encoding_of(path: Path, encoding: str | None = None) -> str:
+    """The encoding in which all of a file can be read: the one given, or the one found out."""
+    path = existing(path)
+    if path.is_dir():
+        raise BadInput(f"{path} is a folder; expected a file (folders are read with source.kind=folder or parquet).")
+    try:
+        return _fitting(partial(_unpacked, path), path, encoding)
+    except (OSError, EOFError, zlib.error):
+        raise BadInput(f"{path}: the gzip file is damaged or cut short; pack or download it again.") from None
+
+
+def lines_of(path: Path, encoding: str) -> Iterator[str]:
+    """A file's lines with their ends, one at a time, in the encoding that `encoding_of` tells."""
+    return _lines(partial(_unpacked, existing(path)), encoding)
+
+
+def decoded(data: bytes, path: Path, encoding: str | None = None) -> str:
+    """Bytes as text. Raises BadInput for binary content, and for bytes that are not in `encoding`."""
+    opened = partial(io.BytesIO, data)
+    return "".join(_lines(opened, _fitting(opened, path, encoding)))
+
+
+def _fitting(opened: Opened, path: Path, encoding: str | None) -> str:
+    encoding = encoding or _encoding(opened, path)
+    _refuse_other_encoding(opened, path, encoding)
+    return encoding
+
+
+def _lines(opened: Opened, encoding: str) -> Iterator[str]:
+    with io.TextIOWrapper(opened(), encoding, newline="") as stream:
+        yield stream.readline().removeprefix("\ufeff")
+        yield from stream
+
+
+def is_packed(path: Path) -> bool:
+    """Whether a file is gzip, whatever its name says."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP)) == GZIP
+
+
+def _unpacked(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb")
+
+
+def _encoding(opened: Opened, path: Path) -> str:
+    with opened() as file:
+        head = file.read(GUESS_BYTES)
+    for mark, name in MARKS:
+        if head.startswith(mark):
+            return name
+    if unmarked := _utf16(head):
+        return unmarked
+    _refuse_binary(head, path)
+    return "utf-8" if _fault(opened, "utf-8") is None else _legacy(opened)
+
+
+def _refuse_other_encoding(opened: Opened, path: Path, encoding: str) -> None:
+    try:
+        line = _fault(opened, encoding)
+    except LookupError:
+        raise BadInput(
+            f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it found."
+        ) from None
+    if line is not None:
+        raise BadInput(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
+
+
+def _fault(opened: Opened, encoding: str) -> int | None:
+    """The line of the first bytes that are not in this encoding; None where all are."""
+    decoder, line = codecs.getincrementaldecoder(encoding)(), 1
+    with opened() as file:
+        while True:
+            block = file.read(BLOCK)
+            try:
+                decoder.decode(block, final=not block)
+            except UnicodeDecodeError as error:
+                return line + error.object.count(b"\n", 0, error.start)
+            if not block:
+                return None
+            line += block.count(b"\n")
+
+
+def _utf16(head: bytes) -> str | None:
+    """UTF-16 without a mark: most letters are Latin, so that every other byte is mostly zero and the rest never."""
+    even, odd = head[0::2].count(0), head[1::2].count(0)
+    for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
+        if zeros > 0.3 * len(head) / 2 and others == 0 and not CONTROL.search(head.decode(name, "ignore")):
+            return name
+    return None
+
+
+def _refuse_binary(head: bytes, path: Path) -> None:
+    for start, what in OTHERS.items():
+        if head.startswith(start):
+            raise BadInput(f"{path} is {what}.")
+    if b"\0" in head or len(CONTROL.findall(head.decode("latin-1"))) > 0.02 * len(head):
+        raise BadInput(f"{path} holds binary content; expected a text file.")
+
+
+def _legacy(opened: Opened) -> str:
+    """The encoding of text from before Unicode, guessed from the lines that are not plain ASCII.
+
+    charset-normalizer tells scripts apart well, but takes sparse Western accents for Eastern ones, so those go first.
+    """
+    telling = _telling(opened)
+    best = None if _is_western(telling) else from_bytes(telling, cp_isolation=LEGACY).best()
+    found = best.encoding if best else "cp1252"
+    return found if _fault(opened, found) is None else "latin-1"
+
+
+def _telling(opened: Opened) -> bytes:
+    found = bytearray()
+    with opened() as file:
+        for line in file:
+            if not line.isascii():
+                found += line.rstrip(b"\n") + b"\n"
+                if len(found) > GUESS_BYTES:
+                    break
+    return bytes(found[:GUESS_BYTES])
+
+
+def _is_western(telling: bytes) -> bool:
+    """Accents are a sprinkling in Western text, and read as cp1252 no symbol stands inside a word."""
+    high = sum(byte >= 0xC0 for byte in telling)
+    letters = high + sum(chr(byte).isalpha() for byte in telling if byte < 0x80)
+    odd = len(re.findall(r"(?<=[^\W\d_])[\u00a1-\u00b4\u00b6-\u00bf](?=[^\W\d_])", telling.decode("latin-1")))
+    return high < WESTERN_SHARE * letters and odd <= 0.1 * high
+
+
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """A table with JSON text for lists and structures, plain values for categories, and floats for decimals."""
+    for name in table.columns:
+        if isinstance(table[name].dtype, pd.CategoricalDtype):
+            table[name] = table[name].astype(table[name].cat.categories.dtype)
+        elif table[name].dtype != object:
+            continue
+        elif table[name].map(lambda v: isinstance(v, Decimal)).any():
+            table[name] = table[name].astype("float64")
+        elif table[name].map(_nested).any():
+            table[name] = table[name].map(lambda v: json.dumps(v, default=_plain) if _nested(v) else v)
+    return table
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, (list, dict, tuple)) or getattr(value, "ndim", 0) > 0
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,152 @@
+"""A table in a text file (CSV and its relatives, also gzipped); what is not said about its spelling is found out."""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import pandas as pd
+from pydantic import Field
+
+from credence.core.errors import BadInput
+from credence.data.parsing.numbers import EXACT, ZERO_FIRST, dots_set_off_thousands
+from credence.data.sources._dialect import Dialect, Layout, dialects
+from credence.data.sources._files import FileSource, text_of
+from credence.data.sources._header import has_header
+
+Row = tuple[int, list[str]]
+Rectangle = tuple[int, list[Row]]
+OPEN_LINES = 10_000
+SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\r?\n', re.IGNORECASE)
+COMMENT = ("#", "%", "|")
+DECIMAL_COMMA = re.compile(r"[-+]?\d+(,\d+)?")
+THOUSANDS = re.compile(r"[-+]?\d+(,\d{3})?")
+BOOLEANS = {"true": True, "false": False}
+
+
+class Csv(FileSource):
+    """Cells are read as pandas would, but only an empty cell is missing, and 00123 stays the word it is."""
+
+    delimiter: str | None = Field(None, min_length=1, max_length=1)
+    encoding: str | None = None
+    quote: str | None = Field(None, max_length=1)
+    header: bool | None = None
+
+    def read(self) -> pd.DataFrame:
+        layout, rows = self.layout(text_of(self.path, self.encoding))
+        columns = list(zip(*(cells for _, cells in rows), strict=True))
+        kept = {i: name for i, name in enumerate(layout.columns()) if layout.names[i] or any(columns[i])}
+        return pd.DataFrame({name: typed_cells(columns[i], layout.dialect) for i, name in kept.items()})
+
+    def layout(self, text: str, cut: bool = False) -> tuple[Layout, list[Row]]:
+        """How the table in a text is laid out, and its rows of data; `cut` where the text is only a file's head."""
+        declared = SEPARATOR_LINE.match(text)
+        delimiter = self.delimiter or (declared[1] if declared else None)
+        text = text[declared.end() :] if declared else text
+        dialect, (above, rows) = self._rows(text, delimiter, cut)
+        named = has_header([cells for _, cells in rows]) if self.header is None else self.header
+        names = rows[0][1] if named else [f"column_{i + 1}" for i in range(len(rows[0][1]))]
+        if len(rows) == named:
+            raise BadInput(f"{self.path} has a header but no rows.")
+        self._refuse_twins(names)
+        layout = Layout(
+            dialect=dialect, names=names, first_line=rows[0][0], declared=bool(declared), skipped=above + named,
+        )  # fmt: skip
+        return layout, rows[named:]
+
+    def _rows(self, text: str, delimiter: str | None, cut: bool) -> tuple[Dialect, Rectangle]:
+        """The rows in the likeliest dialect that reads the whole text; where none does, the likeliest one's error."""
+        errors = []
+        for dialect in dialects(text, delimiter, self.quote):
+            try:
+                return dialect, self._rectangle(_parsed(dialect, text, cut))
+            except (BadInput, csv.Error) as error:
+                errors.append(error)
+        if isinstance(errors[0], BadInput):
+            raise errors[0]
+        raise BadInput(
+            f"{self.path}: quotes do not pair up ({errors[0]}); mend them, or set source.quote ('' for none)."
+        )
+
+    def _rectangle(self, rows: list[Row]) -> Rectangle:
+        """How many comment lines stand above the table, and its rows, of one width, without blank cells beyond it."""
+        width = Counter(len(cells) for _, cells in rows[1:] or rows).most_common(1)[0][0] if rows else 0
+        above = 0
+        while len(rows) - above > 1 and len(rows[above][1]) != width and rows[above][1][0].startswith(COMMENT):
+            above += 1
+        rows = rows[above:]
+        if not rows:
+            raise BadInput(f"{self.path} holds no rows; expected a table.")
+        names = len(rows[0][1])
+        if 1 < names == width - 1 and all(cells[-1] for _, cells in rows[1:]):
+            return above, self._even([(rows[0][0], ["", *rows[0][1]]), *rows[1:]], width)
+        return above, self._even(rows, names)
+
+    def _even(self, rows: list[Row], width: int) -> list[Row]:
+        for line, cells in rows:
+            if ragged(cells, width):
+                raise BadInput(
+                    f"{self.path}, line {line}: {len(cells)} cells where line {rows[0][0]} has {width}; "
+                    "mend that line, or name source.delimiter and source.quote if they were found out wrongly."
+                )
+        return [(line, cells[:width]) for line, cells in rows]
+
+    def _refuse_twins(self, names: list[str]) -> None:
+        for name, times in Counter(filter(None, names)).items():
+            if times > 1:
+                raise BadInput(
+                    f"{self.path}: column {name!r} stands twice in the header; give every column its own name, "
+                    "or set source.header=false if the first line is data."
+                )
+
+
+def _parsed(dialect: Dialect, text: str, cut: bool) -> list[Row]:
+    """All rows of a text; of one that is cut off, without a last row whose quote is still open there."""
+    rows = []
+    try:
+        for row in dialect.rows(text):
+            rows.append(row)
+    except csv.Error as error:
+        swallowed = text.count("\n") - (rows[-1][0] if rows else 0)
+        if not cut or "unexpected end" not in str(error) or swallowed > OPEN_LINES:
+            raise
+    return rows
+
+
+def ragged(cells: list[str], width: int) -> bool:
+    """Whether a row is too short, or has more than blank cells beyond the table's width."""
+    return len(cells) < width or any(cells[width:])
+
+
+def typed_cells(cells: Sequence[str], dialect: Dialect) -> pd.Series:
+    """Cells as int64, float64, bool or object strings; None (or NaN) only where a cell is empty."""
+    words = pd.Series(cells, dtype=object).where(lambda s: s != "", None)
+    there = words.dropna()
+    if not len(there):
+        return words
+    if {word.lower() for word in there.unique()} <= set(BOOLEANS):
+        return _inferred(words.map(lambda w: w if w is None else BOOLEANS[w.lower()]))
+    if dialect.delimiter != "," and _has_decimal_commas(there):
+        return words.map(lambda w: w if w is None else float(w.replace(",", "."))).astype("float64")
+    return _number(words, there)
+
+
+def _inferred(values: pd.Series) -> pd.Series:
+    return values.astype(bool) if values.notna().all() else values
+
+
+def _has_decimal_commas(words: pd.Series) -> bool:
+    """All numbers, some with a comma that does not merely set off thousands."""
+    return bool(words.str.fullmatch(DECIMAL_COMMA).all()) and not bool(words.str.fullmatch(THOUSANDS).all())
+
+
+def _number(words: pd.Series, there: pd.Series) -> pd.Series:
+    """Numbers where every cell reads as one and none would lose its spelling or its last digits."""
+    found = pd.to_numeric(there, errors="coerce")
+    if found.isna().any() or there.str.match(ZERO_FIRST).any() or dots_set_off_thousands(there):
+        return words
+    gaps = len(there) < len(words)
+    if pd.api.types.is_integer_dtype(found):
+        return found if not gaps else words if (found.abs() >= EXACT).any() else found.reindex(words.index)
+    large = there[found.abs() >= EXACT]
+    return words if large.str.fullmatch(r"[-+]?\d+").any() else found.astype("float64").reindex(words.index)

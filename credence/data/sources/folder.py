@@ -1,0 +1,43 @@
+"""Text files sorted into one folder per answer, as the IMDB reviews come: train/pos/0_9.txt or pos/0_9.txt."""
+
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from credence.core.errors import BadInput
+from credence.data.sources._files import FileSource, decoded, existing
+from credence.data.split import OWN_NAMES
+
+
+class Folder(FileSource):
+    """Columns text, label, split (where the folders say it) and row_id, the file's path without .txt."""
+
+    encoding: str | None = None
+
+    def read(self) -> pd.DataFrame:
+        root = existing(self.path)
+        if not root.is_dir():
+            raise BadInput(f"{root} is a file; expected a folder of texts (files are read with csv, jsonl or parquet).")
+        parts = [d for d in _folders(root) if d.name.lower() in OWN_NAMES]
+        answers = _answers(parts or [root])
+        if len(answers) < 2:
+            raise BadInput(f"{root}: expected a folder of .txt files per answer, as in train/pos/*.txt or pos/*.txt.")
+        files = [f for part in parts or [root] for answer in answers for f in sorted((part / answer).glob("*.txt"))]
+        rows = [self._row(f, root) for f in tqdm(files, desc=str(root), unit=" files", disable=None)]
+        return pd.DataFrame(rows) if parts else pd.DataFrame(rows).drop(columns="split")
+
+    def _row(self, file: Path, root: Path) -> dict[str, str]:
+        text = decoded(file.read_bytes(), file, self.encoding)
+        name = str(file.relative_to(root).with_suffix("").as_posix())
+        return {"text": text, "label": file.parent.name, "split": file.parent.parent.name, "row_id": name}
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted(d for d in root.iterdir() if d.is_dir())
+
+
+def _answers(parts: list[Path]) -> list[str]:
+    """Folders of text files that every part has, so that the unlabelled reviews (train/unsup) stay out."""
+    named = [{d.name for d in _folders(part) if any(d.glob("*.txt"))} for part in parts]
+    return sorted(set.intersection(*named))

@@ -1,0 +1,1 @@
+"""Judging models: the gate, explanations, hyperparameter search, code length."""

@@ -1,0 +1,219 @@
+"""Why an answer, and what matters over all rows: contributions to the log-odds, exact where the model gives them."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credence.data.rows import inputs, internal, raw_name
+from credence.data.text import WORD
+from credence.predictor import Predictor
+from credence.statistics.bootstrap import weights
+from credence.statistics.uncertainty import Array, logit
+
+Explanation = list[tuple[str, float]]
+MOST_COLUMNS = 100
+EXPLAINED_ROWS = 2000
+SHUFFLED_ROWS = 500
+REPEATS = 5
+RESAMPLES = 500
+BACKGROUND_ROWS = 100
+EVALUATIONS = 4096
+LEFT_OUT = 1500
+PHRASES = 24
+ORDERS = 4
+WORDLESS = "(no words)"
+SPACED_WORD = re.compile(rf"(?:{WORD.pattern}) ?")
+
+
+def importance(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """What matters over these rows (label and inputs): column, value, low, high, direction, method; largest first.
+
+    value is the mean |SHAP| in log-odds where the model gives exact contributions. Otherwise it is by how many nats
+    log-loss rises when the column is shuffled (Breiman 2001), or, for the words of a text, by how much log-odds change
+    per row when the word is left out. The 95 % interval is over rows. direction is 1 where more of the
+    column (or the word's presence) speaks for yes, -1 for no, 0 where neither or unknown.
+    """
+    chosen = rows.sample(min(len(rows), EXPLAINED_ROWS), random_state=seed)
+    exact = contributions(predictor, chosen)
+    if exact is None and "text" in predictor.facts.schema_.names():
+        return _left_out(predictor, chosen, seed)
+    if exact is None:
+        return _shuffled(predictor, rows.sample(min(len(rows), SHUFFLED_ROWS), random_state=seed), seed)
+    known = exact[[c for c in exact if exact[c].any()]] if exact.shape[1] > MOST_COLUMNS else exact
+    found = _summary(list(map(str, known)), known.abs().to_numpy(), "mean |SHAP|", seed)
+    names = [raw_name(c) if c in chosen else c for c in found["column"]]
+    return found.assign(direction=[_direction(known[c], chosen) for c in found["column"]], column=names)[_ORDER]
+
+
+def explain_rows(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> list[Explanation]:
+    """Per row its (column, contribution) pairs in calibrated log-odds, largest first.
+
+    Exact where the model gives contributions (for several draws: of their mean log-odds). Otherwise Shapley values by
+    permutation sampling (Strumbelj and Kononenko 2014), which add up to the row's log-odds less `reference_mean`; of a
+    text, they are those of its phrases.
+    """
+    exact = contributions(predictor, rows)
+    if exact is not None:
+        known = set(predictor.facts.schema_.names())
+        names = {str(c): raw_name(str(c)) if c in known else str(c) for c in exact}
+        rows_of = (zip(names.items(), row, strict=True) for row in exact.to_numpy())
+        return [_sorted([(name, v) for (c, name), v in row if v or c in known]) for row in rows_of]
+    wanted = inputs(rows)
+    explain = _phrases if "text" in predictor.facts.schema_.names() else _columns
+    return [explain(predictor, wanted.iloc[[i]], seed) for i in range(len(wanted))]
+
+
+def contributions(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame | None:
+    """The model's exact contributions to the calibrated log-odds, shape (rows, columns or words), or None."""
+    found = predictor.model.explain(predictor.facts.schema_.select(rows))
+    return None if found is None else found * predictor.facts.scaling.slope
+
+
+def reference_mean(predictor: Predictor) -> float:
+    """The mean calibrated log-odds of the reference rows, from which sampled contributions count."""
+    return float(_log_odds(predictor, _background(predictor)).mean())
+
+
+_ORDER = ["column", "value", "low", "high", "direction", "method"]
+
+
+def _summary(columns: list[str], per_row: Array, method: str, seed: int) -> pd.DataFrame:
+    value = per_row.mean(0)
+    largest = np.argsort(-value, kind="stable")[:MOST_COLUMNS]
+    w = weights(None, len(per_row), RESAMPLES, seed)
+    samples = w @ per_row[:, largest] / len(per_row)
+    low, high = np.quantile(samples, [0.025, 0.975], axis=0)
+    return pd.DataFrame({
+        "column": [columns[i] for i in largest], "value": value[largest], "low": low, "high": high,
+        "direction": 0, "method": method,
+    })  # fmt: skip
+
+
+def _direction(contribution: pd.Series, rows: pd.DataFrame) -> int:
+    values = rows.get(contribution.name)
+    if values is None:
+        return int(np.sign(contribution.sum()))
+    if not pd.api.types.is_numeric_dtype(values) or values.nunique() < 2 or contribution.nunique() < 2:
+        return 0
+    together = values.corr(contribution, method="spearman")
+    return int(np.sign(together)) if abs(together) > 0.5 else 0
+
+
+def _shuffled(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    random, y, players = np.random.default_rng(seed), rows["label"].to_numpy(), _players(predictor)
+    before, rises = _losses(predictor, rows, y), []
+    for column in players:
+        orders, moved = [random.permutation(len(rows)) for _ in range(REPEATS)], _together(predictor, column)
+        trials = [_moved(rows, moved, order) for order in orders]
+        rises.append(np.mean([_losses(predictor, t, y) for t in trials], axis=0) - before)
+    return _summary(_titles(predictor), np.stack(rises, axis=1), "rise of log-loss when shuffled", seed)[_ORDER]
+
+
+def _moved(rows: pd.DataFrame, columns: list[str], order: NDArray[np.int64]) -> pd.DataFrame:
+    rows = rows.copy()
+    for column in columns:  # not `assign`, for a column may be called self
+        rows[column] = rows[column].to_numpy()[order]
+    return rows
+
+
+def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """What every word changes where it stands, over as many rows as the budget of evaluations allows."""
+    words = [sorted(set(WORD.findall(str(t).lower()))) for t in rows["text"]]
+    some = max(1, int(np.searchsorted(np.cumsum([len(w) for w in words]), LEFT_OUT)))
+    which = np.repeat(np.arange(some), [len(w) for w in words[:some]])
+    vocabulary, place = np.unique([w for found in words[:some] for w in found], return_inverse=True)
+    start = inputs(rows.head(some))
+    texts = [_without(str(start["text"].iloc[i]), str(vocabulary[j])) for i, j in zip(which, place, strict=True)]
+    change = np.zeros((some, len(vocabulary)))
+    if texts:
+        shorter = start.iloc[which].assign(text=texts)
+        change[which, place] = _log_odds(predictor, start)[which] - _log_odds(predictor, shorter)
+    found = _summary(list(map(str, vocabulary)), np.abs(change), "change when the word is left out", seed)
+    towards = dict(zip(map(str, vocabulary), np.sign(change.sum(0)).astype(int), strict=True))
+    return found.assign(direction=[towards[c] for c in found["column"]])[_ORDER]
+
+
+def _without(text: str, word: str) -> str:
+    return _spaced(WORD.sub(lambda found: "" if found[0].lower() == word else found[0], text))
+
+
+def _spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _losses(predictor: Predictor, rows: pd.DataFrame, y: NDArray[np.int64]) -> Array:
+    z = _log_odds(predictor, rows)
+    return np.logaddexp(0.0, np.where(y == 1, -z, z))
+
+
+def _log_odds(predictor: Predictor, rows: pd.DataFrame) -> Array:
+    return logit(predictor.draws(rows).mean(0))
+
+
+def _players(predictor: Predictor) -> list[str]:
+    """The columns that can matter: the inputs, and the group where it is not one of them."""
+    schema = predictor.facts.schema_
+    apart = schema.group is not None and internal(schema.group) not in schema.names()
+    return [*schema.names(), "group"] if apart else schema.names()
+
+
+def _titles(predictor: Predictor) -> list[str]:
+    group = predictor.facts.schema_.group
+    return [group if c == "group" and group is not None else raw_name(c) for c in _players(predictor)]
+
+
+def _together(predictor: Predictor, column: str) -> list[str]:
+    """The columns that change with this one: the group is a copy of the input column that it was made from."""
+    group = predictor.facts.schema_.group
+    return [column, "group"] if group is not None and internal(group) == column else [column]
+
+
+def _background(predictor: Predictor) -> pd.DataFrame:
+    rows = max(2, min(BACKGROUND_ROWS, EVALUATIONS // (len(_players(predictor)) + 1)))
+    return predictor.reference.head(rows)
+
+
+def _columns(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
+    """Walk from every background row to this one, swapping columns in random order; the means of the steps."""
+    players, background = _players(predictor), _background(predictor)
+    mask = _walks(len(background), len(players), seed)
+    start = np.repeat(np.arange(len(background)), len(players) + 1)
+    mixed = background.iloc[start].reset_index(drop=True)
+    for j, column in enumerate(players):
+        for c in _together(predictor, column):
+            mixed[c] = mixed[c].where(~mask[:, j], row[c].iloc[0])
+    values = _log_odds(predictor, mixed).reshape(len(background), -1)
+    return _sorted(list(zip(_titles(predictor), _steps(mask, values), strict=True)))
+
+
+def _phrases(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
+    """Walk from the empty text to this one, adding phrases in random order; the empty text has its own name."""
+    words = SPACED_WORD.findall(_spaced(str(row["text"].iloc[0])))
+    phrases = ["".join(part) for part in np.array_split(np.array(words, dtype=object), min(len(words), PHRASES) or 1)]
+    mask = _walks(ORDERS, len(phrases), seed)
+    texts = ["".join(p for p, there in zip(phrases, present, strict=True) if there).strip() for present in mask]
+    walked = pd.concat([row] * len(texts), ignore_index=True).assign(text=texts)
+    values = _log_odds(predictor, walked).reshape(ORDERS, -1)
+    nothing = (WORDLESS, float(values[:, 0].mean()) - reference_mean(predictor))
+    return _sorted([nothing, *zip(map(str.strip, phrases), _steps(mask, values), strict=True)])
+
+
+def _walks(walks: int, players: int, seed: int) -> NDArray[np.bool_]:
+    """Who has joined after each step of each walk, shape (walks * (players + 1), players); the odd ones go back."""
+    random = np.random.default_rng(seed)
+    places = np.argsort(random.random(((walks + 1) // 2, players)), axis=1)
+    joins = np.stack([places, players - 1 - places], axis=1).reshape(-1, players)[:walks]
+    return (np.arange(players + 1)[None, :, None] > joins[:, None, :]).reshape(-1, players)
+
+
+def _steps(mask: NDArray[np.bool_], values: Array) -> list[float]:
+    """The mean rise of the value when each player joins; values has shape (walks, players + 1)."""
+    joined = np.diff(mask.reshape(*values.shape, -1).astype(np.int8), axis=1) == 1
+    total = np.einsum("ws,wsp->p", np.diff(values, axis=1), joined.astype(float))
+    return [float(v) for v in total / len(values)]
+
+
+def _sorted(found: Explanation) -> Explanation:
+    return sorted(((c, float(v)) for c, v in found), key=lambda pair: -abs(pair[1]))

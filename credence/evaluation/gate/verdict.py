@@ -1,0 +1,94 @@
+"""What the gate is given, what it found, and what it says."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field
+
+from credence.core.hashing import hash_of
+from credence.core.registry import Strict
+from credence.evaluation.gate.guards import Guard
+from credence.statistics.metrics import Bools, Estimate
+from credence.statistics.uncertainty import Array
+
+
+class Looks(Strict):
+    """Every pair of predictors compared so far, and how many comparisons each test row took part in."""
+
+    pairs: list[str] = []
+    times: dict[str, int] = {}
+
+    def before(self, row_ids: pd.Series, challenger: str, champion: str | None) -> int:
+        """How many looks these rows have given: their mean, rounded up. The same pair again shows nothing new."""
+        pair, rows = _pair(challenger, champion), row_ids.map(hash_of)
+        counts = rows.map(lambda r: self.times.get(r, 0))
+        looks = math.ceil(counts.mean()) if len(counts) else 0
+        return max(looks - 1, 0) if pair in self.pairs else looks
+
+    def after(self, row_ids: pd.Series, challenger: str, champion: str | None) -> Self:
+        """The memory once this pair has been compared on these rows."""
+        pair = _pair(challenger, champion)
+        if pair in self.pairs:
+            return self
+        times = dict(self.times)
+        for row in row_ids.map(hash_of).unique():
+            times[row] = times.get(row, 0) + 1
+        return type(self)(pairs=[*self.pairs, pair], times=times)
+
+
+def _pair(challenger: str, champion: str | None) -> str:
+    return f"{challenger} against {champion or 'nobody'}"
+
+
+Outcome = Literal["promote", "keep", "hold"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side's answers about the test rows: probabilities p and labels `yes` (rows,), conformal sets (rows, 2).
+
+    `alpha` and `calibrated_on` are what the sets promise and how many (no, yes) rows they learned it from.
+    """
+
+    p: Array
+    yes: Bools
+    sets: Bools | None
+    milliseconds: float | None
+    digest: str
+    alpha: float = 0.1
+    calibrated_on: tuple[int, int] | None = None
+
+    def without(self, rows: NDArray[Any]) -> "Side":
+        """The same, with these rows left out."""
+        sets = None if self.sets is None else self.sets[~rows]
+        return Side(
+            self.p[~rows], self.yes[~rows], sets, self.milliseconds, self.digest, self.alpha, self.calibrated_on
+        )
+
+
+class Verdict(Strict):
+    """May the challenger replace the champion, why, and by which figures. Survives JSON, undefined figures too."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+    outcome: Outcome
+    reason: str = Field(description="one or two plain sentences with the figures that decided")
+    metric: str
+    challenger: Estimate = Field(description="the metric with its 95 % interval")
+    champion: Estimate | None
+    constant: Estimate = Field(description="the metric of giving every row the share of yes")
+    difference: Estimate | None = Field(
+        description="challenger better by; low and high are one-sided bounds at `level`"
+    )
+    better_than_constant: Estimate = Field(description="log-loss gain in nats, with one-sided bounds")
+    detectable: float = Field(description="a true difference below this would usually go unnoticed")
+    rows: int = Field(description="test rows that were judged on")
+    disputed: float = Field(description="share of rows that the two sides label differently")
+    left_out: int = Field(description="test rows that the champion has seen")
+    looks: int = Field(description="comparisons on these test rows so far, this one included")
+    level: float = Field(description="the chance of a wrong promotion that this comparison was allowed")
+    level_left: float = Field(description="the chance left for later comparisons")
+    guards: list[Guard]
+    mcnemar_p: float | None = Field(description="two-sided exact test that both are right equally often, per row")

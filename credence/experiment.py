@@ -1,0 +1,86 @@
+"""A task's whole contest in plain Python, for notebooks and benchmarks: the pipeline's steps, without a pipeline."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from credence.core.registry import ModelSpec
+from credence.data.rows import inputs
+from credence.data.split import PARTS, assign
+from credence.evaluation.code_length import bits_per_row
+from credence.evaluation.hyperparameter_search import OnTrial, search
+from credence.model import Labels, Model
+from credence.predictor import Predictor
+from credence.statistics.calibration import log_loss
+from credence.statistics.threshold import minimum_for
+from credence.statistics.uncertainty import Array
+from credence.task import Task
+
+
+def choose(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
+    """The calibrated log-loss of every contender, in nats per row, over the calibration rows.
+
+    Where every contender kept out-of-fold probabilities, training rows count too: a fifth of a small table is noise.
+    """
+    parts = [(p.draws(calibration).mean(0), calibration["label"].to_numpy()) for p in contenders]
+    unseen = [_out_of_fold(p) for p in contenders]
+    if any(u is None for u in unseen):
+        return [log_loss(p, y) for p, y in parts]
+    y = train["label"].to_numpy()
+    return [
+        log_loss(np.concatenate([p, u]), np.concatenate([c, y]))
+        for (p, c), u in zip(parts, unseen, strict=True)
+        if u is not None
+    ]
+
+
+def _out_of_fold(predictor: Predictor) -> Array | None:
+    raw = predictor.model.out_of_fold()
+    return None if raw is None else predictor.facts.scaling(raw[None, :])[0]
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The parts of the rows, every candidate calibrated, their log-losses on rows not learned from, and the winner."""
+
+    train: pd.DataFrame
+    calibration: pd.DataFrame
+    test: pd.DataFrame
+    contenders: list[Predictor]
+    losses: list[float]
+
+    @property
+    def challenger(self) -> Predictor:
+        """The contender with the lowest log-loss."""
+        return self.contenders[self.losses.index(min(self.losses))]
+
+
+def contest(task: Task, rows: pd.DataFrame) -> Contest:
+    """Split canonical rows, fit and calibrate every candidate of the task, and choose among them."""
+    part = assign(rows, task.split)
+    train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
+    X, y = inputs(train), train["label"].to_numpy()
+    aim = task.gate.metric, minimum_for(task.gate.metric, task.gate.minimum)
+    contenders = [
+        Predictor.calibrate(_fitted(spec, X, y), train, calibration, task.calibration, task.about(), *aim)
+        for spec in task.models
+    ]
+    return Contest(train, calibration, test, contenders, choose(contenders, train, calibration))
+
+
+def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None = None) -> ModelSpec:
+    """The spec with the best parameters that its search found; the spec itself where it asks for no search."""
+    if spec.search is None:
+        return spec
+    found = search(spec, X, y, on_trial=on_trial)
+    return ModelSpec(**{**spec.model_dump(exclude={"search"}), **found.parameters})
+
+
+def _fitted(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> Model:
+    found = tuned(spec, X, y)
+    model: Model = found.build().fit(X, y)
+    if found.prequential:
+        model.coded_in(bits_per_row(found, X, y))
+    return model

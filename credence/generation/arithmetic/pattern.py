@@ -1,0 +1,44 @@
+"""Statements such as the sequence 2, 8, 14, 20 continues with 26."""
+
+from credence.generation.arithmetic.deterministic_random import Dice, span
+
+RULES = ("arithmetic", "geometric", "fibonacci")
+SHOWN = (4, 5, 6)
+START_LENGTHS = (1, 2, 3)
+RATIOS = (2, 12)
+
+
+def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str | list[str]]]:
+    """A statement and its parts; a false next term is the true next term of a neighbouring sequence of that rule."""
+    rule, rest = RULES[ordinal % 3], ordinal // 3
+    shown, rest = SHOWN[rest % 3], rest // 3
+    falling = bool(rest % 2)
+    ranges = _ranges(rule, START_LENGTHS[rest // 2 % 3])
+    first, second = (dice.between(*r) for r in ranges)
+    *terms, following = _sequence(rule, first, second, shown + 1, falling)
+    if not label:
+        following = _sequence(rule, dice.moved(first, *ranges[0]), second, shown + 1, falling)[-1]
+    written = [str(t) for t in terms]
+    return (
+        f"the sequence {', '.join(written)} continues with {following}",
+        {"terms": written, "next": str(following)},
+    )
+
+
+def _ranges(rule: str, length: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Where the first number of a sequence is drawn from, and the second: its step, its ratio or its second term."""
+    if rule == "geometric":
+        return span(length + 2), RATIOS
+    return (span(length + 1), span(length + 1)) if rule == "fibonacci" else (span(length + 1), span(length))
+
+
+def _sequence(rule: str, first: int, second: int, count: int, falling: bool) -> list[int]:
+    """So many terms, the other way round where it falls."""
+    terms = [first, second]
+    for _ in range(count):
+        terms.append(terms[-1] + terms[-2])
+    if rule == "arithmetic":
+        terms = [first + n * second for n in range(count)]
+    if rule == "geometric":
+        terms = [first * second**n for n in range(count)]
+    return terms[:count][::-1] if falling else terms[:count]

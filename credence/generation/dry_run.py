@@ -1,0 +1,133 @@
+"""What a run would do and cost at most, said before anything is asked."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from credence.core.errors import BadInput
+from credence.core.time_format import spoken
+from credence.generation.generate import folder_of, prices_of, providers_of, writer_of
+from credence.generation.ledger import Reader, Slot, slots
+from credence.generation.ledger.database import NAME, NOT_BEGUN
+from credence.generation.llm.messages import Request
+from credence.generation.llm.prices import DOLLAR, dollars, input_tokens, read_on
+from credence.generation.llm.provider import Provider
+from credence.generation.section import Generation, Quotas
+from credence.generation.writers.batching import Refused, packed, refused_items
+from credence.reporting.number_format import aligned
+
+LATENCY_SECONDS = 10.0
+
+
+@dataclass
+class Share:
+    """What one provider is asked: tokens and cost at most, seconds at least."""
+
+    calls: int = 0
+    input: int = 0
+    output: int = 0
+    cost: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class _There:
+    """What a ledger holds already: the slots that lack their row, the items refused for them, and the money spent."""
+
+    due: list[Slot]
+    refused: Refused
+    spent: int
+
+
+def plan(task: str, section: Generation) -> str:
+    """The slots, what is there already, and what the rest takes of every provider: calls, tokens, money, time."""
+    providers, writer, folder = providers_of(section), writer_of(section), folder_of(task, section)
+    there, prices = _there(folder, slots(folder.name, section.wanted())), prices_of(section, providers)
+    named = [(p.name, p.model) for p in providers]
+    shares, most = {p.name: Share() for p in providers}, 0
+    for i, pack in enumerate(packed(there.due, writer.size, there.refused)):
+        start = i % len(named)
+        for request in writer.foreseen(pack, named[start:] + named[:start]):
+            costs = {p.name: prices[p.name].most(p.roomy(request)) for p in providers}
+            asked = next(p for p in providers if p.name == request.provider)
+            _add(shares[asked.name], asked.roomy(request), costs[asked.name])
+            most += max(costs.values())
+    for provider in providers:
+        shares[provider.name].seconds = _seconds(shares[provider.name], provider)
+    said = [*_slots(section.wanted(), there.due), _table(shares), _money(most, there.spent, section.budget_usd)]
+    return "\n".join([*said, *_keys(providers), f"ledger: {folder}"])
+
+
+def _there(folder: Path, wanted: list[Slot]) -> _There:
+    try:
+        with Reader(folder) as reader:
+            rows = set(reader.results()["slot_id"].to_pylist())
+            due = {slot.slot_id: slot for slot in reader.due()}
+            left = [due.get(s.slot_id, s.model_copy(update={"attempt": 1})) for s in wanted if s.slot_id not in rows]
+            return _There(left if rows or due else wanted, refused_items(reader), reader.spent().total)
+    except BadInput as error:
+        if (folder / NAME).exists() and NOT_BEGUN not in str(error):
+            raise
+        return _There(wanted, {}, 0)
+
+
+def _add(share: Share, request: Request, cost: int) -> None:
+    share.calls += 1
+    share.input += input_tokens(request)
+    share.output += request.max_tokens
+    share.cost += cost
+
+
+def _seconds(share: Share, provider: Provider) -> float:
+    """As fast as the limits let it, were every answer to take ten seconds; nothing where no network is asked."""
+    if provider.key_env is None and provider.limits.rpm is None:
+        return 0.0
+    limits = provider.limits
+    slowest = [share.calls * LATENCY_SECONDS / limits.in_flight]
+    slowest += [60 * share.calls / limits.rpm] if limits.rpm else []
+    slowest += [60 * (share.input + share.output) / limits.tpm] if limits.tpm else []
+    return max(slowest)
+
+
+def _slots(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
+    missing = Counter((slot.category, slot.label) for slot in due)
+    wanted = sum(sum(cells.values()) for cells in quotas.values())
+    lines = [f"{wanted:,} rows wanted, {wanted - len(due):,} of them in the ledger, {len(due):,} to write"]
+    for category, cells in quotas.items():
+        shown = [f"{label} {rows - missing[category, label]:,}/{rows:,}" for label, rows in cells.items()]
+        lines.append(f"  {category}: {', '.join(shown)}")
+    return lines
+
+
+def _table(shares: dict[str, Share]) -> str:
+    rows = [
+        [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _spoken(s.seconds)]
+        for name, s in shares.items()
+    ]
+    about = ["tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"]
+    calls = "calls, taking turns" if len(shares) > 1 else "calls"
+    return aligned(pd.DataFrame(rows, columns=["provider", calls, *about]))
+
+
+def _money(most: int, spent: int, limit: float | None) -> str:
+    said = "no limit" if limit is None else f"${limit:,.2f}"
+    said += f", {dollars(spent)} of it spent" if spent else ""
+    said += ", which may not pay for all of it" if limit is not None and spent + most > limit * DOLLAR else ""
+    return f"at most {dollars(most)} whoever answers, without second attempts, by prices of {read_on()}; budget: {said}"
+
+
+def _spoken(seconds: float) -> str:
+    return spoken(round(seconds)) if seconds >= 1 else "–"
+
+
+def _keys(providers: Sequence[Provider]) -> list[str]:
+    lines = []
+    for provider in providers:
+        try:
+            provider.key()
+        except BadInput as error:
+            lines.append(f"missing: {error}")
+    return lines

@@ -1,0 +1,111 @@
+"""What one entry does to the tables. Who may keep a content does not depend on who came first.
+
+A content that two slots want goes to the slot with the smaller id, whichever asked earlier; the other tries again.
+So the same attempts give the same data set in whatever order they end: a matching by deferred acceptance.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+
+from credence.generation.ledger.records import MOST_ATTEMPTS, Attempt, Quarantined, Result, Settled, Slot, packed
+
+SLOT = "select slot_id, category, label, ordinal, attempt from slot where slot_id = ?"
+RESULT = """insert into result values (:slot_id, :content_id, :category, :question, :answer, :answer_verified,
+    :checker_version, :source, :template, :request_id, :split, :schema_version)"""
+ATTEMPT = "insert into attempt values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+def settle(
+    database: sqlite3.Connection, results: list[Result], attempts: list[Attempt], quarantine: list[Quarantined]
+) -> Settled:
+    """Write the entries into the open transaction."""
+    settled = Settled()
+    for attempt in attempts:
+        _pay(database, attempt)
+    for result in results:
+        _keep(database, result, settled)
+    for entry in quarantine:
+        _refuse(database, entry, settled)
+    return settled
+
+
+def register(database: sqlite3.Connection, slots: Iterable[Slot]) -> None:
+    """Make the slots known that are not yet."""
+    rows = [(s.slot_id, s.category, s.label, s.ordinal, 0, MOST_ATTEMPTS) for s in slots]
+    database.executemany("insert or ignore into slot values (?, ?, ?, ?, ?, ?)", rows)
+
+
+def reopen(database: sqlite3.Connection) -> int:
+    """Give the slots that were given up their attempts again; how many there are."""
+    query = "update slot set remaining = ? where remaining = 0 and slot_id not in (select slot_id from result)"
+    return database.execute(query, [MOST_ATTEMPTS]).rowcount
+
+
+def hold(database: sqlite3.Connection, name: str, request_id: str, cost: int) -> None:
+    """Set money aside for a call."""
+    database.execute("insert into budget values (?, ?, ?)", (name, request_id, cost))
+
+
+def let_go(database: sqlite3.Connection, name: str) -> None:
+    """Nothing is set aside any more for this call."""
+    database.execute("delete from budget where reservation = ?", [name])
+
+
+def _keep(database: sqlite3.Connection, result: Result, settled: Settled) -> None:
+    record = result.record
+    if not _is_due(database, record.slot_id, result.attempt):
+        settled.late.append(record.slot_id)
+        return
+    holder = database.execute("select slot_id from result where content_id = ?", [record.content_id]).fetchone()
+    if holder and holder[0] < record.slot_id:
+        _try_again(database, record.slot_id, settled)
+        return
+    if holder:
+        database.execute("delete from result where slot_id = ?", holder)
+        _try_again(database, holder[0], settled)
+    database.execute(RESULT, record.model_dump())
+    settled.kept.append(record.slot_id)
+
+
+def _refuse(database: sqlite3.Connection, entry: Quarantined, settled: Settled) -> None:
+    if not _is_due(database, entry.slot_id, entry.attempt):
+        settled.late.append(entry.slot_id)
+        return
+    row = (entry.slot_id, entry.attempt, entry.reason, entry.detail, entry.request_id)
+    database.execute("insert into quarantine values (?, ?, ?, ?, ?)", row)
+    if entry.final:
+        database.execute("update slot set remaining = 1 where slot_id = ?", [entry.slot_id])
+    _try_again(database, entry.slot_id, settled)
+
+
+def _is_due(database: sqlite3.Connection, slot_id: str, attempt: int) -> bool:
+    """Not where the slot has a row already, or where this attempt at it was settled before."""
+    slot = database.execute("select attempt, remaining from slot where slot_id = ?", [slot_id]).fetchone()
+    if slot is None:
+        raise ValueError(f"slot {slot_id} is not one of this ledger's")
+    done = database.execute("select 1 from result where slot_id = ?", [slot_id]).fetchone()
+    return not done and slot[0] == attempt and slot[1] > 0
+
+
+def _try_again(database: sqlite3.Connection, slot_id: str, settled: Settled) -> None:
+    step = "update slot set attempt = attempt + 1, remaining = remaining - 1 where slot_id = ? returning remaining"
+    remaining = database.execute(step, [slot_id]).fetchall()[0][0]
+    found = database.execute(SLOT, [slot_id]).fetchone()
+    slot = Slot(**dict(zip(Slot.model_fields, found, strict=True)))
+    (settled.again if remaining else settled.given_up).append(slot)
+    if slot_id in settled.kept:
+        settled.kept.remove(slot_id)
+
+
+def _pay(database: sqlite3.Connection, attempt: Attempt) -> None:
+    request, reply, usage = attempt.request, attempt.reply, attempt.reply.usage
+    tokens = (usage.input, usage.output, usage.cached, usage.reasoning) if usage else (None,) * 4
+    number = "select coalesce(max(number) + 1, 0) from attempt where request_id = ?"
+    row = (
+        request.id, database.execute(number, [request.id]).fetchone()[0], request.provider, request.model,
+        request.template, attempt.time.isoformat(), reply.kind, reply.status, reply.error_type, reply.latency,
+        *tokens, attempt.cost, attempt.slot, attempt.verdict, attempt.reason, packed(request, reply),
+    )  # fmt: skip
+    database.execute(ATTEMPT, row)
+    if attempt.reservation:
+        let_go(database, attempt.reservation)

@@ -1,0 +1,51 @@
+"""The data set as a file: whole or not at all, and the same bytes for the same rows."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from credence.core.atomic_write import remove_drafts, replacing
+from credence.core.errors import BadInput
+from credence.generation.ledger.records import Record
+
+TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int32()}
+SCHEMA = pa.schema([pa.field(n, TYPES[f.annotation], nullable=False) for n, f in Record.model_fields.items()])  # type: ignore[index]
+GROUP_ROWS, LINES = 1 << 16, 4096
+
+
+def export_parquet(table: pa.Table, file: Path) -> str:
+    """Write the rows as Parquet; the SHA-256 of the file."""
+    return _exported(
+        file, lambda draft: pq.write_table(table, draft, compression="zstd", row_group_size=GROUP_ROWS, version="2.6")
+    )
+
+
+def export_jsonl(table: pa.Table, file: Path) -> str:
+    """Write one JSON object per row; the SHA-256 of the file."""
+
+    def write(draft: IO[bytes]) -> None:
+        for part in table.to_batches(max_chunksize=LINES):
+            lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part.to_pylist())
+            draft.write("".join(lines).encode())
+
+    return _exported(file, write)
+
+
+def _exported(file: Path, write: Callable[[IO[bytes]], None]) -> str:
+    """A crash at any moment leaves the file of before or the new one, never a part."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        remove_drafts(file.parent, file.name)
+        with replacing(file) as draft:
+            with draft.open("xb") as out:
+                write(out)
+            with draft.open("rb") as written:
+                sha256 = hashlib.file_digest(written, "sha256").hexdigest()
+    except OSError as error:
+        raise BadInput(f"{file}: not written ({error.strerror or error}); free the place or name another.") from None
+    return sha256

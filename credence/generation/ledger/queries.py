@@ -1,0 +1,136 @@
+"""What a ledger holds, for the run that writes it and for anybody beside it."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+
+from credence.core.errors import BadInput
+from credence.generation.ledger import database, exports
+from credence.generation.ledger.records import Slot, Spent, unpacked
+from credence.generation.llm.messages import Reply, Request
+
+ATTEMPTS = pa.schema(
+    [(n, pa.string()) for n in ("request_id", "slot", "provider", "model", "template", "time", "kind", "error_type")]
+    + [(n, pa.string()) for n in ("verdict", "reason")]
+    + [(n, pa.int64()) for n in ("number", "status", "input", "output", "cached", "reasoning", "cost")]
+    + [("latency", pa.float64())]
+)
+QUARANTINE = pa.schema(
+    [(n, pa.string()) for n in ("slot_id", "category", "label", "reason", "detail", "request_id")]
+    + [("attempt", pa.int64())]
+)
+COUNTS = pa.schema(
+    [("category", pa.string()), ("label", pa.string())]
+    + [(n, pa.int64()) for n in ("quota", "committed", "given_up", "duplicates", "quarantined")]
+)
+QUARANTINED = (
+    "select slot_id, category, label, reason, detail, request_id, quarantine.attempt as attempt "
+    "from quarantine join slot using (slot_id) order by category, label, ordinal, quarantine.attempt"
+)
+TO_DO = (
+    "select slot_id, category, label, ordinal, attempt from slot "
+    "where remaining > 0 and slot_id not in (select slot_id from result) order by ordinal, category, label"
+)
+COUNTED = """
+select category, label, count(*) as quota, count(content_id) as committed,
+    count(*) filter (where content_id is null and remaining = 0) as given_up,
+    sum(slot.attempt) - coalesce(sum(refused), 0) as duplicates, coalesce(sum(refused), 0) as quarantined
+from slot left join (select slot_id, content_id from result) using (slot_id)
+    left join (select slot_id, count(*) as refused from quarantine group by slot_id) using (slot_id)
+group by category, label order by category, label
+"""
+
+
+class Reader:
+    """Reads a ledger as it was after the last commit, also while a run writes it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises BadInput where there is no ledger."""
+        if not (folder / database.NAME).exists():
+            raise BadInput(f"{folder}: there is no ledger; run the generation first, or name its folder.")
+        self.folder, self.file = folder, folder / database.NAME
+        self._reading = database.connect(folder, write=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._reading.close()
+
+    def spec(self) -> dict[str, Any]:
+        """The specification of the run."""
+        rows = self._query("select spec from run")
+        if not rows:
+            raise BadInput(f"{self.folder}: {database.NOT_BEGUN}.")
+        found: dict[str, Any] = json.loads(rows[0][0])
+        return found
+
+    def due(self) -> list[Slot]:
+        """The slots that have no row yet and are not given up, with the attempt that is due."""
+        return [Slot(**dict(zip(Slot.model_fields, row, strict=True))) for row in self._query(TO_DO)]
+
+    def cached(self, request_id: str) -> Reply | None:
+        """The whole answer that was got for this request before, if any; its text may have been found unusable."""
+        query = "select exchange from attempt where request_id = ? and kind = 'ok' order by number desc limit 1"
+        rows = self._query(query, request_id)
+        return unpacked(rows[0][0])[1] if rows else None
+
+    def exchanges(self, request_id: str) -> list[tuple[Request, Reply]]:
+        """What was sent and what came back, for every attempt at this request."""
+        rows = self._query("select exchange from attempt where request_id = ? order by number", request_id)
+        return [unpacked(row[0]) for row in rows]
+
+    def results(self) -> pa.Table:
+        """The data set, sorted by content_id."""
+        return self._table("select {} from result order by content_id", exports.SCHEMA)
+
+    def attempts(self) -> pa.Table:
+        """Every call: who was asked, how it ended, how long it took, its tokens and its cost."""
+        return self._table("select {} from attempt order by time, request_id, number", ATTEMPTS)
+
+    def quarantined(self) -> pa.Table:
+        """Every attempt that gave no row, and why."""
+        return self._table(QUARANTINED, QUARANTINE)
+
+    def counts(self) -> pa.Table:
+        """Per category and label: rows wanted and there, slots given up, duplicates, quarantined attempts."""
+        return self._table(COUNTED, COUNTS)
+
+    def spent(self) -> Spent:
+        """What the run has cost so far."""
+        query = "select (select coalesce(sum(cost), 0) from attempt), (select coalesce(sum(reserved), 0) from budget)"
+        [(settled, reserved)] = self._query(query)
+        return Spent(settled=settled, reserved=reserved)
+
+    def digest(self) -> str:
+        """BLAKE2b-128 over the sorted content ids: two data sets with the same rows have the same."""
+        ids = self._query("select content_id from result order by content_id")
+        return hashlib.blake2b("\n".join(row[0] for row in ids).encode(), digest_size=16).hexdigest()
+
+    def export_parquet(self, file: Path) -> str:
+        """The data set as Parquet; the SHA-256 of the file."""
+        return exports.export_parquet(self.results(), file)
+
+    def export_jsonl(self, file: Path) -> str:
+        """The data set as JSON lines; the SHA-256 of the file."""
+        return exports.export_jsonl(self.results(), file)
+
+    def _query(self, query: str, *values: object) -> list[Any]:
+        with database.told(self.file):
+            return self._reading.execute(query, values).fetchall()
+
+    def _table(self, query: str, schema: pa.Schema) -> pa.Table:
+        rows = self._query(query.format(", ".join(schema.names)))
+        columns = [_array([row[i] for row in rows], field.type) for i, field in enumerate(schema)]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _array(values: list[Any], kind: pa.DataType) -> pa.Array:
+    return pa.array([bool(v) for v in values] if pa.types.is_boolean(kind) else values, kind)

@@ -1,0 +1,60 @@
+"""What an endpoint says about its limits in the headers of a reply."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+from credence.core.registry import Strict
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+# A reset further away than a window is a daily quota: the 429 that follows says how long to park.
+LONGEST_HOLD = 60.0
+
+
+class Told(Strict):
+    """Limits per minute, and for how long nothing is left."""
+
+    requests: int | None = None
+    tokens: int | None = None
+    hold: float = 0.0
+
+
+def told(headers: Mapping[str, str]) -> Told:
+    """Read the headers of OpenAI's and Anthropic's kind; what cannot be read says nothing."""
+    low = {name.lower(): value.strip() for name, value in headers.items()}
+    holds = [_hold(low, what) for what in ("requests", "tokens")]
+    return Told(
+        requests=_whole(_value(low, "limit", "requests")),
+        tokens=_whole(_value(low, "limit", "tokens")),
+        hold=min(max(holds), LONGEST_HOLD),
+    )
+
+
+def _value(headers: Mapping[str, str], which: str, what: str) -> str | None:
+    return headers.get(f"x-ratelimit-{which}-{what}", headers.get(f"anthropic-ratelimit-{what}-{which}"))
+
+
+def _whole(text: str | None) -> int | None:
+    # Some gateways say 0 where they mean that they do not know.
+    return int(text) if text and re.fullmatch(r"[0-9]{1,12}", text) and int(text) else None
+
+
+def _hold(headers: Mapping[str, str], what: str) -> float:
+    if _value(headers, "remaining", what) != "0":
+        return 0.0
+    return _seconds(_value(headers, "reset", what) or "", headers.get("date"))
+
+
+def _seconds(reset: str, date: str | None) -> float:
+    """Seconds until a reset: a duration ("6m0s"), a number of seconds, or a time by the server's own clock."""
+    if _DURATION.fullmatch(reset):
+        return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(reset))
+    if re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?", reset):
+        return float(reset)
+    try:
+        return max(0.0, (datetime.fromisoformat(reset) - parsedate_to_datetime(date or "")).total_seconds())
+    except (ValueError, TypeError, OverflowError):
+        return 0.0

@@ -1,0 +1,132 @@
+"""What every provider behind HTTP has in common: a key, an address, three timeouts, and one attempt per call."""
+
+import asyncio
+import re
+import time
+from types import ModuleType
+from typing import Any, ClassVar, Self
+from urllib.parse import urlsplit
+
+import httpx2
+from pydantic import Field, PrivateAttr, field_validator, model_validator
+
+from credence.core.errors import BadInput
+from credence.generation.llm.messages import Reply, Request, Usage
+from credence.generation.llm.provider import Provider
+from credence.generation.providers._response import Answer, Content, document, reply
+
+ADDRESS = re.compile(r"https?://[!-~]+")
+CONNECTIONS = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
+
+
+class Remote(Provider):
+    """A provider whose SDK makes the call; the SDK's own retries and redirects are off."""
+
+    sdk: ClassVar[ModuleType]
+    base_url: str
+    connect_seconds: float = Field(5, gt=0, allow_inf_nan=False)
+    read_seconds: float = Field(60, gt=0, allow_inf_nan=False)
+    total_seconds: float = Field(120, gt=0, allow_inf_nan=False)
+    _client: Any = PrivateAttr(default=None)
+    _loop: asyncio.AbstractEventLoop | None = PrivateAttr(default=None)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        host = host_of(url)
+        if any(sign in url for sign in "@?#"):
+            raise BadInput(f"the address of {host} holds @, ? or #; give the plain address, and the key in key_env.")
+        if not ADDRESS.fullmatch(url) or not host:
+            raise BadInput(f"{url!r} is no address of a server; expected one like https://host/v1.")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _key_belongs_to_the_address(self) -> Self:
+        """A key for one company must not be sent to another because a line is missing."""
+        if self._elsewhere() and "key_env" not in self.model_fields_set:
+            raise BadInput(
+                f"provider {self.name!r}: base_url is {self.base_url}, so say whose key it takes with key_env: "
+                "the name of an environment variable, or null where the server asks for none."
+            )
+        return self
+
+    async def complete(self, request: Request) -> Reply:
+        key, start = self.key(), time.monotonic()
+        try:
+            # The SDK's timeout is per read: a server that drips a byte now and then would hold us for ever.
+            async with asyncio.timeout(self.total_seconds):
+                answer = await self._attempt(request, key)
+        except TimeoutError:
+            return Reply(kind="deadline", latency=time.monotonic() - start, error_type="total_seconds")
+        except self.sdk.APITimeoutError as error:
+            return _timed_out(error, time.monotonic() - start)
+        except (self.sdk.APIConnectionError, httpx2.HTTPError) as error:
+            return Reply(kind="network", latency=time.monotonic() - start, error_type=_cause(error))
+        return self._reply(answer.without(key), time.monotonic() - start)
+
+    async def close(self) -> None:
+        client, loop, self._client, self._loop = self._client, self._loop, None, None
+        if client is not None and loop is asyncio.get_running_loop():
+            await client.close()
+
+    async def _attempt(self, request: Request, key: str | None) -> Answer:
+        try:
+            return await self._call(self._connected(key), request)
+        except self.sdk.APIStatusError as error:
+            response: httpx2.Response = error.response
+            return Answer(response.status_code, dict(response.headers), response.content)
+
+    def _reply(self, answer: Answer, latency: float) -> Reply:
+        body = document(answer.body)
+        return reply(answer, body, self._content(body), self._usage(body.get("usage")), latency)
+
+    def _connected(self, key: str | None) -> Any:
+        """The SDK's client: connections belong to the event loop they were opened in."""
+        loop = asyncio.get_running_loop()
+        if self._client is None or self._loop is not loop:
+            self._client, self._loop = self._connect(key), loop
+            if self._elsewhere():
+                # The SDKs take headers from the environment, meant for their own company and maybe with its key.
+                self._client._custom_headers = {}
+        return self._client
+
+    def _elsewhere(self) -> bool:
+        """Whether the address is not that of the company whose SDK this is."""
+        return bool(self.base_url != type(self).model_fields["base_url"].default)
+
+    def _http(self) -> dict[str, Any]:
+        """Settings that both SDKs take. A redirect is not followed: it could carry the key to another host."""
+        timeout = httpx2.Timeout(self.read_seconds, connect=self.connect_seconds, pool=None)
+        client = httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS, follow_redirects=False)
+        return {"base_url": self.base_url, "max_retries": 0, "timeout": timeout, "http_client": client}
+
+    def _connect(self, key: str | None) -> Any:
+        raise NotImplementedError
+
+    async def _call(self, client: Any, request: Request) -> Answer:
+        raise NotImplementedError
+
+    def _content(self, body: dict[str, Any]) -> Content | None:
+        raise NotImplementedError
+
+    def _usage(self, counted: Any) -> Usage | None:
+        raise NotImplementedError
+
+
+def host_of(url: str) -> str:
+    """The host of an address, and its port where one is given; empty where there is none."""
+    try:
+        parts = urlsplit(url)
+        return f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+    except ValueError:
+        return ""
+
+
+def _timed_out(error: Exception, latency: float) -> Reply:
+    """No connection in time means nothing was asked; silence after that may mean the call is paid for."""
+    unsent = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
+    return Reply(kind="network" if unsent else "deadline", latency=latency, error_type=_cause(error))
+
+
+def _cause(error: Exception) -> str:
+    return type(error.__cause__ or error).__name__

@@ -1,0 +1,59 @@
+"""Statements of arithmetic written here, without a key, a network or a clock: the same request, the same reply."""
+
+import json
+from typing import Any
+
+from pydantic import ConfigDict, Field, ValidationError
+
+from credence.core.errors import BadInput
+from credence.core.registry import Strict
+from credence.generation.arithmetic import propose
+from credence.generation.llm.messages import Reply, Request, Usage
+from credence.generation.llm.provider import Limits, Provider
+
+
+class _Slot(Strict):
+    """One item that is asked for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    category: str
+    label: bool
+    ordinal: int = Field(ge=0)
+    attempt: int = Field(0, ge=0)
+
+
+class Offline(Provider):
+    """Answers a user message that holds, as JSON and amid any prose, one slot or several."""
+
+    name: str = Field("offline", min_length=1)
+    model: str = "arithmetic"
+    key_env: None = None
+    limits: Limits = Limits(rpm=None)
+    seed: int = 0
+
+    async def complete(self, request: Request) -> Reply:
+        text = json.dumps(
+            {"items": [self._item(slot, request.sample) for slot in _slots(request.user)]}, sort_keys=True
+        )
+        usage = Usage(input=0, output=0)
+        return Reply(kind="ok", text=text, raw=text.encode(), usage=usage, provider_id=f"offline-{request.id}")
+
+    def _item(self, slot: _Slot, sample: int) -> dict[str, Any]:
+        return propose(self.seed + sample, slot.category, slot.label, slot.ordinal, slot.attempt).model_dump()
+
+
+def _slots(message: str) -> list[_Slot]:
+    found, place, decoder = [], message.find("{"), json.JSONDecoder()
+    while place >= 0:
+        try:
+            value, end = decoder.raw_decode(message, place)
+            found.append(_Slot.model_validate(value))
+        except (ValidationError, ValueError, RecursionError):
+            end = place + 1
+        place = message.find("{", end)
+    if not found:
+        raise BadInput(
+            "the offline provider writes statements of arithmetic, and this request asks for none; its message must "
+            "hold an object with category, label (true or false), ordinal and attempt, or use a provider with a key."
+        )
+    return found

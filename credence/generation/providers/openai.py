@@ -1,0 +1,91 @@
+"""GPT and every server that speaks its chat completions: DeepSeek, Together, vLLM, Ollama."""
+
+import json
+from typing import Any, ClassVar, Literal
+
+import openai
+from pydantic import Field, model_validator
+
+from credence.generation.llm.messages import Outcome, Request, Usage
+from credence.generation.providers._remote import Remote, host_of
+from credence.generation.providers._response import Answer, Content, at, tokens
+
+NO_KEY = "none"  # the SDK refuses to be without one; a server that asks for none ignores it
+
+
+class Openai(Remote):
+    """Chat completions. What a server understands beyond two messages is said by the fields."""
+
+    sdk: ClassVar = openai
+    name: str = Field("openai", min_length=1)
+    base_url: str = "https://api.openai.com/v1"
+    key_env: str | None = "OPENAI_API_KEY"
+    replies: Literal["json_schema", "json_object", "none"] = "json_schema"
+    tokens_key: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
+    thinking_tokens: int = Field(0, ge=0)
+    seeded: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_host(cls, given: Any) -> Any:
+        """Several companies speak this format; a record should say which one answered."""
+        if not isinstance(given, dict) or "name" in given or not isinstance(given.get("base_url"), str):
+            return given
+        return given | {"name": host_of(given["base_url"])}
+
+    def roomy(self, request: Request) -> Request:
+        """A reasoning model thinks before it answers, and what it thinks counts as a part of the reply."""
+        return request.model_copy(update={"max_tokens": request.max_tokens + self.thinking_tokens})
+
+    def _connect(self, key: str | None) -> openai.AsyncOpenAI:
+        client = openai.AsyncOpenAI(api_key=key or NO_KEY, **self._http())
+        if self._elsewhere():
+            client.organization = client.project = None  # the environment's, and nobody else's business
+        return client
+
+    async def _call(self, client: openai.AsyncOpenAI, request: Request) -> Answer:
+        raw = await client.chat.completions.with_raw_response.create(**self._parameters(request))
+        return Answer(raw.status_code, dict(raw.headers), raw.content)
+
+    def _parameters(self, request: Request) -> dict[str, Any]:
+        messages = [{"role": "system", "content": self._system(request)}, {"role": "user", "content": request.user}]
+        seed = {"seed": int(request.id[:7], 16)} if self.seeded else {}
+        form, most = self._form(request.schema_), self.roomy(request).max_tokens
+        return {"model": request.model, "messages": messages, self.tokens_key: most, **seed, **form}
+
+    def _form(self, schema: dict[str, Any] | None) -> dict[str, Any]:
+        if schema is None or self.replies == "none":
+            return {}
+        if self.replies == "json_object":
+            return {"response_format": {"type": "json_object"}}
+        named = {"name": "reply", "strict": True, "schema": schema}
+        return {"response_format": {"type": "json_schema", "json_schema": named}}
+
+    def _system(self, request: Request) -> str:
+        """The system message; a server that cannot be held to a schema is told it in words."""
+        if request.schema_ is None or self.replies == "json_schema":
+            return request.system
+        schema = json.dumps(request.schema_, sort_keys=True)
+        return f"{request.system}\n\nAnswer with one JSON object and nothing else. It fits this JSON schema: {schema}"
+
+    def _content(self, body: dict[str, Any]) -> Content | None:
+        message, finish = at(body, "choices", 0, "message"), at(body, "choices", 0, "finish_reason")
+        text, refusal = at(message, "content"), at(message, "refusal")
+        if not isinstance(message, dict) or not isinstance(text, str | None):
+            return None
+        if refusal or finish == "content_filter":
+            return Content("refusal", refusal if isinstance(refusal, str) else text)
+        kind: Outcome = "truncated" if finish == "length" else "ok" if text and text.strip() else "empty"
+        return Content(kind, text)
+
+    def _usage(self, counted: Any) -> Usage | None:
+        read, written = tokens(counted, "prompt_tokens"), tokens(counted, "completion_tokens")
+        if read is None or written is None:
+            return None
+        total, hit = tokens(counted, "total_tokens") or 0, tokens(counted, "prompt_cache_hit_tokens")  # DeepSeek's name
+        return Usage(
+            input=read,
+            output=max(written, total - read),  # Grok and Gemini count their reasoning in the total alone
+            cached=tokens(counted, "prompt_tokens_details", "cached_tokens") or hit or 0,
+            reasoning=tokens(counted, "completion_tokens_details", "reasoning_tokens") or 0,
+        )

@@ -1,0 +1,1 @@
+"""What is known of generated rows, and the HTML report of a generation."""

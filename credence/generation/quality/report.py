@@ -1,0 +1,112 @@
+"""How good a generated data set is: every figure from its ledger, with what it is counted of."""
+
+import pandas as pd
+
+from credence.core.registry import Strict
+from credence.generation.arithmetic import check
+from credence.generation.ledger import Reader
+from credence.generation.llm.prices import dollars
+from credence.generation.quality.content_analysis import Numbers, Repeats, Tells, numbers, repeats, tells
+from credence.generation.quality.costs import Expenses, expenses
+from credence.generation.quality.item_outcomes import Items, Kind, items
+from credence.reporting.number_format import percent, plural
+from credence.reporting.proportion import Share, share
+
+COLUMNS = ["category", "question", "answer", "answer_verified", "checker_version", "source", "request_id"]
+
+
+class Quality(Strict):
+    """What there is to say of a generated data set.
+
+    wrong: statements whose truth, worked out anew from the text, is not their answer; none is counted of examples.
+    unchecked: rows that are marked neither as verified nor, where examples are written, as agreed on by as many models
+    as `agreement` says.
+    """
+
+    writer: Kind
+    agreement: int
+    items: Items
+    wrong: Share | None
+    unchecked: Share
+    repeats: Repeats
+    tells: Tells
+    numbers: list[Numbers]
+    expenses: Expenses
+    calls_per_row: float | None
+    digest: str
+
+    @property
+    def sentence(self) -> str:
+        """All of it in one line."""
+        found, cost, held = self.items, dollars(self.expenses.cost), self.expenses.held
+        gone = [plural(found.given_up, "place") + " given up"] if found.given_up else []
+        about = [self._checked(), plural(self.repeats.duplicates.count, "exact duplicate")] if found.rows else []
+        waits = f", and {dollars(held)} held for calls whose end is unknown" if held else ""
+        return f"{', '.join([f'{found.rows:,} of {found.wanted:,} rows', *gone, *about])}; {cost}{waits}"
+
+    @property
+    def faults(self) -> list[str]:
+        """What makes the data set unfit for use."""
+        of = f"of {self.items.rows:,}"
+        wrong, unchecked = self.wrong.count if self.wrong else 0, self.unchecked.count
+        twice = self.repeats.duplicates.count
+        found = {
+            f"{plural(wrong, 'row')} {of} wrong by the independent check.": wrong,
+            f"{plural(unchecked, 'row')} {of} with a label that nothing confirmed.": unchecked,
+            f"{plural(twice, 'row')} {of} repeated from another row.": twice,
+        }
+        return [sentence for sentence, count in found.items() if count]
+
+    @property
+    def cautions(self) -> list[str]:
+        """What to know before it is used."""
+        absent, gone = self.items.wanted - self.items.rows, self.items.given_up
+        places = f"{plural(gone, 'place')} given up, {absent - gone:,} still open"
+        missing = [f"{plural(absent, 'row')} of {self.items.wanted:,} missing: {places}."] if absent > 0 else []
+        return missing + [
+            f"{s.category}: words and digits tell the label of {percent(s.accuracy)} of unseen texts, "
+            f"where {percent(s.permitted)} is permitted."
+            for s in self.tells.flagged()
+        ]
+
+    def _checked(self) -> str:
+        if self.wrong is not None:
+            return f"{f'{self.wrong.count:,}' if self.wrong.count else 'none'} wrong by the independent check"
+        if self.unchecked.count:
+            return f"{plural(self.unchecked.count, 'label')} without the agreement of {self.agreement} models"
+        return f"each label agreed on by {self.agreement} different models"
+
+
+def examine(reader: Reader) -> Quality:
+    """Everything that the ledger tells, also while it is being filled. Raises BadInput where no run has begun."""
+    spec, rows = reader.spec(), reader.results().select(COLUMNS).to_pandas()
+    writer: Kind = "examples" if spec.get("writer") == "examples" else "statements"
+    attempts = reader.attempts()
+    found, spending = items(reader, attempts, rows, writer), expenses(attempts, reader.spent())
+    agreement = spec.get("agreement", 2)
+    return Quality(
+        writer=writer,
+        agreement=agreement,
+        items=found,
+        wrong=share(_wrong(rows), len(rows)) if writer == "statements" else None,
+        unchecked=share(_unchecked(rows, writer, agreement), len(rows)),
+        repeats=repeats(rows),
+        tells=tells(rows, found.labels(), lexical=writer == "examples"),
+        numbers=numbers(rows),
+        expenses=spending,
+        calls_per_row=spending.calls / len(rows) if len(rows) else None,
+        digest=reader.digest(),
+    )
+
+
+def _wrong(rows: pd.DataFrame) -> int:
+    """How many texts do not say something of their category that is as true as their answer has it."""
+    said = [(c.category, "yes" if c.truth else "no") if c else None for c in map(check, rows["question"])]
+    return sum(s != row for s, row in zip(said, zip(rows["category"], rows["answer"], strict=True), strict=True))
+
+
+def _unchecked(rows: pd.DataFrame, writer: Kind, agreement: int) -> int:
+    checked = rows["answer_verified"].astype(bool)
+    if writer == "examples":
+        checked |= rows["checker_version"] == f"agreement/{agreement}"
+    return int((~checked).sum())

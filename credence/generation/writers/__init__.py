@@ -1,0 +1,1 @@
+"""Turn prompts into rows: batching, calls, reply parsing, statements and examples."""

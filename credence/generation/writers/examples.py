@@ -1,0 +1,152 @@
+"""Examples of a user's own question: taken only if models that did not write them give them the same label."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+
+from credence.core.registry import Strict
+from credence.generation.arithmetic.normalization import normalised
+from credence.generation.ledger import Quarantined, Result, Slot
+from credence.generation.llm.messages import Request
+from credence.generation.llm.prices import BYTES_PER_TOKEN
+from credence.generation.section import UNCLEAR, Generation
+from credence.generation.writers.batching import Pack
+from credence.generation.writers.cached_calls import Answered, PutOff, Read, Stopped
+from credence.generation.writers.prompts import Template
+from credence.generation.writers.prompts import read as prompt
+from credence.generation.writers.reply_parsing import entries, refusal
+from credence.generation.writers.writer import LONGEST_REPLY, Ask, Named, Written, filled
+
+SHOWN = 5
+
+
+class _Text(Strict):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    text: str
+    label: str
+
+
+class _Opinion(Strict):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    number: int
+    label: str
+
+
+class Examples:
+    """One model writes, others that are not told the label read; agreement is weaker than a computed truth."""
+
+    failover = False  # the one that reads must not be the one that wrote
+
+    def __init__(self, section: Generation) -> None:
+        self._section = section
+        self._written, self._read = prompt("examples"), prompt("opinion")
+        self._seeds = section.written_by_hand()
+        self._copied = {normalised(seed.text) for seed in self._seeds}
+        self.templates = [self._written.id, self._read.id]
+        self.size = min(section.items_per_call, LONGEST_REPLY // self._written.max_tokens)
+
+    async def write(self, pack: Pack, turns: Sequence[Named], ask: Ask) -> Written:
+        """Texts of one call; those that are of use are read by as many other models as have to agree."""
+        answered = await _first([self._asked_to_write(pack, who) for who in turns], _texts, pack, ask)
+        texts = (answered.value + [None] * len(pack.slots))[: len(pack.slots)]
+        reasons = [self._wrong(slot, text) for slot, text in zip(pack.slots, texts, strict=True)]
+        authors = {answered.request.model}
+        while len(authors) < self._section.agreement and not all(reasons):
+            doubtful = [i for i, reason in enumerate(reasons) if not reason]
+            others = [who for who in turns if who[1] not in authors]
+            requests = [self._asked_to_read([texts[i].text for i in doubtful], who) for who in others]
+            opinion = await _first(requests, _labels, pack, ask)
+            authors.add(opinion.request.model)
+            for number, i in enumerate(doubtful, 1):
+                reasons[i] = _differs(pack.label, opinion.value.get(number))
+        return [self._entry(*entry, answered) for entry in zip(pack.slots, texts, reasons, strict=True)]
+
+    def foreseen(self, pack: Pack, turns: Sequence[Named]) -> list[Request]:
+        """One call to write and one for each that has to agree."""
+        longest = ["x" * BYTES_PER_TOKEN * self._written.max_tokens] * len(pack.slots)
+        readers = [who for who in turns if who[1] != turns[0][1]][: self._section.agreement - 1]
+        return [self._asked_to_write(pack, turns[0]), *(self._asked_to_read(longest, who) for who in readers)]
+
+    def _asked_to_write(self, pack: Pack, who: Named) -> Request:
+        labels, first = self._section.labels, pack.slots[0]
+        user = self._written.user_message(
+            topic=self._section.topic, label=pack.label, meaning=labels[pack.label], count=len(pack.slots),
+            others={k: v for k, v in labels.items() if k != pack.label}, seeds=self._shown(pack),
+            batch=f"{first.ordinal}.{first.attempt}",
+        )  # fmt: skip
+        return _request(self._written, who, user, len(pack.slots))
+
+    def _asked_to_read(self, texts: list[str], who: Named) -> Request:
+        numbered = [{"number": i, "text": text} for i, text in enumerate(texts, 1)]
+        user = self._read.user_message(topic=self._section.topic, labels=self._section.labels, texts=numbered)
+        return _request(self._read, who, user, len(texts))
+
+    def _shown(self, pack: Pack) -> list[str]:
+        """Other texts in every call, of the pack's label where the file says labels."""
+        fit = [seed.text for seed in self._seeds if seed.label in (None, pack.label)]
+        start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN
+        return [fit[(start + i) % len(fit)] for i in range(min(SHOWN, len(fit)))]
+
+    def _wrong(self, slot: Slot, text: _Text | None) -> str:
+        if text is None:
+            return "missing"
+        if not any(sign.isprintable() and not sign.isspace() for sign in text.text):
+            return "blank"
+        if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text.text):
+            return "grammar"  # no file can hold these
+        if normalised(text.text) in self._copied:
+            return "copied"
+        return "" if text.label == slot.label else "label"
+
+    def _entry(self, slot: Slot, text: _Text | None, reason: str, answered: Answered) -> Result | Quarantined:
+        if text is None or reason:
+            return refusal(slot, reason, answered.request.id, text.text if text else "")
+        checker = f"agreement/{self._section.agreement}"
+        return filled(slot, text.text.strip(), answered, self._written.id, checker, verified=False)
+
+
+def _differs(label: str, opinion: str | None) -> str:
+    if opinion is None or opinion == UNCLEAR:
+        return "unclear"
+    return "" if opinion == label else "disagreement"
+
+
+async def _first(requests: Sequence[Request], read: Read, pack: Pack, ask: Ask) -> Answered:
+    """The answer that was got before, or that of the first who can give one now."""
+    away: list[PutOff] = []
+    stopped = Stopped("fewer different models are left than have to agree")
+    for i in range(len(requests)):
+        try:
+            return await ask(requests[i:], read, pack)
+        except PutOff as error:
+            away.append(error)
+        except Stopped as error:
+            stopped = error
+    raise min(away, key=lambda error: error.after) if away else stopped
+
+
+def _request(template: Template, who: Named, user: str, items: int) -> Request:
+    return Request(
+        provider=who[0], model=who[1], system=template.system_message(), user=user, schema_=template.schema_,
+        max_tokens=template.max_tokens * items, template=template.id,
+    )  # fmt: skip
+
+
+def _texts(text: str) -> list[_Text | None]:
+    return [_valid(_Text, entry) for entry in entries(text, "items")]
+
+
+def _labels(text: str) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for opinion in filter(None, (_valid(_Opinion, entry) for entry in entries(text, "labels"))):
+        same = found.get(opinion.number, opinion.label) == opinion.label
+        found[opinion.number] = opinion.label if same else UNCLEAR
+    return found
+
+
+def _valid(kind: type[Any], entry: Any) -> Any:
+    try:
+        return kind.model_validate(entry)
+    except ValidationError:
+        return None

@@ -1,0 +1,112 @@
+"""Templates of what language models are asked: one file per name and version, whose content is known by its digest."""
+
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from credence.core.canonical_json import digest
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.registry import Strict, sentence
+from credence.core.yaml_loader import read_words
+
+FOLDER = Path(__file__).parents[3] / "prompts"
+KEYS = ("system", "user", "fields", "schema", "max_tokens", "examples")
+PLACE = re.compile(r"\$([a-z_]+)")
+
+
+class Template(Strict):
+    """System and user message, the schema of the reply, examples, and the most tokens that one item of it takes."""
+
+    name: str
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    system: str = Field(min_length=1)
+    user: str = Field(min_length=1)
+    fields: list[str] = Field(min_length=1)
+    schema_: dict[str, Any] = Field(alias="schema", min_length=1)
+    max_tokens: int = Field(ge=1)
+    examples: list[dict[str, Any]] = []
+
+    @model_validator(mode="after")
+    def _places_are_fields(self) -> Self:
+        places = set(PLACE.findall(self.user))
+        if odd := places ^ set(self.fields):
+            raise ValueError(
+                f"user: {', '.join(f'${p}' for p in sorted(odd))} stands in only one of the message and the list of "
+                "fields; expected every field in both."
+            )
+        return self
+
+    @property
+    def digest(self) -> str:
+        """What the content hashes to, whatever its layout and its comments."""
+        return digest(self.model_dump(by_alias=True))
+
+    @cached_property
+    def id(self) -> str:
+        """Name, version and digest, as every record holds them."""
+        return f"{self.name}/{self.version}@{self.digest}"
+
+    def system_message(self) -> str:
+        """The system message with the examples below it."""
+        shown = [json.dumps(e, ensure_ascii=False) for e in self.examples]
+        return "\n".join([self.system.rstrip(), *(["Examples:", *shown] if shown else [])])
+
+    def user_message(self, **values: Any) -> str:
+        """The user message; every value enters as JSON, so that no value can pass for a part of the message.
+
+        Raises BadInput where a field has no value, or a value no field.
+        """
+        missing, unknown = sorted(set(self.fields) - set(values)), sorted(set(values) - set(self.fields))
+        if missing:
+            raise BadInput(
+                f"prompt {self.name}/{self.version}: no value for {', '.join(missing)}; give all its fields."
+            )
+        if unknown:
+            raise BadInput(
+                f"prompt {self.name}/{self.version}: no field {unknown[0]!r}. {did_you_mean(unknown[0], self.fields)}"
+            )
+        written = {k: json.dumps(v, ensure_ascii=False, sort_keys=True) for k, v in values.items()}
+        return PLACE.sub(lambda place: written[place[1]], self.user).rstrip()
+
+
+def read(name: str, version: str | None = None, folder: Path = FOLDER) -> Template:
+    """The template of that name, in that version or in the newest. Raises BadInput in one sentence."""
+    names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    if name not in names:
+        raise BadInput(f"no prompt {name!r} in {folder}. {did_you_mean(name, names)}")
+    known = sorted((p.stem for p in (folder / name).glob("*.yaml")), key=_numbers)
+    version = version or (known[-1] if known else "")
+    if version not in known:
+        raise BadInput(f"prompt {name!r} has no version {version!r}. {did_you_mean(version, known)}")
+    path = folder / name / f"{version}.yaml"
+    try:
+        return Template.model_validate({**_content(path), "name": name, "version": version})
+    except ValidationError as error:
+        raise BadInput(f"{path}: {sentence(error, Template)}") from None
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content = read_words(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark else ""
+        raise BadInput(f"{path}{where}: this is not YAML in UTF-8: {getattr(error, 'problem', error)}.") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: holds {type(content).__name__}; expected a mapping with {', '.join(KEYS)}.")
+    return {str(key): value for key, value in content.items()}
+
+
+def digests(folder: Path = FOLDER) -> dict[str, str]:
+    """The digest of every version of every prompt."""
+    files = sorted(folder.glob("*/*.yaml"))
+    return {f"{f.parent.name}/{f.stem}": read(f.parent.name, f.stem, folder).digest for f in files}
+
+
+def _numbers(version: str) -> list[tuple[int, str]]:
+    return [(int(part) if part.isdigit() else -1, part) for part in version.split(".")]

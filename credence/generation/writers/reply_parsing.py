@@ -1,0 +1,55 @@
+"""The text of a reply as JSON: one fence may be taken off, nothing else is repaired."""
+
+import json
+import re
+from typing import Any, NoReturn
+
+from credence.generation.ledger import Quarantined, Slot
+from credence.generation.llm.retry import Unusable
+
+OF_ITEMS = {
+    "grammar": "the text cannot be read",
+    "category": "of another category than asked",
+    "claim": "its parts are not what the text says",
+    "answer": "the model's own answer is wrong",
+    "label": "right, but of the other label",
+    "missing": "no item in the form asked for came for this place",
+    "blank": "no text",
+    "copied": "a copy of a text that was shown",
+    "unclear": "another model could not tell the label",
+    "disagreement": "another model gave another label",
+}
+DETAIL = 200
+
+
+def refusal(slot: Slot, reason: str, request_id: str, detail: str = "") -> Quarantined:
+    """An item that was not taken; the slot is tried again."""
+    shown = detail[:DETAIL].encode("utf-8", "replace").decode()
+    return Quarantined(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, detail=shown, request_id=request_id)
+
+
+FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL)
+
+
+def entries(text: str, key: str) -> list[Any]:
+    """The list under the only key of the object. Raises Unusable: "json", or "schema" where it is another object."""
+    if fenced := FENCED.fullmatch(text):
+        text = fenced[1]
+    try:
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        raise Unusable("json") from None
+    if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], list):
+        raise Unusable("schema")
+    return list(value[key])
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key stands twice")
+    return found

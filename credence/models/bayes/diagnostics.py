@@ -1,0 +1,65 @@
+"""Whether chains can be trusted: R-hat by ranks, effective sample sizes, divergences, energy (Vehtari et al. 2021).
+
+Imported for fitting alone.
+"""
+
+import importlib
+import warnings
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import platformdirs
+
+from credence.model import Diagnostic
+
+
+def _imported() -> Any:
+    """arviz announces its next major version once a day, and notes the day in a file in the user's cache: processes
+    that import it at the same time move each other's file away, and where nothing can be written it does not import.
+    """
+    usual = platformdirs.user_cache_dir
+    with TemporaryDirectory() as place, warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        platformdirs.user_cache_dir = lambda *_: place
+        try:
+            return importlib.import_module("arviz")
+        finally:
+            platformdirs.user_cache_dir = usual
+
+
+arviz = _imported()
+
+HIGHEST_R_HAT, FEWEST_EFFECTIVE, LOWEST_ENERGY = 1.01, 400, 0.3
+
+
+def diagnose(draws: dict[str, Any], energy: Any, divergences: int) -> list[Diagnostic]:
+    """The worst figure over all parameters, each against its bound.
+
+    draws: parameter -> shape (chains, draws, …). energy: shape (chains, draws). One chain is cut into halves, which
+    then have to agree.
+    """
+    chains = {name: _halves(values) for name, values in draws.items()}
+    r_hat, bulk, tail = (_worst(chains, which) for which in ("r_hat", "bulk", "tail"))
+    kept = np.min(np.nan_to_num(arviz.bfmi(np.asarray(energy)), nan=0.0))
+    return [
+        Diagnostic(name="R-hat", value=r_hat, bound=f"< {HIGHEST_R_HAT}", kept=r_hat < HIGHEST_R_HAT),
+        Diagnostic(name="bulk ESS", value=bulk, bound=f"> {FEWEST_EFFECTIVE}", kept=bulk > FEWEST_EFFECTIVE),
+        Diagnostic(name="tail ESS", value=tail, bound=f"> {FEWEST_EFFECTIVE}", kept=tail > FEWEST_EFFECTIVE),
+        Diagnostic(name="divergences", value=divergences, bound="= 0", kept=divergences == 0),
+        Diagnostic(name="E-BFMI", value=float(kept), bound=f"> {LOWEST_ENERGY}", kept=bool(kept > LOWEST_ENERGY)),
+    ]
+
+
+def _halves(values: Any) -> Any:
+    one = np.asarray(values, np.float64)
+    middle = one.shape[1] // 2
+    return one if len(one) > 1 else np.concatenate([one[:, :middle], one[:, middle : 2 * middle]])
+
+
+def _worst(chains: dict[str, Any], which: str) -> float:
+    """The highest R-hat or the smallest size; R-hat is infinite where a parameter never moved."""
+    data = arviz.convert_to_dataset(chains)
+    found = arviz.rhat(data) if which == "r_hat" else arviz.ess(data, method=which)
+    values = np.concatenate([np.ravel(found[name].values) for name in chains])
+    return float(np.nan_to_num(values, nan=np.inf).max() if which == "r_hat" else np.nan_to_num(values, nan=0.0).min())

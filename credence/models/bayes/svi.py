@@ -1,0 +1,140 @@
+"""Partial pooling over groups in Pyro, by variational inference on minibatches. Imported for fitting alone."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyro
+import pyro.distributions as dist
+import torch
+from pyro.infer import SVI, Trace_ELBO
+from pyro.infer.autoguide import AutoLowRankMultivariateNormal, AutoNormal
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from credence.model import Labels
+from credence.models.bayes.posterior import Features, Numbers, Posterior
+from credence.models.training.rng import seeded
+from credence.statistics.uncertainty import Array
+
+FASTEST, SLOWEST, LONGEST_GRADIENT = 0.02, 0.0002, 10.0
+PATIENCE = 3.0
+POINTS = 100
+GUIDES: dict[str, Callable[..., Any]] = {"normal": AutoNormal, "low_rank": AutoLowRankMultivariateNormal}
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """`steps` of at most `batch_rows` rows each, with one of GUIDES, and so many draws from it.
+
+    `extractor` is how many further columns a network learns, if any.
+    """
+
+    guide: str
+    steps: int
+    batch_rows: int
+    samples: int
+    seed: int
+    extractor: int | None = None
+
+
+class Extractor(nn.Module):
+    """Further columns beside those given: tanh of `width` weighted sums of them, learned as a point with the rest."""
+
+    def __init__(self, columns: int, width: int) -> None:
+        super().__init__()
+        self.layer = nn.Linear(columns - 1, width)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """X [rows, columns], whose last column is ones, as [rows, width + columns]."""
+        return torch.cat([torch.tanh(self.layer(X[:, :-1])), X], 1)
+
+    def features(self) -> Features:
+        """What numpy needs to do the same."""
+        weight, bias = (p.detach().double().numpy() for p in (self.layer.weight, self.layer.bias))
+        return Features(weight.T.copy(), bias.copy())
+
+
+@dataclass
+class Data:
+    """Columns [rows, columns], groups one-hot [rows, groups], answers [rows], and how many rows a step looks at."""
+
+    X: Tensor
+    group: Tensor
+    y: Tensor
+    batch_rows: int
+    extractor: Extractor | None = None
+
+    @classmethod
+    def of(cls, Z: Array, codes: Numbers, y: Labels, batch_rows: int) -> "Data":
+        one_hot = codes[:, None] == np.arange(codes.max() + 1)
+        X, group, answers = (torch.as_tensor(np.asarray(part, np.float32)) for part in (Z, one_hot, y))
+        return cls(X, group, answers, min(batch_rows, len(Z)))
+
+    def columns(self) -> int:
+        """How many coefficients a group has."""
+        return self.X.shape[1] + (self.extractor.layer.out_features if self.extractor else 0)
+
+    def read(self, rows: Tensor) -> Tensor:
+        """The columns of these rows, [rows, columns()]."""
+        return self.X[rows] if self.extractor is None else pyro.module("extractor", self.extractor)(self.X[rows])
+
+    def rows(self) -> Any:
+        """A plate over rows: the numbers of as many as a step looks at, drawn anew."""
+        return pyro.plate("rows", len(self.X), subsample_size=self.batch_rows)
+
+
+def model(data: Data) -> None:
+    """The same prior and likelihood as in `nuts`, for the rows of a step."""
+    columns, groups = data.columns(), data.group.shape[1]
+    mu = pyro.sample("mu", dist.Normal(torch.zeros(columns), 1.0).to_event(1))  # type: ignore[no-untyped-call]
+    tau = pyro.sample("tau", dist.HalfNormal(torch.ones(columns)).to_event(1))
+    z = pyro.sample("z", dist.Normal(torch.zeros(groups, columns), 1.0).to_event(2))  # type: ignore[no-untyped-call]
+    with data.rows() as chosen:
+        logits = ((data.read(chosen) @ (mu + tau * z).T) * data.group[chosen]).sum(-1)
+        pyro.sample("y", dist.Bernoulli(logits=logits), obs=data.y[chosen])
+
+
+def sample(Z: Array, codes: Numbers, y: Labels, how: Fitting) -> Posterior:
+    """Draws from the guide that fits the posterior best, and the loss per row on the way."""
+    data = Data.of(Z, codes, y, how.batch_rows)
+    with seeded(how.seed, "variational"), pyro.get_param_store().scope(), _one_thread():
+        data.extractor = Extractor(Z.shape[1], how.extractor) if how.extractor else None
+        guide = GUIDES[how.guide](model)
+        losses = _fitted(guide, data, how)
+        mu, tau, z = _drawn(guide, data, how.samples)
+    features = data.extractor.features() if data.extractor else None
+    return Posterior(mu, tau, mu[:, None] + tau[:, None] * z, features=features, curves={"loss": losses})
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Steps are too small to share: two threads spend four times the processor time on them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _fitted(guide: Any, data: Data, how: Fitting) -> list[float]:
+    """Learn the guide; the loss in nats per row, as the mean over each of at most POINTS stretches."""
+    decay = (SLOWEST / FASTEST) ** (1 / how.steps)
+    adam = pyro.optim.ClippedAdam({"lr": FASTEST, "lrd": decay, "clip_norm": LONGEST_GRADIENT})
+    svi: Any = SVI(model, guide, adam, Trace_ELBO())  # type: ignore[no-untyped-call]
+    losses = []
+    steps = tqdm(range(how.steps), desc="  SVI", unit="step", delay=PATIENCE, leave=False, file=sys.stderr)
+    for _ in steps:
+        losses.append(svi.step(data) / len(data.X))
+    return [float(part.mean()) for part in np.array_split(losses, min(POINTS, how.steps))]
+
+
+def _drawn(guide: Any, data: Data, samples: int) -> tuple[Array, Array, Array]:
+    with torch.no_grad():
+        drawn = [guide(data) for _ in range(samples)]
+    mu, tau, z = (torch.stack([one[name] for one in drawn]).double().numpy() for name in ("mu", "tau", "z"))
+    return mu, tau, z

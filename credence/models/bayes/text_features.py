@@ -1,0 +1,117 @@
+"""A text as few numbers that can be named: its words, the relations of its numbers, and products of the two."""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csc_matrix, csr_matrix, hstack
+from sklearn.linear_model import LogisticRegression
+
+from credence.core.errors import BadInput
+from credence.data.text import TAG, UNSPACED
+from credence.model import Labels
+from credence.models.relations import NAMES, masked, numbers, relations
+from credence.models.tabular.preprocessing import Columns
+from credence.statistics.uncertainty import Array
+
+WORD = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|[^\w\s]")
+FEWEST = 2
+MOST_PER_ANSWER = 10_000
+
+
+class Phrase(NamedTuple):
+    """One column: a word (1 where it is there), a relation (-1, 0 or 1), or the product of both."""
+
+    word: str | None
+    relation: str | None
+
+    @property
+    def name(self) -> str:
+        """As reports show it."""
+        return " × ".join(part for part in self if part is not None)
+
+
+def strongest(texts: Sequence[str], y: Labels, words: int, keep: int, seed: int) -> list[Phrase]:
+    """At most `keep` phrases: those that an L1 logistic regression weighs most, of all that the `words` most frequent
+    words of the texts and the relations of their numbers make. At most 10,000 texts of either answer are looked at."""
+    looked_at = _some(y, seed)
+    texts, y = [texts[row] for row in looked_at], y[looked_at]
+    there = [_words(text) for text in texts]
+    often = Counter(word for found in there for word in sorted(found))
+    known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST][:words]
+    candidates = [*(Phrase(None, r) for r in NAMES), *(Phrase(w, None) for w in known)]
+    candidates += [Phrase(w, r) for w in known for r in NAMES]
+    Z = _candidates(csr_matrix(_relations(texts)), _presence(there, known))
+    distinct = _distinct(Z)
+    chosen = distinct[_heaviest(Z[:, distinct], y, keep, seed)] if len(distinct) else distinct
+    return [candidates[place] for place in sorted(chosen)]
+
+
+def matrix(texts: Sequence[str], phrases: Sequence[Phrase]) -> Array:
+    """The value of every phrase in every text, shape (texts, phrases)."""
+    _refuse_unknown(phrases)
+    related = _relations(texts)
+    there = [_words(text) for text in texts]
+    Z = np.ones((len(texts), len(phrases)))
+    for place, phrase in enumerate(phrases):
+        if phrase.relation is not None:
+            Z[:, place] *= related[:, NAMES.index(phrase.relation)]
+        if phrase.word is not None:
+            Z[:, place] *= [phrase.word in found for found in there]
+    return Z
+
+
+def _some(y: Labels, seed: int) -> Columns:
+    """Row numbers, in order: of either answer all, or so many by chance."""
+    rng = np.random.default_rng(seed)
+    mixed = (rng.permutation(np.flatnonzero(y == answer)) for answer in (0, 1))
+    return np.sort(np.concatenate([rows[:MOST_PER_ANSWER] for rows in mixed]))
+
+
+def _words(text: str) -> set[str]:
+    return set(WORD.findall(masked(TAG.sub(" ", html.unescape(text))).lower()))
+
+
+def _relations(texts: Sequence[str]) -> Array:
+    return np.array([relations(numbers(text)) for text in texts]).reshape(len(texts), len(NAMES))
+
+
+def _presence(there: list[set[str]], known: list[str]) -> csr_matrix:
+    return csr_matrix(np.array([[word in found for word in known] for found in there], np.float64))
+
+
+def _candidates(related: csr_matrix, words: csr_matrix) -> csc_matrix:
+    products = [related.multiply(words[:, [place]]) for place in range(words.shape[1])]
+    return csc_matrix(hstack([related, words, *products]))
+
+
+def _distinct(Z: csc_matrix) -> Columns:
+    """The columns that vary, and of those that agree in every row, but for their sign, the first."""
+    found: dict[tuple[bytes, bytes], int] = {}
+    Z.eliminate_zeros()
+    Z.sort_indices()
+    for place in range(Z.shape[1]):
+        rows, values = (part[Z.indptr[place] : Z.indptr[place + 1]] for part in (Z.indices, Z.data))
+        if len(rows) and (len(rows) < Z.shape[0] or np.ptp(values) > 0):
+            found.setdefault((rows.tobytes(), (values * np.sign(values[0])).tobytes()), place)
+    return np.array([*found.values()], dtype=np.intp)
+
+
+def _heaviest(Z: csc_matrix, y: Labels, keep: int, seed: int) -> Columns:
+    """Columns by |weight| × standard deviation; those of weight 0 never."""
+    weight = LogisticRegression(l1_ratio=1.0, solver="liblinear", random_state=seed).fit(Z, y).coef_[0]
+    mean, square = (np.asarray(part.mean(0)).ravel() for part in (Z, Z.multiply(Z)))
+    strength = np.abs(weight) * np.sqrt(np.maximum(square - mean**2, 0.0))
+    heavy = np.argsort(-strength, kind="stable")[:keep]
+    return np.asarray(heavy[strength[heavy] > 0])
+
+
+def _refuse_unknown(phrases: Sequence[Phrase]) -> None:
+    if unknown := sorted({p.relation for p in phrases if p.relation is not None} - set(NAMES)):
+        raise BadInput(
+            f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "
+            "expected those of credence.models.relations.NAMES: train it again."
+        )

@@ -1,0 +1,1 @@
+"""One model kind per file; the file name is the kind in YAML."""

@@ -1,0 +1,47 @@
+"""Bagging: the same learner on bootstrap samples of the rows, each of whose members is a draw (Breiman 1996)."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from credence.model import Labels
+from credence.models.tabular import TabularModel
+from credence.models.tabular.fast_predict import Panel, compact, grove
+from credence.statistics.uncertainty import Array
+
+
+class Bagging(TabularModel):
+    """`members` per fold: trees with leaves of at least `min_leaf` rows, or logistic regressions of penalty 1 / `C`."""
+
+    base: Literal["tree", "logistic"] = "tree"
+    members: int = Field(20, ge=1)
+    min_leaf: int = Field(5, ge=1)
+    C: float = Field(1.0, gt=0)
+
+    def _learn(self, Z: Array, y: Labels) -> Any:
+        rng = np.random.default_rng(self.seed)
+        fitted = [self._estimator(y[rows]).fit(Z[rows], y[rows]) for rows in self._samples(y, rng)]
+        return grove(fitted, Z.shape[1]) if self.base == "tree" else Panel([compact(one, Z) for one in fitted])
+
+    def _estimator(self, y: Labels) -> Any:
+        if self.base == "logistic":
+            return LogisticRegression(C=self.C, max_iter=1000)
+        return DecisionTreeClassifier(min_samples_leaf=self.min_leaf, max_features=0.5, random_state=self.seed)
+
+    def _samples(self, y: Labels, rng: np.random.Generator) -> list[NDArray[np.intp]]:
+        """Row numbers drawn with replacement within each answer, so that no sample lacks one."""
+        answers = [np.flatnonzero(y == 0), np.flatnonzero(y == 1)]
+        return [np.concatenate([rng.choice(rows, len(rows)) for rows in answers]) for _ in range(self.members)]
+
+    @classmethod
+    def space(cls, trial: Any) -> dict[str, Any]:
+        """What is bagged, and how much it may adapt."""
+        return {
+            "base": trial.suggest_categorical("base", ["tree", "logistic"]),
+            "min_leaf": trial.suggest_int("min_leaf", 1, 100, log=True),
+            "C": trial.suggest_float("C", 1e-3, 1e2, log=True),
+        }

@@ -1,0 +1,73 @@
+"""A recurrent network that reads a text both ways and attends to what matters; MC dropout gives its draws."""
+
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from credence.models.neural import Answering, TorchModel
+from credence.models.neural.dropout import Dropout
+from credence.models.neural.row_encoder import Reader
+from credence.models.training import Batch
+from credence.models.transformer.embeddings import TextTokens
+from credence.models.transformer.text_tokens import Texts
+
+
+class BiLSTM(TorchModel):
+    """Two BiLSTM layers of `width` units each way, attention over tokens, and dropout.
+
+    Draws are `passes` masks after pooling, so the text is read once; `full` drops between the layers too, and then
+    costs as many readings as passes. 0 passes: one draw, nothing dropped. Numbers are read digit by digit, or with
+    `fone` as one token each; with `relations` the text begins with how its numbers relate.
+    """
+
+    reads = "text"
+    read_by = Texts
+    patience: int = Field(8, ge=1)
+    width: int = Field(64, ge=1)
+    dropout: float = Field(0.3, ge=0, lt=1)
+    passes: int = Field(50, ge=0)
+    full: bool = False
+    relations: bool = False
+    fone: bool = False
+    vocabulary: int = Field(30_000, ge=1)
+    longest: int = Field(512, ge=1)
+
+    def _read(self, X: pd.DataFrame) -> Reader:
+        return Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
+
+    def _build(self, reader: Reader) -> Answering:
+        assert isinstance(reader, Texts)
+        return _Network(reader, self.width, self.dropout)
+
+    def _opinions(self, batch: Batch) -> Tensor:
+        if self.passes and self.dropout:
+            return self._passes(batch, self.passes, self.full)
+        return super()._opinions(batch)
+
+
+class _Network(Answering):
+    def __init__(self, reader: Texts, width: int, dropout: float) -> None:
+        super().__init__()
+        self.tokens = TextTokens(reader, width, sd=1.0)  # smaller ones leave it where it began for several epochs
+        self.first = nn.LSTM(width, width, bidirectional=True, batch_first=True)
+        self.between = Dropout(dropout, 2 * width)
+        self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)
+        self.relevance = nn.Linear(2 * width, 1)
+        self.head = nn.Sequential(Dropout(dropout, 2 * width), nn.Linear(2 * width, 1))
+
+    def encode(self, batch: Batch) -> Tensor:
+        tokens = self.tokens(batch)
+        lengths = tokens.mask.sum(1)
+        x = self._run(self.first, tokens.x, lengths)
+        x = self._run(self.second, self.between(x), lengths)
+        weight = self.relevance(x).squeeze(-1).masked_fill(~tokens.mask, -torch.inf).softmax(1)
+        pooled: Tensor = (weight[..., None] * x).sum(1)
+        return pooled
+
+    @staticmethod
+    def _run(layer: nn.LSTM, x: Tensor, lengths: Tensor) -> Tensor:
+        packed = pack_padded_sequence(x, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        read: Tensor = pad_packed_sequence(layer(packed)[0], batch_first=True, total_length=x.shape[1])[0]
+        return read

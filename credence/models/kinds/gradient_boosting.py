@@ -1,0 +1,36 @@
+"""Gradient boosting with exact splits on sampled rows (Friedman 2002): for small data."""
+
+from typing import Any
+
+from pydantic import Field
+from sklearn.ensemble import GradientBoostingClassifier
+
+from credence.model import Labels
+from credence.models.tabular import TabularModel
+
+
+class GradientBoosting(TabularModel):
+    """`rounds` trees of `depth`, leaves of at least `min_leaf` rows, each grown on a share `subsample` of the rows."""
+
+    rounds: int = Field(150, ge=1)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    depth: int = Field(3, ge=1, le=12)
+    min_leaf: int = Field(5, ge=1)
+    subsample: float = Field(0.7, gt=0, le=1)
+
+    def _estimator(self, y: Labels) -> Any:
+        return GradientBoostingClassifier(
+            n_estimators=self.rounds, learning_rate=self.learning_rate, max_depth=self.depth,
+            min_samples_leaf=self.min_leaf, subsample=self.subsample, max_features="sqrt", random_state=self.seed,
+        )  # fmt: skip
+
+    @classmethod
+    def space(cls, trial: Any) -> dict[str, Any]:
+        """How many trees, how deep, how fast, on how much."""
+        return {
+            "rounds": trial.suggest_int("rounds", 50, 600, log=True),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),
+            "depth": trial.suggest_int("depth", 1, 6),
+            "min_leaf": trial.suggest_int("min_leaf", 1, 50, log=True),
+            "subsample": trial.suggest_float("subsample", 0.4, 1.0),
+        }

@@ -1,0 +1,45 @@
+"""Partial pooling over groups, sampled by NUTS: few rows of a group borrow from the others, and an unknown group is
+answered with the doubt that it deserves."""
+
+import importlib
+
+from pydantic import Field
+
+from credence.core.errors import BadInput
+from credence.model import Diagnostic, Labels
+from credence.models.bayes import PooledModel
+from credence.models.bayes.posterior import Numbers, Posterior
+from credence.statistics.uncertainty import Array
+
+DISAGREE, LONG = 1.1, 400
+
+
+class Hierarchical(PooledModel):
+    """NumPyro's NUTS (Hoffman & Gelman 2014): `chains`, each of `warmup` transitions and `samples` draws, of which
+    `served` answer."""
+
+    chains: int = Field(4, ge=1)
+    warmup: int = Field(1000, ge=20)
+    samples: int = Field(1000, ge=20)
+    served: int = Field(200, ge=2)
+
+    def _most(self) -> int:
+        return self.served
+
+    def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:
+        nuts = importlib.import_module("credence.models.bayes.nuts")
+        how = nuts.Sampling(self.chains, self.warmup, self.samples, self.seed)
+        posterior: Posterior = nuts.sample(Z, codes, y, names, how)
+        self._judge(posterior.diagnostics, posterior.notes)
+        return posterior
+
+    def _judge(self, found: list[Diagnostic], notes: list[str]) -> None:
+        """Note what the chains fail; refuse them where they are long and still tell different stories."""
+        r_hat = next(d.value for d in found if d.name == "R-hat")
+        if r_hat > DISAGREE and self.samples >= LONG:
+            raise BadInput(
+                f"the chains disagree after {self.warmup} + {self.samples} transitions each: R-hat is {r_hat:.2f}, "
+                "expected below 1.01; raise warmup and samples, give fewer columns, or choose 'hierarchical_svi'."
+            )
+        if failed := [f"{d.name} is {d.value:.4g}, expected {d.bound}" for d in found if not d.kept]:
+            notes.append(f"the chains have not converged: {'; '.join(failed)}; raise warmup and samples")

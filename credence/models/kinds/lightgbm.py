@@ -1,0 +1,35 @@
+"""Gradient boosting by LightGBM with early stopping on an inner split of the fold's own rows (Ke et al. 2017)."""
+
+from typing import Any
+
+import lightgbm
+from sklearn.model_selection import train_test_split
+
+from credence.model import Labels
+from credence.models.kinds.hist_gradient_boosting import FEW_ROUNDS, PATIENCE, HistGradientBoosting
+from credence.models.tabular.trees import Trees
+from credence.statistics.uncertainty import Array
+
+
+class LightGBM(HistGradientBoosting):
+    """The parameters of `hist_gradient_boosting`; usually the same answers in less time."""
+
+    def _learn(self, Z: Array, y: Labels) -> Trees:
+        if not self._watched(y):
+            return self._trees(lightgbm.train(self._parameters(), lightgbm.Dataset(Z, y), min(self.rounds, FEW_ROUNDS)))
+        Z, watched, y, answers = train_test_split(Z, y, test_size=self.validation, random_state=self.seed, stratify=y)
+        data = lightgbm.Dataset(Z, y, params=self._parameters())
+        held = lightgbm.Dataset(watched, answers, reference=data)
+        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        grown = lightgbm.train(self._parameters(), data, self.rounds, valid_sets=[held], callbacks=[stop])
+        return self._trees(grown)
+
+    def _trees(self, grown: lightgbm.Booster) -> Trees:
+        return Trees(grown.model_to_string(num_iteration=grown.best_iteration), odds=True, single=False)
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "binary", "learning_rate": self.learning_rate, "num_leaves": self.leaves,
+            "min_data_in_leaf": self.min_leaf, "lambda_l2": self.l2, "feature_fraction_bynode": self.columns,
+            "seed": self.seed, "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbose": -1,
+        }  # fmt: skip

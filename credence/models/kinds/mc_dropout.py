@@ -1,0 +1,67 @@
+"""MC dropout over any kind that is a torch module: passes with features dropped are its draws."""
+
+from pathlib import Path
+
+import pandas as pd
+from pydantic import Field, PrivateAttr, field_validator
+
+from credence.core.errors import BadInput
+from credence.core.registry import ModelSpec, find, names
+from credence.model import Labels, Learned, Model, refuse_other_inputs
+from credence.models.neural import TorchModel
+from credence.statistics.uncertainty import Array
+
+
+class McDropout(Model):
+    """`passes` masks of a torch kind's dropout (Gal & Ghahramani 2016), each the same for all rows.
+
+    Features are dropped after pooling, so that a row is encoded once; `full` drops them everywhere, at the price of
+    `passes` encodings.
+    """
+
+    reads = "both"
+    model: ModelSpec = ModelSpec(kind="bayesian_transformer")
+    passes: int = Field(50, ge=2)
+    full: bool = False
+    _inner: TorchModel = PrivateAttr()
+
+    @field_validator("model")
+    @classmethod
+    def _is_a_module(cls, model: ModelSpec) -> ModelSpec:
+        if not issubclass(find("models", model.kind), TorchModel):
+            kinds = [kind for kind in names("models") if issubclass(find("models", kind), TorchModel)]
+            raise BadInput(f"mc_dropout.model is {model.kind!r}, which has no dropout; choose one of {kinds}.")
+        if model.search or model.prequential:
+            raise BadInput("mc_dropout.model takes neither search nor prequential: give those to mc_dropout itself.")
+        return model
+
+    def title(self) -> str:
+        return f"{self.model.kind} with MC dropout"
+
+    def _fit(self, X: pd.DataFrame, y: Labels) -> None:
+        self._inner = ModelSpec(kind=self.model.kind, **{"seed": self.seed, **(self.model.model_extra or {})}).build()
+        refuse_other_inputs(self._inner, "text" in X)
+        if self._inner.dropout == 0:
+            raise BadInput("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
+        if self._root:
+            self._inner.kept_in(self._root, self._watch)
+        self._inner.fit(X, y)
+
+    def _draws(self, X: pd.DataFrame) -> Array:
+        return self._inner.sampled(X, self.passes, self.full)
+
+    @property
+    def rounding(self) -> float:
+        return self._inner.rounding
+
+    def learned(self) -> Learned:
+        return self._inner.learned().model_copy(update={"passes": self.passes if self.full else 1})
+
+    def _save(self, folder: Path) -> None:
+        (folder / "inner").mkdir(exist_ok=True)
+        self._inner.save(folder / "inner")
+
+    def _load(self, folder: Path) -> None:
+        inner = Model.load(folder / "inner")
+        assert isinstance(inner, TorchModel)
+        self._inner = inner

@@ -1,0 +1,80 @@
+"""Small networks that read which relation between its numbers a text asserts; the relations themselves are given."""
+
+import pandas as pd
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from credence.models.neural import Answering, TorchModel
+from credence.models.neural.dropout import Dropout
+from credence.models.neural.row_encoder import Reader
+from credence.models.relations.row_encoder import Related
+from credence.models.training import Batch, Loss
+
+
+class Relations(TorchModel):
+    """`members` networks of one hidden layer on words, pairs of words and relations (`credence.models.relations`).
+
+    Each member begins elsewhere and is one draw. The relations are domain features for texts about arithmetic: a
+    library of checks and a reader of what is claimed. A claim of another family is answered from its words alone.
+    """
+
+    reads = "text"
+    read_by = Related
+    members: int = Field(5, ge=1)
+    width: int = Field(64, ge=1)
+    vocabulary: int = Field(2000, ge=1)
+    epochs: int = Field(40, ge=1)
+    batch_rows: int = Field(256, ge=1)
+    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
+    patience: int = Field(5, ge=1)
+
+    def _read(self, X: pd.DataFrame) -> Reader:
+        return Related.learn(X, self.vocabulary)
+
+    def _build(self, reader: Reader) -> Answering:
+        assert isinstance(reader, Related)
+        inputs = len(reader.vocabulary.words) + len(reader.places)
+        return _Members(self.members, inputs, self.width, self.dropout)
+
+    def _opinions(self, batch: Batch) -> Tensor:
+        return torch.sigmoid(self._module.score(self._module.encode(batch)).double())
+
+    def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
+        """MC dropout: a pass is one mask for all members, and the mean of what they then say."""
+        return torch.cat([self._pass(batch, number).mean(1) for number in range(passes)])
+
+
+class _Members(Answering):
+    """Networks side by side: scores [members, B] of the same rows; they share batches and nothing else."""
+
+    def __init__(self, members: int, inputs: int, width: int, dropout: float) -> None:
+        super().__init__()
+        self.head = nn.Sequential(
+            _Side(members, inputs, width), nn.GELU(), Dropout(dropout, width), _Side(members, width, 1)
+        )
+
+    def encode(self, batch: Batch) -> Tensor:
+        return torch.cat([batch["terms"].float(), batch["relations"]], 1)
+
+    def loss(self, batch: Batch) -> Loss:
+        scores = self.score(self.encode(batch)).float()
+        label = batch["label"].float().expand(len(scores), -1)
+        return Loss(F.binary_cross_entropy_with_logits(scores, label, reduction="none").mean(0))
+
+    def decays(self, name: str, parameter: nn.Parameter) -> bool:
+        return name.endswith("weight")
+
+
+class _Side(nn.Module):
+    """A linear layer for each of so many networks: [B, inputs] or [members, B, inputs] to [members, B, outputs]."""
+
+    def __init__(self, members: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        layers = [nn.Linear(inputs, outputs) for _ in range(members)]
+        self.weight = nn.Parameter(torch.stack([layer.weight.detach().T for layer in layers]))
+        self.bias = nn.Parameter(torch.stack([layer.bias.detach()[None] for layer in layers]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x @ self.weight + self.bias

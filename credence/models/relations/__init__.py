@@ -1,0 +1,10 @@
+"""What can be worked out from the numbers of a text: their values, how they relate, and a code for each of them.
+
+Nothing here is learned, and no wording is looked at: which relation a sentence asserts is for a model to read. It is a
+library of checks for arithmetic, in the form of inputs; what it does not hold a model has to learn from words alone.
+"""
+
+from credence.models.relations.number_extraction import Found, found, masked, numbers
+from credence.models.relations.relation_table import FONE_WIDTH, MOST, NAMES, fone, relations
+
+__all__ = ["FONE_WIDTH", "MOST", "NAMES", "Found", "fone", "found", "masked", "numbers", "relations"]

@@ -1,0 +1,114 @@
+"""What a model learned, on disk: JSON for structure, npz for arrays, text for trees. Reading it executes nothing."""
+
+import importlib
+import json
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from credence.core.errors import BadInput
+
+OURS = {
+    "Committee": "credence.models.tabular.ensembling",
+    "Date": "credence.models.tabular.encoding",
+    "Encoding": "credence.models.tabular.encoding",
+    "Number": "credence.models.tabular.encoding",
+    "OneHot": "credence.models.tabular.encoding",
+    "Target": "credence.models.tabular.encoding",
+    "Linear": "credence.models.tabular.fast_predict",
+    "Panel": "credence.models.tabular.fast_predict",
+    "Member": "credence.models.tabular",
+    "Grove": "credence.models.tabular.trees",
+    "Trees": "credence.models.tabular.trees",
+}
+LONG = 2000
+
+
+def dump(learned: Any, folder: Path) -> None:
+    """Write our own learned objects, scikit-learn estimators, arrays and plain values, in lists, dicts or alone.
+
+    `learned.json` holds the structure and points at `arrays.npz`, `<n>.txt` and `<n>.skops`.
+    """
+    arrays: dict[str, Any] = {}
+    structure = _packed(learned, folder, arrays)
+    (folder / "learned.json").write_text(json.dumps(structure))
+    with (folder / "arrays.npz").open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load(folder: Path) -> Any:
+    """What `dump` wrote. Raises BadInput where a file names a type that is neither scikit-learn's nor ours."""
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        return _unpacked(json.loads((folder / "learned.json").read_text()), folder, arrays)
+
+
+def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
+    """A value as JSON, in which every mapping says with `is` what it stands for."""
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, str):
+        return value if len(value) < LONG else _beside(value, folder)
+    if isinstance(value, np.ndarray):
+        arrays[place := str(len(arrays))] = value
+        return {"is": "array", "at": place}
+    if isinstance(value, list):
+        return [_packed(v, folder, arrays) for v in value]
+    if isinstance(value, dict):
+        return {"is": "dict", "of": {k: _packed(v, folder, arrays) for k, v in value.items()}}
+    if is_dataclass(value) and type(value).__name__ in OURS:
+        return {"is": type(value).__name__, "of": {k: _packed(v, folder, arrays) for k, v in _fields(value).items()}}
+    return _estimator(value, folder)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {f.name: getattr(value, f.name) for f in fields(value) if f.init}
+
+
+def _beside(text: str, folder: Path) -> dict[str, str]:
+    file = _free(folder, "txt")
+    file.write_text(text)
+    return {"is": "text", "at": file.name}
+
+
+def _estimator(value: Any, folder: Path) -> dict[str, str]:
+    import skops.io  # imports torch where that is installed, which no model of ours needs
+
+    file = _free(folder, "skops")
+    skops.io.dump(value, file)
+    return {"is": "estimator", "at": file.name}
+
+
+def _free(folder: Path, ending: str) -> Path:
+    return folder / f"{len(list(folder.glob(f'*.{ending}')))}.{ending}"
+
+
+def _unpacked(value: Any, folder: Path, arrays: Any) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(v, folder, arrays) for v in value]
+    if not isinstance(value, dict):
+        return value
+    what = value["is"]
+    if what == "array":
+        return arrays[value["at"]]
+    if what == "text":
+        return (folder / value["at"]).read_text()
+    if what == "estimator":
+        return _trusted(folder / value["at"])
+    parts = {k: _unpacked(v, folder, arrays) for k, v in value["of"].items()}
+    return parts if what == "dict" else _class(what, folder)(**parts)
+
+
+def _class(name: str, folder: Path) -> Any:
+    if name not in OURS:
+        raise BadInput(f"{folder / 'learned.json'} holds a {name!r}; expected what credence wrote: {', '.join(OURS)}.")
+    return getattr(importlib.import_module(OURS[name]), name)
+
+
+def _trusted(file: Path) -> Any:
+    import skops.io
+
+    if strange := skops.io.get_untrusted_types(file=file):
+        raise BadInput(f"{file} holds a {strange[0]}, which is not trusted; expected a scikit-learn estimator.")
+    return skops.io.load(file)

@@ -1,0 +1,54 @@
+"""Where a module learns and in which precision, and how it says that memory ran out."""
+
+import os
+
+import torch
+
+from credence.core.errors import BadInput
+from credence.models.training.settings import Training
+
+DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def chosen_device(settings: Training) -> torch.device:
+    """The device of this process: its own GPU where there are several processes. BadInput where it is not there."""
+    if settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
+        raise BadInput(
+            f"device: cuda was asked for, and torch {torch.__version__}, which {built}, sees no GPU; "
+            "set device: auto or cpu, or run this where a GPU is."
+        )
+    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= there:
+        raise BadInput(
+            f"process {number + 1} on this machine wants a GPU, and there are {there}; start {there} of them."
+        )
+    return torch.device("cuda", number)
+
+
+def chosen_precision(settings: Training, device: torch.device) -> str:
+    """fp32, bf16 or fp16; auto is the fastest that the device has in hardware, and fp32 on a CPU."""
+    if settings.precision != "auto":
+        return settings.precision
+    if device.type == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Matrix products in this precision, sums in fp32."""
+    return torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES)
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that a device, or the machine, has no memory left."""
+    said = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return said or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def release_memory(device: torch.device) -> None:
+    """Give back what a failed attempt left with the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()

@@ -1,0 +1,222 @@
+"""The loop: epochs of batches until the held-out log-loss gets no better, taken up where a killed run had come."""
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from credence.core.errors import BadInput
+from credence.models.training.batches import Numbers, planned
+from credence.models.training.checkpoints import Store, identity, weights
+from credence.models.training.device import chosen_device, chosen_precision
+from credence.models.training.distributed import Team
+from credence.models.training.forward_backward import Passes
+from credence.models.training.history import Epoch, History
+from credence.models.training.optimizer import Optimiser
+from credence.models.training.padded_batch import EncodedRows
+from credence.models.training.rng import repeatable, seeded
+from credence.models.training.run_state import Standing, done, spoilt
+from credence.models.training.settings import Training
+from credence.models.training.tensorboard import Events
+from credence.models.training.trainable import Learner
+from credence.models.training.weight_files import Label, Sealed
+
+PATIENCE_SECONDS, LOG_SECONDS = 3.0, 10.0
+Watch = Callable[[Epoch], None]
+
+
+def train(
+    module: Learner,
+    rows: EncodedRows,
+    held_out: EncodedRows | None,
+    settings: Training,
+    folder: Path | None = None,
+    watch: Watch | None = None,
+    about: Mapping[str, object] | None = None,
+) -> History:
+    """Teach a module these rows; it is left in evaluation mode with the weights that were best on the held-out rows.
+
+    With a folder, checkpoints, curves and the production weights are kept there, and the same call goes on where a
+    killed one had come; `about` is what else tells its checkpoints from others', such as a vocabulary. `watch` is
+    told each epoch once, or again if the run was killed soon after. On a CPU the same call, with as many threads,
+    gives the same bits. BadInput where nothing can be learned: no rows, no such device, no memory, a loss that is no
+    number.
+    """
+    if not len(rows) or (held_out is not None and not len(held_out)):
+        raise BadInput("there are no rows to learn from, or held-out rows were asked for and there are none.")
+    device = chosen_device(settings)
+    store = Store(folder, identity(module, rows, held_out, settings, about or {})) if folder else None
+    with seeded(settings.seed, device=device), repeatable(device):
+        return _Run(module, rows, held_out, settings, Team.joined(device), store, watch).finish()
+
+
+class _Run:
+    """One call of `train`, in one process of its team."""
+
+    def __init__(
+        self,
+        module: Learner,
+        rows: EncodedRows,
+        held_out: EncodedRows | None,
+        settings: Training,
+        team: Team,
+        store: Store | None,
+        watch: Watch | None,
+    ) -> None:
+        self.rows, self.held_out, self.settings, self.team, self.watch = rows, held_out, settings, team, watch
+        self.home = next(module.parameters()).device
+        self.module = module.to(team.device)
+        team.agree(self.module.state_dict().values())
+        precision = chosen_precision(settings, team.device)
+        self.optimiser = Optimiser(self.module, settings, team.device, precision)
+        self.passes = Passes(self.module, self.optimiser, settings, team, precision, self._say)
+        history = History(device=team.device.type, precision=precision, processes=team.size)
+        self.standing = Standing(history=history)
+        self.best: dict[str, Tensor] = {}
+        self.store, self.writes = store, store if team.leads else None
+        self.events = Events(store.folder) if store else None
+        self.unsaved, self.saved_at, self.since = True, time.monotonic(), time.monotonic()
+
+    def finish(self) -> History:
+        """Go on to the end; the history of all of it."""
+        self._take_up()
+        with self._shown() as self.bar:
+            while not self.standing.history.stopped(self.settings):
+                self._epoch(self.standing.epoch)
+        self._save()
+        if self.best:
+            self.module.load_state_dict(self.best)
+        if self.writes:
+            best = self.standing.history.best or self.standing.history.epochs[-1]
+            self.writes.save_production(weights(self.module), best.model_dump(include={"number", "step", "held_out"}))
+        self.module.to(self.home).eval()
+        return self.standing.history
+
+    def _epoch(self, epoch: int) -> None:
+        batches = planned(self.rows.lengths, self.settings, epoch)
+        self.module.train()
+        for number in range(self.standing.batch + 1, len(batches) + 1):
+            self._step(batches[number - 1], number, len(batches))
+            if number < len(batches):
+                self._save_when_due()
+        held_out = self._judge(epoch)
+        self._tick()
+        self._publish(self.standing.close(held_out, self.settings))
+        self._save_when_due()
+
+    def _step(self, batch: Numbers, number: int, of: int) -> None:
+        epoch, ids = self.standing.epoch, [self.rows.ids[i] for i in batch]
+        nll, penalty = self.passes.learn(self.rows, batch, epoch, number)
+        self._refuse_spoilt(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
+        norm = self.optimiser.step(done(self.settings, epoch, number, of))
+        self._refuse_spoilt(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
+        self.standing.add(nll, penalty, norm)
+        self.unsaved = True
+        self.bar.update(len(batch))
+        self.bar.set_postfix_str(self.standing.shown(), refresh=False)
+
+    def _judge(self, epoch: int) -> float | None:
+        """The log-loss on the held-out rows, where there are any."""
+        if self.held_out is None:
+            return None
+        self.team.agree(self.module.buffers())
+        self.module.eval()
+        nll = self.passes.judge(self.held_out, epoch)
+        self._refuse_spoilt(f"the held-out log-loss after epoch {epoch}", nll, list(self.held_out.ids))
+        return float(nll.mean())
+
+    def _publish(self, made: Epoch) -> None:
+        """Keep what an epoch has taught, and tell everyone who wants to know."""
+        self.unsaved, better = True, self.standing.history.best is made
+        if better:
+            self.best = weights(self.module)
+        if self.writes and self.events:
+            if better:
+                self.writes.save_milestone(made.step, self.best, made.model_dump())
+            self.standing.history.save(self.writes.folder)
+            self.events.write(made.step, made.metrics())
+        if self.watch and self.team.leads:
+            self.watch(made)
+
+    def _refuse_spoilt(self, what: str, values: Tensor, ids: list[str]) -> None:
+        """BadInput where a value is no finite number; nothing was learned from it yet, and that state is kept."""
+        named = spoilt(values, ids)
+        if named is not None:
+            self._save()
+            kept = f"the checkpoints in {self.store.folder} are" if self.store else "the module's weights are"
+            raise BadInput(
+                f"{what} is not a finite number, for the rows {named}; {kept} from before. "
+                "Look at these rows, or lower the learning_rate."
+            )
+
+    def _save_when_due(self) -> None:
+        if time.monotonic() - self.saved_at >= self.settings.checkpoint_seconds:
+            self._save()
+
+    def _save(self) -> None:
+        """Keep all that going on needs, unless that was done at this very step."""
+        self.saved_at = time.monotonic()
+        if not (self.writes and self.unsaved):
+            return
+        self._tick()
+        self.standing.halved, self.standing.scaler = self.passes.halved, self.optimiser.facts()
+        parts = {"module": weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
+        tensors = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
+        self.writes.save_training(self.standing.step, tensors, self.standing.model_dump(mode="json"))
+        self.unsaved = False
+
+    def _take_up(self) -> None:
+        """Stand where the newest whole checkpoint of this run stood, which the first process reads for all."""
+        if not self.store:
+            return
+        found, refused = self.store.newest() if self.team.leads else (None, [])
+        label = self.team.share(found.label.model_dump_json().encode() if found else None)
+        data = self.team.share(found.weights if found else None)
+        if label is not None and data is not None:
+            self._restore(Sealed(Label.model_validate_json(label), data))
+        for sentence in refused:
+            self._say(sentence)
+
+    def _restore(self, found: Sealed) -> None:
+        tensors = found.tensors()
+        parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, own = name.partition(".")
+            parts[part][own] = tensor
+        here = self.standing.history.model_dump(include={"device", "precision", "processes"})
+        self.standing = Standing.model_validate(found.label.facts)
+        self.standing.history = self.standing.history.model_copy(update=here)
+        self.module.load_state_dict(parts["module"])
+        self.optimiser.restore(parts["optimiser"], self.standing.scaler)
+        self.best, self.passes.halved, self.unsaved = parts["best"], self.standing.halved, False
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        self.standing.seconds, self.since = self.standing.seconds + now - self.since, now
+
+    def _say(self, sentence: str) -> None:
+        """On the screen and in the history."""
+        self.standing.history.notes.append(sentence)
+        if self.team.leads:
+            tqdm.write(f"  {sentence}", file=sys.stderr)
+
+    def _shown(self) -> "tqdm[Any]":
+        """Rows of all epochs with rate and time to go, after three seconds; in a file every ten seconds."""
+        behind = (self.standing.epoch - 1) * len(self.rows) + self.standing.rows
+        return tqdm(
+            total=self.settings.epochs * len(self.rows),
+            initial=behind,
+            desc=f"  {type(self.module).__name__}",
+            unit="row",
+            unit_scale=True,
+            delay=PATIENCE_SECONDS,
+            mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
+            leave=False,
+            file=sys.stderr,
+            disable=not self.team.leads,
+        )

@@ -1,0 +1,109 @@
+"""Forward and backward through a batch that is dealt to processes and passes, and again in halves if memory runs out.
+
+The loss of a shard is scaled by the rows of the whole batch, and chance is seeded by a shard's number: two processes
+learn what one process learns in two passes, up to the order of sums.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from credence.core.errors import BadInput
+from credence.models.training.batches import Numbers, by_length, shards
+from credence.models.training.device import autocast, ran_out_of_memory, release_memory
+from credence.models.training.distributed import Team
+from credence.models.training.optimizer import Optimiser
+from credence.models.training.padded_batch import EncodedRows
+from credence.models.training.rng import reseed
+from credence.models.training.settings import Training
+from credence.models.training.trainable import Learner, Loss
+
+
+class Passes:
+    """Runs a module over rows. `halved` says that each process makes twice the passes it was set to make."""
+
+    def __init__(
+        self,
+        module: Learner,
+        optimiser: Optimiser,
+        settings: Training,
+        team: Team,
+        precision: str,
+        say: Callable[[str], None],
+    ) -> None:
+        self.module, self.optimiser, self.settings, self.team = module, optimiser, settings, team
+        self.precision, self.say = precision, say
+        self.halved = False
+
+    @property
+    def parts(self) -> int:
+        """Shards of a batch, over all processes."""
+        return self.team.size * self.settings.accumulate * (2 if self.halved else 1)
+
+    def learn(self, rows: EncodedRows, batch: Numbers, epoch: int, number: int) -> tuple[Tensor, float]:
+        """Leave a batch's gradient in the module; the loss of its rows, shape (rows,), and its penalty."""
+
+        def fill(values: Tensor) -> None:
+            self.optimiser.clear()
+            for part in range(self.team.rank, self.parts, self.team.size):
+                shard = shards(batch, self.parts)[part]
+                if shard:
+                    reseed(self.settings.seed, "learn", epoch, number, part, device=self.team.device)
+                    loss, weight = self._loss(rows, shard), len(shard) / len(batch)
+                    torch.autograd.backward(self.optimiser.scaled(loss.nll.sum() / len(batch) + loss.penalty * weight))
+                    values[part : len(batch) : self.parts] = loss.nll.detach()
+                    values[-1] += torch.as_tensor(loss.penalty).detach() * weight
+
+        values = self._within_memory(len(batch) + 1, fill, f"at epoch {epoch}, step {number}")
+        self.team.add_gradients(self.optimiser.parameters)
+        return values[:-1], float(values[-1])
+
+    @torch.no_grad()
+    def judge(self, rows: EncodedRows, epoch: int) -> Tensor:
+        """The loss of every row without dropout and penalty, shape (rows,)."""
+
+        def fill(values: Tensor) -> None:
+            batches = list(by_length(rows.lengths, self.settings))
+            pieces = [piece for batch in batches for piece in shards(batch, self.parts) if piece]
+            for number in range(self.team.rank, len(pieces), self.team.size):
+                reseed(self.settings.seed, "judge", number, device=self.team.device)
+                values[pieces[number]] = self._loss(rows, pieces[number]).nll.double()
+
+        return self._within_memory(len(rows), fill, f"on the held-out rows after epoch {epoch}")
+
+    def _loss(self, rows: EncodedRows, numbers: Numbers) -> Loss:
+        with autocast(self.team.device, self.precision):
+            nll, penalty = self.module.loss(rows.batch(numbers).to(self.team.device))
+        if nll.shape != (len(numbers),):
+            raise ValueError(
+                f"the loss of {len(numbers)} rows has shape {tuple(nll.shape)}; one number per row is wanted."
+            )
+        return Loss(nll.float(), penalty)
+
+    def _within_memory(self, size: int, fill: Callable[[Tensor], None], where: str) -> Tensor:
+        """What all processes fill in together, shape (size,); in halves where one of them ran out of memory."""
+        while True:
+            values = torch.zeros(size + 1, dtype=torch.float64, device=self.team.device)
+            try:
+                fill(values[:-1])
+            except (MemoryError, RuntimeError) as error:
+                if not ran_out_of_memory(error):
+                    raise
+                values.zero_()[-1] = 1
+            values = self.team.add(values).cpu()
+            if not values[-1]:
+                return values[:-1]
+            self._halve(where)
+
+    def _halve(self, where: str) -> None:
+        rows = -(-self.settings.batch_rows // self.parts)
+        if self.halved:
+            raise BadInput(
+                f"out of memory {where}, also with {rows} rows at a time; lower batch_rows, raise accumulate, "
+                "set batch_tokens, or shorten the longest rows."
+            )
+        self.halved = True
+        self.optimiser.clear()
+        release_memory(self.team.device)
+        self.say(f"out of memory {where}: from here on in passes of {-(-rows // 2)} rows instead of {rows}.")

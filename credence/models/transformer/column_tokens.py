@@ -1,0 +1,139 @@
+"""Table rows as tokens: one for every column, of dates one for each part that varies."""
+
+from collections import Counter
+from collections.abc import Mapping
+from itertools import accumulate
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from credence.models.neural.row_encoder import Reader
+from credence.models.tabular.encoding import Cells, Date, Number, cells, words
+from credence.models.training.padded_batch import Column
+from credence.statistics.uncertainty import Array
+
+LEVELS = np.linspace(0, 1, 33)
+LARGEST = 1e100
+QUANTITY_WIDTH = 3
+SPARED = 2
+
+
+class Quantity(BaseModel):
+    """A number of a row: its own column, or a part of a date, and how the training rows' numbers are spread."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    part: int | None = None
+    mean: float = 0.0
+    sd: float = 1.0
+    knots: tuple[float, ...] = (0.0,)
+
+    @classmethod
+    def learn(cls, name: str, part: int | None, numbers: Array) -> Self:
+        """From the training rows' numbers, shape (rows,), NaN where missing."""
+        there = _tame(numbers[~np.isnan(numbers)])
+        if not len(there):
+            return cls(name=name, part=part)
+        sd, knots = float(there.std()) or 1.0, tuple(np.unique(np.quantile(there, LEVELS)).tolist())
+        return cls(name=name, part=part, mean=float(there.mean()), sd=sd, knots=knots)
+
+    def features(self, numbers: Array) -> Array:
+        """Shape (rows, 3): asinh of how many deviations from the mean, the place among the training rows' quantiles
+        from -1 to 1, and whether it is missing; a missing number has zeros for the other two."""
+        missing = np.isnan(numbers)
+        tamed = _tame(np.where(missing, self.mean, numbers))
+        place = np.interp(tamed, self.knots, np.linspace(-1, 1, len(self.knots)))
+        parts = [np.arcsinh((tamed - self.mean) / self.sd), np.where(missing, 0.0, place), missing.astype(np.float64)]
+        return np.stack(parts, axis=1)
+
+
+class Category(BaseModel):
+    """A column of words: those that training rows share; a missing one is a word of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    words: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, name: str, values: Cells, most: int) -> Self:
+        """The `most` frequent words that two training rows or more have; others teach what is unknown."""
+        ranked = sorted((-n, word) for word, n in Counter(words(values)).items() if n >= SPARED)
+        return cls(name=name, words=tuple(word for _, word in ranked[:most]))
+
+    def codes(self, values: Cells) -> list[int]:
+        """0 for what is unknown, then the words by number."""
+        numbers = {word: number for number, word in enumerate(self.words, 1)}
+        return [numbers.get(word, 0) for word in words(values)]
+
+
+class Tables(Reader):
+    """Columns `quantities`, float32 (rows, quantities, 3), and `categories`, int64 (rows, categories), each category's
+    codes behind those of the one before it."""
+
+    quantities: tuple[Quantity, ...]
+    categories: tuple[Category, ...]
+
+    @classmethod
+    def learn(cls, X: pd.DataFrame, most: int) -> Self:
+        """Remember how the columns of these rows are spread."""
+        quantities: list[Quantity] = []
+        categories: list[Category] = []
+        for name, values in cells(X).items():
+            if values.dtype.kind == "M":
+                quantities += _calendar(name, values)
+            elif values.dtype.kind in "fiub":
+                quantities.append(Quantity.learn(name, None, values.astype(np.float64)))
+            else:
+                categories.append(Category.learn(name, values, most))
+        return cls(quantities=tuple(quantities), categories=tuple(categories))
+
+    @property
+    def longest(self) -> int:
+        """How many tokens a row has."""
+        return len(self.quantities) + len(self.categories)
+
+    @property
+    def codes(self) -> int:
+        """How many codes all categories have together, what is unknown among them."""
+        return sum(len(category.words) + 1 for category in self.categories)
+
+    @property
+    def unknown(self) -> list[int]:
+        """The code of what is unknown, of each category."""
+        if not self.categories:
+            return []
+        return list(accumulate((len(category.words) + 1 for category in self.categories[:-1]), initial=0))
+
+    def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        table = cells(X)
+        numbers = [q.features(_numbers(table[q.name], q.part)) for q in self.quantities]
+        codes = [
+            np.array(c.codes(table[c.name])) + first for c, first in zip(self.categories, self.unknown, strict=True)
+        ]
+        quantities = np.stack(numbers, axis=1) if numbers else np.zeros((len(X), 0, QUANTITY_WIDTH))
+        coded = np.stack(codes, axis=1) if codes else np.zeros((len(X), 0))
+        return {
+            "quantities": torch.as_tensor(quantities, dtype=torch.float32),
+            "categories": torch.as_tensor(coded).long(),
+        }
+
+
+def _calendar(name: str, values: Cells) -> list[Quantity]:
+    """The parts of a date that vary among the training rows."""
+    date = Date(raw=True)
+    parts = date.fit_transform(values, np.zeros(len(values), np.int64))
+    return [Quantity.learn(name, part, parts[:, i]) for i, part in enumerate(date.parts)]
+
+
+def _numbers(values: Cells, part: int | None) -> Array:
+    if part is None:
+        return values.astype(np.float64)
+    return Date(raw=True, parts=[part], numbers=[Number(raw=True)]).transform(values)[:, 0]
+
+
+def _tame(numbers: Array) -> Array:
+    """No number so large that its square overflows."""
+    return np.clip(numbers, -LARGEST, LARGEST)

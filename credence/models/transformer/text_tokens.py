@@ -1,0 +1,98 @@
+"""Texts as tokens: words, one token for every number, and what the numbers of the text have to do with each other."""
+
+import html
+from collections.abc import Mapping
+from itertools import islice
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import torch
+
+from credence.data.text import TAG
+from credence.models.neural.row_encoder import TOKEN, Reader, Vocabulary
+from credence.models.relations import FONE_WIDTH, NAMES, Found, fone, found, relations
+from credence.models.training.padded_batch import Column
+
+# two signs, which no other token has
+NUMBER = "##"
+ENDS = (".", "!", "?", "。", "！", "？")
+
+
+class Texts(Reader):
+    """Ragged column `words`, int64, at most `longest` a row; `numbers`, FoNE of each number token among them; and
+    `relations` of all numbers of the text. `reach` is the length of the longest training text, in tokens."""
+
+    vocabulary: Vocabulary
+    longest: int
+    reach: int
+    fone: bool
+    relations: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, X: pd.DataFrame, most: int, longest: int, fone: bool, relations: bool) -> Self:
+        """Remember the words of these texts."""
+        read = [_words(text, found(text) if fone else [], longest) for text in map(plainly, X["text"])]
+        vocabulary = Vocabulary.learn(read, most)
+        return cls(
+            vocabulary=vocabulary,
+            longest=longest,
+            reach=max(map(len, read)),
+            fone=fone and NUMBER in vocabulary.numbers,
+            relations=NAMES if relations else (),
+        )
+
+    @property
+    def number(self) -> int:
+        """The number of the token that stands for numbers, or -1 where there is none."""
+        return self.vocabulary.numbers[NUMBER] if self.fone else -1
+
+    @property
+    def ends(self) -> list[int]:
+        """The numbers of the tokens that end a sentence."""
+        return [self.vocabulary.numbers[sign] for sign in ENDS if sign in self.vocabulary.numbers]
+
+    def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        plain = [plainly(text) for text in X["text"]]
+        numbers = [found(text) if self.fone or self.relations else [] for text in plain]
+        told = zip(plain, numbers, strict=True)
+        words = [_words(text, there if self.fone else [], self.longest) for text, there in told]
+        columns: dict[str, Column] = {"words": [torch.tensor(self.vocabulary.ids(w)).long() for w in words]}
+        if self.fone:
+            columns["numbers"] = [_coded(there[: w.count(NUMBER)]) for there, w in zip(numbers, words, strict=True)]
+        if self.relations:
+            columns["relations"] = related(numbers)
+        return columns
+
+
+def plainly(text: str) -> str:
+    """The text with HTML tags as blanks and entities as what they stand for."""
+    return TAG.sub(" ", html.unescape(text))
+
+
+def _words(text: str, numbers: list[Found], longest: int) -> list[str]:
+    """The tokens of a text, at most `longest`, with each of these numbers as one."""
+    words: list[str] = []
+    begins = 0
+    for number in numbers:
+        words += [*_pieces(text[begins : number.start], longest - len(words)), NUMBER]
+        begins = number.end
+        if len(words) >= longest:
+            return words[:longest]
+    return words + _pieces(text[begins:], longest - len(words))
+
+
+def _pieces(text: str, most: int) -> list[str]:
+    return [match[0] for match in islice(TOKEN.finditer(text.lower()), most)]
+
+
+def _coded(numbers: list[Found]) -> torch.Tensor:
+    codes = np.array([fone(number.value) for number in numbers]).reshape(-1, FONE_WIDTH)
+    return torch.as_tensor(codes, dtype=torch.float32)
+
+
+def related(numbers: list[list[Found]]) -> torch.Tensor:
+    """The relations of the numbers of each text, float32 [rows, names]."""
+    return torch.as_tensor(
+        np.array([relations([number.value for number in there]) for there in numbers]), dtype=torch.float32
+    )

@@ -1,0 +1,1 @@
+"""What happens after training: batch scoring, monitoring, A/B tests, alerts, audit."""

@@ -1,0 +1,107 @@
+"""What a comparison of champion and challenger found, what to do about it, and how that is said."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from credence.core.registry import Strict
+from credence.production.ab_test.paired_answers import Unit
+from credence.reporting.number_format import number, percent, plural
+
+Recommendation = Literal["promote", "keep", "wait"]
+
+
+class Bounds(Strict):
+    """A mean with bounds that hold at all moments together."""
+
+    value: float
+    low: float
+    high: float
+
+
+class Trial(Strict):
+    """What is known about champion and challenger so far, and what to do about it."""
+
+    task: str
+    champion: str
+    challenger: str
+    rows: int = Field(description="rows that both answered, equal ones counted once")
+    repeats: int = Field(description="rows left out because one of the same content counts")
+    labelled: int = Field(description="rows whose truth is known")
+    units: int = Field(description="requests, or rows, among the labelled rows: each is one piece of evidence")
+    unit: Unit
+    alpha: float
+    margin: float = Field(description="nats of log-loss below which a gain is not worth a promotion")
+    disagreement: Bounds = Field(description="share of rows that the two label differently")
+    shift: Bounds = Field(description="mean absolute difference of the two probabilities")
+    possible: float = Field(description="nats that the challenger would gain if every truth went its way")
+    gain: Bounds | None = Field(description="nats by which the challenger's log-loss is lower")
+    p_value: float = Field(description="always valid: of evidence this clear, either way, where there is no difference")
+    more: int | None = Field(description="labelled rows still needed if they go on like these; only while waiting")
+    days: float | None = Field(description="how long that takes at the rate of labels so far")
+    recommendation: Recommendation
+
+    @property
+    def sentence(self) -> str:
+        """The recommendation in words, with the figures that decided."""
+        return f"{_seen(self)} {_advice(self)}"
+
+    @property
+    def command(self) -> str | None:
+        """What to type next. A recommendation changes nothing by itself."""
+        if self.recommendation == "promote" and self.gain:
+            reason = f"log-loss lower by {number(self.gain.value)} on {plural(self.labelled, 'labelled row')}"
+            to = self.challenger.rpartition(":")[2]
+            return f'python run.py --pipeline promotion --task {self.task} --to {to} --reason "{reason}"'
+        return (
+            f'python run.py --pipeline promotion --task {self.task} --challenger none --reason "…"'
+            if self.recommendation == "keep"
+            else None
+        )
+
+
+def _seen(trial: Trial) -> str:
+    apart = f"label {percent(trial.disagreement.value)} of {plural(trial.rows, 'row')} differently"
+    if trial.gain is None:
+        return f"{trial.challenger} and {trial.champion} {apart}; no truth is known yet."
+    sure = f"{percent(1 - trial.alpha, 2)} sure at every look"
+    return (
+        f"On {plural(trial.labelled, 'labelled row')} the log-loss of {trial.challenger} is {_lower(trial.gain.value)} "
+        f"than that of {trial.champion}, {_between(trial.gain)} ({sure}); they {apart}."
+    )
+
+
+def _lower(gain: float) -> str:
+    return f"{number(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
+
+
+def _between(gain: Bounds) -> str:
+    if gain.low > 0:
+        return f"and surely at least {number(gain.low)} lower"
+    if gain.high < 0:
+        return f"and surely at least {number(-gain.high)} higher"
+    return f"somewhere from {number(-gain.low)} higher to {number(gain.high)} lower"
+
+
+def _advice(trial: Trial) -> str:
+    if trial.recommendation == "promote":
+        return "Promote it."
+    if trial.recommendation == "wait":
+        return f"Wait{_until(trial)}."
+    if trial.gain and trial.gain.high < 0:
+        return "Keep the champion: the challenger is worse."
+    if trial.gain and trial.gain.high < trial.margin:
+        return f"Keep the champion: a gain of {trial.margin:g}, the margin, is ruled out."
+    at_most = f"{number(trial.possible)} even if every truth went its way"
+    return f"Keep the champion: the challenger answers so alike that it gains at most {at_most}."
+
+
+def _until(trial: Trial) -> str:
+    if trial.more is None:
+        return ": send the truth to /feedback" if trial.gain is None else ": these rows do not say for how long"
+    days = "" if trial.days is None else f", {_duration(trial.days)} at the rate so far"
+    return f": if rows go on like these, about {number(trial.more)} more labelled ones decide{days}"
+
+
+def _duration(days: float) -> str:
+    return plural(max(round(days * 24), 1), "hour") if days < 2 else plural(round(days), "day")

@@ -1,0 +1,32 @@
+"""Who made which version the champion, when, why and in place of what."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from credence.core.registry import Strict
+
+How = Literal["gate", "approved", "by hand", "rollback", "trial"]
+
+
+class Promotion(Strict):
+    """One line of the audit table; lines are only ever added. A trial makes nobody champion."""
+
+    version: int
+    replaces: int | None
+    when: str
+    who: str
+    how: How
+    reason: str
+
+
+def table(promotions: Sequence[Promotion], champion: int | None) -> str:
+    """The audit table, newest first, each line with its reason below it; the line that made the champion is marked."""
+    newest = sorted(promotions, key=lambda p: p.when, reverse=True)
+    current = next((p for p in newest if p.version == champion and p.how != "trial"), None)
+    return "\n".join(f"{_line(p, p is current)}\n    {p.reason}" for p in newest)
+
+
+def _line(p: Promotion, is_champion: bool) -> str:
+    instead = f"replaces {p.replaces}" if p.replaces else ""
+    what = f"version {p.version}{' (champion)' if is_champion else ''}"
+    return f"{p.when[:19].replace('T', ' ')} UTC  {what:<22} {instead:<12} {p.how:<9} {p.who}"

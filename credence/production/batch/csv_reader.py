@@ -1,0 +1,146 @@
+"""Text tables piece by piece: cut between records, parsed wherever the piece ends up."""
+
+import csv
+from collections.abc import Iterator
+from itertools import chain, islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv as pc
+from numpy.typing import NDArray
+
+from credence.core.errors import BadInput
+from credence.data.sources._dialect import Dialect
+from credence.data.sources._files import encoding_of, existing, is_packed, lines_of
+from credence.data.sources.csv import Csv, Row, ragged
+from credence.production.batch.reader import Piece, Reader, Rejected, grouped, identity
+
+HEAD_CHARACTERS = 4_000_000
+LONGEST = 16_000_000
+
+Record = tuple[str, int]
+
+
+class CsvReader(Reader):
+    """Every cell stays a word, None where it is empty; `spelling` says what the words mean."""
+
+    cells = True
+
+    def __init__(self, source: Csv) -> None:
+        self.name, self.path = str(source.path), existing(source.path)
+        self.encoding = encoding_of(self.path, source.encoding)
+        text, self.is_cut = self._text()
+        if not text.strip():
+            raise BadInput(f"{self.path} is empty; expected a table.")
+        self.layout, rows = source.layout(text, cut=self.is_cut)
+        self._head = self._table(rows, 0)
+        self._rate = len(text) / max(len(rows), 1)
+
+    def fingerprint(self) -> dict[str, Any]:
+        return identity(self.path)
+
+    def head(self) -> pd.DataFrame:
+        return self._head
+
+    def expected(self) -> int | None:
+        """From the size of the file and of its first rows; a packed file does not tell."""
+        if not self.is_cut:
+            return len(self._head)
+        return None if is_packed(self.path) else int(self.path.stat().st_size / self._rate)
+
+    def pieces(self, rows: int) -> Iterator[Piece]:
+        lines = islice(lines_of(self.path, self.encoding), int(self.layout.declared), None)
+        found = records(lines, self.layout.dialect, self.name)
+        line = 1 + sum(lines for _, lines in islice(found, self.layout.skipped))
+        for number, group in enumerate(grouped(found, rows)):
+            yield Piece(number * rows, len(group), (line, "".join(text for text, _ in group)))
+            line += sum(lines for _, lines in group)
+
+    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+        line, text = piece.content
+        if (table := self._quick(text, piece)) is not None:
+            return table, []
+        try:
+            rows = list(self.layout.dialect.rows(text))
+        except csv.Error as error:
+            raise BadInput(
+                f"{self.name}, lines {line} to {line + text.count(chr(10))}: quotes do not pair up ({error}); "
+                "mend them, or set source.quote ('' for none)."
+            ) from None
+        width = len(self.layout.names)
+        wrong = {i for i, (_, cells) in enumerate(rows) if ragged(cells, width)}
+        if not wrong:
+            return self._table(rows, piece.first), []
+        kept = [i for i in range(len(rows)) if i not in wrong]
+        table = self._table([rows[i] for i in kept], 0)
+        table.index = pd.Index([piece.first + i for i in kept])
+        return table, [self._ragged(piece.first + i, line - 1 + rows[i][0], rows[i][1]) for i in sorted(wrong)]
+
+    def _quick(self, text: str, piece: Piece) -> pd.DataFrame | None:
+        """The same table by Arrow, much faster, where nothing is quoted and all numbers are plain."""
+        dialect, names = self.layout.dialect, self.layout.columns()
+        if dialect.delimiter == " " or dialect.escape or (dialect.quote and dialect.quote in text):
+            return None
+        types = {name: pa.float64() if name in self.numbers else pa.string() for name in names}
+        try:
+            found = pc.read_csv(
+                pa.BufferReader(text.encode()), pc.ReadOptions(use_threads=False, column_names=names),
+                pc.ParseOptions(delimiter=dialect.delimiter, quote_char=False),
+                pc.ConvertOptions(column_types=types, null_values=["", "NA", "nan", "NaN", "null", "?", "-"]),
+            )  # fmt: skip
+        except (pa.ArrowException, UnicodeEncodeError):
+            return None
+        if len(found) != piece.rows:
+            return None
+        columns = {n: found[n].to_numpy() if n in self.numbers else _cells(found[n]) for n in names}
+        return pd.DataFrame(columns, index=range(piece.first, piece.first + piece.rows))
+
+    def _ragged(self, row: int, line: int, cells: list[str]) -> Rejected:
+        by, width = self.layout.dialect.delimiter, len(self.layout.names)
+        why = f"{len(cells)} cells where line {self.layout.first_line} has {width}"
+        return Rejected(row=row, where=f"{self.name}, line {line}", why=why, given=by.join(cells))
+
+    def _table(self, rows: list[Row], first: int) -> pd.DataFrame:
+        names = self.layout.columns()
+        columns = list(zip(*(cells[: len(names)] for _, cells in rows), strict=True)) or [()] * len(names)
+        words = {name: [cell or None for cell in cells] for name, cells in zip(names, columns, strict=True)}
+        return pd.DataFrame(words, index=range(first, first + len(rows)), dtype=object)
+
+    def _text(self) -> tuple[str, bool]:
+        """The beginning of the file, whole lines, and whether there is more."""
+        lines, taken, size = lines_of(self.path, self.encoding), [], 0
+        for line in lines:
+            taken.append(line)
+            size += len(line)
+            if size >= HEAD_CHARACTERS:
+                break
+        return "".join(taken), next(lines, None) is not None
+
+
+def _cells(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    return np.array([cell.strip() or None for cell in column.to_pylist()], object)
+
+
+def records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[Record]:
+    """The text of every record with the number of its lines; blank lines go with the record that follows them."""
+    taken: list[str] = []
+
+    def taking() -> Iterator[str]:
+        size = 0
+        for line in lines:
+            taken.append(line)
+            size = size + len(line) if len(taken) > 1 else len(line)
+            if size > LONGEST:
+                raise BadInput(f"{name}: a quote is opened that never closes; mend it, or set source.quote.")
+            yield line
+
+    ours = taking()
+    for line in ours:
+        if dialect.quote and dialect.quote in line:
+            next(dialect.reader(chain([line], ours), strict=False))
+        elif not line.strip(" \t\r\n" if dialect.delimiter == " " else "\r\n"):
+            continue
+        yield "".join(taken), len(taken)
+        taken.clear()

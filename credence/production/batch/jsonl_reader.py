@@ -1,0 +1,89 @@
+"""JSON piece by piece: lines, or the objects of one array."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import pandas as pd
+
+from credence.core.errors import BadInput
+from credence.data.sources._files import encoding_of, existing, lines_of
+from credence.data.sources.jsonl import Jsonl, parsed, record
+from credence.production.batch.reader import HEAD_ROWS, Piece, Reader, Rejected, grouped, identity
+
+LONGEST = 16_000_000
+
+
+class JsonlReader(Reader):
+    """Values stay what JSON says; a key that the first rows have and a later one lacks is null there."""
+
+    def __init__(self, source: Jsonl) -> None:
+        self.name, self.path = str(source.path), existing(source.path)
+        self.encoding = encoding_of(self.path, source.encoding)
+        opening = next((line.lstrip() for line in self._lines() if line.strip()), "")
+        if not opening:
+            raise BadInput(f"{self.path} is empty; expected a table.")
+        self.is_array = opening.startswith("[")
+        self.keys: list[str] = []
+        self._head = self._first_rows()
+        self.keys = list(map(str, self._head))
+
+    def fingerprint(self) -> dict[str, Any]:
+        return identity(self.path)
+
+    def head(self) -> pd.DataFrame:
+        return self._head
+
+    def pieces(self, rows: int) -> Iterator[Piece]:
+        for number, group in enumerate(grouped(self._texts(), rows)):
+            yield Piece(number * rows, len(group), group)
+
+    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+        rows: dict[int, dict[str, Any]] = {}
+        rejected = []
+        for row, (place, text) in enumerate(piece.content, piece.first):
+            where = f"{self.name}, {'object' if self.is_array else 'line'} {place}"
+            try:
+                rows[row] = record(where, parsed(text, where))
+            except BadInput as error:
+                why = str(error).removeprefix(f"{where}: ").rstrip(".")
+                rejected.append(Rejected(row=row, where=where, why=why, given=text.strip()))
+        table = pd.DataFrame(list(rows.values()), index=list(rows), dtype=object)
+        return (table.reindex(columns=self.keys) if self.keys else table), rejected
+
+    def _first_rows(self) -> pd.DataFrame:
+        group = list(islice(self._texts(), HEAD_ROWS))
+        table, rejected = self.frame(Piece(0, len(group), group))
+        if table.empty:
+            raise rejected[0].refuse() if rejected else BadInput(f"{self.path} holds no rows; expected objects.")
+        return table
+
+    def _lines(self) -> Iterator[str]:
+        return lines_of(self.path, self.encoding)
+
+    def _texts(self) -> Iterator[tuple[int, str]]:
+        """The text of every object, with the number of its line or of its place in the array."""
+        if self.is_array:
+            return enumerate(_objects(self._lines(), self.name), 1)
+        return ((i, line) for i, line in enumerate(self._lines(), 1) if line.strip())
+
+
+def _objects(lines: Iterator[str], name: str) -> Iterator[str]:
+    """The texts of an array's members, without ever holding the whole array."""
+    decoder, rest, opened = json.JSONDecoder(), "", False
+    for line in lines:
+        rest = (rest + line).lstrip()
+        if not opened and rest:
+            rest, opened = rest[1:], True
+        while (rest := rest.lstrip(" \t\r\n,")) and rest[0] != "]":
+            try:
+                end = decoder.raw_decode(rest)[1]
+            except ValueError as error:
+                if len(rest) > LONGEST:
+                    raise BadInput(f"{name}: this is not JSON ({error}); expected an array of objects.") from None
+                break
+            yield rest[:end]
+            rest = rest[end:]
+    if rest[:1] != "]":
+        raise BadInput(f"{name}: this is not JSON (the array is not closed, near {rest[:30]!r}); mend it.")

@@ -1,0 +1,40 @@
+"""Batch answers leave records in the log as HTTP answers do."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import pandas as pd
+
+from credence.core.hashing import hash_of
+from credence.data.prediction_log.closed_segments import write_segment
+from credence.data.prediction_log.schema import PREDICTION, table
+from credence.predictor import Facts
+from credence.production.answer_records import records
+from credence.production.batch.job import Job
+from credence.security.keyed_hash import Hasher
+
+
+@dataclass(frozen=True)
+class Journal:
+    """Logs a chunk under the job's own name, so that a chunk that is scored again after a kill is logged once."""
+
+    folder: Path
+    facts: Facts
+    name: str
+
+    @classmethod
+    def of(cls, folder: Path, facts: Facts, job: Job) -> Self:
+        """The journal of a job in a task's log folder."""
+        out = job.out if job.is_database else str(Path(job.out).resolve())
+        what = json.dumps([job.source.model_dump(mode="json"), out, facts.version], sort_keys=True, default=str)
+        return cls(folder, facts, f"batch-{hash_of(what)}")
+
+    def __call__(self, index: int, rows: pd.DataFrame, answers: pd.DataFrame) -> None:
+        """Write the records of one chunk."""
+        if not len(rows):
+            return
+        name, hasher = f"{self.name}-{index:06d}", Hasher.of(self.folder) if self.facts.log.inputs != "plain" else None
+        made = records(f"{self.name}:{index}", rows, answers, self.facts, source="batch", hasher=hasher)
+        write_segment(self.folder / "predictions", name, table(made, PREDICTION))

@@ -1,0 +1,107 @@
+"""Raw rows as the rows that a predictor answers, and the ones that it cannot."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+from credence.core.errors import BadInput, did_you_mean
+from credence.core.hashing import plain
+from credence.core.registry import Strict
+from credence.data.column_formats import Dates, Numbers, Words
+from credence.data.rows import EVERYONE, NOBODY, raw_name
+from credence.data.schema import MISSING, Column, Schema
+from credence.production.batch.reader import Reader, Rejected
+
+NOUNS = {"number": "a number", "date": "a date such as 2024-01-31", "category": "a word", "text": "a text"}
+SHOWN = 40
+
+Spelling = Numbers | Dates | Words
+
+
+class Intake(Strict):
+    """Where every input stands in the raw table and how it is spelled there; labels and all else are left aside."""
+
+    schema_: Schema
+    raw: dict[str, str]
+    spellings: dict[str, Spelling]
+    row_id: str | None = None
+    group: Words = Words()
+
+    @classmethod
+    def learn(cls, schema: Schema, reader: Reader, text: str | None = None, row_id: str | None = None) -> Self:
+        """By the first rows of a source. BadInput names a column that is not there."""
+        head = reader.head()
+        raw = {c.name: (text or "text") if c.kind == "text" else raw_name(c.name) for c in schema.columns}
+        for name in [*raw.values(), *([row_id] if row_id else [])]:
+            if name not in head:
+                way_out = " Name the column to read with columns.text." if name == "text" and not text else ""
+                hint = did_you_mean(name, map(str, head.columns))
+                raise BadInput(f"{reader.name}: column {name!r} is missing. {hint}{way_out}")
+        spellings = {c.name: _spelling(c, head[raw[c.name]], reader.cells) for c in schema.columns}
+        has_group = schema.group is not None and schema.group in head
+        group = Words.learn(head[schema.group], reader.cells) if has_group else Words()
+        return cls(schema_=schema, raw=raw, spellings=spellings, row_id=row_id, group=group)
+
+    def numbers(self) -> frozenset[str]:
+        """The raw columns that are plain numbers and asked for as nothing else."""
+        plain = {self.raw[n] for n, s in self.spellings.items() if isinstance(s, Numbers) and s.marks is None}
+        return frozenset(plain - {self.row_id, self.schema_.group})
+
+    def rows(self, table: pd.DataFrame, reader: Reader) -> tuple[pd.DataFrame, list[Rejected]]:
+        """Internal names, types and the group, for every row that has all it needs; and the others."""
+        columns, faults = {}, dict[int, str]()
+        for column in reversed(self.schema_.columns):  # so that of several faults in a row the first is told
+            raw = table[self.raw[column.name]]
+            columns[column.name], wrong = self._cast(column, raw)
+            faults |= {row: _why(column, raw, row) for row in raw.index[wrong]}
+        rows = pd.DataFrame({name: columns[name] for name in self.schema_.names()}, index=table.index)
+        rows["group"] = self._groups(table, rows)
+        if self.row_id:
+            rows["row_id"], absent = _ids(table[self.row_id])
+            faults = dict.fromkeys(table.index[absent], f"id column {self.row_id!r} is empty") | faults
+        rejected = [
+            Rejected(row=row, where=reader.where(row), why=why, given=_given(table, row))
+            for row, why in sorted(faults.items())
+        ]
+        return rows.drop(index=list(faults)), rejected
+
+    def _cast(self, column: Column, raw: pd.Series) -> tuple[pd.Series, Any]:
+        if column.kind == "text":
+            return raw.map(lambda t: "" if pd.isna(t) else str(t)).astype(object), np.zeros(len(raw), bool)
+        found, wrong = self.spellings[column.name].read(raw)
+        return found, wrong if column.nullable else wrong | found.isna().to_numpy()
+
+    def _groups(self, table: pd.DataFrame, rows: pd.DataFrame) -> Any:
+        name = self.schema_.group
+        if name is None or name not in table:
+            return EVERYONE if name is None else NOBODY
+        inputs = {raw: name for name, raw in self.raw.items()}
+        absent = rows[inputs[name]].isna() if name in inputs else table[name].isna()
+        return self.group.meant(table[name]).map(plain).astype(object).where(~absent, NOBODY)
+
+
+def _spelling(column: Column, values: pd.Series, cells: bool) -> Spelling:
+    if column.kind == "number":
+        flags = column.low is not None and column.high is not None and column.low >= 0 and column.high <= 1
+        return Numbers.learn(values, flags)
+    return Dates.learn(values) if column.kind == "date" else Words.learn(values, cells)
+
+
+def _ids(values: pd.Series) -> tuple[pd.Series, Any]:
+    return values.map(plain, "ignore").astype(object), values.isna().to_numpy()
+
+
+def _why(column: Column, raw: pd.Series, row: int) -> str:
+    value, name = raw[row], raw.name
+    if pd.isna(value) or (isinstance(value, str) and value.strip().lower() in MISSING):
+        return f"column {name!r} is empty, which it never was in training; expected {NOUNS[column.kind]}"
+    word = repr(value) if isinstance(value, str) else str(value)
+    shown = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
+    return f"column {name!r}: {shown} is not {NOUNS[column.kind]} written as in the first rows"
+
+
+def _given(table: pd.DataFrame, row: int) -> dict[str, Any]:
+    """A raw row as JSON can hold it."""
+    cells: list[tuple[str, Any]] = [(str(name), table.at[row, name]) for name in table]
+    return {k: None if pd.isna(v) else v if isinstance(v, (str, bool, int, float)) else str(v) for k, v in cells}

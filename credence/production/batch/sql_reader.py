@@ -1,0 +1,56 @@
+"""The result of a query piece by piece, fetched from the database as it is needed."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pandas as pd
+
+from credence.core.errors import BadInput
+from credence.data.sources.sql import Sql
+from credence.production.batch.reader import HEAD_ROWS, Piece, Reader, Rejected
+
+ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
+
+
+class SqlReader(Reader):
+    """The query has to say the order of its rows, or a job that goes on after a pause would find others."""
+
+    def __init__(self, source: Sql) -> None:
+        self.source = source
+        self.name = "the query's result"
+        if not ORDERED.search(source.query):
+            raise BadInput(
+                "source.query has no ORDER BY, so that its rows may come in another order after a pause; "
+                "order them by a column whose values are all different."
+            )
+
+    def fingerprint(self) -> dict[str, Any]:
+        return {"query": self.source.query, "database": _digest(self.source.url)}  # a url may hold a password
+
+    def head(self) -> pd.DataFrame:
+        piece = next(self.pieces(HEAD_ROWS), None)
+        if piece is None:
+            raise BadInput(f"the query returned no rows: {self.source.query}")
+        return self.frame(piece)[0]
+
+    def pieces(self, rows: int) -> Iterator[Piece]:
+        first = 0
+        for content in self.source.parts(rows):
+            yield Piece(first, len(content[1]), content)
+            first += len(content[1])
+
+    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+        names, rows = piece.content
+        plain = [[float(v) if isinstance(v, Decimal) else v for v in row] for row in rows]
+        index = range(piece.first, piece.first + len(rows))
+        return pd.DataFrame(plain, columns=names, index=index, dtype=object), []
+
+    def trace(self, piece: Piece) -> str:
+        return _digest(repr(piece.content))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,52 @@
+"""Does what is served still see the rows it learned from, and is it still right? The section `monitoring`."""
+
+from datetime import datetime, timedelta
+
+import pandas as pd
+from pydantic import Field, field_validator
+
+from credence.core.errors import BadInput
+from credence.core.registry import Strict
+from credence.core.time_format import seconds
+from credence.production.alerts import Sinks
+
+FOR_COLUMNS, FOR_SEQUENCE, FOR_LOSS = 0.6, 0.2, 0.2
+
+
+class Monitoring(Strict):
+    """What of the log is looked at, and what is worth an alarm."""
+
+    window: str | int = Field("1d", description="the span looked back over, such as 6h or 7d, or a number of rows")
+    minimum_rows: int = Field(100, ge=20, description="fewer different rows than this say nothing about drift")
+    minimum_labels: int = Field(50, ge=20, description="fewer labelled rows than this say nothing about a loss")
+    alpha: float = Field(0.05, gt=0, le=0.5, description="the chance that a window in which nothing changed raises one")
+    effect: float = Field(
+        0.1,
+        ge=0,
+        lt=1,
+        description="the share of a column's rows that must have moved; less is worth a watch only",
+    )
+    ignore: list[str] = Field([], description="columns whose change is expected: shown, but no cause for alarm")
+    retrain: bool = Field(False, description="start training after drift or a loss beyond the gate's margin")
+    latency_ms: float = Field(100.0, gt=0, description="the time within which 95 % of the requests shall be answered")
+    alerts: Sinks = Sinks()
+
+    @field_validator("window")
+    @classmethod
+    def _window_is_a_span_or_rows(cls, window: str | int) -> str | int:
+        if isinstance(window, str):
+            try:
+                seconds(window)
+            except BadInput as error:
+                raise ValueError(f"{error} A number of rows is possible too.") from None
+        elif window < 1:
+            raise ValueError(f"a window of {window} rows is empty; expected 1 or more")
+        return window
+
+    def since(self, now: datetime) -> datetime | None:
+        """The time from which records are looked at; nothing where the window is a number of rows."""
+        return now - timedelta(seconds=seconds(self.window)) if isinstance(self.window, str) else None
+
+    def newest(self, records: pd.DataFrame) -> pd.DataFrame:
+        """The records of the window, where it is a number of rows: so many, the newest; otherwise all of them."""
+        return records.sort_values("time", kind="stable").tail(self.window) if isinstance(self.window, int) else records

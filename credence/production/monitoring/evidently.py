@@ -1,0 +1,47 @@
+"""Evidently's report on the same rows: every column drawn and tested its way, without our judgement."""
+
+import warnings
+from collections.abc import Mapping
+
+import pandas as pd
+from evidently import DataDefinition, Dataset, Report
+from evidently.descriptors import NonLetterCharacterPercentage, SentenceCount, TextLength, WordCount
+from evidently.presets import DataDriftPreset, DataSummaryPreset
+
+from credence.data.rows import raw_name
+from credence.data.schema import Schema
+
+MOST_ROWS = 5000
+PROBABILITY = "probability"
+DESCRIPTORS = {  # those that need no word list from the network
+    "characters": TextLength, "words": WordCount, "sentences": SentenceCount,
+    "percentage of other than letters": NonLetterCharacterPercentage,
+}  # fmt: skip
+
+
+def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> str:
+    """The whole page, which needs no network. Both tables hold the schema's columns, and `probability` where known.
+
+    Columns without a value on either side are left out: Evidently cannot compare them.
+    """
+    kinds = {c.name: c.kind for c in schema.columns}
+    if PROBABILITY in reference and PROBABILITY in current and PROBABILITY not in kinds:
+        kinds[PROBABILITY] = "number"
+    kinds = {c: k for c, k in kinds.items() if c in current and reference[c].notna().any() and current[c].notna().any()}
+    both = [_dataset(table, kinds) for table in (current, reference)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Evidently divides by the spread of columns that have none
+        return str(Report([DataDriftPreset(), DataSummaryPreset()]).run(*both).get_html_str(as_iframe=False))
+
+
+def _dataset(table: pd.DataFrame, kinds: Mapping[str, str]) -> Dataset:
+    named = {raw_name(c): k for c, k in kinds.items()}
+    texts = [c for c, k in named.items() if k == "text"]
+    definition = DataDefinition(
+        numerical_columns=[c for c, k in named.items() if k == "number"],
+        categorical_columns=[c for c, k in named.items() if k == "category"],
+        datetime_columns=[c for c, k in named.items() if k == "date"], text_columns=texts,
+    )  # fmt: skip
+    described = [make(t, alias=f"{t}: {what}") for t in texts for what, make in DESCRIPTORS.items()]
+    shown = table[list(kinds)].rename(columns=raw_name).head(MOST_ROWS).reset_index(drop=True)
+    return Dataset.from_pandas(shown, data_definition=definition, descriptors=described or None)

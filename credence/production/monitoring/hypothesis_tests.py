@@ -1,0 +1,76 @@
+"""How far a sample has moved from the reference, and whether luck alone moves it that far."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import chi2, kstwobign
+
+from credence.statistics.uncertainty import Array
+
+FEW_VALUES = 10
+MOST_LEVELS = 20
+EXPECTED = 5
+OTHERS = "(others)"
+
+
+def compare(before: pd.Series, now: pd.Series, weight: float) -> tuple[float, float]:
+    """Distance and p-value of two samples without gaps; each of `now`'s rows counts as `weight` independent ones.
+
+    Numbers with many values: Kolmogorov-Smirnov. Categories and numbers with few: total variation distance, with the
+    p-value of Pearson's chi-squared test. Both distances are the share of rows that moved.
+    """
+    if not len(before) or not len(now):
+        return 0.0, 1.0
+    if pd.api.types.is_numeric_dtype(before) and pd.concat([before, now]).nunique() > FEW_VALUES:
+        return kolmogorov(before.to_numpy(float), now.to_numpy(float), weight * len(now))
+    _, old, new = levels(before, now, weight)
+    return float(np.abs(old - new).sum() / 2), pearson(len(before) * old, weight * len(now) * new)
+
+
+def kolmogorov(before: Array, now: Array, effective: float) -> tuple[float, float]:
+    """The largest difference of cumulative shares, and the chance of one as large (Stephens 1970); ties make the
+    p-value too large, never too small."""
+    before, now, at = np.sort(before), np.sort(now), np.concatenate([before, now])
+    gaps = np.searchsorted(before, at, "right") / len(before) - np.searchsorted(now, at, "right") / len(now)
+    distance, root = float(np.abs(gaps).max()), np.sqrt(len(before) * effective / (len(before) + effective))
+    return distance, float(kstwobign.sf((root + 0.12 + 0.11 / root) * distance))
+
+
+def levels(before: pd.Series, now: pd.Series, weight: float = 1.0) -> tuple[list[str], Array, Array]:
+    """The commonest values with their shares in both samples; rare ones are counted together."""
+    old, new = (s.astype(str).value_counts() for s in (before, now))
+    pooled = old.add(weight * new, fill_value=0).sort_values(ascending=False, kind="stable")
+    smaller = min(len(before), weight * len(now)) / (len(before) + weight * len(now))
+    common = list(pooled.index[(pooled * smaller >= EXPECTED).to_numpy()][:MOST_LEVELS])
+    common = common or list(pooled.index[:1])
+    shares = [_shares(counts, common) for counts in (old, new)]
+    rest = pooled.sum() - pooled[common].sum()
+    if rest == 0:
+        return common, shares[0][:-1], shares[1][:-1]
+    return [*common, OTHERS], shares[0], shares[1]
+
+
+def _shares(counts: pd.Series, common: list[str]) -> Array:
+    kept = counts.reindex(common, fill_value=0).to_numpy(float)
+    return np.asarray(np.append(kept, counts.sum() - kept.sum()) / counts.sum())
+
+
+def pearson(old: Array, new: Array) -> float:
+    """The p-value that two rows of counts, which need not be whole, have the same shares."""
+    table = np.stack([old, new])
+    table = table[:, table.sum(0) > 0]
+    if table.shape[1] < 2:
+        return 1.0
+    expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    return float(chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1))
+
+
+def adjusted(p: NDArray[Any]) -> Array:
+    """Benjamini and Hochberg's adjusted p-values: those below q are a family with at most a share q of false alarms."""
+    order, n = np.argsort(p), len(p)
+    stepped = p[order] * n / np.arange(1, n + 1)
+    q = np.empty(n)
+    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
+    return q

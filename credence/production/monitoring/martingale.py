@@ -1,0 +1,155 @@
+"""A bet against "nothing has changed" that goes on from window to window; who wins much has found a change."""
+
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from crepes.martingales import SimpleJumper
+from numpy.typing import NDArray
+from pydantic import Field
+
+from credence.core.registry import Strict
+from credence.production.monitoring.column_statistics import GAPS, Kind, Trait
+from credence.statistics.metrics import Bools
+from credence.statistics.paired_comparison import spent
+from credence.statistics.uncertainty import Array
+
+BINS = 20
+REMEMBERED = 4096
+ROWS_A_ROUND = 5000
+MOST = 1e12
+
+
+class Bet(Strict):
+    """The capital at stake on one trait, and the rows so far by bin."""
+
+    capital: float
+    counts: list[int]
+
+
+class Memory(Strict):
+    """What the next window has to know so that the bet goes on: keep it, and give it back."""
+
+    version: str
+    until: str = Field("", description="time of the newest record that was bet on")
+    rounds: int = Field(0, description="windows since the last alarm")
+    rows: int = 0
+    alarms: int = 0
+    bets: dict[str, Bet] = {}
+    recent: list[str] = Field([], description="the content of the newest rows, so that copies of them are known again")
+
+    @classmethod
+    def of(cls, version: str, earlier: Self | None) -> Self:
+        """What was kept for this version; another one starts anew."""
+        return earlier if earlier is not None and earlier.version == version else cls(version=version)
+
+    def contents(self) -> NDArray[np.uint64]:
+        """The hashes of the newest rows."""
+        return np.array([int(k, 16) for k in self.recent], np.uint64)
+
+
+class Sequential(Strict):
+    """What the bet won on this window, and what it must win for an alarm."""
+
+    alarm: bool
+    trait: str | None = Field(description="the trait that won most")
+    evidence: float = Field(description="its winnings as a share of what gives an alarm")
+    alpha: float = Field(description="the chance that this predictor ever gets a false alarm, however long it serves")
+    rows: int = Field(description="rows that were new in this window")
+    memory: Memory
+
+
+class _Scale:
+    """The bins of one trait: as many rows in each, or one per category; the last is for what has none."""
+
+    def __init__(self, kind: Kind, learned: pd.Series) -> None:
+        self.kind, there = kind, learned.dropna()
+        if kind == "category":
+            self.levels = list(there.astype(str).value_counts().index[:BINS])
+            self.bins = len(self.levels) + 1
+        else:
+            cuts = np.quantile(there.to_numpy(float), np.linspace(0, 1, BINS + 1)[1:-1]) if len(there) else []
+            self.edges: Array = np.unique(cuts)
+            self.bins = len(self.edges) + 2
+
+    def __call__(self, values: pd.Series) -> NDArray[np.intp]:
+        if self.kind == "category":
+            return np.asarray(
+                values.astype(str).map({v: i for i, v in enumerate(self.levels)}).fillna(self.bins - 1), np.intp
+            )
+        bins = np.searchsorted(self.edges, values.to_numpy(float), side="right")
+        return np.where(values.isna(), self.bins - 1, bins)
+
+
+def bet(
+    found: list[Trait], keys: NDArray[np.uint64], fresh: Bools, times: pd.Series, share: float, alpha: float,
+    memory: Memory,
+) -> Sequential:  # fmt: skip
+    """Go on betting with the rows of a window (in the order of time) that are newer than those before.
+
+    Only `fresh` rows count, those that are no copies, and of them a `share` drawn at random.
+    """
+    if memory.until:
+        fresh = fresh & (times > pd.Timestamp(memory.until)).to_numpy()
+    new = _drawn(np.flatnonzero(fresh), share, memory.rows)
+    found = [t for t in found if t.kind != "date" and t.name != GAPS]
+    level = spent(memory.alarms + 1, alpha) / max(len(found), 1)
+    if not len(new) or not found:
+        return Sequential(alarm=False, trait=None, evidence=0.0, alpha=alpha, rows=0, memory=memory)
+    winnings, bets = _round(found, new, memory)
+    best = max(winnings, key=lambda name: winnings[name])
+    evidence = winnings[best] * level
+    after = _remembered(memory, bets, keys[fresh], times, evidence >= 1)
+    return Sequential(alarm=evidence >= 1, trait=best, evidence=evidence, alpha=alpha, rows=len(new), memory=after)
+
+
+def _drawn(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
+    kept = min(ROWS_A_ROUND, max(1, round(share * len(rows))), len(rows))
+    return np.sort(np.random.default_rng(seed).choice(rows, kept, replace=False))
+
+
+def _round(found: list[Trait], new: NDArray[np.intp], memory: Memory) -> tuple[dict[str, float], dict[str, Bet]]:
+    """What each trait won at best, and what goes on to the next round.
+
+    Round k wakes 1 / (k (k + 1)) of the money; the rest sleeps, so that a long quiet time cannot lose it all.
+    """
+    k, winnings, bets = memory.rounds + 1, {}, {}
+    random = np.random.default_rng([memory.rows, memory.alarms])
+    for trait in found:
+        scale = _Scale(trait.kind, trait.before.iloc[::2])
+        old = memory.bets.get(trait.title)
+        counts = (
+            np.bincount(scale(trait.before.iloc[1::2]), minlength=scale.bins) if old is None else np.array(old.counts)
+        )
+        now = scale(trait.now.iloc[new])
+        p = p_values(now, counts, random.random(len(new)))
+        stake = (old.capital if old else 0.0) + 1 / (k * (k + 1))
+        won = stake * SimpleJumper().apply(p)
+        winnings[trait.title] = float(won.max()) + 1 / (k + 1)
+        bets[trait.title] = Bet(
+            capital=min(float(won[-1]), MOST), counts=(counts + np.bincount(now, minlength=scale.bins)).tolist()
+        )
+    return winnings, bets
+
+
+def p_values(bins: NDArray[np.intp], counts: NDArray[np.intp], ties: Array) -> Array:
+    """The conformal p-value of each row among all before it, with ties broken at random (Vovk et al. 2005, 2.2).
+
+    Independent and uniform as long as all rows, those in `counts` too, are exchangeable.
+    """
+    one_hot = np.eye(len(counts))[bins]
+    before, row = np.cumsum(one_hot, axis=0) - one_hot + counts, np.arange(len(bins))
+    above = before.sum(1) - np.cumsum(before, axis=1)[row, bins]
+    return np.asarray((above + ties * (before[row, bins] + 1)) / (before.sum(1) + 1))
+
+
+def _remembered(
+    memory: Memory, bets: dict[str, Bet], keys: NDArray[np.uint64], times: pd.Series, alarm: bool
+) -> Memory:
+    """After an alarm everybody starts anew with the capital of 1, and a smaller chance of error is left."""
+    recent = list(dict.fromkeys([*memory.recent, *(f"{k:016x}" for k in keys.tolist())]))[-REMEMBERED:]
+    restart = {name: Bet(capital=0.0, counts=b.counts) for name, b in bets.items()}
+    return Memory(
+        version=memory.version, until=pd.Timestamp(times.max()).isoformat(), rounds=0 if alarm else memory.rounds + 1,
+        rows=memory.rows + len(keys), alarms=memory.alarms + alarm, bets=restart if alarm else bets, recent=recent,
+    )  # fmt: skip

@@ -1,0 +1,183 @@
+"""What monitoring found, as one JSON document that alerts, retraining and the page read."""
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from credence.core.registry import Strict
+from credence.production.monitoring import Monitoring
+from credence.production.monitoring.martingale import Sequential
+from credence.reporting.measure import Group, Measure
+from credence.reporting.number_format import number, plural
+from credence.statistics.reliability import Bin, Chance
+
+State = Literal["quiet", "watch", "drift"]
+ANSWERS = "answers"
+Change = Literal["steady", "small", "drifted", "aside"]
+
+
+class Summary(Strict):
+    """A sample of one column in short: its middle and its spread, or the shares of its commonest values."""
+
+    rows: int
+    mean: float | None = None
+    low: float | None = Field(None, description="the 10th percentile")
+    median: float | None = None
+    high: float | None = Field(None, description="the 90th percentile")
+    shares: dict[str, float] = {}
+
+
+class Bars(Strict):
+    """Both distributions over the same bins or values, as shares that sum to 1."""
+
+    labels: list[str]
+    before: list[float]
+    now: list[float]
+
+
+class Watched(Strict):
+    """One thing that was compared: a column's values, how many of them are missing, a trait of its texts."""
+
+    column: str
+    trait: str
+    kind: Literal["number", "category", "date"]
+    distance: float = Field(description="the share of rows that moved: Kolmogorov-Smirnov or total variation distance")
+    p_value: float
+    q_value: float = Field(description="p-value adjusted for the number of comparisons (Benjamini & Hochberg 1995)")
+    change: Change
+    before: Summary
+    now: Summary
+    bars: Bars
+    sentence: str
+
+
+class Drift(Strict):
+    """Every comparison of the window with what the predictor learned from."""
+
+    rows: int = Field(description="records of this version in the window")
+    distinct: int = Field(description="of these, rows that are no copy of another")
+    effective: int = Field(description="as many independent rows tell as much")
+    reference: int
+    enough: bool = Field(description="whether they are enough to say anything")
+    watched: list[Watched]
+    unwatched: dict[str, str] = Field(description="columns that cannot be compared, and why")
+
+    def drifted(self) -> list[str]:
+        """The columns that caused the verdict drift, by their names in requests; what the predictor made of them, its
+        probabilities, is none."""
+        return list(dict.fromkeys(w.column for w in self.watched if w.change == "drifted" and w.trait != ANSWERS))
+
+
+class Labelled(Strict):
+    """How right the answers were whose truth is known, against what the test rows promised."""
+
+    rows: int
+    share: float = Field(description="labelled rows among all answers of the window")
+    probability: tuple[float | None, float | None] = Field(description="mean of the labelled and the unlabelled rows")
+    representative: float | None = Field(description="p-value: labelled and other rows have the same probabilities")
+    metric: str
+    margin: float
+    scores: dict[str, Measure] = {}
+    promised: dict[str, Measure] = Field({}, description="the same on the test rows")
+    loss: Measure | None = Field(None, description="worse than on the test rows by; `low` is a one-sided bound")
+    lost: bool = Field(False, description="surely worse by more than the margin")
+    calibration: dict[str, Measure] = {}
+    chance: Chance | None = None
+    table: list[Bin] = []
+    groups: list[Group] = []
+    sentence: str
+
+
+class Operations(Strict):
+    """How the service fared in the window."""
+
+    records: int
+    requests: int
+    versions: dict[str, int]
+    first: str
+    last: str
+    abstained: float
+    yes: float
+    strange: dict[str, float] = Field(description="the share of rows by reason for doubt")
+    latency_ms: dict[str, float] = Field(description="p50, p95, p99 of the requests; empty where none was measured")
+    bound_ms: float
+    slow: bool
+    dropped: int
+    skipped: list[str]
+    answers: dict[str, list[float]] = Field(description="over twelve equal parts of the window")
+
+
+class Health(Strict):
+    """The verdict on a window of the log, why, and every figure behind it. Survives JSON."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
+    task: str
+    version: str
+    verdict: State
+    reason: str = Field(description="one or two plain sentences with what decided")
+    troubles: list[str] = Field(description="one sentence for everything that somebody should know of")
+    retrain: bool = Field(description="whether training should start")
+    drift: Drift
+    sequential: Sequential
+    performance: Labelled
+    operations: Operations
+
+
+NAMED = 5
+THE_ANSWERS = "the probabilities of the answers"
+
+
+def state(drift: Drift, sequential: Sequential) -> State:
+    """drift: something moved surely and far. watch: surely but little, or only the bet over many windows says so."""
+    if drift.enough and any(w.change == "drifted" for w in drift.watched):
+        return "drift"
+    small = drift.enough and any(w.change == "small" for w in drift.watched)
+    return "watch" if small or sequential.alarm else "quiet"
+
+
+def reason(verdict: State, drift: Drift, sequential: Sequential, section: Monitoring) -> str:
+    """One or two sentences: which columns, by how much, from what to what."""
+    rows = _rows(drift)
+    if not drift.enough and verdict == "quiet":
+        return f"{rows}: fewer than the {section.minimum_rows} that monitoring.minimum_rows asks for, too few to tell."
+    if verdict == "quiet":
+        return f"On {rows} nothing differs from the {plural(drift.reference, 'reference row')} beyond luck."
+    moved = [w for w in drift.watched if w.change == ("drifted" if verdict == "drift" else "small")]
+    if not moved:
+        alone = "no column alone differs beyond luck" if drift.enough else "too little can be told of this window alone"
+        return (
+            f"On {rows} {alone}, but the bet against exchangeable rows, which goes on over all windows, has won enough "
+            f"for an alarm on {sequential.trait}."
+        )
+    how = "differ" if verdict == "drift" else "differ surely, but by less than monitoring.effect,"
+    columns = list(dict.fromkeys(w.column if w.trait != ANSWERS else THE_ANSWERS for w in moved))
+    return f"On {rows} {_listed(columns)} {how} from the reference: {_worst(moved)}."
+
+
+def _rows(drift: Drift) -> str:
+    if drift.effective == drift.rows:
+        return plural(drift.rows, "row")
+    return f"{plural(drift.rows, 'row')} (worth {drift.effective:,} independent ones)"
+
+
+def _listed(columns: list[str]) -> str:
+    shown = columns[:NAMED]
+    more = [f"{len(columns) - NAMED} more"] if len(columns) > NAMED else []
+    *first, last = [*shown, *more]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _worst(moved: list[Watched]) -> str:
+    return "; ".join(w.sentence for w in sorted(moved, key=lambda w: -w.distance)[:NAMED])
+
+
+def troubles(right: Labelled, service: Operations) -> list[str]:
+    """What somebody should know of besides drift, one sentence each."""
+    found = [right.sentence] if right.lost else []
+    if service.slow:
+        p95, bound = number(service.latency_ms["p95"]), number(service.bound_ms)
+        found.append(f"95 % of the requests took up to {p95} ms; the bound is {bound} ms.")
+    if service.dropped:
+        found.append(f"{plural(service.dropped, 'record')} were dropped under load and are not in these figures.")
+    found += [f"The log could not be read whole: {skipped}." for skipped in service.skipped]
+    return found

@@ -1,0 +1,27 @@
+"""The Jinja environment that renders every HTML report."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from credence.reporting.number_format import number, percent, plural
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def environment(folder: Path = TEMPLATES) -> Environment:
+    """An environment for the templates of `folder` and the shared ones.
+
+    Number formats are filters. HTML is escaped; a missing name is an error.
+    """
+    env = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        autoescape=lambda name: ".html" in str(name),  # nosec B701: the other template is Markdown
+    )  # fmt: skip
+    env.filters |= {"number": number, "percent": percent, "plural": plural, "cell": cell}
+    return env
+
+
+def cell(text: str) -> str:
+    """A name as it may stand in a Markdown table."""
+    return " ".join(text.split()).replace("|", "\\|")

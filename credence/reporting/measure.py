@@ -1,0 +1,125 @@
+"""Any statistic of row weights with its 95 % interval from the paired resamples that everything in a report shares."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credence.core.registry import Strict
+from credence.reporting.number_format import span, spread
+from credence.statistics.calibration import Bools
+from credence.statistics.metrics import METRICS, estimate
+from credence.statistics.selective_prediction import Statistic
+from credence.statistics.uncertainty import Array
+
+CELLS_AT_ONCE = 4_000_000
+LEVEL = 0.95
+
+
+class Measure(Strict):
+    """A number, its 95 % interval and the rows it rests on; nothing where it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+
+    def text(self) -> str:
+        """0.981 (0.950–0.996)."""
+        return spread(self.value, self.low, self.high)
+
+    def ends(self) -> str:
+        """0.950 to 0.996."""
+        return span(self.value, self.low, self.high)
+
+
+def scored(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any]) -> Measure:
+    """One of METRICS over all rows, with its interval; that of the calibration error is centred."""
+    if name == "ece":
+        return measures(lambda chunk: {name: METRICS[name].of(p, yes, y, chunk)}, w, centred=True)[name]
+    found = estimate(name, p, yes, y, w)
+    return Measure(value=finite(found.value), low=finite(found.low), high=finite(found.high), n=len(y))
+
+
+def measures(statistic: Statistic, w: NDArray[Any], centred: bool = False) -> dict[str, Measure]:
+    """Every value that the statistic holds, over all rows and with its interval over the resamples w (resamples, rows).
+
+    `centred` is for errors that resampling itself inflates, as it does every calibration error: the resamples are moved
+    by their mean's distance from the value, and stay at or above 0 where the value does.
+    """
+    whole = statistic(np.ones((1, w.shape[1]), dtype=np.int64))
+    size = max(1, CELLS_AT_ONCE // w.shape[1])
+    parts = [statistic(w[first : first + size]) for first in range(0, len(w), size)]
+    samples = {name: np.concatenate([part[name] for part in parts]) for name in whole}
+    return {name: _measure(float(whole[name][0]), samples[name], w.shape[1], centred) for name in whole}
+
+
+def _measure(value: float, samples: Array, n: int, centred: bool) -> Measure:
+    known = samples[np.isfinite(samples)]
+    if not len(known) or not np.isfinite(value):
+        return Measure(value=finite(value), n=n)
+    if centred:
+        known = np.maximum(known + value - known.mean(), 0 if value >= 0 else -np.inf)
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return Measure(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
+
+
+def finite(x: float | None) -> float | None:
+    """The number, or nothing where it is not one."""
+    return float(x) if x is not None and np.isfinite(x) else None
+
+
+FEW_ROWS = 30
+
+
+class Group(Strict):
+    """How one group fares; `few` where its figures rest on too little to rank it."""
+
+    name: str
+    rows: int
+    yes: int
+    few: bool
+    scores: dict[str, Measure]
+
+
+def by_group(
+    groups: pd.Series, names: list[str], p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]
+) -> list[Group]:
+    """The named metrics in every group, the largest group first; empty where there is one group only."""
+    if groups.nunique() < 2:
+        return []
+    return [_group(g, groups.to_numpy() == g, names, p, yes, y, w) for g in groups.value_counts().index]
+
+
+def _group(name: str, here: Bools, names: list[str], p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]) -> Group:
+    n, of_yes = int(here.sum()), int(y[here].sum())
+    scores = {m: scored(m, p[here], yes[here], y[here], w[:, here]) for m in names}
+    return Group(name=name, rows=n, yes=of_yes, few=n < FEW_ROWS or of_yes in (0, n), scores=scores)
+
+
+TITLES = {
+    "ece": "calibration error, 15 equal bins (ECE)", "ece_equal_mass": "calibration error, 15 bins of equal mass",
+    "calibration_error_debiased": "calibration error without binning noise (RMS)", "mce": "largest gap of a bin (MCE)",
+    "calibration_slope": "slope (1 is ideal, below 1 overconfident)", "calibration_intercept": "intercept (0 is ideal)",
+    "reliability": "reliability (lower is better)", "resolution": "resolution (higher is better)",
+    "uncertainty": "uncertainty of the rows themselves", "within": "hidden within bins",
+    "sensitivity": "sensitivity (recall)", "specificity": "specificity", "ppv": "positive predictive value (precision)",
+    "npv": "negative predictive value",
+    "misclassification_auroc": "errors told from right answers (AUROC)",
+    "misclassification_auprc": "errors found (AUPRC)",
+    "aurc": "AURC (lower is better)", "e_aurc": "E-AURC (lower is better)", "augrc": "AUGRC (lower is better)",
+    "coverage_at_risk_1": "share answered with at most 1 % errors",
+    "coverage_at_risk_5": "share answered with at most 5 % errors",
+    "risk_at_coverage_80": "errors in the most certain 80 %",
+    "risk_at_coverage_90": "errors in the most certain 90 %",
+    "accuracy_at_review_5": "accuracy if a person answers 5 %",
+    "accuracy_at_review_10": "accuracy if a person answers 10 %",
+    "accuracy_at_review_20": "accuracy if a person answers 20 %",
+    "order_sd_mean": "change of p with the order of the parts, standard deviation, mean row",
+    "order_sd_p95": "the same, the row that 95 % stay below",
+    "order_jsd_mean": "divergence between orders in nats, mean row",
+    "order_jsd_p95": "the same, the row that 95 % stay below",
+    "order_gain": "log-loss that averaging the orders saves, nats (Jensen gap)",
+}  # fmt: skip

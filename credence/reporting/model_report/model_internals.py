@@ -1,0 +1,148 @@
+"""The sections of a report that look behind the answers: evidence, the order of parts, bits, and how it was learned."""
+
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credence.core.registry import Strict
+from credence.evaluation.code_length import label_bits
+from credence.model import Learned
+from credence.reporting.measure import Measure, measures
+from credence.statistics.calibration import Bools
+from credence.statistics.curves import Answers
+from credence.statistics.uncertainty import Array
+
+BINS = 24
+MOST_CHAINS = 6
+MOST_DRAWS = 200
+SHARE = 0.95
+
+
+class Evidence(Strict):
+    """How many rows stand behind an answer (alpha + beta of its Beta belief), where it is right and where it is wrong.
+
+    Counts of rows between `edges`, which are log10 of the evidence.
+    """
+
+    edges: list[float]
+    right: list[int]
+    wrong: list[int]
+    median_right: float | None
+    median_wrong: float | None
+
+    @classmethod
+    def of(cls, found: dict[str, Array], wrong: Bools) -> Self | None:
+        """From `Model.findings`; None where it holds no alpha and beta."""
+        if not {"alpha", "beta"} <= set(found):
+            return None
+        evidence = found["alpha"] + found["beta"]
+        size = np.log10(np.maximum(evidence, 1e-12))
+        low, high = float(size.min()), float(size.max())
+        edges = np.linspace(low, max(high, low + 0.1), BINS + 1)
+        counts = [np.histogram(size[part], edges)[0].tolist() for part in (~wrong, wrong)]
+        middle = [float(np.median(evidence[part])) if part.any() else None for part in (~wrong, wrong)]
+        return cls(edges=edges.round(5).tolist(), right=counts[0], wrong=counts[1],
+                   median_right=middle[0], median_wrong=middle[1])  # fmt: skip
+
+    def flat(self) -> dict[str, float | None]:
+        """The medians by name."""
+        return {"evidence_right": self.median_right, "evidence_wrong": self.median_wrong}
+
+
+class Order(Strict):
+    """How far answers hang on the order of the parts of a row, which should not matter.
+
+    The standard deviation of p over orders, and the Jensen-Shannon divergence between them in nats: mean and 95 %
+    quantile over the rows. `gain`: log-loss that averaging the orders saves in the mean row, nats (Jensen gap).
+    """
+
+    sd: dict[str, Measure]
+    jsd: dict[str, Measure]
+    gain: Measure | None = None
+
+    @classmethod
+    def of(cls, found: dict[str, Array], y: Answers, w: NDArray[Any]) -> Self | None:
+        """From `Model.findings` of rows with answers y; None where it says nothing of orders."""
+        if not {"order_sd", "order_jsd", "order_gain_yes", "order_gain_no"} <= set(found):
+            return None
+        gain = _spread(np.where(y == 1, found["order_gain_yes"], found["order_gain_no"]), w)["mean"]
+        return cls(sd=_spread(found["order_sd"], w), jsd=_spread(found["order_jsd"], w), gain=gain)
+
+    def measured(self) -> dict[str, Measure]:
+        """order_sd_mean, order_sd_p95, order_jsd_mean, order_jsd_p95, order_gain."""
+        named = {"order_sd": self.sd, "order_jsd": self.jsd}
+        spread = {f"{name}_{k}": m for name, of in named.items() for k, m in of.items()}
+        return spread if self.gain is None else {**spread, "order_gain": self.gain}
+
+
+def _spread(x: Array, w: NDArray[Any]) -> dict[str, Measure]:
+    order = np.argsort(x, kind="stable")
+
+    def statistic(w: NDArray[np.integer]) -> dict[str, Array]:
+        so_far = w[:, order].cumsum(1, dtype=np.int64)
+        at = (so_far >= SHARE * so_far[:, -1:]).argmax(1)
+        return {"mean": w @ x / w.sum(1), "p95": x[order][at]}
+
+    return measures(statistic, w)
+
+
+class CodeLength(Strict):
+    """Bits to send the answers of the test rows: by the predictor, and by a code that knows only how many are yes.
+
+    The latter is n H(share of yes) + log2(n) / 2. `model` is what the weights cost, where the kind can say.
+    """
+
+    data: float
+    labels: float
+    model: float | None
+
+    @property
+    def saved(self) -> float:
+        """The share of bits that the predictor saves; below 0 it costs more than it tells."""
+        return 1 - (self.data + (self.model or 0.0)) / self.labels
+
+    @classmethod
+    def of(cls, p: Array, y: Answers, model_bits: float | None) -> Self:
+        """From calibrated probabilities and answers of n rows."""
+        told = np.where(y == 1, p, 1 - p)
+        return cls(data=float(-np.log2(np.maximum(told, 1e-15)).sum()), labels=label_bits(y), model=model_bits)
+
+    def flat(self, rows: int) -> dict[str, float | None]:
+        """Bits by name, those of the data also per row."""
+        return {
+            "bits_data": self.data, "bits_per_row": self.data / rows, "bits_labels": self.labels,
+            "bits_model": self.model, "bits_saved": self.saved,
+        }  # fmt: skip
+
+
+def kept(learned: Learned) -> Learned:
+    """What of learning a report holds: everything but chains, of which those that mixed worst stay, thinned."""
+    worst = sorted(learned.chains, key=lambda name: -r_hat(np.array(learned.chains[name])))[:MOST_CHAINS]
+    chains = {name: [_thin(chain) for chain in learned.chains[name]] for name in worst}
+    return learned.model_copy(update={"chains": chains})
+
+
+def _thin(chain: list[float]) -> list[float]:
+    places = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MOST_DRAWS)).round().astype(int))
+    return [float(f"{chain[i]:.6g}") for i in places]
+
+
+def r_hat(chains: Array) -> float:
+    """Split R-hat of draws (chains, draws): 1 where all halves of chains agree (Gelman et al. 2013, 11.4)."""
+    half = chains.shape[1] // 2
+    if half < 2:
+        return 1.0
+    halves = np.concatenate([chains[:, :half], chains[:, -half:]])
+    within, between = halves.var(1, ddof=1).mean(), half * halves.mean(1).var(ddof=1)
+    return float(np.sqrt(((half - 1) / half * within + between / half) / within)) if within > 0 else np.inf
+
+
+def ranks(chains: Array, bins: int = 20) -> NDArray[np.int64]:
+    """How many draws of each chain fall in each of `bins` equal parts of all draws' ranks (Vehtari et al. 2021).
+
+    chains (chains, draws) -> counts (chains, bins), about level where the chains mixed.
+    """
+    place = np.argsort(np.argsort(chains, axis=None, kind="stable")).reshape(chains.shape)
+    bin_of = place * bins // chains.size
+    return np.stack([np.bincount(row, minlength=bins) for row in bin_of])

@@ -1,0 +1,110 @@
+"""How the predictor fares on rows from elsewhere: whether it notices, and what its answers are worth there."""
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credence.core.registry import Strict
+from credence.data.shift_sets import SET
+from credence.predictor import Predictor
+from credence.reporting.measure import Measure, measures, scored
+from credence.statistics.bootstrap import weights
+from credence.statistics.calibration import Bools
+from credence.statistics.selective_prediction import Statistic, accumulate, error_auroc
+from credence.statistics.uncertainty import Array, split
+
+SCORES = ("accuracy", "ece", "log_loss")
+FOUND = 0.95
+DOUBTS = {
+    "total": "by total uncertainty",
+    "epistemic": "by disagreement (epistemic)",
+    "density": "by distance from training (density)",
+}
+
+
+class Shift(Strict):
+    """One set. `told`: how well a doubt tells its rows from test rows, by doubt: auroc, and fpr95, the share of test
+    rows that are suspected with the 95 % of its own rows that a threshold finds. `scores` rest on the labelled rows.
+    """
+
+    name: str
+    rows: int
+    labelled: int
+    flagged: Measure
+    told: dict[str, dict[str, Measure]]
+    scores: dict[str, Measure]
+
+    @classmethod
+    def of(cls, predictor: Predictor, rows: pd.DataFrame, test: dict[str, Array], w: NDArray[Any], seed: int) -> Self:
+        """From the rows of one set (`credence.data.shift_sets`), and the doubts of the test rows with weights w."""
+        own = weights(rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1)
+        draws, found = predictor.draws(rows), predictor.model.findings(predictor.facts.schema_.select(rows))
+        doubted = doubts(draws, found)
+        told = {by: measures(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
+        return cls(
+            name=str(rows[SET].iloc[0]), rows=len(rows), labelled=int(rows["label"].notna().sum()),
+            flagged=flagged(predictor, rows, own), told=told,
+            scores=_scores(draws.mean(0), rows["label"].to_numpy(), own, predictor.facts.threshold),
+        )  # fmt: skip
+
+    def measured(self) -> dict[str, Measure]:
+        """flagged, auroc_total, fpr95_total, …, and the scores, by name."""
+        told = {f"{k}_{by}": m for by, found in self.told.items() for k, m in found.items()}
+        return {"flagged": self.flagged, **told, **self.scores}
+
+
+def shifts(
+    predictor: Predictor, rows: pd.DataFrame | None, test: dict[str, Array], w: NDArray[Any], seed: int
+) -> list[Shift]:
+    """Every set of `rows`, in the order in which they stand there."""
+    if rows is None or rows.empty:
+        return []
+    parts = (rows[rows[SET] == name].reset_index(drop=True) for name in rows[SET].unique())
+    return [Shift.of(predictor, part, test, w, seed) for part in parts]
+
+
+def doubts(draws: Array, found: dict[str, Array]) -> dict[str, Array]:
+    """Total uncertainty, that of several draws about themselves, and how sparse training is there, where it is known.
+
+    From calibrated draws (draws, rows) and `Model.findings` of the same rows.
+    """
+    total, epistemic, _ = split(draws)
+    sparse = {"density": 1 - found["ood_pvalue"]} if "ood_pvalue" in found else {}
+    return {"total": total} | ({"epistemic": epistemic} if len(draws) > 1 else {}) | sparse
+
+
+def flagged(predictor: Predictor, rows: pd.DataFrame, w: NDArray[Any]) -> Measure:
+    """The share of rows that are handed back because their inputs are unlike training."""
+    strange = np.array([bool(why) for why in predictor.strange(rows)], float)
+    return measures(lambda w: {"flagged": w @ strange / w.sum(1)}, w)["flagged"]
+
+
+def _told(test: Array, shifted: Array) -> Statistic:
+    doubt, foreign = np.r_[test, shifted], np.r_[np.zeros(len(test), bool), np.ones(len(shifted), bool)]
+
+    def statistic(w: NDArray[np.integer]) -> dict[str, Array]:
+        rows, found = accumulate(doubt, foreign, w)
+        return {"auroc": error_auroc(rows, found), "fpr95": false_alarms(rows, found)}
+
+    return statistic
+
+
+def false_alarms(rows: Array, found: Array) -> Array:
+    """The smallest share of other rows above a threshold of doubt above which 95 % of the foreign rows lie.
+
+    Rows and foreign rows from the least doubt on, shape (resamples, distinct doubts + 1).
+    """
+    others = rows - found
+    caught = found[:, -1:] - found >= FOUND * found[:, -1:] - 1e-9
+    share = (others[:, -1:] - others) / np.maximum(others[:, -1:], 1)
+    return np.asarray(np.where(caught, share, 1.0).min(1))
+
+
+def _scores(p: Array, label: Array, w: NDArray[Any], threshold: float) -> dict[str, Measure]:
+    known: Bools = ~np.isnan(label)
+    if not known.any():
+        return {}
+    p, y = p[known], label[known].astype(np.int64)
+    return {m: scored(m, p, p >= threshold, y, w[:, known]) for m in SCORES}

@@ -1,0 +1,39 @@
+"""A part of a whole: how many of how many, and between what limits the rate behind it lies."""
+
+import numpy as np
+
+from credence.core.registry import Strict
+from credence.reporting.number_format import ABSENT, spread
+
+
+class Share(Strict):
+    """A count, what it is counted of, and the share with Wilson's 95 % interval; no share of nothing."""
+
+    count: int
+    of: int
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def text(self) -> str:
+        """0.310 (0.198–0.457) %."""
+        if self.value is None or self.low is None or self.high is None:
+            return ABSENT
+        return f"{spread(100 * self.value, 100 * self.low, 100 * self.high)} %"
+
+
+def share(count: int, of: int) -> Share:
+    """So many of so many."""
+    if of == 0:
+        return Share(count=count, of=0)
+    low, high = wilson(count, of)
+    # At the ends the limits are exact; floats would leave a dust of 1e-17.
+    return Share(count=count, of=of, value=count / of, low=low if count else 0.0, high=high if count < of else 1.0)
+
+
+def wilson(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """The interval of a share by Wilson's score."""
+    share, spread = right / of, z * z / of
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * float(np.sqrt(share * (1 - share) / of + spread / of / 4))
+    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,0 +1,63 @@
+"""Keys and signatures from the shell:
+
+    python -m credence.security.signing new [FILE]      write a private key into FILE, the public one into FILE.pub
+    python -m credence.security.signing sign FOLDER     sign a saved predictor
+    python -m credence.security.signing verify FOLDER   say who vouches for it
+
+No key is printed but the public one. Exit code 2 and one sentence where the input cannot be used.
+"""
+
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from credence.core.errors import BadInput
+from credence.core.paths import home
+from credence.security.signing import sign, verify
+from credence.security.signing.keys import SIGNING, VERIFYING, identity, new_pair, text_of
+
+EXPECTED = "expected new [FILE], sign FOLDER, or verify FOLDER."
+
+
+def new(file: Path) -> str:
+    """Write a pair of keys, readable to their owner alone; the lines for a shell that make it count."""
+    private, public = new_pair()
+    pub = file.with_name(f"{file.name}.pub")
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, content in ((file, private), (pub, text_of(public).encode() + b"\n")):
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
+                target.write(content)
+    except FileExistsError as error:
+        raise BadInput(f"{error.filename} is there already; give the new key another file.") from None
+    except OSError as error:
+        raise BadInput(f"{error.filename} cannot be written: {error.strerror}; give another file.") from None
+    return (
+        f"# {identity(public)}: the first line where predictors are promoted, the second wherever they are loaded\n"
+        f"export {SIGNING}={shlex.quote(str(file.resolve()))}\nexport {VERIFYING}={text_of(public)}"
+    )
+
+
+def main(argv: list[str]) -> int:
+    """Run one of the three commands."""
+    try:
+        match argv:
+            case ["new"]:
+                print(new(home() / "signing.pem"))
+            case ["new", file]:
+                print(new(Path(file)))
+            case ["sign", folder]:
+                print(sign(Path(folder)))
+            case ["verify", folder]:
+                print(verify(Path(folder)))
+            case _:
+                raise BadInput(EXPECTED)
+    except BadInput as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Statistics on arrays: metrics, intervals, calibration, uncertainty, tests. Arrays in, arrays out."""

@@ -1,0 +1,73 @@
+"""How surely the mean of a stream is above a value, at every moment and however often one looks."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import logsumexp
+
+from credence.statistics.uncertainty import Array
+
+BETS = 5 * 0.5 ** np.arange(10)
+STAKE = 0.9
+UNSEEN = 2
+MOST = 500.0
+
+
+@dataclass(frozen=True)
+class Wealth:
+    """The log of what each of `BETS` on "the mean is above 0" has grown to after so many units.
+
+    `owed` is taken off: the worst that could have happened on `UNSEEN` more units.
+    """
+
+    logs: Array
+    units: int
+    owed: float
+
+    def log(self, mean: float = 0.0, times: float = 1.0) -> float:
+        """The same for "the mean is above `mean`", over all bets; after `times` as many units, should they go on so."""
+        grown = times * (self.logs - BETS * self.units * mean) - BETS * self.owed
+        return float(logsumexp(grown) - np.log(len(BETS)))
+
+    def bound(self, alpha: float) -> float:
+        """Below the mean with a chance of at least 1 - alpha, at all moments together."""
+        if not self.units:
+            return -np.inf
+        wanted, reach = np.log(1 / alpha), 1.0
+        while self.log(reach) >= wanted or self.log(-reach) < wanted:
+            reach *= 2
+        return float(brentq(lambda mean: self.log(mean) - wanted, -reach, reach, xtol=1e-9))
+
+
+def grow(values: Array, worst: Array, bet: float) -> Array:
+    """The log of what one bet has grown to after every unit (the last axis); `worst` is the least each value could be.
+
+    A unit multiplies the capital by exp(bet c) (1 + bet (value - c)), whose expectation is at most exp(bet mean) for
+    every c, since 1 + x <= exp(x). c is 0, or below it where the worst value would otherwise cost more than `STAKE`.
+    """
+    centre = np.minimum(0.0, worst + STAKE / bet)
+    return np.asarray(np.cumsum(bet * centre + np.log1p(bet * (values - centre)), axis=-1))
+
+
+def owed(worst: Array, unseen: int = UNSEEN) -> Array:
+    """The worst that could have happened on so many more units, after every unit."""
+    return np.asarray(unseen * np.maximum.accumulate(np.maximum(-worst, 0), axis=-1))
+
+
+def wealth(
+    values: Array, worst: Array, places: NDArray[np.integer] | None = None, unseen: int = UNSEEN
+) -> list[Wealth]:
+    """The wealth after so many units as each of `places` says; after all of them where none is given."""
+    at = np.array([len(values)]) if places is None else places
+    logs = np.stack([np.r_[0.0, grow(values, worst, bet)][at] for bet in BETS], axis=1)
+    due = np.r_[0.0, owed(worst, unseen)][at]
+    return [Wealth(row, int(n), float(o)) for row, n, o in zip(logs, at, due, strict=True)]
+
+
+def path(values: Array, worst: Array, mean: Array | float = 0.0) -> Array:
+    """The log of the wealth on "the mean is above `mean`" after every unit (the last axis) of many streams."""
+    due, told = owed(worst), np.cumsum(np.broadcast_to(mean, values.shape), axis=-1)
+    grown = sum(np.exp(np.minimum(grow(values, worst, bet) - bet * (told + due), MOST)) for bet in BETS)
+    return np.asarray(np.log(grown / len(BETS)))

@@ -1,0 +1,108 @@
+"""What is gained by leaving the least certain rows to a person: risk, coverage and review budgets."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from credence.statistics.curves import thin
+from credence.statistics.uncertainty import Array
+
+Statistic = Callable[[NDArray[np.integer]], dict[str, Array]]
+RISKS = (0.01, 0.05)
+COVERAGES = (0.8, 0.9)
+BUDGETS = (0.05, 0.1, 0.2)
+
+
+def accumulate(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]) -> tuple[Array, Array]:
+    """Rows and errors so far, from the most to the least certain row; shape (resamples, distinct doubts + 1)."""
+    order = np.argsort(doubt, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(doubt[order]) > 0])
+    weight = w[:, order].astype(float)
+    rows = np.add.reduceat(weight, starts, axis=1).cumsum(1)
+    errors = np.add.reduceat(weight * wrong[order], starts, axis=1).cumsum(1)
+    start = np.zeros((len(w), 1))
+    return np.hstack([start, rows]), np.hstack([start, errors])
+
+
+def selective(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
+    """The statistic of row weights (resamples, rows) that holds every selective measure by name."""
+
+    def measures(w: NDArray[np.integer]) -> dict[str, Array]:
+        rows, errors = accumulate(doubt, wrong, w)
+        n, curve = rows[:, -1], aurc(rows, errors)
+        found = {
+            "misclassification_auroc": error_auroc(rows, errors), "misclassification_auprc": error_auprc(rows, errors),
+            "aurc": curve, "e_aurc": curve - best_aurc(n, errors[:, -1]), "augrc": augrc(rows, errors),
+        }  # fmt: skip
+        found |= {f"coverage_at_risk_{r:.0%}".rstrip("%"): coverage_at(rows, errors, r) for r in RISKS}
+        found |= {f"risk_at_coverage_{c:.0%}".rstrip("%"): accepted(rows, errors, c) / (c * n) for c in COVERAGES}
+        return found | {
+            f"accuracy_at_review_{b:.0%}".rstrip("%"): 1 - accepted(rows, errors, 1 - b) / n for b in BUDGETS
+        }
+
+    return measures
+
+
+def aurc(rows: Array, errors: Array) -> Array:
+    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over i of the errors in the i most
+    certain rows / i. Tied rows count with the mean over all their orders, which harmonic numbers give exactly."""
+    before, size, rate = rows[:, :-1], np.diff(rows), _rates(rows, errors)
+    harmonic = _harmonic(rows)
+    steps = np.diff(harmonic[rows.astype(int)])
+    return np.asarray((rate * size + (errors[:, :-1] - rate * before) * steps).sum(1) / rows[:, -1])
+
+
+def best_aurc(n: Array, errors: Array) -> Array:
+    """The AURC of a doubt that puts every error last, which is what E-AURC subtracts (Geifman et al. 2019)."""
+    harmonic, right = _harmonic(n), n - errors
+    return np.asarray((errors - right * (harmonic[n.astype(int)] - harmonic[right.astype(int)])) / n)
+
+
+def augrc(rows: Array, errors: Array) -> Array:
+    """Area under the generalised risk-coverage curve (Traub et al. 2024): the share of silent errors, over coverage."""
+    return np.asarray((np.diff(rows) * (errors[:, 1:] + errors[:, :-1]) / 2).sum(1) / rows[:, -1] ** 2)
+
+
+def error_auroc(rows: Array, errors: Array) -> Array:
+    """How often an error is less certain than a right answer; undefined (NaN) where one of them is absent."""
+    right = rows - errors
+    pairs = (np.diff(errors) * (right[:, 1:] + right[:, :-1]) / 2).sum(1)
+    return _ratio(pairs, errors[:, -1] * right[:, -1])
+
+
+def error_auprc(rows: Array, errors: Array) -> Array:
+    """Average precision of finding the errors from the least certain row on."""
+    found, seen = errors[:, -1:] - errors[:, :-1], rows[:, -1:] - rows[:, :-1]
+    precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+    return _ratio((np.diff(errors) * precision).sum(1), errors[:, -1])
+
+
+def coverage_at(rows: Array, errors: Array, risk: float) -> Array:
+    """The largest share of rows that can be answered with at most this share of errors among them."""
+    return np.asarray((rows * (errors <= risk * rows + 1e-9)).max(1) / rows[:, -1])
+
+
+def accepted(rows: Array, errors: Array, coverage: float) -> Array:
+    """Errors among the most certain share `coverage` of the rows."""
+    return np.array([np.interp(coverage * r[-1], r, e) for r, e in zip(rows, errors, strict=True)])
+
+
+def risk_curve(doubt: Array, wrong: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Coverage and the share of errors among the rows answered there."""
+    rows, errors = accumulate(doubt, wrong, np.ones((1, len(doubt)), dtype=np.int64))
+    coverage, risk = thin(rows[0, 1:] / len(doubt), errors[0, 1:] / rows[0, 1:])
+    return coverage, risk
+
+
+def _rates(rows: Array, errors: Array) -> Array:
+    size = np.diff(rows)
+    return np.asarray(np.divide(np.diff(errors), size, out=np.zeros_like(size), where=size > 0))
+
+
+def _harmonic(rows: Array) -> Array:
+    return np.concatenate([[0.0], np.cumsum(1 / np.arange(1, int(rows.max()) + 1))])
+
+
+def _ratio(over: Array, under: Array) -> Array:
+    return np.asarray(np.divide(over, under, out=np.full_like(under, np.nan), where=under > 0))

@@ -1,0 +1,25 @@
+"""Package the champion."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from zenml import step
+
+from credence.core.errors import BadInput
+from steps.shared import tracking
+from steps.shared.bento_process import bentos
+from steps.shared.model_versions import champion_version, folder_of
+
+
+@step(enable_cache=False)  # reads the registry and writes BentoML's store
+def build_bento(task: str) -> Annotated[str, "bento"]:
+    """The tag of a bento that holds the champion, made once per champion."""
+    version = champion_version(task)
+    if version is None:
+        raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
+    with TemporaryDirectory() as place:
+        tag: str = bentos("build", str(folder_of(version, Path(place))))["bento"]
+    tracking.facts({"bento": tag, "champion": version.number})
+    tracking.say(f"packaged version {version.number} as {tag}")
+    return tag

@@ -1,0 +1,38 @@
+"""Champion against challenger on the traffic that both have answered."""
+
+import html
+from typing import Annotated
+
+from zenml import step
+from zenml.types import HTMLString
+
+from credence.core.errors import BadInput
+from credence.core.paths import log_folder
+from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.prediction_log.schema import PREDICTION
+from credence.production.ab_test import compare, paired
+from credence.production.ab_test.html_page import page
+from credence.production.ab_test.paired_answers import TAKEN
+from steps.shared import tracking
+
+COLUMNS = [name for name in TAKEN if name in PREDICTION.names]
+
+
+@step(enable_cache=False)  # only reading tells what was logged
+def compare_challenger(
+    task: str, answers: tuple[str, str]
+) -> tuple[Annotated[str, "recommendation"], Annotated[HTMLString, "trial"]]:
+    """What to do about the challenger, in a sentence, and the picture behind it. Nothing where none is on trial."""
+    folder = log_folder(task)
+    log = read_predictions(folder, columns=COLUMNS).frame
+    if not (log["role"] == "challenger").any():
+        return "", HTMLString("<p>No challenger is on trial.</p>")
+    try:
+        pairs = paired(joined(log, read_feedback(folder).frame, answers).frame)
+    except BadInput as nothing_yet:
+        return str(nothing_yet), HTMLString(f"<p>{html.escape(str(nothing_yet))}</p>")
+    trial = compare(pairs)
+    drawn = page(trial, pairs)
+    tracking.text(drawn, "trial.html")
+    tracking.facts({"recommendation": trial.recommendation, "pairs": trial.rows, "labelled": trial.labelled})
+    return " ".join(filter(None, [trial.sentence, trial.command and f"Next: {trial.command}"])), HTMLString(drawn)

@@ -1,0 +1,1 @@
+"""Steps of the promotion and A/B test pipelines."""

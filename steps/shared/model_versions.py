@@ -1,0 +1,90 @@
+"""Versions of a model: which there are, which one is the champion, and their predictors."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from zenml import ArtifactVersionResponse, ModelVersionResponse
+from zenml.artifact_stores import BaseArtifactStore
+from zenml.client import Client
+from zenml.enums import ModelStages, StackComponentType
+from zenml.stack import StackComponent
+from zenml.utils import io_utils
+from zenml.utils.pagination_utils import depaginate
+
+from credence.core.errors import BadInput
+from credence.predictor import Predictor
+from credence.security.signing import verify
+
+PROMOTED = "promoted"
+
+
+def champion_version(name: str) -> ModelVersionResponse | None:
+    """The version of the model in production, or None where there is none yet."""
+    try:
+        return Client().get_model_version(name, ModelStages.PRODUCTION)
+    except KeyError:
+        return None
+
+
+def numbered(task: str, number: str) -> ModelVersionResponse:
+    """The version of that number. BadInput lists the versions there are."""
+    try:
+        return Client().get_model_version(task, int(number))
+    except KeyError:
+        there = ", ".join(str(v.number) for v in versions(task)) or "none"
+        raise BadInput(f"{task} has no version {number}; there is {there}.") from None
+
+
+def versions(task: str) -> list[ModelVersionResponse]:
+    """All versions of a model, oldest first; none where there is no such model."""
+    try:
+        found = depaginate(Client().list_model_versions, model=task, hydrate=True)
+    except KeyError:
+        return []
+    return sorted(found, key=lambda v: v.number)
+
+
+def artifact_of(version: ModelVersionResponse) -> ArtifactVersionResponse:
+    """The predictor as it was promoted, or else as it was judged. BadInput where the version has none."""
+    artifact = version.get_artifact(PROMOTED) or version.get_artifact("predictor")
+    if artifact is None:
+        raise BadInput(_lost(version, "ZenML's store"))
+    return artifact
+
+
+def folder_of(version: ModelVersionResponse, place: Path) -> Path:
+    """A copy of a version's predictor folder inside `place`: as it was promoted, or else as it was judged.
+
+    BadInput where the artifact store has lost it.
+    """
+    artifact, folder = artifact_of(version), place / "predictor"
+    if not store_of(artifact).exists(artifact.uri):
+        raise BadInput(_lost(version, artifact.uri))
+    io_utils.copy_dir(artifact.uri, str(folder))
+    return folder
+
+
+def store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
+    """The artifact store that holds it, which need not be that of the active stack: a champion serves all stacks."""
+    client, place = Client(), artifact.artifact_store_id
+    if place in (None, client.active_stack.artifact_store.id):
+        return client.active_stack.artifact_store
+    return StackComponent.from_model(client.get_stack_component(StackComponentType.ARTIFACT_STORE, place))
+
+
+def predictor_of(version: ModelVersionResponse) -> Predictor:
+    """The predictor of a version that is or was champion, once its signature has been checked."""
+    with TemporaryDirectory() as place:
+        folder = folder_of(version, Path(place))
+        verify(folder)
+        return Predictor.load(folder)
+
+
+def _lost(version: ModelVersionResponse, place: str) -> str:
+    name, number = version.model.name, version.number
+    if version.stage != ModelStages.PRODUCTION:
+        return f"the files of {name}:{number} are gone from {place}; put them back, or choose another version."
+    return (
+        f"the files of the champion {name}:{number} are gone from {place}; put them back, or give it up: "
+        f"zenml model version update {name} {number} --stage archived, then train again."
+    )

@@ -1,0 +1,54 @@
+"""The champion: the model version in ZenML's stage `production`. MLflow's alias `champion` follows it.
+
+The stage is the truth and changes in one transaction. The alias is set after it, and again by every later run, so that
+a crash between the two is mended by whatever runs next.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import mlflow
+from zenml import ModelVersionResponse
+from zenml.enums import ModelStages
+
+from credence.production.audit import How, Promotion
+from steps.shared import audit_log, mlflow_alias
+from steps.shared.model_versions import champion_version, folder_of
+
+
+def promote(version: ModelVersionResponse, folder: Path, how: How, reason: str) -> Promotion | None:
+    """Make a version, whose predictor lies in `folder`, the champion, and write down what it replaces.
+
+    Safe to repeat: a version that is the champion already stays so, no line is added, and None is returned.
+    """
+    name, current, line = version.model.name, champion_version(version.model.name), None
+    if current is None or current.id != version.id:
+        line = audit_log.promotion(version, None if current is None else current.number, how, reason)
+        audit_log.add(version, line)
+        if mlflow.active_run() is not None:
+            mlflow_alias.registered(name, version.number, folder)
+        version.set_stage(ModelStages.PRODUCTION, force=True)
+    align(name)
+    return line
+
+
+def align(name: str) -> None:
+    """Point MLflow's alias at the champion, wherever an earlier run left it; nothing to do without a tracker.
+
+    A champion that was promoted without a tracker is registered now. Where another run promotes meanwhile, the last one
+    to look sees it.
+    """
+    if mlflow.active_run() is None:
+        return
+    version = champion_version(name)
+    if version is None:
+        return mlflow_alias.drop(name)
+    mlflow_alias.point(name, mlflow_alias.find(name, version.number) or _registered(version))
+    now = champion_version(name)
+    if now is None or now.id != version.id:
+        align(name)
+
+
+def _registered(version: ModelVersionResponse) -> str:
+    with TemporaryDirectory() as place:
+        return mlflow_alias.registered(version.model.name, version.number, folder_of(version, Path(place)))

@@ -1,0 +1,27 @@
+"""Put the answers whose truth came back beside the rows of the source."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from credence.core.paths import log_folder
+from credence.data.feedback_rows import labelled_rows
+from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.rows import Columns
+from credence.data.split import Split
+from materializers.rows import RowsMaterializer
+from steps.shared import tracking
+
+
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the log grew
+def add_feedback(
+    rows: pd.DataFrame, task: str, answers: tuple[str, str], columns: Columns, split: Split
+) -> Annotated[pd.DataFrame, "rows"]:
+    """The rows of the source and, after them, those of the log that are not among them."""
+    folder = log_folder(task)
+    known = joined(read_predictions(folder).frame, read_feedback(folder).frame, answers)
+    new = labelled_rows(known.frame[known.frame["delivered"]], rows, columns, split)
+    tracking.facts({"labelled": known.labelled, "new_rows": len(new)})
+    tracking.say(f"{len(new):,} rows of the log are new, of {known.labelled:,} whose answer is known")
+    return pd.concat([rows, new], ignore_index=True) if len(new) else rows

@@ -1,0 +1,21 @@
+"""Look for what would spoil the evaluation before anything is trained."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from credence.data.checks import Checks, Findings, examine
+from credence.data.split import Split, assign
+from steps.shared import tracking
+
+
+@step
+def check_rows(rows: pd.DataFrame, checks: Checks, split: Split) -> Annotated[Findings, "findings"]:
+    """What is odd about the rows; raises BadInput where they cannot be learned from."""
+    findings = examine(rows, assign(rows, split), checks)
+    tracking.facts({"findings": {f.check: f.message for f in findings.findings}})
+    for finding in findings.findings:
+        if finding.level != "note":
+            tracking.say(f"{finding.level}: {finding.message}")
+    return findings

@@ -1,0 +1,34 @@
+"""Calibrate every candidate and choose the one that challenges the champion."""
+
+from typing import Annotated, Any
+
+import pandas as pd
+from zenml import step
+
+import materializers.folder  # noqa: F401  registers how predictors are stored
+from credence.experiment import choose
+from credence.model import Model
+from credence.predictor import Predictor
+from credence.statistics.calibration import Calibration
+from steps.shared import tracking
+
+
+@step
+def choose_challenger(
+    models: list[Model],
+    train: pd.DataFrame,
+    calibration: pd.DataFrame,
+    section: Calibration,
+    about: dict[str, Any],
+    metric: str,
+    minimum: float,
+) -> tuple[Annotated[Predictor, "challenger"], Annotated[list[Predictor], "contenders"]]:
+    """The challenger and all contenders, calibrated; no test row has a say."""
+    contenders = [Predictor.calibrate(m, train, calibration, section, about, metric, minimum) for m in models]
+    losses = choose(contenders, train, calibration)
+    best = contenders[losses.index(min(losses))]
+    tracking.facts(
+        {"log_loss": {f"{i} {p.model.title()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))}}
+    )
+    tracking.say(f"{best.model.title()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from")
+    return best, contenders

@@ -1,0 +1,23 @@
+"""Read the source and put it into the one table shape."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from credence.core.registry import SourceSpec
+from credence.data.rows import Columns, Helpers, canonical, sample
+from materializers.rows import RowsMaterializer
+from steps.shared import tracking
+from steps.shared.raw_table import table
+
+
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
+def load_rows(
+    source: SourceSpec, columns: Columns, helpers: Helpers, sample_size: int | None
+) -> Annotated[pd.DataFrame, "rows"]:
+    """The rows of a task. What follows is cached as long as their content stays the same."""
+    rows = sample(canonical(table(source), columns, helpers), sample_size)
+    tracking.facts({"rows": len(rows), "share_yes": float(rows["label"].mean())})
+    tracking.say(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
+    return rows

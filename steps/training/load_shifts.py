@@ -1,0 +1,31 @@
+"""Read the sets of rows from elsewhere, on which the challenger is measured beside the test rows."""
+
+from typing import Annotated
+
+import pandas as pd
+from zenml import step
+
+from credence.data.rows import Columns, Helpers, sample
+from credence.data.shift_sets import SetName, Shift, named, shifted
+from credence.reporting.number_format import plural
+from materializers.rows import RowsMaterializer
+from steps.shared import tracking
+from steps.shared.raw_table import table
+
+
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
+def load_shifts(
+    shift: dict[SetName, Shift], columns: Columns, helpers: Helpers, rows: pd.DataFrame, sample_size: int | None
+) -> Annotated[pd.DataFrame, "shifts"]:
+    """All sets as one table, each row with the name of its set; their inputs are those of the task's own `rows`."""
+    parts = [shifted(name, _read(name, s), columns, helpers, rows) for name, s in shift.items()]
+    parts = [sample(part, sample_size) for part in parts]
+    tracking.facts({name: len(part) for name, part in zip(shift, parts, strict=True)})
+    for name, part in zip(shift, parts, strict=True):
+        tracking.say(f"{name}: {plural(len(part), 'row')} from elsewhere")
+    return pd.concat(parts, ignore_index=True)
+
+
+def _read(name: str, shift: Shift) -> pd.DataFrame:
+    with named(name):
+        return table(shift.source)

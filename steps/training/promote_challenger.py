@@ -1,0 +1,22 @@
+"""Carry out the verdict, and see to it that both registries name the same champion."""
+
+from typing import Annotated
+
+from zenml import get_step_context, step
+from zenml.client import Client
+
+from credence.evaluation.gate import Verdict
+from steps.shared import tracking
+from steps.shared.promotion_transaction import succeed
+from steps.shared.registry import align
+
+
+@step(enable_cache=False)  # changes the registry
+def promote_challenger(verdict: Verdict) -> Annotated[str, "outcome"]:
+    """What happened, in one sentence."""
+    model = get_step_context().model
+    if verdict.outcome != "promote":
+        align(model.name)
+        return f"{verdict.outcome}: {verdict.reason}"
+    tracking.say(succeed(Client().get_model_version(model.name, model.number), "gate", verdict.reason))
+    return f"promote: {verdict.reason}"

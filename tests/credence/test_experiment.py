@@ -1,0 +1,51 @@
+"""The whole contest without a pipeline, as docs/start.md shows it for notebooks."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from credence.core.registry import ModelSpec
+from credence.data.rows import canonical, inputs
+from credence.experiment import contest, tuned
+from credence.task import Task
+
+ROOT = Path(__file__).parents[2]
+QUICK = {"models": [{"kind": "logistic", "folds": 2}, {"kind": "bagging", "folds": 2}]}
+
+
+@pytest.fixture(scope="module")
+def task() -> Task:
+    return Task.read(ROOT / "tasks" / "breast_cancer.yaml", QUICK)
+
+
+def test_the_notebook_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As written, but for the candidates, which are two quick ones here."""
+    monkeypatch.chdir(ROOT)
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "start.md").read_text(), re.DOTALL)
+    assert found
+    names: dict[str, Any] = {"quick": QUICK}
+    exec(found[1].replace('breast_cancer.yaml")', 'breast_cancer.yaml"), quick'), names)
+    assert len(names["found"].contenders) == 2
+
+
+def test_the_challenger_has_the_lowest_loss_and_no_part_overlaps(task: Task) -> None:
+    rows = canonical(task.source.build().read(), task.columns)
+    found = contest(task, rows)
+    assert found.challenger is found.contenders[int(np.argmin(found.losses))]
+    ids = [set(part["row_id"]) for part in (found.train, found.calibration, found.test)]
+    assert len(set.union(*ids)) == sum(map(len, ids)) == len(rows)
+
+
+def test_a_search_changes_parameters_and_no_search_changes_nothing(task: Task) -> None:
+    rows = canonical(task.source.build().read(), task.columns)
+    X, y = inputs(rows), rows["label"].to_numpy()
+    plain = ModelSpec(kind="logistic")
+    assert tuned(plain, X, y) is plain
+    seen: list[int] = []
+    searched = ModelSpec(kind="logistic", search={"trials": 2, "folds": 2})
+    best = tuned(searched, X, y, lambda number, parameters, loss: seen.append(number))
+    assert (best.kind, best.search, len(seen)) == ("logistic", None, 2)
+    assert best.model_extra

@@ -5,7 +5,8 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from credence.data.checks import Checks, Findings, examine
+from credence.data import checks as data_checks
+from credence.data.checks import Checks, Findings
 from credence.data.split import Split, assign
 from steps.shared import tracking
 
@@ -13,7 +14,7 @@ from steps.shared import tracking
 @step
 def check_rows(rows: pd.DataFrame, checks: Checks, split: Split) -> Annotated[Findings, "findings"]:
     """What is odd about the rows; raises BadInput where they cannot be learned from."""
-    findings = examine(rows, assign(rows, split), checks)
+    findings = data_checks.examine(rows, assign(rows, split), checks)
     tracking.facts({"findings": {f.check: f.message for f in findings.findings}})
     for finding in findings.findings:
         if finding.level != "note":

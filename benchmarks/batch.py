@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.datasets import load_breast_cancer
 
-from credence.core.registry import SourceSpec, find
-from credence.data.rows import Columns, canonical, inputs
-from credence.data.split import Split, assign
+from credence.core.registry import SourceSpec, load_kind
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
+from credence.data.split import Split, assign_parts
 from credence.predictor import Predictor
-from credence.production.batch import Job, assemble, score
+from credence.production.batch import BatchJob, assemble_output, score_job
 from credence.statistics.calibration import Calibration
 
 SIZES = (100_000, 1_000_000)
@@ -31,10 +31,10 @@ PAGE, BEGIN, END = Path("docs/batch.md"), "<!-- figures -->\n", "<!-- end of fig
 
 def predictor(folder: Path) -> Path:
     """The champion of the bundled example, nearly: a logistic regression on thirty columns."""
-    rows = canonical(load_breast_cancer(as_frame=True).frame, Columns(label="target", positive=0))
-    part = assign(rows, Split())
+    rows = to_canonical_rows(load_breast_cancer(as_frame=True).frame, Columns(label="target", positive=0))
+    part = assign_parts(rows, Split())
     train, calibration = rows[part == "train"], rows[part == "calibration"]
-    model = find("models", "logistic")().fit(inputs(train), train["label"].to_numpy())
+    model = load_kind("models", "logistic")().fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "breast_cancer", "question": "Is this tumour malignant?", "answers": ("benign", "malignant")}
     folder.mkdir()
     Predictor.calibrate(model, train, calibration, Calibration(), about).save(folder)
@@ -59,9 +59,9 @@ def once(way: str, kind: str, folder: Path, rows: int) -> tuple[float, float]:
     if way.endswith(("process", "processes")):
         processes = 1 if way == "one process" else 2
         spec = SourceSpec(kind=kind, path=str(source))
-        job = Job(source=spec, out=str(out), chunk_rows=CHUNK, processes=processes)
-        score(job, folder / "saved")
-        assemble(job)
+        job = BatchJob(source=spec, out=str(out), chunk_rows=CHUNK, processes=processes)
+        score_job(job, folder / "saved")
+        assemble_output(job)
     elif way == "loop over read_csv":
         loaded = Predictor.load(folder / "saved")
         for i, chunk in enumerate(pd.read_csv(source, chunksize=CHUNK)):

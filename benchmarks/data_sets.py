@@ -27,11 +27,11 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from credence.core.registry import SourceSpec
-from credence.data.drafting import draft
-from credence.data.rows import canonical, inputs, sample
+from credence.data.drafting import draft_task
+from credence.data.rows import model_inputs, sample_rows, to_canonical_rows
 from credence.data.split import Split
-from credence.experiment import Contest, contest
-from credence.statistics.calibration import Conformal
+from credence.experiment import Experiment, run_experiment
+from credence.statistics.calibration import ConformalSets
 from credence.statistics.metrics import score
 from credence.task import Task
 
@@ -94,13 +94,13 @@ def measure(name: str, folder: Path, repeats: int) -> Iterator[dict[str, Any]]:
         "path": str(folder / about["path"]),
     }
     raw = SourceSpec(**source).build().read()
-    content = draft(raw, name, source, about["label"], about.get("positive"), about.get("text")).content
+    content = draft_task(raw, name, source, about["label"], about.get("positive"), about.get("text")).content
     task = Task(name=name, **content)
-    rows = sample(canonical(raw, task.columns, task.split.helpers()), about.get("rows"))
+    rows = sample_rows(to_canonical_rows(raw, task.columns, task.split.helpers()), about.get("rows"))
     for repeat in range(min(repeats, about.get("repeats", repeats))):
         split = task.split if task.split.column else Split(salt=str(repeat))
         start = time.perf_counter()
-        found = contest(task.model_copy(update={"split": split}), rows)
+        found = run_experiment(task.model_copy(update={"split": split}), rows)
         yield {
             "set": name,
             "repeat": repeat,
@@ -112,7 +112,7 @@ def measure(name: str, folder: Path, repeats: int) -> Iterator[dict[str, Any]]:
             yield {"set": name, "repeat": repeat, "model": model, **theirs(pipeline, found)}
 
 
-def ours(found: Contest) -> dict[str, Any]:
+def ours(found: Experiment) -> dict[str, Any]:
     """The challenger's figures on the test part, with its conformal coverage and that figure's standard error."""
     predictor, y = found.challenger, found.test["label"].to_numpy()
     p = predictor.draws(found.test).mean(0)
@@ -125,7 +125,7 @@ def ours(found: Contest) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def coverage_error(y: Any, ids: pd.Series, conformal: Conformal) -> float:
+def coverage_error(y: Any, ids: pd.Series, conformal: ConformalSets) -> float:
     """The standard error of the coverage: both parts are samples, and equal rows stand or fall together."""
     level, together = 1 - conformal.alpha, float((ids.value_counts() ** 2).sum() / len(ids))
     parts = [(int((y == c).sum()), len(scores)) for c, scores in enumerate((conformal.no, conformal.yes))]
@@ -133,13 +133,13 @@ def coverage_error(y: Any, ids: pd.Series, conformal: Conformal) -> float:
     return float(np.sqrt(sum(variances)))
 
 
-def theirs(pipeline: Pipeline, found: Contest) -> dict[str, Any]:
+def theirs(pipeline: Pipeline, found: Experiment) -> dict[str, Any]:
     """A baseline's figures, learned from every row that is not a test row."""
     known, y = pd.concat([found.train, found.calibration]), found.test["label"].to_numpy()
     start = time.perf_counter()
-    pipeline.fit(inputs(known), known["label"])
+    pipeline.fit(model_inputs(known), known["label"])
     seconds = time.perf_counter() - start
-    p = pipeline.predict_proba(inputs(found.test))[:, 1]
+    p = pipeline.predict_proba(model_inputs(found.test))[:, 1]
     return {"seconds": seconds, **{m: score(m, p, p >= 0.5, y) for m in METRICS}}
 
 

@@ -10,16 +10,16 @@ import numpy as np
 import pandas as pd
 
 from credence.core.registry import ModelSpec
-from credence.data.rows import Columns, canonical, inputs
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.schema import Schema
 from credence.predictor import Predictor
-from credence.production.answer_records import records
+from credence.production.answer_records import build_records
 from credence.production.monitoring import FOR_SEQUENCE, Monitoring
-from credence.production.monitoring.column_statistics import Trait
-from credence.production.monitoring.martingale import Memory, bet
-from credence.production.monitoring.performance import Answered, compared
-from credence.production.monitoring.run import Test, examine
-from credence.production.monitoring.summary import Health
+from credence.production.monitoring.column_statistics import ColumnStatistic
+from credence.production.monitoring.martingale import MartingaleMemory, update_martingale
+from credence.production.monitoring.performance import ScoredRows, performance_loss
+from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.summary import MonitoringSummary
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import sigmoid
 
@@ -97,9 +97,9 @@ def trained(draw: Draw) -> Predictor:
     table = draw(rng, 1000)
     numbers = table.select_dtypes("number").fillna(0.0)
     odds = numbers.iloc[:, 0].to_numpy() if len(numbers.columns) else np.where(table.iloc[:, 0] == "1.0", 1.0, -1.0)
-    rows = canonical(table.assign(y=rng.random(1000) < sigmoid(odds)), Columns(label="y", positive=True))
+    rows = to_canonical_rows(table.assign(y=rng.random(1000) < sigmoid(odds)), Columns(label="y", positive=True))
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
-    model = ModelSpec(kind="logistic", folds=1).build().fit(inputs(train), train["label"].to_numpy())
+    model = ModelSpec(kind="logistic", folds=1).build().fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "simulated", "question": "Is it so?", "answers": ("no", "yes")}
     return Predictor.calibrate(model, train, calibration, Calibration(), about).numbered("1")
 
@@ -116,14 +116,14 @@ def fresh(world: World, rng: Rng) -> tuple[Predictor, Test]:
 def log_of(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START) -> pd.DataFrame:
     """The log's records of these rows, one a second, no truth known."""
     rows = rows.assign(group="all")
-    made = pd.DataFrame(records("r", rows, predictor.predict(rows), predictor.facts))
+    made = pd.DataFrame(build_records("r", rows, predictor.predict(rows), predictor.facts))
     return made.assign(time=start + pd.to_timedelta(np.arange(len(rows)), unit="s"), truth=np.nan)
 
 
-def health(world: World, rng: Rng, change: Change = lambda rng, rows: rows) -> Health:
+def health(world: World, rng: Rng, change: Change = lambda rng, rows: rows) -> MonitoringSummary:
     """What monitoring says of one window, changed in some way."""
     predictor, test = fresh(world, rng)
-    return examine(predictor, log_of(predictor, change(rng, world.window(rng, ROWS))), Monitoring(), test=test)
+    return run_monitoring(predictor, log_of(predictor, change(rng, world.window(rng, ROWS))), Monitoring(), test=test)
 
 
 def evidently_alarms(world: World, rng: Rng) -> tuple[bool, bool]:
@@ -192,16 +192,17 @@ def power(windows: int) -> Iterable[str]:
 
 def stream(rng: Rng, windows: int, columns: int, change_at: int | None = None, shift: float = 0.3) -> int | None:
     """The window, counted from 1, in which the bet over a long stream gives its first alarm; one column moves."""
-    reference, memory = rng.standard_normal((REFERENCE, columns)), Memory(version="1")
+    reference, memory = rng.standard_normal((REFERENCE, columns)), MartingaleMemory(version="1")
     for k in range(windows):
         now = rng.standard_normal((ROWS, columns))
         now[:, 0] += shift if change_at is not None and k >= change_at else 0.0
         found = [
-            Trait(f"c{i}", "values", "number", pd.Series(reference[:, i]), pd.Series(now[:, i])) for i in range(columns)
+            ColumnStatistic(f"c{i}", "values", "number", pd.Series(reference[:, i]), pd.Series(now[:, i]))
+            for i in range(columns)
         ]
         times = pd.Series(START + pd.to_timedelta(np.arange(k * ROWS, (k + 1) * ROWS), unit="s"))
         keys = np.arange(k * ROWS, (k + 1) * ROWS, dtype=np.uint64)
-        said = bet(found, keys, np.ones(ROWS, bool), times, 1.0, ALPHA, memory)
+        said = update_martingale(found, keys, np.ones(ROWS, bool), times, 1.0, ALPHA, memory)
         if said.alarm:
             return k + 1
         memory = said.memory
@@ -222,11 +223,11 @@ def sequence(streams: int, windows: int) -> Iterable[str]:
         yield f"| one of 5 columns moves by {shift} after 10 windows | {share:.0f} % | {delay} |"
 
 
-def answered(rng: Rng, rows: int, right: float) -> Answered:
+def answered(rng: Rng, rows: int, right: float) -> ScoredRows:
     """Answers of which a share is right, with probabilities that say so."""
     y = rng.random(rows) < 0.4
     yes = np.where(rng.random(rows) < right, y, ~y)
-    return Answered(np.where(yes, right, 1 - right), yes, y.astype(np.int64))
+    return ScoredRows(np.where(yes, right, 1 - right), yes, y.astype(np.int64))
 
 
 def losses(windows: int) -> Iterable[str]:
@@ -237,7 +238,7 @@ def losses(windows: int) -> Iterable[str]:
     for rows in (50, 200, 1000):
         rng = np.random.default_rng(4)
         sides = [[(answered(rng, rows, 0.95 - t), answered(rng, TEST, 0.95)) for _ in range(windows)] for t in truths]
-        rates = [np.mean([(compared(*s, "accuracy", ALPHA).low or 0) > 0 for s in many]) for many in sides]
+        rates = [np.mean([(performance_loss(*s, "accuracy", ALPHA).low or 0) > 0 for s in many]) for many in sides]
         yield f"| {rows} | " + " | ".join(f"{100 * r:.1f} %" for r in rates) + " |"
 
 

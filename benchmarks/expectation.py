@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from credence.core.registry import ModelSpec
-from credence.generation.arithmetic.propose import CATEGORIES, propose
+from credence.generation.arithmetic.propose import CATEGORIES, propose_statement
 from credence.models.expectation.variational_last_layer import logit_normal_mean
-from credence.models.transformer.encoder import Encoder
+from credence.models.transformer.encoder import TokenEncoder
 from credence.models.transformer.head import Head
 
 WIDTH, HEADS, DROPOUT, SAMPLES, PASSES = 64, 4, 0.1, 50, 50
@@ -79,7 +79,7 @@ def spent(turn: Turn, calls: int) -> float:
 def sides(rows: int, length: int) -> dict[str, tuple[Turn, Turn, float]]:
     """By name: ours, torch's pre-LN layer of the same shape with what stands behind it, and the ratio of parameters."""
     x, mask = cells(rows, length)
-    encoder, layer, linear = Encoder(WIDTH, 1, HEADS, DROPOUT, 1).eval(), plain(), nn.Linear(WIDTH, 1)
+    encoder, layer, linear = TokenEncoder(WIDTH, 1, HEADS, DROPOUT, 1).eval(), plain(), nn.Linear(WIDTH, 1)
     head, block = Head(encoder.features, DROPOUT, variational=True).eval(), encoder.layers[0]
     plain_head, z = nn.Linear(encoder.features, 1), torch.randn(rows, encoder.features)
 
@@ -120,7 +120,7 @@ def sides(rows: int, length: int) -> dict[str, tuple[Turn, Turn, float]]:
 def passes(times: int) -> tuple[Turn, Turn]:
     """Draws of 200 statements, each said so many times, by a network that drops features 50 times after pooling, and by
     one that drops none."""
-    told = [propose(0, c, label, i) for c in CATEGORIES for label in (False, True) for i in range(25)]
+    told = [propose_statement(0, c, label, i) for c in CATEGORIES for label in (False, True) for i in range(25)]
     X, y = (
         pd.DataFrame({"text": [". ".join([item.question] * times) for item in told]}),
         [int(item.answer) for item in told],

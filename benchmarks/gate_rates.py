@@ -9,9 +9,9 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import binom
 
-from credence.statistics.bootstrap import left_out, weights
+from credence.statistics.bootstrap import bootstrap_weights, jackknife_weights
 from credence.statistics.metrics import METRICS, Bools
-from credence.statistics.paired_comparison import Paired, spent
+from credence.statistics.paired_comparison import PairedDifference, alpha_for_look
 from credence.statistics.uncertainty import Array, sigmoid
 
 JUDGED = ("accuracy", "f1", "recall", "auroc", "log_loss")
@@ -77,20 +77,20 @@ def world_of(metric: str, loss: float, flipped: bool = False) -> World:
 
 def pairs(
     metric: str, better: float, rows: int, per_key: int, replications: int, resamples: int = 300, flipped: bool = False
-) -> list[Paired]:
+) -> list[PairedDifference]:
     """Comparisons on so many independent test parts of a challenger that is truly better by so much."""
     world, rng = world_of(metric, abs(better), flipped), np.random.default_rng(2)
     keys = np.repeat(np.arange(rows // per_key), per_key)
-    drawn, left, found = weights(keys, len(keys), resamples), left_out(keys, len(keys)), []
+    drawn, left, found = bootstrap_weights(keys, len(keys), resamples), jackknife_weights(keys, len(keys)), []
     for _ in range(replications):
         pi, *logits = world.draw(rng, rows // per_key, per_key)
         weaker, stronger = map(Answered.from_logits, logits)
         ours, theirs = (stronger, weaker) if better > 0 else (weaker, stronger)
-        found.append(Paired.of(metric, ours, theirs, rng.random(len(pi)) < pi, drawn, left))
+        found.append(PairedDifference.of(metric, ours, theirs, rng.random(len(pi)) < pi, drawn, left))
     return found
 
 
-def promoted(found: Iterable[Paired], alpha: float, margin: float) -> float:
+def promoted(found: Iterable[PairedDifference], alpha: float, margin: float) -> float:
     """The share of comparisons that would promote."""
     return float(np.mean([pair.surely(alpha, margin) for pair in found]))
 
@@ -107,19 +107,19 @@ def exact_rate(rows: int, disputed: float, better: float, alpha: float, margin: 
     return float(chance[likely] @ np.array(sure, float))
 
 
-def counted(won: int, lost: int, rows: int) -> Paired:
+def counted(won: int, lost: int, rows: int) -> PairedDifference:
     """The comparison of accuracies that so many rows won and lost amount to."""
     value, each = (won - lost) / rows, np.array([won, lost, rows - won - lost])
     pull = np.array([1 - value, -1 - value, -value])
     second, fourth = each @ pull**2, each @ pull**4
-    return Paired(value, np.sqrt(second) / rows, second**2 / fourth if fourth else 0.0, rows, 1.0)
+    return PairedDifference(value, np.sqrt(second) / rows, second**2 / fourth if fourth else 0.0, rows, 1.0)
 
 
 def exact_table() -> Iterable[str]:
     """Markdown: the highest false-promotion rate for accuracy over disputed shares, by level; then the power at 6 %."""
     shares = (0.003, 0.01, 0.012, 0.015, 0.02, 0.03, 0.04, 0.06, 0.1, 0.2)
     for rows in (114, 500, 2000):
-        for alpha in (0.05, spent(1, 0.05), 0.001):
+        for alpha in (0.05, alpha_for_look(1, 0.05), 0.001):
             worst = [max(exact_rate(rows, s, -m, alpha, m) for s in shares if s >= m) for m in (0.0, 0.01)]
             yield f"| {rows} | {alpha:.4f} | {worst[0]:.4f} / {worst[1]:.4f} |"
     for rows in (114, 500, 2000):
@@ -137,8 +137,8 @@ def table(replications: int, resamples: int) -> Iterable[str]:
             yield f"| {metric} | {rows} | {per_key} | " + " | ".join(map(_rates, cells)) + " |"
 
 
-def _rates(found: list[Paired]) -> str:
-    rules = ((0.05, 0.0), (0.05, 0.01), (spent(1, 0.05), 0.0))
+def _rates(found: list[PairedDifference]) -> str:
+    rules = ((0.05, 0.0), (0.05, 0.01), (alpha_for_look(1, 0.05), 0.0))
     return " / ".join(f"{promoted(found, alpha, margin):.3f}" for alpha, margin in rules)
 
 

@@ -14,12 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from credence.generation.arithmetic import Item
+from credence.generation.arithmetic import Statement
 from credence.generation.ledger import Slot, slots
-from credence.generation.runner import Run
+from credence.generation.runner import Runner
 from credence.generation.section import Generation
-from credence.generation.writers.batching import Pack
-from credence.generation.writers.statements import Statements, wrong
+from credence.generation.writers.batching import Batch
+from credence.generation.writers.statements import Statements, reject_reason
 
 THREADS, IN_FLIGHT, PACKED = 10, 64, 20
 LOOP = "ten threads, the synchronous `openai` SDK"
@@ -66,7 +66,7 @@ def ours(wanted: Generation, folder: Path) -> Samples:
     os.environ["CREDENCE_HOME"] = str(folder)
     begin, samples = time.perf_counter(), [(0.0, 0)]
 
-    def watch(run: Run) -> None:
+    def watch(run: Runner) -> None:
         samples.append((time.perf_counter() - begin, run.there.total()))
 
     done = generate("benchmark", wanted, watch)
@@ -94,7 +94,7 @@ def _asker(client: Any) -> Callable[[Slot], dict[str, Any]]:
     writer = Statements(1)
 
     def ask(slot: Slot) -> dict[str, Any]:
-        [request] = writer.foreseen(Pack((slot,)), [("openai", "m-1")])
+        [request] = writer.foreseen(Batch((slot,)), [("openai", "m-1")])
         answer = client.chat.completions.create(
             model=request.model,
             messages=[{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],
@@ -104,8 +104,8 @@ def _asker(client: Any) -> Callable[[Slot], dict[str, Any]]:
                 "json_schema": {"name": "reply", "strict": True, "schema": request.schema_},
             },
         )
-        item = Item.model_validate(json.loads(answer.choices[0].message.content)["items"][0])
-        assert not wrong(slot, item)
+        item = Statement.model_validate(json.loads(answer.choices[0].message.content)["items"][0])
+        assert not reject_reason(slot, item)
         return {"question": item.question, "answer": slot.label}
 
     return ask

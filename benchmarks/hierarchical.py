@@ -9,13 +9,13 @@ import numpy as np
 
 from credence.model import Labels
 from credence.models.bayes import nuts, svi
-from credence.models.bayes.posterior import Numbers, Posterior
+from credence.models.bayes.posterior import NumericArray, Posterior
 from credence.statistics.uncertainty import Array, sigmoid
 
 SHARES = (0.4, 0.3, 0.2, 0.1)
-WHOLE = nuts.Sampling(chains=4, warmup=1000, samples=1000, seed=0)
-SHORT = nuts.Sampling(chains=2, warmup=400, samples=400, seed=0)
-LONG = nuts.Sampling(chains=4, warmup=500, samples=2000, seed=0)
+WHOLE = nuts.NutsSettings(chains=4, warmup=1000, samples=1000, seed=0)
+SHORT = nuts.NutsSettings(chains=2, warmup=400, samples=400, seed=0)
+LONG = nuts.NutsSettings(chains=4, warmup=500, samples=2000, seed=0)
 LEVEL = 0.95
 
 
@@ -24,7 +24,7 @@ class Simulated:
     """Rows of four groups whose coefficients are drawn from the prior; the last column is ones."""
 
     Z: Array
-    codes: Numbers
+    codes: NumericArray
     y: Labels
     truth: dict[str, Array]
 
@@ -41,7 +41,7 @@ class Simulated:
     def names(self) -> list[str]:
         return [f"x{place}" for place in range(self.Z.shape[1])]
 
-    def sampled(self, how: nuts.Sampling) -> Posterior:
+    def sampled(self, how: nuts.NutsSettings) -> Posterior:
         """The posterior by NUTS."""
         return nuts.sample(self.Z, self.codes, self.y, self.names(), how)
 
@@ -74,7 +74,7 @@ def apart(draws: int) -> dict[str, float]:
     ours = simulated.sampled(LONG)
     pyro.set_rng_seed(0)
     torch.set_num_threads(1)
-    data = svi.Data.of(simulated.Z, simulated.codes, simulated.y, len(simulated.Z))
+    data = svi.SviData.of(simulated.Z, simulated.codes, simulated.y, len(simulated.Z))
     chain = MCMC(NUTS(svi.model, target_accept_prob=0.9), draws, warmup_steps=400, disable_progbar=True)
     chain.run(data)
     mu, tau, z = (chain.get_samples()[name].double().numpy() for name in ("mu", "tau", "z"))
@@ -91,7 +91,7 @@ def variational(seed: int, reference: Posterior) -> Iterable[str]:
     rows = Simulated.draw(2000, 20, seed)
     for guide, batch in (("normal", 2000), ("normal", 500), ("low_rank", 2000)):
         start = time.process_time()
-        found = svi.sample(rows.Z, rows.codes, rows.y, svi.Fitting(guide, 3000, batch, 400, 0))
+        found = svi.sample(rows.Z, rows.codes, rows.y, svi.SviSettings(guide, 3000, batch, 400, 0))
         seconds = time.process_time() - start
         widths = [f"{_width(found, reference, name):.2f} / {_error(found, reference, name):.2f}" for name in rows.truth]
         yield f"| {guide} | {batch} | {seconds:.0f} | {' | '.join(widths)} |"

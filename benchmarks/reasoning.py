@@ -23,14 +23,14 @@ from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.statements import FARTHER, Parts, by_size, dealt, enough, statements
-from credence.core.registry import ModelSpec, names
-from credence.data.rows import inputs
+from credence.core.registry import ModelSpec, available_kinds
+from credence.data.rows import model_inputs
 from credence.generation.arithmetic import CATEGORIES
 from credence.predictor import Predictor
-from credence.statistics.bootstrap import weights
+from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import METRICS
-from credence.statistics.uncertainty import split
+from credence.statistics.uncertainty import decompose_uncertainty
 
 OFF = {"mdl": False, "evidence": False, "debias": False}
 SPECS: dict[str, dict[str, Any]] = {
@@ -54,17 +54,19 @@ Interval = list[float]
 def learned(spec: dict[str, Any], seed: int, parts: Parts) -> Predictor:
     """A calibrated predictor."""
     model = ModelSpec(**spec, seed=seed).build()
-    model.fit(inputs(parts.train), parts.train["label"].to_numpy())
+    model.fit(model_inputs(parts.train), parts.train["label"].to_numpy())
     about = {"task": "reasoning", "question": "Is this statement true?", "answers": ("no", "yes"), "group": "category"}
     return Predictor.calibrate(model, parts.train, parts.calibration, Calibration(), about)
 
 
 def told_apart(predictor: Predictor, usual: pd.DataFrame, other: pd.DataFrame) -> dict[str, float]:
     """How well doubt tells other rows from usual ones (AUROC, total and disagreement), and what the guard flags."""
-    doubts = [split(predictor.draws(rows))[:2] for rows in (usual, other)]
+    doubts = [decompose_uncertainty(predictor.draws(rows))[:2] for rows in (usual, other)]
     is_other = np.repeat([0, 1], [len(usual), len(other)])
     total, disagreement = (np.concatenate([doubt[i] for doubt in doubts]) for i in (0, 1))
-    flagged = [np.mean([bool(why) for why in predictor.facts.schema_.reasons(inputs(rows))]) for rows in (usual, other)]
+    flagged = [
+        np.mean([bool(why) for why in predictor.facts.schema_.reasons(model_inputs(rows))]) for rows in (usual, other)
+    ]
     return {
         "auroc": float(roc_auc_score(is_other, total)),
         "disagreement": float("nan") if np.isnan(disagreement).any() else float(roc_auc_score(is_other, disagreement)),
@@ -76,7 +78,7 @@ def told_apart(predictor: Predictor, usual: pd.DataFrame, other: pd.DataFrame) -
 def samples(predictor: Predictor, rows: pd.DataFrame, seed: int) -> dict[str, Array]:
     """Each metric on these rows, then on resamples of them, shape (1 + RESAMPLES,)."""
     y, p = rows["label"].to_numpy(), predictor.draws(rows).mean(0)
-    w = np.vstack([np.ones((1, len(rows))), weights(None, len(rows), RESAMPLES, seed)])
+    w = np.vstack([np.ones((1, len(rows))), bootstrap_weights(None, len(rows), RESAMPLES, seed)])
     yes = p >= predictor.facts.threshold
     found = {name: METRICS[name].of(p, yes, y, w) for name in ("accuracy", "log_loss", "ece")}
     for category in sorted(set(rows["group"])):
@@ -204,7 +206,7 @@ def _table(title: str, head: list[str], rows: list[list[str]]) -> str:
 
 def main() -> None:
     """Print the tables, or write them into the page."""
-    there = [name for name, spec in SPECS.items() if spec["kind"] in names("models")]
+    there = [name for name, spec in SPECS.items() if spec["kind"] in available_kinds("models")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kinds", nargs="*", default=there, choices=list(SPECS), metavar="KIND")
     parser.add_argument("--rows", type=int, default=ROWS, help="to learn from")

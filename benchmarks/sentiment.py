@@ -23,14 +23,14 @@ from sklearn.pipeline import make_pipeline
 from threadpoolctl import threadpool_limits
 
 from credence.core.registry import ModelSpec
-from credence.data.rows import Columns, canonical, inputs, sample
-from credence.data.split import PARTS, Split, assign
+from credence.data.rows import Columns, model_inputs, sample_rows, to_canonical_rows
+from credence.data.split import PARTS, Split, assign_parts
 from credence.predictor import Predictor
-from credence.reporting.measure import measures, scored
-from credence.statistics.bootstrap import weights
+from credence.reporting.measure import measure_with_intervals, score_with_interval
+from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import score
-from credence.statistics.selective_prediction import selective
+from credence.statistics.selective_prediction import selective_measures
 from credence.statistics.uncertainty import Array, entropy
 
 ABOUT = {"task": "sentiment", "question": "Is this review positive?", "answers": ("negative", "positive")}
@@ -85,15 +85,15 @@ def main() -> None:
 
 def dealt(raw: pd.DataFrame) -> Parts:
     """The canonical rows of each part."""
-    rows = canonical(raw, Columns(label="label", positive=1, text="text"), SPLIT.helpers())
-    part = assign(rows, SPLIT)
+    rows = to_canonical_rows(raw, Columns(label="label", positive=1, text="text"), SPLIT.helpers())
+    part = assign_parts(rows, SPLIT)
     return {name: rows[part == name].reset_index(drop=True) for name in PARTS}
 
 
 def measured(name: str, candidate: Candidate, parts: Parts, most: int | None) -> str:
     """A line of the table."""
-    train = sample(parts["train"], least(candidate.train, most))
-    test = sample(parts["test"], least(candidate.test, most and most // 2))
+    train = sample_rows(parts["train"], least(candidate.train, most))
+    test = sample_rows(parts["test"], least(candidate.test, most and most // 2))
     begin = time.process_time()
     if name == "scikit-learn":
         p, threshold, seconds = plain(pd.concat([train, parts["calibration"]]), test)
@@ -120,8 +120,10 @@ def least(*limits: int | None) -> int | None:
 
 def calibrated(candidate: Candidate, train: pd.DataFrame, calibration: pd.DataFrame, most: int | None) -> Predictor:
     """Learned and calibrated as the pipeline does it; few rows are calibrated on half as many."""
-    model = ModelSpec(**candidate.spec).build().fit(inputs(train), train["label"].to_numpy())
-    return Predictor.calibrate(model, train, sample(calibration, most and most // 2), Calibration(), dict(ABOUT), "f1")
+    model = ModelSpec(**candidate.spec).build().fit(model_inputs(train), train["label"].to_numpy())
+    return Predictor.calibrate(
+        model, train, sample_rows(calibration, most and most // 2), Calibration(), dict(ABOUT), "f1"
+    )
 
 
 def plain(known: pd.DataFrame, test: pd.DataFrame) -> tuple[Array, float, float]:
@@ -136,8 +138,8 @@ def plain(known: pd.DataFrame, test: pd.DataFrame) -> tuple[Array, float, float]
 
 def quality(p: Array, yes: Any, y: Any) -> str:
     """F1 with its interval, accuracy, AUROC, ECE, the share of errors, and that among the 80 % most certain rows."""
-    f1 = scored("f1", p, yes, y, weights(None, len(y), RESAMPLES, 0))
-    doubt = measures(selective(entropy(p), yes != y), np.ones((1, len(y)), dtype=np.int64))
+    f1 = score_with_interval("f1", p, yes, y, bootstrap_weights(None, len(y), RESAMPLES, 0))
+    doubt = measure_with_intervals(selective_measures(entropy(p), yes != y), np.ones((1, len(y)), dtype=np.int64))
     plain = " | ".join(f"{score(m, p, yes, y):.3f}" for m in ("accuracy", "auroc"))
     risk, ece = float((yes != y).mean()), score("ece", p, yes, y)
     return f"{f1.text()} | {plain} | {ece:.4f} | {risk:.4f} | {doubt['risk_at_coverage_80'].value:.4f}"

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.data.rows import Columns, canonical
-from credence.generation.arithmetic import CATEGORIES, propose
+from credence.core.errors import InputError
+from credence.data.rows import Columns, to_canonical_rows
+from credence.generation.arithmetic import CATEGORIES, propose_statement
 
 CALIBRATION, TEST = 1 / 8, 1 / 4
 FARTHER, SPARE = 12, 2.4
@@ -41,8 +41,8 @@ def cell(seed: int, category: str, label: bool, largest: float = inf) -> Iterato
     last = 0
     for ordinal in count():
         if ordinal - last > BARREN:
-            raise BadInput(f"there are only {len(seen)} statements of {category} with numbers up to {largest:g}.")
-        asked = (propose(seed, category, label, ordinal, attempt).question for attempt in range(ATTEMPTS))
+            raise InputError(f"there are only {len(seen)} statements of {category} with numbers up to {largest:g}.")
+        asked = (propose_statement(seed, category, label, ordinal, attempt).question for attempt in range(ATTEMPTS))
         question = next((q for q in asked if q not in seen and _largest(q) <= largest), None)
         if question:
             seen.add(question)
@@ -58,7 +58,7 @@ def statements(seed: int, rows: int, largest: float = inf) -> pd.DataFrame:
     """As many of every category and truth, in random order, as canonical rows."""
     cells = [cell(seed, category, label, largest) for category in CATEGORIES for label in (True, False)]
     raw = pd.DataFrame([next(of) for _ in range(rows // len(cells)) for of in cells])
-    return canonical(raw, COLUMNS).sample(frac=1, random_state=seed).reset_index(drop=True)
+    return to_canonical_rows(raw, COLUMNS).sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
 def dealt(rows: pd.DataFrame, train: int) -> Parts:

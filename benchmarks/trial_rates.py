@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from scipy.special import log_expit
 from scipy.stats import t as student
 
-from credence.statistics.confidence_sequence import path
+from credence.statistics.confidence_sequence import log_wealth_path
 from credence.statistics.uncertainty import Array, sigmoid
 
 ALPHA, MARGIN, ROWS = 0.05, 0.01, 5000
@@ -143,13 +143,13 @@ DIFFERENT = {
 
 def sure(drawn: Streams, mean: float = 0.0) -> tuple[Bools, Bools]:
     """After every row: is the gain surely above `mean`, and surely below it?"""
-    above, below = (path(v, w, s * mean) >= np.log(2 / ALPHA) for v, w, s in drawn.sided())
+    above, below = (log_wealth_path(v, w, s * mean) >= np.log(2 / ALPHA) for v, w, s in drawn.sided())
     return above, below
 
 
 def wrong_about_these(drawn: Streams) -> Bools:
     """Per stream: does a bound ever exclude what was truly to be expected on the very rows that were seen?"""
-    ever = [(path(v, w, s * drawn.expected) >= np.log(2 / ALPHA)).any(1) for v, w, s in drawn.sided()]
+    ever = [(log_wealth_path(v, w, s * drawn.expected) >= np.log(2 / ALPHA)).any(1) for v, w, s in drawn.sided()]
     return ever[0] | ever[1]
 
 

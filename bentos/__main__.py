@@ -21,8 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.paths import home
+from credence.core.errors import InputError, did_you_mean
+from credence.core.paths import state_dir
 
 # Every command imports what it needs itself: a commit takes a tenth of a second, and the model's libraries seconds.
 Found = dict[str, Any]
@@ -30,27 +30,27 @@ Found = dict[str, Any]
 
 def built(folder: str) -> Found:
     """Store and build; the same predictor twice is one bento."""
-    from bentos.packaging.build import build, store_by_version
+    from bentos.packaging.build import build_bento, store_by_version
 
-    return {"bento": build(store_by_version(Path(folder)))}
+    return {"bento": build_bento(store_by_version(Path(folder)))}
 
 
 def tried(bento: str, folder: str, rows: str) -> Found:
     """Serve, ask, compare, and give one question with its answer to show."""
     import pandas as pd
 
-    from bentos.packaging.local_server import serving
-    from bentos.packaging.parity_check import golden, requests_of
+    from bentos.packaging.local_server import serve_locally
+    from bentos.packaging.parity_check import check_parity, rows_as_requests
     from credence.predictor import Predictor
 
     predictor, test = Predictor.load(Path(folder)), pd.read_parquet(rows)
     key = os.environ.get("CREDENCE_API_KEYS", "").split(",")[0] or None
-    with serving(bento, {"CREDENCE_LOG": "off", "CREDENCE_FOLLOW": "off"}) as url:
-        comparison = golden(url, test, predictor, key)
+    with serve_locally(bento, {"CREDENCE_LOG": "off", "CREDENCE_FOLLOW": "off"}) as url:
+        comparison = check_parity(url, test, predictor, key)
     return {
         **comparison.model_dump(),
         "agrees": comparison.agrees(),
-        "request": requests_of(test.head(1), predictor)[0],
+        "request": rows_as_requests(test.head(1), predictor)[0],
         "answer": json.loads(predictor.predict(test.head(1)).iloc[0].to_json(double_precision=4)),
     }
 
@@ -58,9 +58,9 @@ def tried(bento: str, folder: str, rows: str) -> Found:
 def prepare(folder: str) -> Found:
     """Store the predictor, and wait until every worker has proven it or one refuses."""
     from bentos.rollout import hot_swap
-    from bentos.rollout.load_check import named
+    from bentos.rollout.load_check import describe
 
-    return hot_swap.prepare(*named(Path(awaited() if folder == "-" else folder)))
+    return hot_swap.prepare_version(*describe(Path(awaited() if folder == "-" else folder)))
 
 
 def awaited() -> str:
@@ -68,7 +68,7 @@ def awaited() -> str:
     import sklearn.linear_model  # noqa: F401
 
     if not (folder := sys.stdin.readline().rstrip("\n")):
-        raise BadInput("prepare - waits for a folder on standard input, which ended; nothing was prepared.")
+        raise InputError("prepare - waits for a folder on standard input, which ended; nothing was prepared.")
     return folder
 
 
@@ -76,41 +76,41 @@ def commit(task: str, generation: int) -> Found:
     """Swap in every worker what it has prepared."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.commit(known(task), generation)
+    return hot_swap.commit_version(known(task), generation)
 
 
 def abort(task: str, generation: int) -> Found:
     """Let every worker drop what it has prepared."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.abort(known(task), generation)
+    return hot_swap.abort_version(known(task), generation)
 
 
 def challenge(folder: str, mode: str, share: float) -> Found:
     """Store the predictor, and wait until every worker tries it or one refuses."""
     from bentos.rollout import hot_swap
-    from bentos.rollout.desired_state import Challenger
-    from bentos.rollout.load_check import named
+    from bentos.rollout.desired_state import DesiredChallenger
+    from bentos.rollout.load_check import describe
 
     if not 0 < share < 1:
-        raise BadInput(f"--share is {share:g}; expected more than 0 and less than 1, such as 0.1.")
-    task, found = named(Path(folder))
-    return hot_swap.challenge(task, Challenger(**found.model_dump(), mode=mode, share=share))
+        raise InputError(f"--share is {share:g}; expected more than 0 and less than 1, such as 0.1.")
+    task, found = describe(Path(folder))
+    return hot_swap.start_challenger(task, DesiredChallenger(**found.model_dump(), mode=mode, share=share))
 
 
 def unchallenge(task: str) -> Found:
     """End the trial in every worker."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.unchallenge(known(task))
+    return hot_swap.stop_challenger(known(task))
 
 
 def known(task: str) -> str:
     """A task that some server has answered. BadInput with the nearest where it is misspelt."""
-    tasks = [folder.parent.name for folder in home().glob("*/serving")]
+    tasks = [folder.parent.name for folder in state_dir().glob("*/serving")]
     if task not in tasks:
         hint = did_you_mean(task, tasks) if tasks else "No server has run yet."
-        raise BadInput(f"no server below {home()} has ever answered {task!r}. {hint}")
+        raise InputError(f"no server below {state_dir()} has ever answered {task!r}. {hint}")
     return task
 
 
@@ -118,7 +118,7 @@ class Parser(argparse.ArgumentParser):
     """Says in one sentence what it expected."""
 
     def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message}; {' '.join(self.format_usage().split())}")
+        raise InputError(f"{message}; {' '.join(self.format_usage().split())}")
 
 
 def parser() -> Parser:
@@ -145,7 +145,7 @@ def main(argv: list[str]) -> int:
     try:
         given = vars(parser().parse_args(argv))
         found = given.pop("run")(**given)
-    except BadInput as error:
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(json.dumps(found))

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
 
 PREFIX = "CREDENCE_"
 EXPECTED = {
@@ -19,7 +19,7 @@ EXPECTED = {
 }
 
 
-class Settings(Strict):
+class Settings(StrictModel):
     """CREDENCE_WORKERS, _API_KEYS, _RATE, _LOG, _LOG_DAYS and _FOLLOW.
 
     Without keys everyone may ask, without rate at will, without days the log is kept for good.
@@ -41,11 +41,11 @@ class Settings(Strict):
             return cls(**{**given, "api_keys": _keys(given.pop("api_keys", ""))})
         except ValidationError as error:
             name = str(error.errors()[0]["loc"][0])
-            raise BadInput(f"{PREFIX}{name.upper()} is {given[name]!r}; expected {EXPECTED[name]}.") from None
+            raise InputError(f"{PREFIX}{name.upper()} is {given[name]!r}; expected {EXPECTED[name]}.") from None
 
 
 def _keys(given: str) -> tuple[SecretStr, ...]:
     keys = [k for k in map(str.strip, given.split(",")) if k]
     if any(len(k) < 8 for k in keys):
-        raise BadInput(f"{PREFIX}API_KEYS holds a key that is too short; expected {EXPECTED['api_keys']}.")
+        raise InputError(f"{PREFIX}API_KEYS holds a key that is too short; expected {EXPECTED['api_keys']}.")
     return tuple(map(SecretStr, keys))

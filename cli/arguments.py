@@ -6,12 +6,12 @@ from typing import Any, NoReturn
 
 import yaml
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.time_format import seconds
-from credence.core.yaml_loader import read_words
+from credence.core.errors import InputError, did_you_mean
+from credence.core.time_format import parse_duration
+from credence.core.yaml_loader import parse_yaml
 
 PIPELINES = ("generation", "training", "deployment", "inference", "monitoring", "promotion")
-TASKS = Path(__file__).parent.parent / "tasks"
+TASKS_FOLDER = Path(__file__).parent.parent / "tasks"
 ABOUT = """From rows to a gated, calibrated, served answer.
 
   python run.py                                              the bundled example, tasks/breast_cancer.yaml
@@ -23,7 +23,7 @@ ABOUT = """From rows to a gated, calibrated, served answer.
   python run.py --pipeline monitoring --task NAME --every 1h
   python run.py --pipeline promotion --task NAME --to previous --reason "…" """
 
-OF_ONE = {
+FLAGS_OF_PIPELINE = {
     "training": ("sample", "dry_run", "feedback", "no_deploy", "label", "positive", "text", "id", "group", "data"),
     "inference": ("data", "id", "out", "processes", "chunk", "shards"),
     "monitoring": ("since", "until", "every"),
@@ -34,7 +34,7 @@ OF_ONE = {
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise BadInput(f"{message[0].lower()}{message[1:]}. See python run.py --help.")
+        raise InputError(f"{message[0].lower()}{message[1:]}. See python run.py --help.")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -101,23 +101,23 @@ def _of_promotion(p: argparse.ArgumentParser) -> None:
     own.add_argument("--history", action="store_true", help="print the audit table")
 
 
-def arguments(argv: list[str] | None, stacks: list[str] | None) -> argparse.Namespace:
+def parse_arguments(argv: list[str] | None, stacks: list[str] | None) -> argparse.Namespace:
     """The parsed flags: `task` as a path unless a table is drafted, `overrides` as a dictionary. Raises BadInput.
 
     `stacks` are the names that --stack may take; None where they are not known yet.
     """
     args = parser().parse_args(argv)
     if args.pipeline not in PIPELINES:
-        raise BadInput(f"--pipeline {args.pipeline}: no such pipeline. {did_you_mean(args.pipeline, PIPELINES)}")
+        raise InputError(f"--pipeline {args.pipeline}: no such pipeline. {did_you_mean(args.pipeline, PIPELINES)}")
     if stacks is not None and args.stack not in stacks:
-        raise BadInput(f"--stack {args.stack}: no such stack. {did_you_mean(args.stack, stacks)}")
+        raise InputError(f"--stack {args.stack}: no such stack. {did_you_mean(args.stack, stacks)}")
     _refuse_flags_of_others(args)
     for name in ("sample", "processes", "chunk", "shards"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
-            raise BadInput(f"--{name} {getattr(args, name)}: expected a number of {_counted(name)}, 1 or more.")
+            raise InputError(f"--{name} {getattr(args, name)}: expected a number of {_counted(name)}, 1 or more.")
     if check := CHECKS.get(args.pipeline):
         check(args)
-    args.every = None if args.every is None else seconds(args.every)
+    args.every = None if args.every is None else parse_duration(args.every)
     args.overrides = dict(_override(text) for text in args.set)
     if args.budget is not None:
         args.overrides["generation.budget_usd"] = args.budget
@@ -130,21 +130,21 @@ def task_file(name: str) -> Path:
     """The YAML file of a task, given by name or by path."""
     if name.endswith((".yaml", ".yml")):
         if not Path(name).is_file():
-            raise BadInput(f"--task {name}: no such file. {_siblings(Path(name))}")
+            raise InputError(f"--task {name}: no such file. {_siblings(Path(name))}")
         return Path(name)
-    for folder in (Path("tasks"), TASKS):
+    for folder in (Path("tasks"), TASKS_FOLDER):
         if (folder / f"{name}.yaml").is_file():
             return folder / f"{name}.yaml"
-    known = {f.stem for folder in (Path("tasks"), TASKS) for f in folder.glob("*.yaml")}
-    raise BadInput(f"--task {name}: there is no tasks/{name}.yaml. {did_you_mean(name, known)}")
+    known = {f.stem for folder in (Path("tasks"), TASKS_FOLDER) for f in folder.glob("*.yaml")}
+    raise InputError(f"--task {name}: there is no tasks/{name}.yaml. {did_you_mean(name, known)}")
 
 
 def _refuse_flags_of_others(args: argparse.Namespace) -> None:
-    for owner, flags in OF_ONE.items():
+    for owner, flags in FLAGS_OF_PIPELINE.items():
         for flag in flags:
             given = getattr(args, flag) != parser().get_default(flag)
-            if given and args.pipeline != owner and flag not in OF_ONE.get(args.pipeline, ()):
-                raise BadInput(f"--{flag.replace('_', '-')} belongs to --pipeline {owner}, not to {args.pipeline}.")
+            if given and args.pipeline != owner and flag not in FLAGS_OF_PIPELINE.get(args.pipeline, ()):
+                raise InputError(f"--{flag.replace('_', '-')} belongs to --pipeline {owner}, not to {args.pipeline}.")
 
 
 def _counted(name: str) -> str:
@@ -153,37 +153,39 @@ def _counted(name: str) -> str:
 
 def _check_table(args: argparse.Namespace) -> None:
     if args.data and not args.label:
-        raise BadInput(f"--data {args.data} needs --label COLUMN, the column that holds the answer.")
+        raise InputError(f"--data {args.data} needs --label COLUMN, the column that holds the answer.")
     _refuse_absent(args)
     for name in ("label", "positive", "text", "id", "group"):
         if getattr(args, name) and not args.data:
-            raise BadInput(f"--{name} describes the table of --data FILE; a task says it in its YAML, under columns.")
+            raise InputError(f"--{name} describes the table of --data FILE; a task says it in its YAML, under columns.")
 
 
 def _check_inference(args: argparse.Namespace) -> None:
     if args.data and not args.out:
-        raise BadInput(f"--data {args.data} needs --out PLACE, such as answers.parquet.")
+        raise InputError(f"--data {args.data} needs --out PLACE, such as answers.parquet.")
     _refuse_absent(args)
 
 
 def _refuse_absent(args: argparse.Namespace) -> None:
     if args.data and not Path(args.data).exists():
-        raise BadInput(f"--data {args.data}: no such file. {_siblings(Path(args.data))}")
+        raise InputError(f"--data {args.data}: no such file. {_siblings(Path(args.data))}")
 
 
 def _check_promotion(args: argparse.Namespace) -> None:
     if args.history:
         return
     if not (args.to or args.approve or args.challenger):
-        raise BadInput("--pipeline promotion needs --to VERSION, --to previous, --approve, --challenger or --history.")
+        raise InputError(
+            "--pipeline promotion needs --to VERSION, --to previous, --approve, --challenger or --history."
+        )
     if not (args.reason or "").strip():
-        raise BadInput('--pipeline promotion needs --reason "why", which the audit table keeps.')
+        raise InputError('--pipeline promotion needs --reason "why", which the audit table keeps.')
     for flag, words in (("to", ("previous",)), ("challenger", ("none",))):
         said = getattr(args, flag)
         if said and not said.isdigit() and said not in words:
-            raise BadInput(f"--{flag} {said}: expected the number of a version, or {words[0]}.")
+            raise InputError(f"--{flag} {said}: expected the number of a version, or {words[0]}.")
     if args.share is not None and not (args.challenger and 0 < args.share < 1):
-        raise BadInput(f"--share {args.share:g}: expected --challenger VERSION with a share between 0 and 1.")
+        raise InputError(f"--share {args.share:g}: expected --challenger VERSION with a share between 0 and 1.")
 
 
 CHECKS = {"training": _check_table, "inference": _check_inference, "promotion": _check_promotion}
@@ -199,8 +201,8 @@ def _siblings(path: Path) -> str:
 def _override(text: str) -> tuple[str, Any]:
     key, given, value = text.partition("=")
     if not given or not key.strip("."):
-        raise BadInput(f"--set {text}: expected KEY.PATH=VALUE, such as gate.minimum=0.95.")
+        raise InputError(f"--set {text}: expected KEY.PATH=VALUE, such as gate.minimum=0.95.")
     try:
-        return key, read_words(value)
+        return key, parse_yaml(value)
     except yaml.YAMLError:
-        raise BadInput(f"--set {text}: {value!r} is no YAML value; quote it, such as '{key}=\"…\"'.") from None
+        raise InputError(f"--set {text}: {value!r} is no YAML value; quote it, such as '{key}=\"…\"'.") from None

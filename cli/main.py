@@ -5,13 +5,13 @@ import os
 import sys
 from argparse import Namespace
 
-from cli.arguments import arguments
-from cli.periodic import until_told
-from cli.pipeline import say, start_zenml
-from credence.core.errors import sentence_of
-from stacks.names import offered
+from cli.arguments import parse_arguments
+from cli.periodic import signals_as_interrupt
+from cli.pipeline import init_zenml, log
+from credence.core.errors import user_message
+from stacks.names import available_stacks
 
-QUIET = {
+QUIET_ENVIRONMENT = {
     "ZENML_ANALYTICS_OPT_IN": "false",
     "ZENML_LOGGING_VERBOSITY": "CRITICAL",
     "ZENML_ENABLE_RICH_TRACEBACK": "false",
@@ -21,53 +21,57 @@ QUIET = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "OMP_NUM_THREADS": "1",
 }
-SELDOM = 50_000  # new objects until the next look for garbage: imports make many and drop few, and looks cost a quarter
+GC_THRESHOLD = (
+    50_000  # new objects until the next look for garbage: imports make many and drop few, and looks cost a quarter
+)
 
 
 def run(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
     if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
-        from cli.operations import promote
+        from cli.operations import run_promotion
 
-        return promote(args.task.stem, args)
-    from cli.operations import again, on_a_schedule, score, watch, write
-    from cli.training import deploy, drafted, learn
+        return run_promotion(args.task.stem, args)
+    from cli.operations import has_scheduler, run_batch, run_every, run_generation, run_monitoring
+    from cli.training import draft_from_table, run_deployment, train_and_deploy
     from credence.task import Task
 
     drafting = args.pipeline == "training" and args.data
-    task = Task.read(drafted(args) if drafting else args.task, args.overrides)
+    task = Task.read(draft_from_table(args) if drafting else args.task, args.overrides)
     if args.pipeline == "generation":
-        return write(task, args)
+        return run_generation(task, args)
     if args.dry_run:
         from credence import dry_run
 
-        return print(dry_run.plan(task, dry_run.read(task, args.sample)))
-    if args.every is not None and not on_a_schedule(args):
-        return again(task, args)
+        return print(dry_run.dry_run(task, dry_run.read_rows(task, args.sample)))
+    if args.every is not None and not has_scheduler(args):
+        return run_every(task, args)
     if args.pipeline == "training" and args.stack == "local" and task.source.kind != "artifact":
         from credence import dry_run
 
-        dry_run.preflight(task, args.sample)
-    start_zenml()
-    {"training": learn, "deployment": deploy, "inference": score, "monitoring": watch}[args.pipeline](task, args)
+        dry_run.preflight_checks(task, args.sample)
+    init_zenml()
+    {"training": train_and_deploy, "deployment": run_deployment, "inference": run_batch, "monitoring": run_monitoring}[
+        args.pipeline
+    ](task, args)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something broke, 2 the input cannot be used, 130 interrupted."""
-    for name, value in QUIET.items():
+    for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    gc.set_threshold(SELDOM)
+    gc.set_threshold(GC_THRESHOLD)
     try:
-        with until_told():
-            run(arguments(argv, offered()))
+        with signals_as_interrupt():
+            run(parse_arguments(argv, available_stacks()))
     except KeyboardInterrupt:
-        say("stopped; the champion is what it was, and what is done is kept: the same command goes on from there.")
+        log("stopped; the champion is what it was, and what is done is kept: the same command goes on from there.")
         return 130
     except Exception as error:
-        sentence = sentence_of(error)
+        sentence = user_message(error)
         if sentence is None:
             raise
-        say(f"error: {sentence}")
+        log(f"error: {sentence}")
         return 2
     return 0
 

@@ -5,67 +5,69 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.pipeline import configured, say, start_zenml
-from cli.training import demand_champion, learn
-from credence.core.errors import BadInput
+from cli.pipeline import init_zenml, log, on_stack
+from cli.training import require_champion, train_and_deploy
+from credence.core.errors import InputError
 
 
-def write(task: Any, args: Namespace) -> None:
+def run_generation(task: Any, args: Namespace) -> None:
     """Have language models write the rows that the task asks for, or say what that would take."""
-    from credence.generation.dry_run import plan
-    from credence.generation.generate import ready
+    from credence.generation.dry_run import generation_plan
+    from credence.generation.generate import check_ready
 
     if task.generation is None:
-        raise BadInput(f"{task.name} has no section generation; add one (docs/generation.md), or name another --task.")
+        raise InputError(
+            f"{task.name} has no section generation; add one (docs/generation.md), or name another --task."
+        )
     if args.dry_run:
-        return print(plan(task.name, task.generation))
-    ready(task.generation)
-    start_zenml()
+        return print(generation_plan(task.name, task.generation))
+    check_ready(task.generation)
+    init_zenml()
     from pipelines.generation import generation
     from stacks.activate import has_tracker
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
-    pipeline = configured(generation, task.name, args)
+    pipeline = on_stack(generation, task.name, args)
     given = {"resume": args.resume is not False, "tracked": has_tracker()}
-    done = run_to_its_end(pipeline, task=task.name, section=task.generation, **given)
+    done = run_pipeline(pipeline, task=task.name, section=task.generation, **given)
     print(done.steps["examine_rows"].outputs["quality"][0].load().sentence)
-    say(f"next: python run.py --pipeline training --task {task.name}")
+    log(f"next: python run.py --pipeline training --task {task.name}")
 
 
-def score(task: Any, args: Namespace) -> None:
+def run_batch(task: Any, args: Namespace) -> None:
     """Answer many rows with the champion; the same command goes on where it was stopped."""
-    from credence.data.drafting import source_of
-    from credence.production.batch.job import Job
+    from credence.data.drafting import source_from_path
+    from credence.production.batch.job import BatchJob
     from pipelines.inference import inference
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
     if not args.out:
-        raise BadInput("--pipeline inference needs --out PLACE, such as answers.parquet.")
+        raise InputError("--pipeline inference needs --out PLACE, such as answers.parquet.")
     given = {"chunk_rows": args.chunk, "processes": args.processes, "row_id": args.id or task.columns.row_id}
-    source = source_of(Path(args.data)) if args.data else task.source
+    source = source_from_path(Path(args.data)) if args.data else task.source
     out, _, table = args.out.partition("#")
     named = {k: v for k, v in given.items() if v is not None} | ({"table": table} if table else {})
-    job = Job(source=source, out=out, text=task.columns.text, **named)
-    pipeline = configured(inference, task.name, args)
-    demand_champion(task)
-    done = run_to_its_end(pipeline, task=task.name, job=job, shards=args.shards or 1)
+    job = BatchJob(source=source, out=out, text=task.columns.text, **named)
+    pipeline = on_stack(inference, task.name, args)
+    require_champion(task)
+    done = run_pipeline(pipeline, task=task.name, job=job, shards=args.shards or 1)
     print(done.steps["assemble_answers"].output.load())
 
 
-def watch(task: Any, args: Namespace) -> None:
+def run_monitoring(task: Any, args: Namespace) -> None:
     """Monitor, print the verdict, and train again where the task asks for that and the verdict gives cause."""
     from zenml import Model
 
     from pipelines.monitoring import monitoring
     from stacks.activate import has_tracker
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
-    pipeline = configured(monitoring, task.name, args, model=Model(name=task.name, version="production"))
-    demand_champion(task)
+    pipeline = on_stack(monitoring, task.name, args, model=Model(name=task.name, version="production"))
+    require_champion(task)
     given = {"task": task, "since": args.since, "until": args.until, "tracked": has_tracker()}
     if args.every is not None:
-        return enrol(pipeline, args.every, given)
-    done = run_to_its_end(pipeline, **given)
+        return register_schedule(pipeline, args.every, given)
+    done = run_pipeline(pipeline, **given)
     health = done.steps["examine_window"].outputs["health"][0].load()
     said = [health.reason, health.performance.sentence]
     others = [trouble for trouble in health.troubles if trouble not in said]
@@ -73,71 +75,73 @@ def watch(task: Any, args: Namespace) -> None:
     if advice := done.steps["compare_challenger"].outputs["recommendation"][0].load():
         print(advice)
     if health.retrain:
-        say("training starts, on the rows of the task and those of the log whose answer is known …")
-        learn(task, args, feedback=True)
+        log("training starts, on the rows of the task and those of the log whose answer is known …")
+        train_and_deploy(task, args, feedback=True)
 
 
-def on_a_schedule(args: Namespace) -> bool:
+def has_scheduler(args: Namespace) -> bool:
     """Whether the stack's orchestrator has a clock of its own."""
     if args.stack == "local":
         return False
-    from stacks.activate import use
+    from stacks.activate import activate_stack
     from stacks.schedule import schedules
 
-    use(args.stack)
+    activate_stack(args.stack)
     return schedules()
 
 
-def enrol(pipeline: Any, every: float, given: dict[str, Any]) -> None:
+def register_schedule(pipeline: Any, every: float, given: dict[str, Any]) -> None:
     """Register a schedule with the orchestrator."""
-    from credence.core.time_format import spoken
-    from stacks.pipeline_run import run_to_its_end
+    from credence.core.time_format import format_duration
+    from stacks.pipeline_run import run_pipeline
     from stacks.schedule import schedule
 
-    run_to_its_end(pipeline.with_options(schedule=schedule(every)), **given)
-    say(f"the orchestrator runs this every {spoken(every)} from now on; zenml pipeline schedule list shows it.")
+    run_pipeline(pipeline.with_options(schedule=schedule(every)), **given)
+    log(
+        f"the orchestrator runs this every {format_duration(every)} from now on; zenml pipeline schedule list shows it."
+    )
 
 
-def again(task: Any, args: Namespace) -> None:
+def run_every(task: Any, args: Namespace) -> None:
     """Run the same command every so often, each time in a process of its own."""
-    from cli.periodic import repeat, without
+    from cli.periodic import run_periodically, strip_flag
     from credence.core.paths import monitoring_folder
 
-    command = [sys.executable, sys.argv[0], *without("--every", sys.argv[1:])]
-    repeat(command, args.every, monitoring_folder(task.name) / "every.lock", say)
+    command = [sys.executable, sys.argv[0], *strip_flag("--every", sys.argv[1:])]
+    run_periodically(command, args.every, monitoring_folder(task.name) / "every.lock", log)
 
 
-def promote(name: str, args: Namespace) -> None:
+def run_promotion(name: str, args: Namespace) -> None:
     """Make another version the champion, try one on real traffic, or print who did so before."""
-    from steps.shared.bento_process import is_served, preparing
+    from steps.shared.bento_process import has_running_service, preload
 
-    if args.stack == "local" and not (args.history or args.challenger) and is_served(name):
-        preparing()
-    start_zenml()
-    from pipelines.promotion import promotion, trial
+    if args.stack == "local" and not (args.history or args.challenger) and has_running_service(name):
+        preload()
+    init_zenml()
+    from pipelines.promotion import ab_test, promotion
     from stacks.activate import has_tracker
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
     if args.history:
-        return history(name, args)
+        return print_history(name, args)
     if args.challenger:
-        pipeline, given = configured(trial, name, args), {"challenger": args.challenger, "share": args.share}
+        pipeline, given = on_stack(ab_test, name, args), {"challenger": args.challenger, "share": args.share}
     else:
-        pipeline = configured(promotion, name, args)
+        pipeline = on_stack(promotion, name, args)
         given = {"to": args.to, "approve": args.approve, "tracked": has_tracker()}
-    done = run_to_its_end(pipeline, task=name, reason=args.reason, **given)
+    done = run_pipeline(pipeline, task=name, reason=args.reason, **given)
     print(next(iter(done.steps.values())).output.load())
 
 
-def history(name: str, args: Namespace) -> None:
+def print_history(name: str, args: Namespace) -> None:
     """Print the audit table."""
-    from credence.production.audit import table
-    from stacks.activate import use
-    from steps.shared.audit_log import history
+    from credence.production.audit import audit_table
+    from stacks.activate import activate_stack
+    from steps.shared.audit_log import promotion_history
     from steps.shared.model_versions import champion_version
 
-    use(args.stack)
-    lines, champion = history(name), champion_version(name)
+    activate_stack(args.stack)
+    lines, champion = promotion_history(name), champion_version(name)
     if not lines:
-        raise BadInput(f"no version of {name} was promoted yet; run --pipeline training first.")
-    print(table(lines, champion.number if champion else None))
+        raise InputError(f"no version of {name} was promoted yet; run --pipeline training first.")
+    print(audit_table(lines, champion.number if champion else None))

@@ -10,33 +10,33 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
-from credence.core.errors import BadInput
-from credence.core.time_format import spoken
+from credence.core.errors import InputError
+from credence.core.time_format import format_duration
 
 Say = Callable[[str], None]
 
 
-def repeat(command: Sequence[str], every: float, lock: Path, say: Say, rounds: int | None = None) -> None:
+def run_periodically(command: Sequence[str], every: float, lock: Path, say: Say, rounds: int | None = None) -> None:
     """Run a command every so many seconds until a signal comes. A run that fails is told, and the next one is tried.
 
     A run that takes longer than `every` is not overtaken: the turns it misses are left out. BadInput where another
     process repeats under the same `lock`.
     """
-    with alone(lock) as held, until_told():
+    with exclusive_lock(lock) as held, signals_as_interrupt():
         turn, done = time.monotonic(), 0
         while rounds is None or done < rounds:
-            code = once(command, held)
+            code = run_once(command, held)
             done += 1
-            turn = following(turn, time.monotonic(), every)
+            turn = next_run_time(turn, time.monotonic(), every)
             if rounds is None or done < rounds:
                 wait = max(0.0, turn - time.monotonic())
                 at = datetime.now().astimezone() + timedelta(seconds=wait)
                 failed = f"that run ended with exit code {code}; " if code else ""
-                say(f"{failed}next run at {at:%H:%M:%S}, in {spoken(wait)} (Ctrl-C stops)")
+                say(f"{failed}next run at {at:%H:%M:%S}, in {format_duration(wait)} (Ctrl-C stops)")
                 time.sleep(wait)
 
 
-def once(command: Sequence[str], held: int) -> int:
+def run_once(command: Sequence[str], held: int) -> int:
     """Run the command to its end; its exit code. A signal to us is passed on once as SIGTERM, and its end is awaited.
 
     The run holds the lock too, so that it is not joined by another where this process is killed.
@@ -49,33 +49,33 @@ def once(command: Sequence[str], held: int) -> int:
             raise
 
 
-def without(flag: str, command: Sequence[str]) -> list[str]:
+def strip_flag(flag: str, command: Sequence[str]) -> list[str]:
     """The command without a flag and its value, written as one word or as two."""
     places = [i for i, word in enumerate(command) if word == flag]
     left_out = {*places, *(i + 1 for i in places)}
     return [w for i, w in enumerate(command) if i not in left_out and not w.startswith(f"{flag}=")]
 
 
-def following(turn: float, now: float, every: float) -> float:
+def next_run_time(turn: float, now: float, every: float) -> float:
     """The first turn after `turn` that is not past yet."""
     missed = max(0, int((now - turn) // every))
     return turn + (missed + 1) * every
 
 
 @contextmanager
-def alone(lock: Path) -> Iterator[int]:
+def exclusive_lock(lock: Path) -> Iterator[int]:
     """Hold a lock (its file descriptor is yielded) that ends with the process, however it ends."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BadInput(f"another process repeats this already (it holds {lock}); stop it first.") from None
+            raise InputError(f"another process repeats this already (it holds {lock}); stop it first.") from None
         yield file.fileno()
 
 
 @contextmanager
-def until_told() -> Iterator[None]:
+def signals_as_interrupt() -> Iterator[None]:
     """Let SIGTERM raise KeyboardInterrupt, and SIGINT also where a shell that went on without us has it ignored."""
 
     def stop(number: int, frame: FrameType | None) -> None:

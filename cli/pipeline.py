@@ -4,30 +4,30 @@ import sys
 from argparse import Namespace
 from typing import Any
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """A line for the person who waits; results go to standard output, this does not."""
     print(text, file=sys.stderr, flush=True)
 
 
-def start_zenml() -> None:
+def init_zenml() -> None:
     """Say something before the seconds that importing it takes, and see that its store is whole."""
-    from stacks.store_init import see_to_store
+    from stacks.store_init import ensure_store
 
-    say("starting ZenML …")
-    see_to_store()
+    log("starting ZenML …")
+    ensure_store()
 
 
-def configured(pipeline: Any, name: str, args: Namespace, **options: Any) -> Any:
+def on_stack(pipeline: Any, name: str, args: Namespace, **options: Any) -> Any:
     """The pipeline on the chosen stack."""
-    from stacks.activate import Unfinished, use
+    from stacks.activate import StackNotReady, activate_stack
 
     try:
-        stack = use(args.stack)
-    except Unfinished as error:
-        raise BadInput(str(error)) from None
+        stack = activate_stack(args.stack)
+    except StackNotReady as error:
+        raise InputError(str(error)) from None
     return pipeline.with_options(
         tags=[name],
         enable_cache=False if args.no_cache else None,

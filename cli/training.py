@@ -4,46 +4,46 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.pipeline import configured, say
-from credence.core.errors import BadInput
+from cli.pipeline import log, on_stack
+from credence.core.errors import InputError
 
 
-def learn(task: Any, args: Namespace, feedback: bool = False) -> None:
+def train_and_deploy(task: Any, args: Namespace, feedback: bool = False) -> None:
     """Train, deploy a new champion, and say what to type next."""
-    verdict = train(task, args, feedback or args.feedback)
+    verdict = run_training(task, args, feedback or args.feedback)
     if verdict.outcome == "promote" and not args.no_deploy:
-        deploy(task, args)
+        run_deployment(task, args)
     elif verdict.outcome == "hold":
         approve = f'python run.py --pipeline promotion --task {task.name} --approve --reason "…"'
-        say(f"next: make dashboard   (the report names the guard; mend its cause and train again, or {approve})")
+        log(f"next: make dashboard   (the report names the guard; mend its cause and train again, or {approve})")
     elif verdict.champion is None and verdict.outcome == "keep":
-        say("next: make dashboard   (the report shows where every candidate falls short)")
+        log("next: make dashboard   (the report shows where every candidate falls short)")
     else:
-        say(f"next: python run.py --pipeline deployment --task {task.name}")
+        log(f"next: python run.py --pipeline deployment --task {task.name}")
 
 
-def drafted(args: Namespace) -> Path:
+def draft_from_table(args: Namespace) -> Path:
     """The task written for the table on the command line, with a line on everything that was decided."""
-    from credence.data.drafting import from_arguments
+    from credence.data.drafting import draft_from_cli
 
-    say(f"reading {args.data} …")
-    path, notes = from_arguments(args)
+    log(f"reading {args.data} …")
+    path, notes = draft_from_cli(args)
     for note in notes:
-        say(f"  {note}")
+        log(f"  {note}")
     return path
 
 
-def train(task: Any, args: Namespace, feedback: bool = False) -> Any:
+def run_training(task: Any, args: Namespace, feedback: bool = False) -> Any:
     """Run the training pipeline and print the table of candidates and the verdict."""
     from zenml import Model
 
     from cli.summary import summary
     from pipelines.training import training
     from stacks.activate import has_tracker
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
-    pipeline = configured(training, task.name, args, model=Model(name=task.name))
-    done = run_to_its_end(pipeline, task=task, sample=args.sample, feedback=feedback, tracked=has_tracker())
+    pipeline = on_stack(training, task.name, args, model=Model(name=task.name))
+    done = run_pipeline(pipeline, task=task, sample=args.sample, feedback=feedback, tracked=has_tracker())
     report = done.steps["evaluate_challenger"].output.load()
     verdict = done.steps["judge_challenger"].outputs["verdict"][0].load()
     cached = [name for name, step in done.steps.items() if step.status == "cached"]
@@ -51,21 +51,21 @@ def train(task: Any, args: Namespace, feedback: bool = False) -> Any:
     return verdict
 
 
-def deploy(task: Any, args: Namespace) -> None:
+def run_deployment(task: Any, args: Namespace) -> None:
     """Run the deployment pipeline and print what the champion answered over HTTP."""
     from zenml import Model
 
     from pipelines.deployment import deployment
-    from stacks.pipeline_run import run_to_its_end
+    from stacks.pipeline_run import run_pipeline
 
-    pipeline = configured(deployment, task.name, args, model=Model(name=task.name, version="production"))
-    demand_champion(task)
-    done = run_to_its_end(pipeline, task=task.name)
+    pipeline = on_stack(deployment, task.name, args, model=Model(name=task.name, version="production"))
+    require_champion(task)
+    done = run_pipeline(pipeline, task=task.name)
     print(done.steps["try_bento"].output.load())
-    say("next: make serve   (then open http://127.0.0.1:3000)")
+    log("next: make serve   (then open http://127.0.0.1:3000)")
 
 
-def demand_champion(task: Any) -> Any:
+def require_champion(task: Any) -> Any:
     """The champion's version. BadInput where there is none yet."""
     from zenml.client import Client
 
@@ -73,4 +73,4 @@ def demand_champion(task: Any) -> Any:
         return Client().get_model_version(task.name, "production")
     except KeyError:
         hint = f"run python run.py --pipeline training --task {task.name} first."
-        raise BadInput(f"{task.name} has no champion yet; {hint}") from None
+        raise InputError(f"{task.name} has no champion yet; {hint}") from None

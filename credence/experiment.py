@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 
 from credence.core.registry import ModelSpec
-from credence.data.rows import inputs
-from credence.data.split import PARTS, assign
-from credence.evaluation.code_length import bits_per_row
-from credence.evaluation.hyperparameter_search import OnTrial, search
+from credence.data.rows import model_inputs
+from credence.data.split import PARTS, assign_parts
+from credence.evaluation.code_length import prequential_bits
+from credence.evaluation.hyperparameter_search import OnSearchTrial, search_hyperparameters
 from credence.model import Labels, Model
 from credence.predictor import Predictor
 from credence.statistics.calibration import log_loss
-from credence.statistics.threshold import minimum_for
+from credence.statistics.threshold import threshold_minimum
 from credence.statistics.uncertainty import Array
 from credence.task import Task
 
 
-def choose(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
+def select_challenger(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
     """The calibrated log-loss of every contender, in nats per row, over the calibration rows.
 
     Where every contender kept out-of-fold probabilities, training rows count too: a fifth of a small table is noise.
@@ -42,7 +42,7 @@ def _out_of_fold(predictor: Predictor) -> Array | None:
 
 
 @dataclass(frozen=True)
-class Contest:
+class Experiment:
     """The parts of the rows, every candidate calibrated, their log-losses on rows not learned from, and the winner."""
 
     train: pd.DataFrame
@@ -57,30 +57,30 @@ class Contest:
         return self.contenders[self.losses.index(min(self.losses))]
 
 
-def contest(task: Task, rows: pd.DataFrame) -> Contest:
+def run_experiment(task: Task, rows: pd.DataFrame) -> Experiment:
     """Split canonical rows, fit and calibrate every candidate of the task, and choose among them."""
-    part = assign(rows, task.split)
+    part = assign_parts(rows, task.split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
-    X, y = inputs(train), train["label"].to_numpy()
-    aim = task.gate.metric, minimum_for(task.gate.metric, task.gate.minimum)
+    X, y = model_inputs(train), train["label"].to_numpy()
+    aim = task.gate.metric, threshold_minimum(task.gate.metric, task.gate.minimum)
     contenders = [
         Predictor.calibrate(_fitted(spec, X, y), train, calibration, task.calibration, task.about(), *aim)
         for spec in task.models
     ]
-    return Contest(train, calibration, test, contenders, choose(contenders, train, calibration))
+    return Experiment(train, calibration, test, contenders, select_challenger(contenders, train, calibration))
 
 
-def tuned(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None = None) -> ModelSpec:
+def tune(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnSearchTrial | None = None) -> ModelSpec:
     """The spec with the best parameters that its search found; the spec itself where it asks for no search."""
     if spec.search is None:
         return spec
-    found = search(spec, X, y, on_trial=on_trial)
+    found = search_hyperparameters(spec, X, y, on_trial=on_trial)
     return ModelSpec(**{**spec.model_dump(exclude={"search"}), **found.parameters})
 
 
 def _fitted(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> Model:
-    found = tuned(spec, X, y)
+    found = tune(spec, X, y)
     model: Model = found.build().fit(X, y)
     if found.prequential:
-        model.coded_in(bits_per_row(found, X, y))
+        model.coded_in(prequential_bits(found, X, y))
     return model

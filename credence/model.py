@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict, find
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel, load_kind
 from credence.statistics.uncertainty import Array
 
 
-class Diagnostic(Strict):
+class Diagnostic(StrictModel):
     """One figure that tells whether a sampler can be trusted, its bound, and whether it keeps to it."""
 
     name: str
@@ -25,7 +25,7 @@ class Diagnostic(Strict):
     kept: bool
 
 
-class Learned(Strict):
+class TrainingRecord(StrictModel):
     """All optional. A kind fills in what it has.
 
     passes: forward passes that one row takes. cpu_seconds: processor time of fitting. model_bits: what the weights cost
@@ -43,8 +43,8 @@ class Learned(Strict):
 
 
 Labels = NDArray[np.int64]
-Reads = Literal["columns", "text", "both"]
-Watch = Callable[[int, dict[str, float]], None]
+ReadsInputs = Literal["columns", "text", "both"]
+OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 class NotFitted(RuntimeError):
@@ -58,18 +58,18 @@ class Model(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
-    reads: ClassVar[Reads] = "columns"
+    reads: ClassVar[ReadsInputs] = "columns"
     seed: int = 0
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
     _cpu_seconds: float = PrivateAttr(default=0.0)
     _prequential_bits: float | None = PrivateAttr(default=None)
     _root: Path | None = PrivateAttr(default=None)
-    _watch: Watch | None = PrivateAttr(default=None)
+    _watch: OnEpoch | None = PrivateAttr(default=None)
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
         """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
-        refuse_other_inputs(self, "text" in X)
+        require_matching_inputs(self, "text" in X)
         start, processor = time.perf_counter(), time.process_time()
         self._fit(X, y)
         self._fitted, self._fit_seconds = True, time.perf_counter() - start
@@ -87,7 +87,7 @@ class Model(BaseModel):
         return self._prequential_bits
 
     def coded_in(self, prequential_bits: float) -> None:
-        """Keep the outcome of `credence.evaluation.code_length.bits_per_row` with the model."""
+        """Keep the outcome of `credence.evaluation.code_length.prequential_bits` with the model."""
         self._prequential_bits = prequential_bits
 
     @property
@@ -105,7 +105,7 @@ class Model(BaseModel):
             raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
         return self._draws(X)
 
-    def kept_in(self, root: Path, watch: Watch | None = None) -> "Model":
+    def kept_in(self, root: Path, watch: OnEpoch | None = None) -> "Model":
         """Have a kind that learns in epochs keep checkpoints in a folder of its own under `root`, from which the same
         fit goes on after a kill, and tell `watch` of each epoch: number and figures. Other kinds need neither."""
         self._root, self._watch = root, watch
@@ -124,9 +124,9 @@ class Model(BaseModel):
         """Draws and findings, of one reading of the rows where a kind has both from that."""
         return self.draws(X), self.findings(X)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         """How learning went; what a kind has no figure for is left out."""
-        return Learned(cpu_seconds=self._cpu_seconds)
+        return TrainingRecord(cpu_seconds=self._cpu_seconds)
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
         """Exact contributions of every input column to the log-odds (SHAP), or None where they are not cheap."""
@@ -155,7 +155,7 @@ class Model(BaseModel):
     def load(folder: Path) -> "Model":
         """The model that `save` wrote; executes nothing from the folder."""
         spec = json.loads((folder / "model.json").read_text())
-        model: Model = find("models", spec["kind"])(**spec["parameters"])
+        model: Model = load_kind("models", spec["kind"])(**spec["parameters"])
         model._load(folder)
         model._fitted, model._fit_seconds, model._cpu_seconds = True, spec["fit_seconds"], spec.get("cpu_seconds", 0.0)
         model._prequential_bits = spec.get("prequential_bits")
@@ -179,10 +179,10 @@ class Model(BaseModel):
         raise NotImplementedError
 
 
-def refuse_other_inputs(model: Model, text: bool, where: str = "") -> None:
+def require_matching_inputs(model: Model, text: bool, where: str = "") -> None:
     """A text model needs the text column, a tabular one needs columns."""
     if model.reads != "both" and (model.reads == "text") != text:
         wants, got = ("text", "columns") if model.reads == "text" else ("columns", "one text column")
-        raise BadInput(
+        raise InputError(
             f"{where}{model.kind()!r} reads {wants}, but the input is {got}; choose another kind, or set columns.text."
         )

@@ -10,24 +10,24 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from credence.core.hashing import hash_of
-from credence.core.registry import Strict
-from credence.data.novelty.messages import sparse
-from credence.data.rows import fingerprints, inputs
+from credence.core.hashing import stable_hash
+from credence.core.registry import StrictModel
+from credence.data.novelty.messages import low_density
+from credence.data.rows import model_inputs, row_hashes
 from credence.data.schema import Schema
 from credence.model import Model
 from credence.security.log_policy import LogPolicy
-from credence.security.signing import check, seal
-from credence.statistics.calibration import Calibration, Conformal, Scaling, fit_scaling
-from credence.statistics.threshold import operating_point
-from credence.statistics.uncertainty import Array, interval, split
+from credence.security.signing import check_integrity, seal
+from credence.statistics.calibration import Calibration, ConformalSets, Scaling, fit_scaling
+from credence.statistics.threshold import choose_threshold
+from credence.statistics.uncertainty import Array, decompose_uncertainty, draw_interval
 
 REFERENCE_ROWS = 1000
-SPARSE = 0.005
-NOT_ONE = {0: "no answer fits", 2: "both answers fit"}
+MIN_DENSITY_PVALUE = 0.005
+SET_SIZE_REASONS = {0: "no answer fits", 2: "both answers fit"}
 
 
-class Facts(Strict):
+class PredictorInfo(StrictModel):
     """All of a predictor that is neither weights nor tables: the contents of `predictor.json`."""
 
     version: str
@@ -37,7 +37,7 @@ class Facts(Strict):
     base_rate: float = Field(ge=0, le=1, description="share of yes among the training rows")
     threshold: float = Field(ge=0, le=1, description="probability from which the answer is yes")
     scaling: Scaling
-    conformal: Conformal
+    conformal: ConformalSets
     schema_: Schema = Field(alias="schema")
     trained_rows: int = 0
     fit_seconds: float = 0.0
@@ -48,7 +48,7 @@ class Facts(Strict):
 class Predictor:
     """Answers a task's question about rows. Evaluation, batch jobs and the HTTP service all call `predict`."""
 
-    def __init__(self, model: Model, facts: Facts, reference: pd.DataFrame, seen: NDArray[np.uint64]) -> None:
+    def __init__(self, model: Model, facts: PredictorInfo, reference: pd.DataFrame, seen: NDArray[np.uint64]) -> None:
         self.model, self.facts, self.reference, self.seen = model, facts, reference, seen
 
     @classmethod
@@ -61,17 +61,17 @@ class Predictor:
         `about` holds the facts that the rows do not tell: task, question, answers and, where there is one, group.
         """
         about = dict(about)
-        schema = Schema.learn(inputs(train), about.pop("group", None), train.get("key"))
+        schema = Schema.learn(model_inputs(train), about.pop("group", None), train.get("key"))
         raw, y = model.draws(schema.select(calibration)), calibration["label"].to_numpy()
         scaling = fit_scaling(raw, y, section.method)
         p = scaling(raw).mean(0)
-        facts = Facts(
+        facts = PredictorInfo(
             **about, version=f"{about['task']}:challenger", scaling=scaling, schema=schema,
             base_rate=float(train["label"].mean()), trained_rows=len(train), fit_seconds=model.fit_seconds,
-            conformal=Conformal.fit(p, y, section.alpha),
-            threshold=operating_point(p, y, metric, minimum, section.cost_ratio),
+            conformal=ConformalSets.fit(p, y, section.alpha),
+            threshold=choose_threshold(p, y, metric, minimum, section.cost_ratio),
         )  # fmt: skip
-        reference = inputs(train.sample(min(len(train), REFERENCE_ROWS), random_state=0)).reset_index(drop=True)
+        reference = model_inputs(train.sample(min(len(train), REFERENCE_ROWS), random_state=0)).reset_index(drop=True)
         return cls(model, facts, reference, seen_hashes(pd.concat([train, calibration]), schema))
 
     def draws(self, rows: pd.DataFrame) -> Array:
@@ -86,9 +86,13 @@ class Predictor:
         known = self.facts.schema_.select(rows)
         raw, findings = self.model.answers(known)
         draws = self.facts.scaling(raw)
-        p, (low, high), (total, epistemic, aleatoric) = draws.mean(0), interval(draws), split(draws)
+        p, (low, high), (total, epistemic, aleatoric) = (
+            draws.mean(0),
+            draw_interval(draws),
+            decompose_uncertainty(draws),
+        )
         sets, strange = self.facts.conformal.sets(p), self._strange(known, findings)
-        reasons = [why + ([NOT_ONE[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
+        reasons = [why + ([SET_SIZE_REASONS[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
         no, yes = self.facts.answers
         return pd.DataFrame({
             "label": np.where(p >= self.facts.threshold, yes, no), "probability": p, "low": low, "high": high,
@@ -107,8 +111,8 @@ class Predictor:
         found = self.facts.schema_.reasons(known, quote=not self.facts.log.hashes("text"))
         density = findings.get("ood_pvalue")
         if density is not None:
-            for row in np.flatnonzero(density < SPARSE):
-                found[row].append(sparse(float(density[row])))
+            for row in np.flatnonzero(density < MIN_DENSITY_PVALUE):
+                found[row].append(low_density(float(density[row])))
         return found
 
     def has_seen(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -133,8 +137,8 @@ class Predictor:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """The predictor that `save` wrote; executes nothing from the folder. BadInput names a file that was changed."""
-        check(folder)
-        facts = read_facts(folder)
+        check_integrity(folder)
+        facts = read_info(folder)
         seen = np.load(folder / "seen.npy", allow_pickle=False)
         return cls(Model.load(folder / "model"), facts, pd.read_parquet(folder / "reference.parquet"), seen)
 
@@ -149,19 +153,19 @@ class Predictor:
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
 
 
-def read_facts(folder: Path) -> Facts:
+def read_info(folder: Path) -> PredictorInfo:
     """What a saved predictor says of itself, without its weights."""
-    return Facts(**json.loads((folder / "predictor.json").read_text()))
+    return PredictorInfo(**json.loads((folder / "predictor.json").read_text()))
 
 
 def id_hashes(rows: pd.DataFrame) -> NDArray[np.uint64]:
     """64 bits per row id."""
-    return _bits(rows["row_id"].map(lambda i: hash_of(f"id {i}")))
+    return _bits(rows["row_id"].map(lambda i: stable_hash(f"id {i}")))
 
 
 def content_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
     """64 bits per row of what it holds in the schema's columns."""
-    return _bits(fingerprints(schema.select(rows)[schema.names()]))
+    return _bits(row_hashes(schema.select(rows)[schema.names()]))
 
 
 def seen_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:

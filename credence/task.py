@@ -5,22 +5,22 @@ from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator
 
-from credence.core.errors import BadInput
-from credence.core.registry import ModelSpec, SourceSpec, Strict, sentence
-from credence.core.yaml_loader import parse
+from credence.core.errors import InputError
+from credence.core.registry import ModelSpec, SourceSpec, StrictModel, format_validation_error
+from credence.core.yaml_loader import load_yaml
 from credence.data.checks import Checks
 from credence.data.rows import Columns
-from credence.data.shift_sets import SetName, Shift
+from credence.data.shift_sets import SetName, ShiftSet
 from credence.data.split import Split
 from credence.evaluation.gate import Gate
 from credence.generation.section import Generation
-from credence.model import refuse_other_inputs
+from credence.model import require_matching_inputs
 from credence.production.monitoring import Monitoring
 from credence.security.log_policy import LogPolicy
 from credence.statistics.calibration import Calibration
 
 
-class Task(Strict):
+class Task(StrictModel):
     """A question, where its rows come from, who may answer it, and when an answer is good enough."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)
@@ -34,7 +34,7 @@ class Task(Strict):
     models: list[ModelSpec] = Field(min_length=1)
     calibration: Calibration = Calibration()
     gate: Gate = Gate()
-    shift: dict[SetName, Shift] = {}
+    shift: dict[SetName, ShiftSet] = {}
     log: LogPolicy = LogPolicy()
     monitoring: Monitoring = Monitoring()
 
@@ -56,38 +56,38 @@ class Task(Strict):
 
         Raises BadInput with one sentence per mistake, each naming the file and the key.
         """
-        content = parse(path)
+        content = load_yaml(path)
         for key, value in (overrides or {}).items():
-            _lay_over(content, key, value)
+            _set_path(content, key, value)
         try:
             task = cls(name=path.stem, **content)
             task.source.build()
             for name, elsewhere in task.shift.items():
                 elsewhere.build(name)
             for i, spec in enumerate(task.models):
-                refuse_other_inputs(spec.build(), task.columns.text is not None, f"models.{i}: ")
+                require_matching_inputs(spec.build(), task.columns.text is not None, f"models.{i}: ")
         except ValidationError as error:
-            raise BadInput(f"{path}: {sentence(error, cls)}") from None
-        except BadInput as error:
-            raise BadInput(f"{path}: {error}") from None
+            raise InputError(f"{path}: {format_validation_error(error, cls)}") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
         return task
 
 
-def _lay_over(content: dict[str, Any], key: str, value: Any) -> None:
+def _set_path(content: dict[str, Any], key: str, value: Any) -> None:
     """Set a value at a dotted path, through mappings by name and through lists by number."""
     *path, last = key.split(".")
     place: Any = content
     for step in path:
-        place = place[_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
+        place = place[_list_index(place, step, key)] if isinstance(place, list) else place.setdefault(step, {})
         if not isinstance(place, (dict, list)):
-            raise BadInput(f"--set {key}: {step!r} is a value and has no keys below it.")
+            raise InputError(f"--set {key}: {step!r} is a value and has no keys below it.")
     if isinstance(place, list):
-        place[_index(place, last, key)] = value
+        place[_list_index(place, last, key)] = value
     else:
         place[last] = value
 
 
-def _index(place: list[Any], step: str, key: str) -> int:
+def _list_index(place: list[Any], step: str, key: str) -> int:
     if not step.isdigit() or int(step) >= len(place):
-        raise BadInput(f"--set {key}: {step!r} is no number from 0 to {len(place) - 1}.")
+        raise InputError(f"--set {key}: {step!r} is no number from 0 to {len(place) - 1}.")
     return int(step)

@@ -18,7 +18,7 @@ from sklearn.datasets import load_breast_cancer
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bentos.packaging.local_server import serving  # noqa: E402
+from bentos.packaging.local_server import serve_locally  # noqa: E402
 
 ROWS, AT_ONCE = 5000, 100
 SHIFTED = {"worst texture": 2.0, "worst concave points": 2.0}
@@ -78,7 +78,7 @@ def version(url: str) -> str:
 def main() -> None:
     """The whole story; ends with exit code 1 where it does not come out as told."""
     run("--set", MODELS)
-    with serving("credence:latest") as url:
+    with serve_locally("credence:latest") as url:
         before = version(url)
         print(f"\nserving {before} at {url}\n\nordinary patients:")
         began = now()

@@ -4,12 +4,12 @@ from zenml import pipeline
 from zenml.config import CachePolicy
 from zenml.enums import ExecutionMode
 
-from credence.core.hashing import digest
+from credence.core.hashing import source_digest
 from steps.deployment.build_bento import build_bento
 from steps.deployment.try_bento import try_bento
 
 
-@pipeline(cache_policy=CachePolicy(cache_func=digest), execution_mode=ExecutionMode.FAIL_FAST)
+@pipeline(cache_policy=CachePolicy(cache_func=source_digest), execution_mode=ExecutionMode.FAIL_FAST)
 def deployment(task: str) -> None:
     """Package the champion of a task, start it, and fail unless it answers as it was evaluated."""
     try_bento(task, build_bento(task))

@@ -17,6 +17,6 @@ def promotion(task: str, to: str | None, approve: bool, reason: str, tracked: bo
 
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
-def trial(task: str, challenger: str, share: float | None, reason: str) -> None:
+def ab_test(task: str, challenger: str, share: float | None, reason: str) -> None:
     """Let a version answer real traffic beside the champion, or end that."""
     try_challenger(task, challenger, share, reason)

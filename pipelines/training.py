@@ -6,8 +6,8 @@ from zenml import pipeline
 from zenml.config import CachePolicy
 from zenml.enums import ExecutionMode
 
-from credence.core.hashing import digest
-from credence.statistics.threshold import minimum_for
+from credence.core.hashing import source_digest
+from credence.statistics.threshold import threshold_minimum
 from credence.task import Task
 from steps.training.add_feedback import add_feedback
 from steps.training.check_rows import check_rows
@@ -21,7 +21,7 @@ from steps.training.split_rows import split_rows
 from steps.training.train_model import train_model
 from steps.training.write_card import write_card
 
-POLICY = CachePolicy(cache_func=digest, include_artifact_ids=False)
+POLICY = CachePolicy(cache_func=source_digest, include_artifact_ids=False)
 
 
 @pipeline(cache_policy=POLICY, execution_mode=ExecutionMode.FAIL_FAST)  # the step's own exception, not a summary
@@ -44,7 +44,7 @@ def training(task: Task, sample: int | None = None, feedback: bool = False, trac
         task.calibration,
         task.about(),
         task.gate.metric,
-        minimum_for(task.gate.metric, task.gate.minimum),
+        threshold_minimum(task.gate.metric, task.gate.minimum),
     )
     helpers = task.split.helpers()
     given = {"shifts": load_shifts(task.shift, task.columns, helpers, rows, sample)} if task.shift else {}

@@ -10,7 +10,7 @@ from zenml.enums import StackComponentType
 from zenml.stack.flavor_registry import FlavorRegistry
 from zenml.zen_stores.sql_zen_store import SqlZenStore
 
-from stacks.names import HERE, own
+from stacks.names import HERE, project_stacks
 
 
 def complete_flavors(client: Client, kind: StackComponentType, flavor: str) -> None:
@@ -22,7 +22,7 @@ def complete_flavors(client: Client, kind: StackComponentType, flavor: str) -> N
             FlavorRegistry().register_flavors(client.zen_store)
 
 
-class Unfinished(ValueError):
+class StackNotReady(ValueError):
     """A stack that cannot be used as it is; the message says what it lacks."""
 
 
@@ -32,10 +32,10 @@ def describe(name: str) -> dict[str, Any]:
     return content
 
 
-def use(name: str) -> dict[str, Any]:
+def activate_stack(name: str) -> dict[str, Any]:
     """Activate a stack, our own (registered if need be) or an existing one; return its secrets and settings."""
     client = Client()
-    if name not in own():
+    if name not in project_stacks():
         client.activate_stack(_existing(client, name))
         return {}
     content = describe(name)
@@ -50,8 +50,8 @@ def _existing(client: Client, name: str) -> UUID:
     try:
         return client.get_stack(name, allow_name_prefix_match=False).id
     except KeyError:
-        known = ", ".join(sorted({*own(), *(s.name for s in client.list_stacks(size=100))}))
-        raise Unfinished(f"--stack {name}: neither stacks/{name}.yaml nor ZenML has it. Known: {known}.") from None
+        known = ", ".join(sorted({*project_stacks(), *(s.name for s in client.list_stacks(size=100))}))
+        raise StackNotReady(f"--stack {name}: neither stacks/{name}.yaml nor ZenML has it. Known: {known}.") from None
 
 
 def has_tracker() -> bool:
@@ -63,7 +63,7 @@ def _refuse_placeholders(name: str, components: dict[str, dict[str, Any]]) -> No
     for role, config in components.items():
         for key, value in config.items():
             if "<" in str(value):
-                raise Unfinished(
+                raise StackNotReady(
                     f"stacks/{name}.yaml: components.{role}.{key} is still {value!r}; put your own value in its place."
                 )
 
@@ -75,7 +75,7 @@ def _refuse_absent_secrets(client: Client, name: str, secrets: list[str], compon
         except KeyError:
             keys = sorted(set(re.findall(rf"{{{{{re.escape(secret)}\.(\w+)}}}}", str(components))))
             needed = " ".join([f"zenml secret create {secret}", *(f"--{key}=…" for key in keys)])
-            raise Unfinished(f"stacks/{name}.yaml: ZenML holds no secret {secret!r}; create it: {needed}") from None
+            raise StackNotReady(f"stacks/{name}.yaml: ZenML holds no secret {secret!r}; create it: {needed}") from None
 
 
 def _register(client: Client, stack: str, components: dict[str, dict[str, Any]]) -> None:

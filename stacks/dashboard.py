@@ -13,7 +13,7 @@ HOST = "127.0.0.1"
 QUIET = {"ZENML_ANALYTICS_OPT_IN": "false", "ZENML_LOGGING_VERBOSITY": "CRITICAL"}
 
 
-def surroundings() -> dict[str, str]:
+def dashboard_environment() -> dict[str, str]:
     """The environment in which a server reads this user's own store, without asking for a password or for an e-mail."""
     from zenml import constants
     from zenml.client import Client
@@ -38,7 +38,7 @@ def surroundings() -> dict[str, str]:
     }
 
 
-def free(port: int) -> bool:
+def free_port(port: int) -> bool:
     """May this port be listened on?"""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -53,7 +53,7 @@ def serve(port: int) -> None:
     """Serve until Ctrl-C. ZenML reads its environment when it is imported first, and again for the server."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    environment = surroundings()
+    environment = dashboard_environment()
     from zenml.config.global_config import GlobalConfiguration
 
     os.makedirs(environment["ZENML_CONFIG_PATH"], exist_ok=True)
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser("python -m stacks.dashboard", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8237, help="default 8237")
     port = parser.parse_args(argv).port
-    if not free(port):
+    if not free_port(port):
         print(
             f"error: port {port} of {HOST} is in use; stop what listens there, or choose another --port.",
             file=sys.stderr,

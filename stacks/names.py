@@ -7,17 +7,17 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def own() -> list[str]:
+def project_stacks() -> list[str]:
     """The stacks that this project describes."""
     return sorted(f.stem for f in HERE.glob("*.yaml"))
 
 
-def offered() -> list[str] | None:
+def available_stacks() -> list[str] | None:
     """Every stack that can be used; None where ZenML keeps its stacks on a server that would have to be asked."""
     store = local_store()
     if store is None:
         return None
-    return sorted({*own(), "default", *(_registered(store) if store.is_file() else [])})
+    return sorted({*project_stacks(), "default", *(_registered(store) if store.is_file() else [])})
 
 
 def local_store() -> Path | None:

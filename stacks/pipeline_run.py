@@ -9,17 +9,17 @@ from zenml.integrations.registry import integration_registry
 from zenml.utils import env_utils
 
 
-def run_to_its_end(pipeline: Any, **parameters: Any) -> Any:
+def run_pipeline(pipeline: Any, **parameters: Any) -> Any:
     """The pipeline's run. ZenML turns Ctrl-C into an exception of its own; here it is Ctrl-C again."""
     try:
-        with placeholders_kept(), integrations_left_alone():
+        with keep_placeholders(), skip_integration_imports():
             return pipeline(**parameters)
     except (RunInterruptedException, RunStoppedException):
         raise KeyboardInterrupt from None
 
 
 @contextmanager
-def placeholders_kept() -> Iterator[None]:
+def keep_placeholders() -> Iterator[None]:
     """Parameters reach the store as they are: ZenML would put the value of ${PASSWORD} there, readable to everybody."""
     before = env_utils.substitute_env_variable_placeholders
     env_utils.substitute_env_variable_placeholders = lambda value, raise_when_missing=True: value
@@ -30,7 +30,7 @@ def placeholders_kept() -> Iterator[None]:
 
 
 @contextmanager
-def integrations_left_alone() -> Iterator[None]:
+def skip_integration_imports() -> Iterator[None]:
     """ZenML would import every library that it has a materializer for, torch and BentoML among them: a quarter of a
     short run. Our artifacts name their materializers, and components are imported when a stack has them.
     """

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
-from bentos.runtime.request_context import CALLER, Caller
+from bentos.runtime.request_context import REQUEST_CONTEXT, RequestContext
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
@@ -18,16 +18,16 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN = frozenset({"/livez", "/readyz", "/healthz", "/health", "/metrics"})
+OPEN_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/health", "/metrics"})
 MEBIBYTE = 1 << 20
-LARGEST_BODY = MEBIBYTE
-LARGE = frozenset({"/batch_predict", "/feedback"})
-LARGEST_BATCH = 16 * MEBIBYTE
-SANE_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
-MOST_CALLERS = 10_000
+MAX_BODY_BYTES = MEBIBYTE
+LARGE_PATHS = frozenset({"/batch_predict", "/feedback"})
+MAX_BATCH_BYTES = 16 * MEBIBYTE
+REQUEST_ID_PATTERN = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+MAX_CALLERS = 10_000
 
 
-class Refuse(Exception):
+class RequestRefused(Exception):
     """Stop here: answer with this status, sentence and headers."""
 
     def __init__(self, status: int, sentence: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
@@ -35,7 +35,7 @@ class Refuse(Exception):
         self.status, self.sentence, self.headers = status, sentence, headers
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket per caller: `rate` requests per second, and twice that (at least one) at once."""
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,18 +48,18 @@ class Buckets:
         left, then = self._left.pop(caller, (self.size, now))
         left = min(self.size, left + (now - then) * self.rate)
         self._left[caller] = (left - 1 if left >= 1 else left, now)
-        if len(self._left) > MOST_CALLERS:
+        if len(self._left) > MAX_CALLERS:
             self._left.popitem(last=False)
         return 0.0 if left >= 1 else (1 - left) / self.rate
 
 
-class Guard:
+class RequestGuard:
     """Checks key, rate and size of a request, and gives it an id. Keys appear in no answer and no log."""
 
     def __init__(self, app: App, keys: Sequence[str] = (), rate: float | None = None) -> None:
         self.app = app
         self._keys = [k.encode() for k in keys]
-        self._buckets = Buckets(rate) if rate else None
+        self._buckets = TokenBuckets(rate) if rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, 413 or 429 with one sentence as JSON, or pass the request on."""
@@ -70,14 +70,14 @@ class Guard:
         identity = request_id(headers.get(b"x-request-id", b""))
         answer = _with_id(send, identity)
         try:
-            if scope["path"] not in OPEN:
+            if scope["path"] not in OPEN_PATHS:
                 self._check_rate(self._caller(headers, scope))
-                limit = LARGEST_BATCH if scope["path"] in LARGE else LARGEST_BODY
-                receive = await read_whole(receive, headers, limit)
-        except Refuse as refused:
+                limit = MAX_BATCH_BYTES if scope["path"] in LARGE_PATHS else MAX_BODY_BYTES
+                receive = await read_body(receive, headers, limit)
+        except RequestRefused as refused:
             await _answer(answer, refused)
         else:
-            CALLER.set(Caller(identity.decode(), headers.get(b"x-session-id", b"").decode("latin-1")))
+            REQUEST_CONTEXT.set(RequestContext(identity.decode(), headers.get(b"x-session-id", b"").decode("latin-1")))
             await self.app(scope, receive, answer)
 
     def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> bytes:
@@ -88,14 +88,14 @@ class Guard:
         # Every key is compared in full, so that the time taken tells nothing about any of them.
         known = [key for key in self._keys if hmac.compare_digest(key, given)]
         if not known:
-            raise Refuse(401, "no known API key; send one as X-API-Key or as Authorization: Bearer.", BEARER)
+            raise RequestRefused(401, "no known API key; send one as X-API-Key or as Authorization: Bearer.", BEARER)
         return known[0]
 
     def _check_rate(self, caller: bytes) -> None:
         wait = self._buckets.wait(caller) if self._buckets else 0.0
         if wait:
             later = str(math.ceil(wait))
-            raise Refuse(429, f"too many requests; try again in {later} s.", [(b"retry-after", later.encode())])
+            raise RequestRefused(429, f"too many requests; try again in {later} s.", [(b"retry-after", later.encode())])
 
 
 BEARER = [(b"www-authenticate", b"Bearer")]
@@ -108,10 +108,10 @@ def _bearer(authorization: bytes) -> bytes:
 
 def request_id(given: bytes) -> bytes:
     """The caller's own id where it is short and plain, otherwise a new one."""
-    return given if SANE_ID.fullmatch(given) else uuid.uuid4().hex.encode()
+    return given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex.encode()
 
 
-async def read_whole(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
+async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
     """Read the body up to `limit` bytes, and hand it on as one message. Refuses a longer one with 413."""
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
@@ -128,9 +128,9 @@ async def read_whole(receive: Receive, headers: dict[bytes, bytes], limit: int) 
     return _replay([{"type": "http.request", "body": bytes(body), "more_body": False}], receive)
 
 
-def _too_large(limit: int) -> Refuse:
+def _too_large(limit: int) -> RequestRefused:
     sentence = f"the body is larger than {limit // MEBIBYTE} MiB; send fewer rows at a time."
-    return Refuse(413, sentence, [(b"connection", b"close")])
+    return RequestRefused(413, sentence, [(b"connection", b"close")])
 
 
 def _replay(messages: list[Message], receive: Receive) -> Receive:
@@ -149,7 +149,7 @@ def _with_id(send: Send, identity: bytes) -> Send:
     return send_with_id
 
 
-async def _answer(send: Send, refused: Refuse) -> None:
+async def _answer(send: Send, refused: RequestRefused) -> None:
     body = json.dumps({"error": refused.sentence, "field": None}).encode()
     length = (b"content-length", str(len(body)).encode())
     headers = [(b"content-type", b"application/json"), length, *refused.headers]

@@ -9,21 +9,21 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from bentos.runtime.loaded_predictor import Answerer
-from credence.predictor import Facts
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from credence.predictor import PredictorInfo
 
 CARDS = {"card.html": "text/html", "card.md": "text/markdown"}
 LINKS = ("/card", "/docs.json", "/health", "/metrics")
 
 
-def front(champion: Callable[[], Answerer]) -> Starlette:
+def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
     """An application with `/`, `/health` and `/card` of the present champion, to be mounted beside the API."""
 
     async def index(request: Request) -> Response:
         """Take the place of BentoML's own page, which loads a tracker of a third party."""
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(about(champion().facts)))
-        return JSONResponse(about(champion().facts))
+            return HTMLResponse(_page(about_page(champion().facts)))
+        return JSONResponse(about_page(champion().facts))
 
     async def health(request: Request) -> Response:
         return JSONResponse({"status": "ok", "version": champion().facts.version})
@@ -38,7 +38,7 @@ def front(champion: Callable[[], Answerer]) -> Starlette:
     return Starlette(routes=[Route("/", index), Route("/health", health), Route("/card", card)])
 
 
-def about(facts: Facts) -> dict[str, Any]:
+def about_page(facts: PredictorInfo) -> dict[str, Any]:
     """What this server answers, for people who open its address."""
     return {
         "task": facts.task, "question": facts.question, "answers": list(facts.answers), "version": facts.version,

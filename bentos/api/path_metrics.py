@@ -11,17 +11,17 @@ from bentos.api.middleware import App, Receive, Scope, Send
 UNKNOWN = "/unknown"
 
 
-class Bounded(bentoml.Service[Any]):
+class KnownPathsService(bentoml.Service[Any]):
     """A service that is asked for, and so counts, the paths that it has and one that it has not."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
         """The application; what is added last to one of Starlette's comes first, also before BentoML counts."""
         app: Any = super().to_asgi(is_main)
-        app.add_middleware(OneUnknown, known=paths(app.routes))
+        app.add_middleware(UnknownPathMiddleware, known=known_paths(app.routes))
         return app
 
 
-class OneUnknown:
+class UnknownPathMiddleware:
     """Asks for `/unknown` in the place of every path that the service does not have."""
 
     def __init__(self, app: App, known: Iterable[str]) -> None:
@@ -35,8 +35,8 @@ class OneUnknown:
         await self.app(scope, receive, send)
 
 
-def paths(routes: Iterable[BaseRoute]) -> list[str]:
+def known_paths(routes: Iterable[BaseRoute]) -> list[str]:
     """What can be asked for. Of BentoML's pages, which we replace, the files are left out: any name might be one."""
     found = [r.path for r in routes if isinstance(r, Route)]
-    mounted = [r.path + path for r in routes if isinstance(r, Mount) for path in paths(r.routes)]
+    mounted = [r.path + path for r in routes if isinstance(r, Mount) for path in known_paths(r.routes)]
     return found + mounted

@@ -15,29 +15,29 @@ from typing import Any
 import bentoml
 from bentoml.exceptions import NotFound
 
-from bentos.packaging.requirements import ROOT, index_of, requirements
-from credence.core.errors import BadInput
+from bentos.packaging.requirements import ROOT, extra_indexes, pinned_requirements
+from credence.core.errors import InputError
 
 NAME = "credence"
 SERVICE = "bentos.service:Credence"
-LONGEST_TAG = 63
+MAX_TAG_LENGTH = 63
 QUIET = {"BENTOML_DO_NOT_TRACK": "True"}
 
 
-def store(folder: Path, name: str, version: str, metadata: Mapping[str, Any] | None = None) -> str:
+def store_predictor(folder: Path, name: str, version: str, metadata: Mapping[str, Any] | None = None) -> str:
     """Copy a saved predictor into BentoML's model store; its tag `name:version`. The same twice is one model.
 
     Raises BadInput where the folder holds no predictor, another one has that tag, or the store cannot be written.
     """
-    about(folder)
-    digest = digest_of(folder)
-    with writing():
+    stored_info(folder)
+    digest = content_digest(folder)
+    with store_errors_as_input_errors():
         tag = _tag(name, version)
-        if (there := stored(tag)) is None:
+        if (there := find_stored(tag)) is None:
             with bentoml.models.create(tag, labels={"digest": digest}, metadata=dict(metadata or {})) as model:
                 shutil.copytree(folder, model.path, dirs_exist_ok=True)
         elif there.info.labels.get("digest") != digest:
-            raise BadInput(
+            raise InputError(
                 f"{tag} is already stored with other content; give a new version, or run `bentoml models delete {tag}`."
             )
     return str(tag)
@@ -45,21 +45,21 @@ def store(folder: Path, name: str, version: str, metadata: Mapping[str, Any] | N
 
 def store_by_version(folder: Path) -> str:
     """Store a saved predictor under its task and version; its content is part of the tag."""
-    task, number = about(folder)["version"].rsplit(":", 1)
-    return store(folder, task, f"{number}-{digest_of(folder)[:8]}")
+    task, number = stored_info(folder)["version"].rsplit(":", 1)
+    return store_predictor(folder, task, f"{number}-{content_digest(folder)[:8]}")
 
 
-def build(tag: str) -> str:
+def build_bento(tag: str) -> str:
     """Build a bento that serves the stored model `tag`, and make it `credence:latest`; the bento's tag.
 
     Nothing is downloaded. Raises BadInput where the model is not stored or the store cannot be written.
     """
-    with writing(), tempfile.TemporaryDirectory(prefix="credence-bento-") as context:
-        model = stored(bentoml.Tag.from_taglike(tag))
+    with store_errors_as_input_errors(), tempfile.TemporaryDirectory(prefix="credence-bento-") as context:
+        model = find_stored(bentoml.Tag.from_taglike(tag))
         if model is None:
-            raise BadInput(f"no model {tag!r} in BentoML's store; store it first, or see `bentoml models list`.")
+            raise InputError(f"no model {tag!r} in BentoML's store; store it first, or see `bentoml models list`.")
         write_context(Path(context), model)
-        bento = bentoml.Tag(NAME, bento_version(model, digest_of(Path(context))))
+        bento = bentoml.Tag(NAME, bento_version(model, content_digest(Path(context))))
         if not _is_latest(bento):
             _discard(bento)
             _run(Path(context), str(bento.version))
@@ -71,21 +71,21 @@ def write_context(context: Path, model: bentoml.Model) -> None:
     for package in ("credence", "bentos"):
         shutil.copytree(ROOT / package, context / package, ignore=shutil.ignore_patterns("__pycache__"))
     (context / "bentos" / "bento.json").write_text(json.dumps({"model": str(model.tag)}))
-    pins = requirements(Path(model.path))
-    facts = about(Path(model.path))
+    pins = pinned_requirements(Path(model.path))
+    facts = stored_info(Path(model.path))
     # JSON is YAML.
     (context / "bentofile.yaml").write_text(json.dumps({
         "service": SERVICE, "description": facts["question"],
         "include": ["credence/", "bentos/"], "models": [str(model.tag)],
         "labels": {"task": facts["task"], "version": str(model.tag.version), **model.info.labels},
-        "python": {"packages": pins, "lock_packages": False, "extra_index_url": index_of(pins)},
+        "python": {"packages": pins, "lock_packages": False, "extra_index_url": extra_indexes(pins)},
     }))  # fmt: skip
 
 
-def about(folder: Path) -> dict[str, Any]:
+def stored_info(folder: Path) -> dict[str, Any]:
     """What a saved predictor says of itself, read without the libraries that answering needs."""
     if not (folder / "predictor.json").is_file():
-        raise BadInput(f"{folder} holds no predictor.json; expected a folder that Predictor.save wrote.")
+        raise InputError(f"{folder} holds no predictor.json; expected a folder that Predictor.save wrote.")
     facts: dict[str, Any] = json.loads((folder / "predictor.json").read_text())
     return facts
 
@@ -93,10 +93,10 @@ def about(folder: Path) -> dict[str, Any]:
 def bento_version(model: bentoml.Model, digest: str) -> str:
     """Task, model version and content of a bento in the 63 characters that BentoML grants."""
     end = f"-{model.tag.version}-{digest[:8]}"
-    return model.tag.name[: LONGEST_TAG - len(end)] + end
+    return model.tag.name[: MAX_TAG_LENGTH - len(end)] + end
 
 
-def stored(tag: bentoml.Tag) -> bentoml.Model | None:
+def find_stored(tag: bentoml.Tag) -> bentoml.Model | None:
     """The model of this tag in BentoML's store."""
     try:
         return bentoml.models.get(tag)
@@ -104,7 +104,7 @@ def stored(tag: bentoml.Tag) -> bentoml.Model | None:
         return None
 
 
-def digest_of(folder: Path) -> str:
+def content_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of all files below a folder."""
     h = hashlib.sha256()
     for file in sorted(f for f in folder.rglob("*") if f.is_file()):
@@ -113,13 +113,13 @@ def digest_of(folder: Path) -> str:
 
 
 @contextmanager
-def writing() -> Iterator[None]:
+def store_errors_as_input_errors() -> Iterator[None]:
     """Turn a store that cannot be written (read-only, full, not there) into one sentence."""
     try:
         yield
     except OSError as error:
         home = os.environ.get("BENTOML_HOME", "~/bentoml")
-        raise BadInput(
+        raise InputError(
             f"cannot write BentoML's store in {home}: {_why(error)}; make room, or set BENTOML_HOME to another folder."
         ) from error
 
@@ -135,8 +135,8 @@ def _tag(name: str, version: str) -> bentoml.Tag:
     try:
         return bentoml.Tag(name, version)
     except ValueError:
-        raise BadInput(
-            f"{name}:{version} is no tag; expected at most {LONGEST_TAG} of a-z, 0-9, '_', '-' and '.' on either side."
+        raise InputError(
+            f"{name}:{version} is no tag; expected at most {MAX_TAG_LENGTH} of a-z, 0-9, '_', '-' and '.' on either side."
         ) from None
 
 
@@ -161,4 +161,4 @@ def _run(context: Path, version: str) -> None:
     surroundings = {**os.environ, **QUIET, "PYTHONPATH": ""}
     done = subprocess.run(command, cwd=context, env=surroundings, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise BadInput(f"the bento was not built: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}")
+        raise InputError(f"the bento was not built: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}")

@@ -15,11 +15,11 @@ import psutil  # type: ignore[import-untyped]
 
 from bentos.packaging.build import QUIET
 from bentos.packaging.requirements import ROOT
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 HOST = "127.0.0.1"
 LAST_LINES = 15
-GRACE = 10.0
+STOP_SECONDS = 10.0
 
 
 class NotServing(RuntimeError):
@@ -27,7 +27,7 @@ class NotServing(RuntimeError):
 
 
 @contextmanager
-def serving(
+def serve_locally(
     target: str = "credence:latest",
     env: Mapping[str, str] | None = None,
     port: int | None = None,
@@ -56,7 +56,7 @@ def _free(port: int | None) -> int:
         try:
             probe.bind((HOST, port or 0))
         except (OSError, OverflowError):
-            raise BadInput(f"port {port} of {HOST} is in use; stop what listens there, or choose another.") from None
+            raise InputError(f"port {port} of {HOST} is in use; stop what listens there, or choose another.") from None
         return int(probe.getsockname()[1])
 
 
@@ -91,7 +91,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
     with suppress(psutil.NoSuchProcess):
         family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
         process.terminate()
-        _, left = psutil.wait_procs(family, GRACE)
+        _, left = psutil.wait_procs(family, STOP_SECONDS)
         for survivor in left:
             survivor.kill()
     process.wait()

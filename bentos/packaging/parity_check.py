@@ -7,16 +7,16 @@ import httpx
 import numpy as np
 import pandas as pd
 
-from credence.core.registry import Strict
-from credence.data.rows import NOBODY, raw_name
+from credence.core.registry import StrictModel
+from credence.data.rows import MISSING_GROUP, original_name
 from credence.data.schema import Column
 from credence.predictor import Predictor
 
-MOST_SHOWN = 10
+MAX_SHOWN = 10
 TIMEOUT = 30.0
 
 
-class Comparison(Strict):
+class Comparison(StrictModel):
     """How many rows were sent, by how much a number differed at most, and what differed beyond rounding or in words."""
 
     rows: int
@@ -28,37 +28,37 @@ class Comparison(Strict):
         return self.rows > 0 and not self.mismatches
 
 
-def golden(url: str, rows: pd.DataFrame, predictor: Predictor, key: str | None = None) -> Comparison:
+def check_parity(url: str, rows: pd.DataFrame, predictor: Predictor, key: str | None = None) -> Comparison:
     """Send canonical rows to a server, with its API `key`, and compare its answers with `predictor.predict`."""
     with httpx.Client(base_url=url, headers={"X-API-Key": key} if key else {}, timeout=TIMEOUT) as client:
-        return compare(client, rows, predictor)
+        return compare_answers(client, rows, predictor)
 
 
-def compare(client: httpx.Client, rows: pd.DataFrame, predictor: Predictor) -> Comparison:
+def compare_answers(client: httpx.Client, rows: pd.DataFrame, predictor: Predictor) -> Comparison:
     """The same for a client of any server, also one within this process."""
     expected: Any = predictor.predict(rows).to_dict("records")
-    bodies = requests_of(rows, predictor)
+    bodies = rows_as_requests(rows, predictor)
     single = [_post(client, "/predict", body) for body in bodies]
     whole = _post(client, "/batch_predict", {"rows": bodies})
     batch = whole.get("answers", [whole] * len(bodies))
     most = predictor.model.rounding
     compared = [*_each("/predict", expected, single, most), *_each("/batch_predict", expected, batch, most)]
-    mismatches = [m for _, found in compared for m in found][:MOST_SHOWN]
+    mismatches = [m for _, found in compared for m in found][:MAX_SHOWN]
     largest = max((gap for gap, _ in compared), default=0.0)
     return Comparison(rows=len(rows), largest_difference=largest, mismatches=mismatches)
 
 
-def requests_of(rows: pd.DataFrame, predictor: Predictor) -> list[dict[str, Any]]:
+def rows_as_requests(rows: pd.DataFrame, predictor: Predictor) -> list[dict[str, Any]]:
     """The JSON bodies that stand for these canonical rows, under the raw names of their columns."""
     schema = predictor.facts.schema_
     known = schema.select(rows)
     bodies: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     for column in schema.columns:
         for body, value in zip(bodies, _json(column, known[column.name]), strict=True):
-            body[raw_name(column.name)] = value
+            body[original_name(column.name)] = value
     if schema.group:
         for body, group in zip(bodies, known["group"], strict=True):
-            body.setdefault(schema.group, None if group == NOBODY else group)
+            body.setdefault(schema.group, None if group == MISSING_GROUP else group)
     return bodies
 
 

@@ -10,23 +10,23 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import NormalizedName, canonicalize_name
 
-from credence.core.registry import names
+from credence.core.registry import available_kinds
 
 ROOT = Path(__file__).parents[2]
-OURS = ("bentos", "credence")
+OWN_PACKAGES = ("bentos", "credence")
 # Used without an import of ours: uvicorn picks up the first two, pandas reads parquet with the third.
-UNNAMED = ("uvloop", "httptools", "pyarrow")
+IMPLICIT_PACKAGES = ("uvloop", "httptools", "pyarrow")
 TORCH_WHEELS = "https://download.pytorch.org/whl/"
 
 
-def requirements(folder: Path) -> list[str]:
+def pinned_requirements(folder: Path) -> list[str]:
     """`name==version` of everything that serving the predictor in `folder` imports, and of what that needs in turn."""
     modules = {"bentos.service", *(f"credence.models.kinds.{kind}" for kind in kinds_in(folder))}
-    found = closure([*UNNAMED, *distributions(third_party(modules))])
+    found = closure([*IMPLICIT_PACKAGES, *distributions(third_party(modules))])
     return [f"{name}=={metadata.version(name)}" for name in sorted(found)]
 
 
-def index_of(pins: Iterable[str]) -> list[str]:
+def extra_indexes(pins: Iterable[str]) -> list[str]:
     """The package index beside PyPI that local versions such as 2.13.0+cpu come from."""
     return sorted({TORCH_WHEELS + pin.rpartition("+")[2] for pin in pins if "+" in pin})
 
@@ -34,7 +34,7 @@ def index_of(pins: Iterable[str]) -> list[str]:
 def kinds_in(folder: Path) -> set[str]:
     """Every model kind that a saved predictor names, also inside ensembles."""
     files = folder.rglob("model.json")
-    return {kind for file in files for kind in _kinds(json.loads(file.read_text()))} & set(names("models"))
+    return {kind for file in files for kind in _kinds(json.loads(file.read_text()))} & set(available_kinds("models"))
 
 
 def _kinds(value: object) -> Iterator[str]:
@@ -53,7 +53,7 @@ def third_party(modules: Iterable[str]) -> set[str]:
         if (module := waiting.pop()) not in seen:
             seen.add(module)
             waiting += [name for name in _imports(module) if _file(name)]
-    return {name.partition(".")[0] for module in seen for name in _imports(module)} - set(OURS)
+    return {name.partition(".")[0] for module in seen for name in _imports(module)} - set(OWN_PACKAGES)
 
 
 @cache
@@ -71,7 +71,7 @@ def _imports(module: str) -> frozenset[str]:
 def _file(module: str) -> Path | None:
     """Where a module of ours is written; None for everyone else's, and for names that are no modules."""
     path = ROOT.joinpath(*module.split("."))
-    options = (path.with_suffix(".py"), path / "__init__.py") if module.partition(".")[0] in OURS else ()
+    options = (path.with_suffix(".py"), path / "__init__.py") if module.partition(".")[0] in OWN_PACKAGES else ()
     return next((file for file in options if file.is_file()), None)
 
 

@@ -6,27 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-from bentos.rollout.desired_state import Challenger
-from bentos.rollout.load_check import proven
-from bentos.rollout.shadow_client import Shadow
-from bentos.runtime.loaded_predictor import Answerer
-from bentos.runtime.request_context import Caller
+from bentos.rollout.desired_state import DesiredChallenger
+from bentos.rollout.load_check import load_and_verify
+from bentos.rollout.shadow_client import ShadowClient
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from bentos.runtime.request_context import RequestContext
 
 logger = logging.getLogger("bentoml.credence")
 
 
-class Trial:
+class ServedChallenger:
     """What one edition of `challenger` asks for. Raises BadInput where the challenger is not what it should be."""
 
-    def __init__(self, named: Challenger, champion: Answerer, task: str, logs: bool) -> None:
+    def __init__(self, named: DesiredChallenger, champion: LoadedPredictor, task: str, logs: bool) -> None:
         self.named, self.champion = named, champion
-        self._answerer = proven(named, task) if named.mode == "split" else None
-        self.shadow = Shadow(named, champion.folder if self._answerer else None, task, logs)
+        self._answerer = load_and_verify(named, task) if named.mode == "split" else None
+        self.shadow = ShadowClient(named, champion.folder if self._answerer else None, task, logs)
         self._missed = 0
 
-    def side(self, caller: Caller) -> Answerer | None:
+    def side(self, caller: RequestContext) -> LoadedPredictor | None:
         """The challenger for a stable share of the sessions, or of the requests that name none."""
-        if self._answerer and share_of(caller.session or caller.request_id, self.named.tag) < self.named.share:
+        if self._answerer and hash_share(caller.session or caller.request_id, self.named.tag) < self.named.share:
             return self._answerer
         return None
 
@@ -44,7 +44,7 @@ class Trial:
         self.shadow.close()
 
 
-def share_of(key: str, salt: str) -> float:
+def hash_share(key: str, salt: str) -> float:
     """Where a key lies between 0 and 1: the same for all workers, another for every challenger."""
     digest = hashlib.blake2b(key.encode(), digest_size=8, salt=hashlib.blake2b(salt.encode(), digest_size=16).digest())
     return int.from_bytes(digest.digest(), "big") / 2**64
@@ -55,13 +55,13 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Lineup:
+class Router:
     """One request takes one lineup and keeps it, so no answer is made of two."""
 
-    champion: Answerer
-    trial: Trial | None = None
+    champion: LoadedPredictor
+    trial: ServedChallenger | None = None
 
-    def ask(self, caller: Caller, work: Callable[[Answerer], T]) -> tuple[Role, T]:
+    def ask(self, caller: RequestContext, work: Callable[[LoadedPredictor], T]) -> tuple[Role, T]:
         """The work done by the challenger where the request is on its side, otherwise by the champion.
 
         A challenger that fails is made up for: the champion answers, and the failure is counted.
@@ -76,7 +76,7 @@ class Lineup:
             self.trial.missed(error)
             return "champion", made_up
 
-    def copy(self, role: Role, caller: Caller, body: bytes, many: bool) -> None:
+    def copy(self, role: Role, caller: RequestContext, body: bytes, many: bool) -> None:
         """Let whoever did not answer the caller answer a copy, beside the hot path."""
         if self.trial:
             self.trial.shadow.put("champion" if role == "challenger" else "challenger", caller.request_id, body, many)

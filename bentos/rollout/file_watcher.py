@@ -5,15 +5,15 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-SECONDS = 0.2
+POLL_SECONDS = 0.2
 Stamp = tuple[int, int, int] | None
 logger = logging.getLogger("bentoml.credence")
 
 
-class Watch:
+class FileWatcher:
     """A thread that calls a function whenever its file is written or replaced, and `always` every time it looks."""
 
-    def __init__(self, always: Callable[[], None], seconds: float = SECONDS) -> None:
+    def __init__(self, always: Callable[[], None], seconds: float = POLL_SECONDS) -> None:
         self._always, self._seconds, self._end = always, seconds, threading.Event()
         self._files: list[tuple[Path, Callable[[], None]]] = []
         self._seen: dict[Path, Stamp] = {}
@@ -36,7 +36,7 @@ class Watch:
     def _run(self) -> None:
         while not self._end.wait(self._seconds):
             for file, changed in self._files:
-                if (now := stamp(file)) not in (None, self._seen.get(file)):
+                if (now := file_stamp(file)) not in (None, self._seen.get(file)):
                     self._seen[file] = now
                     self._call(changed, f"what {file} says")
             self._call(self._always, "a figure")
@@ -48,7 +48,7 @@ class Watch:
             logger.exception("%s was not taken up", what)
 
 
-def stamp(file: Path) -> Stamp:
+def file_stamp(file: Path) -> Stamp:
     """What is different after every change; None where there is no file."""
     try:
         found = file.stat()

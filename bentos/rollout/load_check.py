@@ -6,39 +6,39 @@ import bentoml
 from bentoml.exceptions import NotFound
 
 from bentos.packaging.build import store_by_version
-from bentos.rollout.desired_state import Golden, Named
-from bentos.runtime.loaded_predictor import Answerer
-from credence.core.errors import BadInput
+from bentos.rollout.desired_state import ExpectedAnswer, StoredPredictor
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from credence.core.errors import InputError
 
-GOLDEN_ROWS = 20
+CHECKED_ROWS = 20
 
 
-def named(folder: Path) -> tuple[str, Named]:
+def describe(folder: Path) -> tuple[str, StoredPredictor]:
     """Store the predictor of a folder: its task, and what servers need to know to load and prove it."""
-    answerer = Answerer(folder)
+    answerer = LoadedPredictor(folder)
     tag, facts = store_by_version(folder), answerer.facts
-    return facts.task, Named(tag=tag, version=facts.version, golden=tuple(golden(answerer)))
+    return facts.task, StoredPredictor(tag=tag, version=facts.version, golden=tuple(expected_answers(answerer)))
 
 
-def golden(answerer: Answerer) -> list[Golden]:
+def expected_answers(answerer: LoadedPredictor) -> list[ExpectedAnswer]:
     """What it says of the first rows of its reference."""
-    said = answerer.predictor.predict(answerer.predictor.reference.head(GOLDEN_ROWS))
-    return [Golden(label=a, probability=p) for a, p in zip(said["label"], said["probability"], strict=True)]
+    said = answerer.predictor.predict(answerer.predictor.reference.head(CHECKED_ROWS))
+    return [ExpectedAnswer(label=a, probability=p) for a, p in zip(said["label"], said["probability"], strict=True)]
 
 
-def proven(named: Named, task: str) -> Answerer:
+def load_and_verify(named: StoredPredictor, task: str) -> LoadedPredictor:
     """The stored predictor of this tag, once it has given the expected answers. BadInput where it does not."""
     try:
         folder = Path(bentoml.models.get(named.tag).path)
     except NotFound:
-        raise BadInput(f"no model {named.tag!r} in BentoML's store; store it again.") from None
-    found = Answerer(folder)
+        raise InputError(f"no model {named.tag!r} in BentoML's store; store it again.") from None
+    found = LoadedPredictor(folder)
     if (found.facts.task, found.facts.version) != (task, named.version):
-        raise BadInput(f"{named.tag} holds {found.facts.version} of {found.facts.task}; expected {named.version}.")
+        raise InputError(f"{named.tag} holds {found.facts.version} of {found.facts.task}; expected {named.version}.")
     rounding = found.predictor.model.rounding
-    for row, (said, expected) in enumerate(zip(golden(found), named.golden, strict=True)):
+    for row, (said, expected) in enumerate(zip(expected_answers(found), named.golden, strict=True)):
         if said.label != expected.label or abs(said.probability - expected.probability) > rounding:
-            raise BadInput(
+            raise InputError(
                 f"{named.tag} says {said.label} ({said.probability!r}) to row {row} of its reference; "
                 f"expected {expected.label} ({expected.probability!r})."
             )

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 from bentos.rollout import worker_status
-from bentos.rollout.challenger import Lineup, Trial
-from bentos.rollout.desired_state import Challenger, Named, Wanted, read
-from bentos.rollout.load_check import proven
-from bentos.runtime.loaded_predictor import Answerer
-from credence.core.errors import BadInput
+from bentos.rollout.challenger import Router, ServedChallenger
+from bentos.rollout.desired_state import DesiredChallenger, DesiredState, StoredPredictor, read_desired_state
+from bentos.rollout.load_check import load_and_verify
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from credence.core.errors import InputError
 
 SINCE = "CREDENCE_SINCE"
 logger = logging.getLogger("bentoml.credence")
 
 
-class Follower:
+class ModelWatcher:
     """What this worker answers with. Requests take `lineup` once; one thread alone assigns it."""
 
-    lineup: Lineup
+    lineup: Router
 
     def __init__(self, folder: Path, task: str, logs: bool, environment: Mapping[str, str] = os.environ) -> None:
         self._folder, self.task, self._logs = folder, task, logs
@@ -29,20 +29,20 @@ class Follower:
         self._since = int(environment.get(SINCE) or last_edition(task))
         self._serves, self._loaded, self._tried = 0, 0, 0
         self._missed = 0
-        self._beside: Answerer | None = None
-        self._report: worker_status.Report | None = None
+        self._beside: LoadedPredictor | None = None
+        self._report: worker_status.WorkerStatus | None = None
 
     def begin(self, follows: bool = True) -> None:
         """Load what the server was started with, or what has been asked for since."""
         if not follows:
-            self.lineup = Lineup(Answerer(self._folder))
+            self.lineup = Router(LoadedPredictor(self._folder))
             return
-        self._report = worker_status.myself(self._since)
+        self._report = worker_status.own_status(self._since)
         self._tell()
         wanted = self._read()
         self._swap(wanted)
         if not self._serves:
-            self.lineup = Lineup(Answerer(self._folder))
+            self.lineup = Router(LoadedPredictor(self._folder))
             self._tell(version=self.lineup.champion.facts.version)
         if self._report.state == "starting":
             self._tell(state="serving")
@@ -50,7 +50,7 @@ class Follower:
 
     def obey(self) -> None:
         """Do what the file says now."""
-        wanted = read(self.task)
+        wanted = read_desired_state(self.task)
         self._swap(wanted)
         self._follow(wanted)
 
@@ -68,17 +68,17 @@ class Follower:
         """End the trial, and say that this worker is gone."""
         self._end_trial()
         if self._report:
-            worker_status.leave(self.task, self._report)
+            worker_status.remove_status(self.task, self._report)
 
-    def _read(self) -> Wanted:
+    def _read(self) -> DesiredState:
         """A server must start also where the file is spoiled; then it serves what it was started with."""
         try:
-            return read(self.task)
-        except BadInput as error:
+            return read_desired_state(self.task)
+        except InputError as error:
             logger.error("%s", error)
-            return Wanted()
+            return DesiredState()
 
-    def _swap(self, wanted: Wanted) -> None:
+    def _swap(self, wanted: DesiredState) -> None:
         named = wanted.champion
         if named is None or wanted.decided <= self._since or named.generation == self._serves:
             return
@@ -86,31 +86,31 @@ class Follower:
             self._load(named)
         if self._beside:
             self._end_trial()
-            self.lineup, self._beside, self._serves = Lineup(self._beside), None, named.generation
+            self.lineup, self._beside, self._serves = Router(self._beside), None, named.generation
             version = self.lineup.champion.facts.version
             self._tell(state="serving", generation=self._serves, version=version, reason="")
 
-    def _follow(self, wanted: Wanted) -> None:
+    def _follow(self, wanted: DesiredState) -> None:
         self._prepare(wanted.pending)
         self._try(wanted.challenger)
 
-    def _prepare(self, named: Named | None) -> None:
+    def _prepare(self, named: StoredPredictor | None) -> None:
         if named and named.generation > max(self._since, self._loaded):
             self._load(named)
         elif named is None and self._beside:
             self._beside = None
             self._tell(state="serving", generation=self._serves)
 
-    def _load(self, named: Named) -> None:
+    def _load(self, named: StoredPredictor) -> None:
         self._loaded, self._beside = named.generation, None
         try:
-            self._beside = proven(named, self.task)
+            self._beside = load_and_verify(named, self.task)
             self._tell(state="prepared", generation=named.generation, reason="")
         except Exception as error:  # whatever is wrong with the new one, the old one goes on answering
             logger.exception("%s is refused; %s is answered as before", named.tag, self.task)
             self._tell(state="refused", generation=named.generation, reason=str(error) or type(error).__name__)
 
-    def _try(self, named: Challenger | None) -> None:
+    def _try(self, named: DesiredChallenger | None) -> None:
         if named is None or named.version == self.lineup.champion.facts.version:
             self._end_trial()
         elif named.generation != self._tried:
@@ -118,11 +118,11 @@ class Follower:
             self._tried = named.generation
             self._begin_trial(named)
 
-    def _begin_trial(self, named: Challenger) -> None:
+    def _begin_trial(self, named: DesiredChallenger) -> None:
         told = {"tried": named.generation, "challenger": named.version}
         try:
-            trial = Trial(named, self.lineup.champion, self.task, self._logs)
-            self.lineup = Lineup(self.lineup.champion, trial)
+            trial = ServedChallenger(named, self.lineup.champion, self.task, self._logs)
+            self.lineup = Router(self.lineup.champion, trial)
             self._tell(**told, trial="starting", reason="")
         except Exception as error:  # a challenger that cannot be loaded is no reason to answer less
             logger.exception("%s is not tried", named.tag)
@@ -131,7 +131,7 @@ class Follower:
     def _end_trial(self) -> None:
         """Requests under way still hold the trial; what they copy then is dropped."""
         if hasattr(self, "lineup") and (trial := self.lineup.trial):
-            self.lineup = Lineup(self.lineup.champion)
+            self.lineup = Router(self.lineup.champion)
             trial.close()
             self._missed += trial.failures()
         if self._tried:
@@ -141,12 +141,12 @@ class Follower:
     def _tell(self, **about: Any) -> None:
         if self._report:
             self._report = self._report.model_copy(update=about)
-            worker_status.tell(self.task, self._report)
+            worker_status.write_status(self.task, self._report)
 
 
 def last_edition(task: str) -> int:
     """The edition of what is wanted now. A file that cannot be read stops no server: it obeys the next one."""
     try:
-        return read(task).edition
-    except BadInput:
+        return read_desired_state(task).edition
+    except InputError:
         return 0

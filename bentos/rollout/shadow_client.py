@@ -12,24 +12,24 @@ from pathlib import Path
 from typing import IO, Literal, cast
 
 from bentos.packaging.requirements import ROOT
-from bentos.rollout.desired_state import Challenger
+from bentos.rollout.desired_state import DesiredChallenger
 
-MOST_WAITING = 256
-MOST_BYTES = 64 << 20
-STARTS, PER_SECONDS = 3, 60.0
+MAX_WAITING = 256
+MAX_BYTES = 64 << 20
+MAX_STARTS, PER_SECONDS = 3, 60.0
 READY, DONE, FAILED, REFUSED = b"ready", b"done", b"failed", b"refused"
-State = Literal["starting", "ready", "refused"]
+ShadowState = Literal["starting", "ready", "refused"]
 logger = logging.getLogger("bentoml.credence")
 
 
-class Shadow:
+class ShadowClient:
     """A child process and a bounded queue to it. Nothing that happens there reaches an answer.
 
     What does not fit into the queue, and what a crash loses, is counted in `failures`.
     """
 
-    def __init__(self, challenger: Challenger, champion: Path | None, task: str, logs: bool) -> None:
-        self.state: State = "starting"
+    def __init__(self, challenger: DesiredChallenger, champion: Path | None, task: str, logs: bool) -> None:
+        self.state: ShadowState = "starting"
         self.reason, self.failures = "", 0
         about = {
             "task": task,
@@ -43,7 +43,7 @@ class Shadow:
         self._changed, self._closed = threading.Condition(), False
         self._child: subprocess.Popen[bytes] | None = None
         self._ready = False
-        self._starts: deque[float] = deque(maxlen=STARTS)
+        self._starts: deque[float] = deque(maxlen=MAX_STARTS)
         self._threads = [threading.Thread(target=run, daemon=True) for run in (self._keep, self._feed)]
         for thread in self._threads:
             thread.start()
@@ -52,7 +52,7 @@ class Shadow:
         """Queue a copy of a request for the side `role`. False where it does not fit: it is dropped and counted."""
         head = json.dumps({"role": role, "id": request_id, "many": many, "size": len(body)}).encode()
         with self._changed:
-            full = len(self._waiting) >= MOST_WAITING or self._bytes + len(body) > MOST_BYTES
+            full = len(self._waiting) >= MAX_WAITING or self._bytes + len(body) > MAX_BYTES
             if full or self._closed or self.state == "refused":
                 self.failures += not self._closed
                 return False
@@ -87,7 +87,7 @@ class Shadow:
 
     def _pause(self) -> float:
         """Seconds until it may be started again."""
-        full = len(self._starts) == STARTS
+        full = len(self._starts) == MAX_STARTS
         return max(0.0, self._starts[0] + PER_SECONDS - time.monotonic()) if full else 0.0
 
     def _start(self) -> subprocess.Popen[bytes] | None:

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-from bentos.rollout.desired_state import Challenger
-from bentos.rollout.load_check import proven
+from bentos.rollout.desired_state import DesiredChallenger
+from bentos.rollout.load_check import load_and_verify
 from bentos.rollout.shadow_client import DONE, FAILED, READY, REFUSED
-from bentos.runtime.loaded_predictor import Answerer
-from bentos.runtime.request_context import Caller
-from bentos.runtime.request_log import Journal
-from credence.core.errors import BadInput
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from bentos.runtime.request_context import RequestContext
+from bentos.runtime.request_log import RequestLog
+from credence.core.errors import InputError
 
 NICE = 10
 logger = logging.getLogger("bentoml.credence")
@@ -22,11 +22,11 @@ logger = logging.getLogger("bentoml.credence")
 def main(about: dict[str, Any], frames: IO[bytes], said: IO[bytes]) -> None:
     """Answer until the frames end, which they do when the worker closes or dies."""
     try:
-        sides = {"challenger": proven(Challenger(**about["challenger"]), about["task"])}
+        sides = {"challenger": load_and_verify(DesiredChallenger(**about["challenger"]), about["task"])}
         if about["champion"]:
-            sides["champion"] = Answerer(Path(about["champion"]))
-        journal = Journal(about["task"]) if about["logs"] else None
-    except BadInput as error:
+            sides["champion"] = LoadedPredictor(Path(about["champion"]))
+        journal = RequestLog(about["task"]) if about["logs"] else None
+    except InputError as error:
         _say(said, REFUSED + b" " + str(error).encode())
         return
     _say(said, READY)
@@ -38,8 +38,8 @@ def main(about: dict[str, Any], frames: IO[bytes], said: IO[bytes]) -> None:
         journal.close()
 
 
-def _answered(frame: dict[str, Any], body: bytes, answerer: Answerer, journal: Journal | None) -> bool:
-    caller = Caller(frame["id"])
+def _answered(frame: dict[str, Any], body: bytes, answerer: LoadedPredictor, journal: RequestLog | None) -> bool:
+    caller = RequestContext(frame["id"])
     try:
         rows, found = answerer.answer(body, frame["many"])
     except Exception as error:  # the next copy may be one that it can answer

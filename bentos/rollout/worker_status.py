@@ -7,18 +7,18 @@ from typing import Literal
 import psutil  # type: ignore[import-untyped]
 from pydantic import ValidationError
 
-from credence.core.atomic_write import replace_text
-from credence.core.errors import BadInput
+from credence.core.atomic_write import atomic_write_text
+from credence.core.errors import InputError
 from credence.core.paths import serving_folder
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
 FOLDER = "workers"
 CLOCK_MS = 2000  # the time at which a process began is told from the clock, which may be set meanwhile
-State = Literal["starting", "serving", "prepared", "refused"]
-Trial = Literal["none", "starting", "ready", "refused"]
+WorkerState = Literal["starting", "serving", "prepared", "refused"]
+ChallengerState = Literal["none", "starting", "ready", "refused"]
 
 
-class Report(Strict):
+class WorkerStatus(StrictModel):
     """A worker's own words: what it answers with, how far it is with the generation that was asked for last, and with
     the challenger that it tries."""
 
@@ -26,12 +26,12 @@ class Report(Strict):
     started: int
     supervisor: int
     since: int
-    state: State = "starting"
+    state: WorkerState = "starting"
     generation: int = 0
     version: str = ""
     tried: int = 0
     challenger: str = ""
-    trial: Trial = "none"
+    trial: ChallengerState = "none"
     reason: str = ""
 
     def lives(self) -> bool:
@@ -40,24 +40,24 @@ class Report(Strict):
         return started is not None and abs(started - self.started) <= CLOCK_MS
 
 
-def myself(since: int) -> Report:
+def own_status(since: int) -> WorkerStatus:
     """The report of this process before it has answered anything; it obeys what is later than edition `since`."""
-    return Report(pid=os.getpid(), started=_started(os.getpid()) or 0, supervisor=os.getppid(), since=since)
+    return WorkerStatus(pid=os.getpid(), started=_started(os.getpid()) or 0, supervisor=os.getppid(), since=since)
 
 
-def tell(task: str, report: Report) -> None:
+def write_status(task: str, report: WorkerStatus) -> None:
     """Put a worker's report in the place of its last one."""
     file = _file(task, report)
     file.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(file, report.model_dump_json())
+    atomic_write_text(file, report.model_dump_json())
 
 
-def leave(task: str, report: Report) -> None:
+def remove_status(task: str, report: WorkerStatus) -> None:
     """A worker that ends takes its report with it."""
     _file(task, report).unlink(missing_ok=True)
 
 
-def living(task: str) -> list[Report]:
+def live_workers(task: str) -> list[WorkerStatus]:
     """The reports of all workers that run; those of the dead are removed."""
     found = []
     for file in sorted((serving_folder(task) / FOLDER).glob("*.json")):
@@ -69,16 +69,16 @@ def living(task: str) -> list[Report]:
     return found
 
 
-def _read(file: Path) -> Report | None:
+def _read(file: Path) -> WorkerStatus | None:
     try:
-        return Report.model_validate_json(file.read_bytes())
+        return WorkerStatus.model_validate_json(file.read_bytes())
     except FileNotFoundError:  # its worker ended this moment
         return None
     except ValidationError:
-        raise BadInput(f"{file} is not what a worker writes; remove it, and try again.") from None
+        raise InputError(f"{file} is not what a worker writes; remove it, and try again.") from None
 
 
-def _file(task: str, report: Report) -> Path:
+def _file(task: str, report: WorkerStatus) -> Path:
     return serving_folder(task) / FOLDER / f"{report.pid}-{report.started}.json"
 
 

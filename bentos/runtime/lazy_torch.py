@@ -12,7 +12,7 @@ from bentos.packaging.requirements import kinds_in, third_party
 NEEDS_TORCH = {"torch", "transformers", "pyro"}
 
 
-def without_needless_torch(folder: Path) -> AbstractContextManager[None]:
+def lazy_torch(folder: Path) -> AbstractContextManager[None]:
     """Keep the predictor in `folder` from importing torch by the way, unless one of its kinds imports it on purpose.
 
     skops, at import, walks through all of scikit-learn, whose array API layer imports torch wherever it is installed.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from credence.predictor import Facts
+from credence.predictor import PredictorInfo
 
 VERDICTS = {"quiet": 0, "watch": 1, "drift": 2}
 
@@ -21,7 +21,7 @@ def _made(kind: str, name: str, says: str, *labels: str) -> Any:
     return getattr(prometheus_client, kind)(name, says, labels, **more)
 
 
-class Meters:
+class ServiceMetrics:
     """Counts for one task. No series carries a process, so a worker that is started again adds none."""
 
     def __init__(self, task: str) -> None:
@@ -37,7 +37,7 @@ class Meters:
         ).labels(task)
         self._told = {"dropped": 0, "failures": 0}
 
-    def count(self, facts: Facts, role: str, found: pd.DataFrame) -> None:
+    def count(self, facts: PredictorInfo, role: str, found: pd.DataFrame) -> None:
         """Count the answers that a caller gets."""
         labels = found["label"].tolist()
         for label in set(labels):
@@ -57,7 +57,7 @@ class Meters:
         """Count up to what the trials of this worker say they have missed."""
         self._up_to(self._failures, "failures", total)
 
-    def bound(self, facts: Facts) -> None:
+    def bound(self, facts: PredictorInfo) -> None:
         """Say within what time the task's answers shall come."""
         gauge = _made("Gauge", "credence_latency_bound_seconds", "95 % of the answers shall come within this", "task")
         gauge.labels(self.task).set(facts.latency_ms / 1000)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class Caller:
+class RequestContext:
     """The id of the request, by what it keeps to one side of a split, and when all of it was there."""
 
     request_id: str
@@ -18,4 +18,4 @@ class Caller:
         return (time.perf_counter() - self.since) * 1000
 
 
-CALLER: ContextVar[Caller] = ContextVar("caller")
+REQUEST_CONTEXT: ContextVar[RequestContext] = ContextVar("caller")

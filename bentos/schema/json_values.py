@@ -4,35 +4,37 @@ from typing import Any
 
 import pandas as pd
 
-from credence.data.parsing.dates import is_ambiguous
-from credence.data.schema import MISSING, Column, Kind
+from credence.data.parsing.dates import is_day_month_ambiguous
+from credence.data.schema import MISSING, Column, ColumnKind
 
-LARGEST = 1e30
-SHOWN = 40
+MAX_SAFE_INTEGER = 1e30
+MAX_SHOWN_CHARACTERS = 40
 ANY_GROUP = Column(name="group", kind="category", nullable=True)
-NOUNS: dict[Kind, str] = {
+NOUNS: dict[ColumnKind, str] = {
     "number": "a number", "category": "a word", "date": "a date such as 2024-01-31", "text": "a text",
 }  # fmt: skip
-Cell = str | float | bool | None
+JsonValue = str | float | bool | None
 
 
-def cast(column: Column, value: Any) -> Cell:
+def parse_json_value(column: Column, value: Any) -> JsonValue:
     """The value of this column as `schema.typed` reads it. ValueError says what was expected and what was given."""
     if value is None or (column.kind in ("category", "date") and _says_missing(value)):
         _refuse_missing(column, value)
         return None
-    if column.kind == "date" and isinstance(value, str) and is_ambiguous(value):
-        raise ValueError(f"expected a date with the year first, for {shown(value)} could be read in two ways")
+    if column.kind == "date" and isinstance(value, str) and is_day_month_ambiguous(value):
+        raise ValueError(f"expected a date with the year first, for {quote(value)} could be read in two ways")
     if not _fits(column, value):
-        raise ValueError(f"expected {NOUNS[column.kind]}, not {shown(value)}")
-    if isinstance(value, (int, float)) and not abs(value) <= LARGEST:
-        raise ValueError(f"expected a number between -{LARGEST:g} and {LARGEST:g}, not {shown(value)}")
+        raise ValueError(f"expected {NOUNS[column.kind]}, not {quote(value)}")
+    if isinstance(value, (int, float)) and not abs(value) <= MAX_SAFE_INTEGER:
+        raise ValueError(
+            f"expected a number between -{MAX_SAFE_INTEGER:g} and {MAX_SAFE_INTEGER:g}, not {quote(value)}"
+        )
     return value  # type: ignore[no-any-return]
 
 
-def cast_group(value: Any) -> Cell:
+def parse_group(value: Any) -> JsonValue:
     """A group is any word, for `rows.plain` spells it; null is a row of no known group."""
-    return value if isinstance(value, str) else cast(ANY_GROUP, value)
+    return value if isinstance(value, str) else parse_json_value(ANY_GROUP, value)
 
 
 def _says_missing(value: Any) -> bool:
@@ -41,7 +43,7 @@ def _says_missing(value: Any) -> bool:
 
 def _refuse_missing(column: Column, value: Any) -> None:
     if not column.nullable:
-        raise ValueError(f"expected {NOUNS[column.kind]}, not {shown(value)}: it was never missing in training")
+        raise ValueError(f"expected {NOUNS[column.kind]}, not {quote(value)}: it was never missing in training")
 
 
 def _fits(column: Column, value: Any) -> bool:
@@ -63,13 +65,13 @@ def _is_date(value: str) -> bool:
     return any(c.isdigit() for c in value) and not found.isna()[0]
 
 
-def shown(value: Any) -> str:
+def quote(value: Any) -> str:
     """A value in a sentence: short, and on one line."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (list, dict)):
         return "a list" if isinstance(value, list) else "an object"
-    if isinstance(value, int) and abs(value) >= 10**SHOWN:
-        return f"a number of more than {SHOWN} digits"
+    if isinstance(value, int) and abs(value) >= 10**MAX_SHOWN_CHARACTERS:
+        return f"a number of more than {MAX_SHOWN_CHARACTERS} digits"
     word = repr(value)
-    return word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
+    return word if len(word) <= MAX_SHOWN_CHARACTERS else f"{word[:MAX_SHOWN_CHARACTERS]}…"

@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, create_model
 from starlette.requests import Request
 
-from bentos.schema.json_values import cast, cast_group
-from credence.core.hashing import plain
-from credence.data.rows import EVERYONE, NOBODY, raw_name
+from bentos.schema.json_values import parse_group, parse_json_value
+from credence.core.hashing import canonical_value
+from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name
 from credence.data.schema import Column, Schema
-from credence.predictor import Facts
+from credence.predictor import PredictorInfo
 
-MOST_ROWS = 10_000
-MOST_LISTED = 20
+MAX_ROWS = 10_000
+MAX_LISTED = 20
 SENTENCE = "A text to judge. "
-GROUP = Annotated[Any, PlainValidator(cast_group), WithJsonSchema({"type": "string", "nullable": True})]
+GROUP = Annotated[Any, PlainValidator(parse_group), WithJsonSchema({"type": "string", "nullable": True})]
 JSON_TYPES = {"number": "number", "category": "string", "date": "string", "text": "string"}
 
 
-class Body(IODescriptor):  # type: ignore[misc]
+class JsonBody(IODescriptor):  # type: ignore[misc]
     """A request body. Its bytes reach the handler unread, so that a mistake in them becomes one sentence of ours."""
 
     model_config = ConfigDict(extra="forbid")
@@ -37,7 +37,7 @@ class Body(IODescriptor):  # type: ignore[misc]
         return await request.body()
 
 
-class Answer(BaseModel):
+class Prediction(BaseModel):
     """The answer to one row; what the model cannot know is null."""
 
     label: str = Field(description="the answer")
@@ -53,10 +53,10 @@ class Answer(BaseModel):
     version: str = Field(description="the predictor that answered")
 
 
-class Answers(BaseModel):
+class PredictionList(BaseModel):
     """One answer per row, in the order of the request."""
 
-    answers: list[Answer]
+    answers: list[Prediction]
 
 
 class Contribution(BaseModel):
@@ -73,45 +73,47 @@ class Explanation(BaseModel):
     version: str
 
 
-class Refusal(BaseModel):
+class ErrorResponse(BaseModel):
     """Why a request was not answered, in one sentence, and the field at fault where there is one."""
 
     error: str
     field: str | None = None
 
 
-def row_model(facts: Facts) -> type[BaseModel]:
+def row_model(facts: PredictorInfo) -> type[BaseModel]:
     """The body of one row: one field per input column under its raw name, and the group where the task has one."""
     schema = facts.schema_
     fields: dict[str, Any] = {f"c{i}": _field(c) for i, c in enumerate(schema.columns)}
-    if schema.group and schema.group not in map(raw_name, schema.names()):
+    if schema.group and schema.group not in map(original_name, schema.names()):
         fields["group"] = (GROUP, Field(None, alias=schema.group, description="the group of the row, where known"))
-    example = {"example": {raw_name(c.name): example_of(c) for c in schema.columns}}
+    example = {"example": {original_name(c.name): example_of(c) for c in schema.columns}}
     return create_model(
-        "Row", __base__=Body, __doc__=facts.question, __cls_kwargs__={"json_schema_extra": example}, **fields
+        "Row", __base__=JsonBody, __doc__=facts.question, __cls_kwargs__={"json_schema_extra": example}, **fields
     )
 
 
-def rows_model(row: type[BaseModel], facts: Facts) -> type[BaseModel]:
+def rows_model(row: type[BaseModel], facts: PredictorInfo) -> type[BaseModel]:
     """The body of a batch: `rows`, or for a text task `texts` as well."""
     many: Any = list[row]  # type: ignore[valid-type]
     if facts.schema_.names() != ["text"]:
-        return create_model("Rows", __base__=Body, rows=(many, _some(...)))
-    return create_model("Rows", __base__=Body, rows=(many | None, _some(None)), texts=(list[str] | None, _some(None)))
+        return create_model("Rows", __base__=JsonBody, rows=(many, _some(...)))
+    return create_model(
+        "Rows", __base__=JsonBody, rows=(many | None, _some(None)), texts=(list[str] | None, _some(None))
+    )
 
 
 def _some(default: Any) -> Any:
-    return Field(default, min_length=1, max_length=MOST_ROWS)
+    return Field(default, min_length=1, max_length=MAX_ROWS)
 
 
 def _field(column: Column) -> Any:
     kind: dict[str, Any] = {"type": JSON_TYPES[column.kind]} | ({"nullable": True} if column.nullable else {})
-    cell = Annotated[Any, PlainValidator(partial(cast, column)), WithJsonSchema(kind)]
-    name = raw_name(column.name)
-    return cell, Field(alias=name, title=name, description=describe(column))
+    cell = Annotated[Any, PlainValidator(partial(parse_json_value, column)), WithJsonSchema(kind)]
+    name = original_name(column.name)
+    return cell, Field(alias=name, title=name, description=describe_column(column))
 
 
-def describe(column: Column) -> str:
+def describe_column(column: Column) -> str:
     """What training saw of a column, for people who read the API's documentation."""
     empty = "; null where it is missing" if column.nullable else ""
     if column.kind == "category":
@@ -127,8 +129,8 @@ def describe(column: Column) -> str:
 def _listed(categories: list[str] | None) -> str:
     if not categories:
         return ""
-    more = f" and {len(categories) - MOST_LISTED} more" if len(categories) > MOST_LISTED else ""
-    return f"; training saw {', '.join(categories[:MOST_LISTED])}{more}"
+    more = f" and {len(categories) - MAX_LISTED} more" if len(categories) > MAX_LISTED else ""
+    return f"; training saw {', '.join(categories[:MAX_LISTED])}{more}"
 
 
 def example_of(column: Column) -> str | float:
@@ -154,7 +156,7 @@ def _day(seconds: float) -> str:
     return str(pd.Timestamp(seconds, unit="s").date())
 
 
-def table(rows: Sequence[BaseModel], schema: Schema) -> pd.DataFrame:
+def requests_table(rows: Sequence[BaseModel], schema: Schema) -> pd.DataFrame:
     """Validated rows as the frame that `Predictor.predict` takes: what canonical rows hold, but not yet typed."""
     cells = [r.__dict__ for r in rows]
     columns = {c.name: _array([r[f"c{i}"] for r in cells], c) for i, c in enumerate(schema.columns)}
@@ -166,14 +168,14 @@ def _array(values: list[Any], column: Column) -> NDArray[Any]:
 
 
 def _groups(cells: list[dict[str, Any]], schema: Schema) -> list[str]:
-    names = [raw_name(n) for n in schema.names()]
+    names = [original_name(n) for n in schema.names()]
     key = f"c{names.index(schema.group)}" if schema.group in names else "group"
-    nothing = NOBODY if schema.group else EVERYONE
-    return [nothing if r.get(key) is None else plain(r[key]) for r in cells]
+    nothing = MISSING_GROUP if schema.group else ALL_GROUPS
+    return [nothing if r.get(key) is None else canonical_value(r[key]) for r in cells]
 
 
-def answers(found: pd.DataFrame) -> list[Answer]:
+def predictions_of(found: pd.DataFrame) -> list[Prediction]:
     """The rows of `Predictor.predict` as answers; absent numbers become null."""
     names = [str(name) for name in found]
     columns = [[None if v != v else v for v in found[name].tolist()] for name in names]
-    return [Answer(**dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]
+    return [Prediction(**dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]

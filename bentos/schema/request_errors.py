@@ -4,17 +4,17 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bentos.schema.json_values import shown
-from bentos.schema.models import MOST_ROWS
-from credence.core.errors import BadInput, did_you_mean
+from bentos.schema.json_values import quote
+from bentos.schema.models import MAX_ROWS
+from credence.core.errors import InputError, did_you_mean
 
 M = TypeVar("M", bound=BaseModel)
 Loc = tuple[int | str, ...]
-LONGEST_NAME = 80
-LONGEST_HINT = 200
+MAX_NAME_LENGTH = 80
+MAX_HINT_LENGTH = 200
 
 
-class BadRequest(BadInput):
+class InvalidRequest(InputError):
     """A request that breaks the rules; `field` names the place where there is one."""
 
     def __init__(self, sentence: str, field: str | None = None) -> None:
@@ -22,7 +22,7 @@ class BadRequest(BadInput):
         self.field = field
 
 
-def parse(model: type[M], body: bytes, row: type[BaseModel]) -> M:
+def parse_request(model: type[M], body: bytes, row: type[BaseModel]) -> M:
     """The body as `model`, whose rows are `row`s. Raises BadRequest with one sentence about the first mistake."""
     try:
         return model.model_validate_json(body)
@@ -33,13 +33,13 @@ def parse(model: type[M], body: bytes, row: type[BaseModel]) -> M:
     raise _bad_request(dict(first), model if len(first["loc"]) == 1 else row)
 
 
-def _bad_request(mistake: dict[str, Any], model: type[BaseModel]) -> BadRequest:
+def _bad_request(mistake: dict[str, Any], model: type[BaseModel]) -> InvalidRequest:
     loc = mistake["loc"]
     if mistake["type"] == "json_invalid":
-        return BadRequest(f"the body is not JSON: {mistake['msg'].removeprefix('Invalid JSON: ')}.")
+        return InvalidRequest(f"the body is not JSON: {mistake['msg'].removeprefix('Invalid JSON: ')}.")
     if not loc:
-        return BadRequest(f"the body is {shown(mistake['input'])}; expected an object with the fields of a row.")
-    return BadRequest(f"{_where(loc)}{_what(mistake, model)}", _path(loc))
+        return InvalidRequest(f"the body is {quote(mistake['input'])}; expected an object with the fields of a row.")
+    return InvalidRequest(f"{_where(loc)}{_what(mistake, model)}", _path(loc))
 
 
 def _what(mistake: dict[str, Any], model: type[BaseModel]) -> str:
@@ -51,20 +51,20 @@ def _what(mistake: dict[str, Any], model: type[BaseModel]) -> str:
     if kind == "value_error":
         return f": {mistake['msg'].removeprefix('Value error, ')}."
     if kind in ("too_long", "too_short"):
-        return f" holds {len(given)} rows; expected 1 to {MOST_ROWS:,}."
+        return f" holds {len(given)} rows; expected 1 to {MAX_ROWS:,}."
     nouns = {"list_type": "a list", "string_type": "a text"}
-    return f" is {shown(given)}; expected {nouns.get(kind, 'an object with the fields of a row')}."
+    return f" is {quote(given)}; expected {nouns.get(kind, 'an object with the fields of a row')}."
 
 
 def _hint(name: str, model: type[BaseModel]) -> str:
     known = [field.alias or own for own, field in model.model_fields.items()]
-    hint = did_you_mean(name[:LONGEST_NAME], known)
-    return hint if len(hint) <= LONGEST_HINT else "GET /docs.json lists the fields."
+    hint = did_you_mean(name[:MAX_NAME_LENGTH], known)
+    return hint if len(hint) <= MAX_HINT_LENGTH else "GET /docs.json lists the fields."
 
 
 def _path(loc: Loc) -> str:
     """rows[3].age"""
-    steps = [f"[{s}]" if isinstance(s, int) else f".{s[:LONGEST_NAME]}" for s in loc]
+    steps = [f"[{s}]" if isinstance(s, int) else f".{s[:MAX_NAME_LENGTH]}" for s in loc]
     return "".join(steps).removeprefix(".")
 
 
@@ -72,5 +72,5 @@ def _where(loc: Loc) -> str:
     *above, last = loc
     if isinstance(last, int):
         return _path(loc)
-    field = f"field {last[:LONGEST_NAME]!r}"
+    field = f"field {last[:MAX_NAME_LENGTH]!r}"
     return f"{_path(tuple(above))}, {field}" if above else field

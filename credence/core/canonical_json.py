@@ -5,23 +5,23 @@ import json
 import unicodedata
 from typing import Any
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-SHOWN = 60
+MAX_SHOWN_CHARACTERS = 60
 
 
-def canonical(value: Any) -> bytes:
+def canonical_json(value: Any) -> bytes:
     """JSON with sorted keys, without spaces, in form NFC. BadInput where a value has none."""
     try:
         plain = _plain(value, "")
         return json.dumps(plain, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     except RecursionError:
-        raise BadInput("the value has no canonical spelling, being nested too deeply; make it flatter.") from None
+        raise InputError("the value has no canonical spelling, being nested too deeply; make it flatter.") from None
 
 
-def digest(value: Any) -> str:
+def json_digest(value: Any) -> str:
     """BLAKE2b over the canonical spelling: 128 bits, as 32 hexadecimal characters."""
-    return hashlib.blake2b(canonical(value), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical_json(value), digest_size=16).hexdigest()
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -33,17 +33,17 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(v, f"{where}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, dict):
         return _object(value, where)
-    raise _refused(where, value, "a text, a whole number, true, false, null, a list or an object; write it as a text")
+    raise _not_json(where, value, "a text, a whole number, true, false, null, a list or an object; write it as a text")
 
 
 def _object(value: dict[Any, Any], where: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, content in value.items():
         if not isinstance(key, str):
-            raise _refused(where, key, "texts as keys; write the key as a text")
+            raise _not_json(where, key, "texts as keys; write the key as a text")
         name = _text(key, where)
         if name in found:
-            raise _refused(where, name, "every key once; remove one of the two spellings of this key")
+            raise _not_json(where, name, "every key once; remove one of the two spellings of this key")
         found[name] = _plain(content, f"{where}.{name}" if where else name)
     return found
 
@@ -52,9 +52,11 @@ def _text(value: str, where: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise _refused(where, value, "text that UTF-8 can write; remove the half of a surrogate pair") from None
+        raise _not_json(where, value, "text that UTF-8 can write; remove the half of a surrogate pair") from None
     return unicodedata.normalize("NFC", value)
 
 
-def _refused(where: str, value: Any, expected: str) -> BadInput:
-    return BadInput(f"{where or 'the value'}: {ascii(value)[:SHOWN]} has no canonical spelling; expected {expected}.")
+def _not_json(where: str, value: Any, expected: str) -> InputError:
+    return InputError(
+        f"{where or 'the value'}: {ascii(value)[:MAX_SHOWN_CHARACTERS]} has no canonical spelling; expected {expected}."
+    )

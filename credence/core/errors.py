@@ -5,10 +5,10 @@ import errno
 import re
 from collections.abc import Iterable, Iterator
 
-MOST_SHOWN = 30
+MAX_SHOWN = 30
 
 
-class BadInput(ValueError):
+class InputError(ValueError):
     """Something the user gave cannot be used; the message is the sentence that is shown instead of a traceback."""
 
 
@@ -17,49 +17,49 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     spelled = [k for k in known if k.lower() == word.lower()]
     close = spelled or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    more = f" and {len(known) - MOST_SHOWN} more" if len(known) > MOST_SHOWN else ""
-    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known[:MOST_SHOWN])}{more}."
+    more = f" and {len(known) - MAX_SHOWN} more" if len(known) > MAX_SHOWN else ""
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known[:MAX_SHOWN])}{more}."
 
 
-DISK = {
+DISK_ERRORS = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EROFS: "the disk is read-only",
     errno.EACCES: "writing is not permitted",
     errno.EPERM: "writing is not permitted",
 }
-SAID = {
+KNOWN_MESSAGES = {
     "database or disk is full": "the disk is full; free some space and run the same command, finished steps are kept.",
     "attempt to write a readonly database": "the store is read-only; make it writable, or set ZENML_CONFIG_PATH.",
     "unable to open database file": "the store cannot be opened; make it writable, or set ZENML_CONFIG_PATH.",
     "Max retries exceeded": "a server of the stack does not answer; start it, or choose another --stack.",
     "Connection refused": "a server of the stack does not answer; start it, or choose another --stack.",
 }
-ADDRESS = re.compile(r"host='([^']+)', port=(\d+)")
+SERVER_ADDRESS = re.compile(r"host='([^']+)', port=(\d+)")
 
 
-def sentence_of(error: BaseException) -> str | None:
+def user_message(error: BaseException) -> str | None:
     """The sentence for the first such failure among an exception and its causes, or None for a bug."""
-    for cause in causes(error):
-        if isinstance(cause, BadInput):
+    for cause in cause_chain(error):
+        if isinstance(cause, InputError):
             return str(cause)
-        if isinstance(cause, OSError) and cause.errno in DISK:
+        if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
             where = f" ({cause.filename})" if cause.filename else ""
-            return f"{DISK[cause.errno]}{where}; nothing was promoted. Mend that and run the same command again."
-    for cause in causes(error):
-        for said, sentence in SAID.items():
+            return f"{DISK_ERRORS[cause.errno]}{where}; nothing was promoted. Mend that and run the same command again."
+    for cause in cause_chain(error):
+        for said, sentence in KNOWN_MESSAGES.items():
             if said in str(cause):
-                return sentence.replace("a server of the stack", _server(str(cause)))
+                return sentence.replace("a server of the stack", _server_name(str(cause)))
     return None
 
 
-def _server(said: str) -> str:
+def _server_name(said: str) -> str:
     """Which server it is that does not answer, where the message tells."""
-    found = ADDRESS.search(said)
+    found = SERVER_ADDRESS.search(said)
     return f"the stack's server {found[1]}:{found[2]}" if found else "a server of the stack"
 
 
-def causes(error: BaseException) -> Iterator[BaseException]:
+def cause_chain(error: BaseException) -> Iterator[BaseException]:
     """The exception, what caused it, what caused that, and so on."""
     at: BaseException | None = error
     while at is not None:

@@ -4,12 +4,12 @@ import fcntl
 import os
 from pathlib import Path
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-NAME = "ledger.lock"
+LOCK_FILE = "ledger.lock"
 
 
-class Lock:
+class FileLock:
     """Held until it is released, or until the process that holds it ends in whatever way."""
 
     def __init__(self, folder: Path) -> None:
@@ -18,14 +18,14 @@ class Lock:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # No file object: one that nobody refers to any more would let go while there still is something to write.
-            self._descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o644)
+            self._descriptor = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o644)
             try:
                 self._take(folder)
             except BaseException:
                 self.release()
                 raise
         except OSError as error:
-            raise BadInput(
+            raise InputError(
                 f"{folder}: no ledger can be kept there ({error.strerror}); "
                 "set CREDENCE_HOME to a folder on a local disk that can be written and has space."
             ) from None
@@ -35,7 +35,7 @@ class Lock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             who = os.pread(self._descriptor, 20, 0).decode(errors="replace").strip()
-            raise BadInput(
+            raise InputError(
                 f"{folder}: another run{f' (process {who})' if who else ''} writes this ledger; "
                 "wait for its end, or stop it."
             ) from None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 
-def digest() -> str:
+def source_digest() -> str:
     """SHA-256 over the names and contents of every file of this package."""
     root, h = Path(__file__).parents[1], hashlib.sha256()
     for file in sorted(f for f in root.rglob("*") if f.is_file() and f.suffix != ".pyc"):
@@ -15,7 +15,7 @@ def digest() -> str:
     return h.hexdigest()
 
 
-def plain(value: Any) -> str:
+def canonical_value(value: Any) -> str:
     """One spelling for a value however it was stored: 1, 1.0, "1" and " 1 " are the same; so are True and "true"."""
     if isinstance(value, (bool, np.bool_)):
         return str(value).lower()
@@ -24,6 +24,6 @@ def plain(value: Any) -> str:
     return str(value).strip()
 
 
-def hash_of(text: str) -> str:
+def stable_hash(text: str) -> str:
     """The hash behind row ids and the split: blake2b, 64 bits, the same on every machine and in every year."""
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

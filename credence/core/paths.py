@@ -4,31 +4,31 @@ import os
 from pathlib import Path
 
 
-def home() -> Path:
+def state_dir() -> Path:
     """CREDENCE_HOME, or ~/.credence."""
     return Path(os.environ.get("CREDENCE_HOME") or "~/.credence").expanduser()
 
 
 def log_folder(task: str) -> Path:
     """Every answer that a task's predictors gave, and the truth that came later."""
-    return home() / task / "log"
+    return state_dir() / task / "log"
 
 
 def serving_folder(task: str) -> Path:
     """What the task's servers shall answer with, and what each of them says of itself."""
-    return home() / task / "serving"
+    return state_dir() / task / "serving"
 
 
 def monitoring_folder(task: str) -> Path:
     """The newest verdict of monitoring, and the alerts."""
-    return home() / task / "monitoring"
+    return state_dir() / task / "monitoring"
 
 
 def training_folder() -> Path:
     """Checkpoints and curves of what learns in epochs, a folder for each run."""
-    return home() / "training"
+    return state_dir() / "training"
 
 
 def generation_folder(task: str) -> Path:
     """The last report and metrics of what language models write for the task."""
-    return home() / task / "generation"
+    return state_dir() / task / "generation"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from credence.core.errors import BadInput, did_you_mean
+from credence.core.errors import InputError, did_you_mean
 
 ROOT = Path(__file__).parents[2]
 FAMILIES = {
@@ -19,13 +19,13 @@ FAMILIES = {
 }
 
 
-class Strict(BaseModel):
+class StrictModel(BaseModel):
     """A section of YAML that refuses misspelt keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Spec(BaseModel):
+class KindSpec(BaseModel):
     """A choice of `kind` in YAML, with that kind's parameters."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -35,20 +35,20 @@ class Spec(BaseModel):
     @field_validator("kind")
     @classmethod
     def _kind_exists(cls, kind: str) -> str:
-        _known(cls.family, kind)
+        _require_known(cls.family, kind)
         return kind
 
     def build(self) -> Any:
         """The object of that kind. Imports the kind's module, and so its libraries, only now."""
         try:
-            return find(self.family, self.kind)(**(self.model_extra or {}))
+            return load_kind(self.family, self.kind)(**(self.model_extra or {}))
         except ValidationError as error:
-            raise BadInput(
-                f"{self.family} of kind {self.kind!r}: {sentence(error, find(self.family, self.kind))}"
+            raise InputError(
+                f"{self.family} of kind {self.kind!r}: {format_validation_error(error, load_kind(self.family, self.kind))}"
             ) from None
 
 
-class Search(Strict):
+class SearchSettings(StrictModel):
     """How long to look for better hyper-parameters: at most so many trials, at most so many seconds."""
 
     trials: int = Field(20, ge=1)
@@ -56,31 +56,31 @@ class Search(Strict):
     folds: int = Field(5, ge=2)
 
 
-class ModelSpec(Spec):
+class ModelSpec(KindSpec):
     """One candidate. `search` looks for better parameters first; `prequential` measures its code length as well."""
 
     family = "models"
-    search: Search | None = None
+    search: SearchSettings | None = None
     prequential: bool = False
 
 
-class SourceSpec(Spec):
+class SourceSpec(KindSpec):
     """Where the rows come from."""
 
     family = "sources"
 
 
 @cache
-def names(family: str) -> list[str]:
+def available_kinds(family: str) -> list[str]:
     """The kinds on offer: the files in the folder of the family."""
     folder = ROOT.joinpath(*FAMILIES[family].split("."))
     return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
 
 
 @cache
-def find(family: str, kind: str) -> type[Any]:
+def load_kind(family: str, kind: str) -> type[Any]:
     """The one public class that the kind's file defines. Imports nothing else."""
-    _known(family, kind)
+    _require_known(family, kind)
     module = importlib.import_module(f"{FAMILIES[family]}.{kind}")
     own = [c for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__ and n[0] != "_"]
     if len(own) != 1:
@@ -88,20 +88,20 @@ def find(family: str, kind: str) -> type[Any]:
     return own[0]
 
 
-def _known(family: str, kind: str) -> None:
-    if kind not in names(family):
-        raise BadInput(f"no {family[:-1]} of kind {kind!r}. {did_you_mean(kind, names(family))}")
+def _require_known(family: str, kind: str) -> None:
+    if kind not in available_kinds(family):
+        raise InputError(f"no {family[:-1]} of kind {kind!r}. {did_you_mean(kind, available_kinds(family))}")
 
 
-def sentence(error: ValidationError, section: type[BaseModel] | None = None) -> str:
+def format_validation_error(error: ValidationError, section: type[BaseModel] | None = None) -> str:
     """A pydantic error as one sentence per mistake: the key, what was expected, what was given."""
-    return "; ".join(_mistake(dict(e), section) for e in error.errors())
+    return "; ".join(_format_mistake(dict(e), section) for e in error.errors())
 
 
-def _mistake(e: dict[str, Any], section: type[BaseModel] | None) -> str:
+def _format_mistake(e: dict[str, Any], section: type[BaseModel] | None) -> str:
     where = ".".join(map(str, e["loc"]))
     if e["type"] == "extra_forbidden":
-        known = _fields(section, e["loc"][:-1])
+        known = _known_keys(section, e["loc"][:-1])
         return f"{where}: no such key. {did_you_mean(str(e['loc'][-1]), known) if known else 'Remove it.'}"
     if e["type"] == "missing":
         return f"{where}: this key is needed and missing"
@@ -110,15 +110,15 @@ def _mistake(e: dict[str, Any], section: type[BaseModel] | None) -> str:
     return f"{where}: {e['msg'][0].lower()}{e['msg'][1:]}, not {str(e['input'])[:80]!r}"
 
 
-def _fields(section: type[BaseModel] | None, path: tuple[Any, ...]) -> list[str]:
+def _known_keys(section: type[BaseModel] | None, path: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `path` below `section` takes."""
     for step in path:
         if section is None or step not in section.model_fields:
             return []
-        section = _nested(section.model_fields[step].annotation)
+        section = _nested_model(section.model_fields[step].annotation)
     return list(section.model_fields) if section else []
 
 
-def _nested(annotation: Any) -> type[BaseModel] | None:
+def _nested_model(annotation: Any) -> type[BaseModel] | None:
     options = [annotation, *getattr(annotation, "__args__", ())]
     return next((o for o in options if inspect.isclass(o) and issubclass(o, BaseModel)), None)

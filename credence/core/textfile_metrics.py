@@ -8,18 +8,18 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry, write_to_textfile
 
-SECONDS = 15.0
+WRITE_INTERVAL_SECONDS = 15.0
 
 _log = logging.getLogger(__name__)
 
 
 @contextmanager
-def written_out(registry: CollectorRegistry, file: Path) -> Iterator[None]:
+def export_metrics(registry: CollectorRegistry, file: Path) -> Iterator[None]:
     """Write the registry to the file every quarter of a minute, and once more at the end, whatever the end is."""
     over = threading.Event()
 
     def keep_writing() -> None:
-        while not over.wait(SECONDS):
+        while not over.wait(WRITE_INTERVAL_SECONDS):
             _write(registry, file)
 
     thread = threading.Thread(target=keep_writing, name="metrics", daemon=True)

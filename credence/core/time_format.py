@@ -3,33 +3,33 @@
 import re
 from datetime import UTC, datetime
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 
-def moment(text: str | None) -> datetime | None:
+def parse_timestamp(text: str | None) -> datetime | None:
     """2024-01-31, or 2024-01-31T12:00, in UTC unless it says otherwise. Raises BadInput for anything else."""
     if text is None:
         return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        raise BadInput(f"{text!r} is no moment; expected one such as 2024-01-31 or 2024-01-31T12:00.") from None
+        raise InputError(f"{text!r} is no moment; expected one such as 2024-01-31 or 2024-01-31T12:00.") from None
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found
 
 
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
-def seconds(span: str) -> float:
+def parse_duration(span: str) -> float:
     """The seconds of a span such as 1h or 1h30m. Raises BadInput for anything else, and for nothing at all."""
     found = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", span)
     total = sum(float(amount) * UNITS[unit] for amount, unit in found)
     if "".join(a + u for a, u in found) != span or total <= 0:
-        raise BadInput(f"{span!r} is no span of time; expected one such as 90s, 10m, 1h or 7d.")
+        raise InputError(f"{span!r} is no span of time; expected one such as 90s, 10m, 1h or 7d.")
     return total
 
 
-def spoken(span: float) -> str:
+def format_duration(span: float) -> str:
     """Seconds as a short span: 5400 is 1h30m."""
     parts, left = "", round(span)
     for unit, size in reversed(UNITS.items()):

@@ -5,10 +5,10 @@ from typing import Any
 
 import yaml
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 
-class _Words(yaml.SafeLoader):
+class StrictLoader(yaml.SafeLoader):
     """A safe loader to which yes, no, on and off are words, and a key given twice is a mistake."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
@@ -19,29 +19,29 @@ class _Words(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Words.yaml_implicit_resolvers = {
+StrictLoader.yaml_implicit_resolvers = {
     first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:bool" or first in "tTfF"]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
-def read_words(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
     """The value that a piece of YAML holds. Raises yaml.YAMLError."""
-    return yaml.load(text, Loader=_Words)  # nosec B506: a SafeLoader
+    return yaml.load(text, Loader=StrictLoader)  # nosec B506: a SafeLoader
 
 
-def parse(path: Path) -> dict[str, Any]:
+def load_yaml(path: Path) -> dict[str, Any]:
     """The mapping in a YAML file. Raises BadInput with file and line."""
     try:
-        content = read_words(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{path}{where}: this is not YAML: {getattr(error, 'problem', error)}.") from None
+        raise InputError(f"{path}{where}: this is not YAML: {getattr(error, 'problem', error)}.") from None
     except UnicodeDecodeError:
-        raise BadInput(f"{path}: this is not UTF-8 text; expected a task in YAML.") from None
+        raise InputError(f"{path}: this is not UTF-8 text; expected a task in YAML.") from None
     if not isinstance(content, dict):
-        raise BadInput(
+        raise InputError(
             f"{path}: holds {type(content).__name__}; expected a mapping with question, source, columns and models."
         )
     return content

@@ -10,10 +10,10 @@ from pydantic import Field
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
-from credence.data.pii_scan import Sighting, scan
-from credence.data.rows import fingerprints, inputs, raw_name
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
+from credence.data.pii_scan import PiiFinding, scan_rows
+from credence.data.rows import model_inputs, original_name, row_hashes
 from credence.data.split import PARTS
 from credence.data.text import UNSPACED
 
@@ -21,15 +21,15 @@ Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
 ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
 ROW_WORDS = {"number", "no", "num", "nr"}
-COUNTED = {"row", "record", "case", "line", "serial", "sample"}
+COUNTER_WORDS = {"row", "record", "case", "line", "serial", "sample"}
 WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
-ENOUGH = 10
+MIN_ROWS_FOR_LEAK = 10
 NAMELESS_ID = 10_000
-MANY = 0.1
+MAX_LISTED = 0.1
 PERSONAL = 0.01
 
 
-class Checks(Strict):
+class Checks(StrictModel):
     """From where a finding is worth a line."""
 
     leak: float = Field(0.995, gt=0.5, description="AUROC from which one column alone gives the answer away; 2: never")
@@ -38,7 +38,7 @@ class Checks(Strict):
     long: int = Field(20_000, ge=1, description="characters above which a text is called long")
 
 
-class Finding(Strict):
+class Finding(StrictModel):
     """One sentence about the rows: an error (do not trust the result), a warning (look at it) or a note."""
 
     level: Level
@@ -47,7 +47,7 @@ class Finding(Strict):
     columns: list[str] = []
 
 
-class Findings(Strict):
+class Findings(StrictModel):
     """All findings, the gravest first, and the share of missing values of every input column."""
 
     findings: list[Finding]
@@ -59,36 +59,36 @@ class Findings(Strict):
         return pd.DataFrame(lines, columns=["level", "check", "message", "columns"])
 
 
-def examine(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
+def check_rows(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
     """Everything that can be said about canonical rows and their parts without training.
 
     Raises BadInput where no input varies, since then there is nothing to learn from.
     """
-    given, label = inputs(rows).drop(columns="group"), rows["label"]
-    _refuse_hopeless(given)
-    content = pd.Series(fingerprints(given), index=rows.index)
+    given, label = model_inputs(rows).drop(columns="group"), rows["label"]
+    _refuse_unusable(given)
+    content = pd.Series(row_hashes(given), index=rows.index)
     found = [
-        *_repeats(content, label), *_ids(rows["row_id"], content), *_groups(rows["group"], label),
-        *_sides(rows, content, part), *_sizes(part, checks.small), *_columns(given),
-        *_leaks(given, label, part == "train", checks), *_texts(given, checks.long), *_personal(rows),
+        *_check_duplicates(content, label), *_check_row_ids(rows["row_id"], content), *_check_groups(rows["group"], label),
+        *_check_parts_overlap(rows, content, part), *_check_part_sizes(part, checks.small), *_check_columns(given),
+        *_check_leakage(given, label, part == "train", checks), *_check_texts(given, checks.long), *_check_personal_data(rows),
     ]  # fmt: skip
     missing = {str(c): float(given[c].isna().mean()) for c in given}
     return Findings(findings=sorted(found, key=lambda f: LEVELS.index(f.level)), missing=missing)
 
 
-def _refuse_hopeless(given: pd.DataFrame) -> None:
+def _refuse_unusable(given: pd.DataFrame) -> None:
     if list(given) == ["text"]:
         if given["text"].str.strip().eq("").all():
-            raise BadInput("every text is empty; check columns.text.")
+            raise InputError("every text is empty; check columns.text.")
     elif given.nunique().max() < 2:
-        names = ", ".join(raw_name(str(c)) for c in given)
-        raise BadInput(f"no input column varies ({names}); check columns.ignore and the source.")
+        names = ", ".join(original_name(str(c)) for c in given)
+        raise InputError(f"no input column varies ({names}); check columns.ignore and the source.")
 
 
-def _repeats(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
+def _check_duplicates(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
     again = pd.DataFrame({"content": content, "label": label}).duplicated()
     if again.any():
-        level: Level = "warning" if again.mean() > MANY else "note"
+        level: Level = "warning" if again.mean() > MAX_LISTED else "note"
         yield _finding(level, "repeated rows", f"{_share(again)} rows repeat an earlier row, inputs and answer alike")
     torn = label.groupby(content).transform("nunique") > 1
     if torn.any():
@@ -97,7 +97,7 @@ def _repeats(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
         )
 
 
-def _ids(row_id: pd.Series, content: pd.Series) -> Iterator[Finding]:
+def _check_row_ids(row_id: pd.Series, content: pd.Series) -> Iterator[Finding]:
     shared = content.groupby(row_id).transform("nunique") > 1
     if shared.any():
         first = row_id[shared].iloc[0]
@@ -106,7 +106,7 @@ def _ids(row_id: pd.Series, content: pd.Series) -> Iterator[Finding]:
         )
 
 
-def _groups(group: pd.Series, label: pd.Series) -> Iterator[Finding]:
+def _check_groups(group: pd.Series, label: pd.Series) -> Iterator[Finding]:
     answers = label.groupby(group).nunique()
     single = sorted(answers[answers < 2].index)
     if len(answers) > 1 and single:
@@ -115,7 +115,7 @@ def _groups(group: pd.Series, label: pd.Series) -> Iterator[Finding]:
         )
 
 
-def _sides(rows: pd.DataFrame, content: pd.Series, part: pd.Series) -> Iterator[Finding]:
+def _check_parts_overlap(rows: pd.DataFrame, content: pd.Series, part: pd.Series) -> Iterator[Finding]:
     """What stands both on the training side and among the rows that judge."""
     checked = [("leakage", "content", content)]
     if not rows["key"].equals(rows["row_id"]):
@@ -127,34 +127,34 @@ def _sides(rows: pd.DataFrame, content: pd.Series, part: pd.Series) -> Iterator[
             yield _finding("warning", check, f"{_share(seen)} test rows have the {what} of a row outside the test part")
 
 
-def _sizes(part: pd.Series, small: int) -> Iterator[Finding]:
+def _check_part_sizes(part: pd.Series, small: int) -> Iterator[Finding]:
     for name in PARTS:
         if (n := int((part == name).sum())) < small:
             yield _finding("warning", "small part", f"the {name} part has {n} rows only; its figures will be coarse")
 
 
-def _columns(given: pd.DataFrame) -> Iterator[Finding]:
+def _check_columns(given: pd.DataFrame) -> Iterator[Finding]:
     for name in given.columns.drop("text", errors="ignore"):
-        values, column = given[name], f"column {raw_name(name)!r}"
+        values, column = given[name], f"column {original_name(name)!r}"
         if values.nunique(dropna=False) < 2:
             yield _finding("note", "constant", f"{column} holds one value only", name)
-        elif reason := id_like(name, values):
+        elif reason := looks_like_id(name, values):
             yield _finding("warning", "id-like", f"{column} {reason}; name it under columns.ignore", name)
         elif (empty := values.isna().mean()) > 0.5:
             yield _finding("note", "missing", f"{column} is empty in {empty:.0%} of the rows", name)
 
 
-def _leaks(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks: Checks) -> Iterator[Finding]:
+def _check_leakage(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks: Checks) -> Iterator[Finding]:
     if min(label[fit].nunique(), label[~fit].nunique()) < 2:
         return
     for name in given.columns.drop("text", errors="ignore"):
-        if (score := alone(given[name], label, fit)) >= min(checks.suspect, checks.leak):
-            known = f"column {raw_name(name)!r} alone tells the answer (AUROC {score:.3f})"
+        if (score := single_column_auroc(given[name], label, fit)) >= min(checks.suspect, checks.leak):
+            known = f"column {original_name(name)!r} alone tells the answer (AUROC {score:.3f})"
             advice = "name it under columns.ignore unless it is known before the answer is"
             yield _finding("error" if score >= checks.leak else "warning", "leak", f"{known}; {advice}", name)
 
 
-def alone(values: pd.Series, label: pd.Series, fit: pd.Series) -> float:
+def single_column_auroc(values: pd.Series, label: pd.Series, fit: pd.Series) -> float:
     """AUROC, on the rows outside `fit`, of what one typed column alone taught on the rows in `fit`.
 
     A small tree for numbers and dates, the mean answer per category otherwise.
@@ -176,7 +176,7 @@ def _as_numbers(values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.asarray(values, dtype=np.float64)[:, None]
 
 
-def _texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
+def _check_texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
     if "text" in given:
         empty, lengths = given["text"].str.strip().eq(""), given["text"].str.len()
         if empty.any():
@@ -188,15 +188,15 @@ def _texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
             yield _finding("note", "long text", most, "text")
 
 
-def _personal(rows: pd.DataFrame) -> Iterator[Finding]:
+def _check_personal_data(rows: pd.DataFrame) -> Iterator[Finding]:
     """Kinds of personal data, where they are and how often; never a value."""
-    report = scan(rows)
+    report = scan_rows(rows)
     of = f"{report.looked_at:,} rows" + (" looked at" if report.looked_at < report.rows else "")
     for seen in report.found:
-        yield _finding(*_sighted(seen, of), seen.column)
+        yield _finding(*_pii_message(seen, of), seen.column)
 
 
-def _sighted(seen: Sighting, of: str) -> tuple[Level, str, str]:
+def _pii_message(seen: PiiFinding, of: str) -> tuple[Level, str, str]:
     advice = "name it under columns.ignore if the answer does not need it, and hash it in the log"
     if seen.rows is None:
         return "note", "personal data", f"{seen.place} is named as if it held {seen.what}; {advice}"
@@ -204,15 +204,15 @@ def _sighted(seen: Sighting, of: str) -> tuple[Level, str, str]:
     return level, "personal data", f"{seen.place} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
 
 
-def id_like(name: object, values: pd.Series) -> str | None:
+def looks_like_id(name: object, values: pd.Series) -> str | None:
     """Why a column names rows instead of describing them, or None where it describes."""
     there = values.dropna()
-    if len(there) < ENOUGH or pd.api.types.is_datetime64_any_dtype(values):
+    if len(there) < MIN_ROWS_FOR_LEAK or pd.api.types.is_datetime64_any_dtype(values):
         return None
-    words, distinct = name_words(str(name)), there.nunique()
-    named = bool(words & ID_WORDS) or bool(words & ROW_WORDS and words & COUNTED) or words == {"unnamed"}
+    words, distinct = split_column_name(str(name)), there.nunique()
+    named = bool(words & ID_WORDS) or bool(words & ROW_WORDS and words & COUNTER_WORDS) or words == {"unnamed"}
     if pd.api.types.is_object_dtype(values):
-        lone = distinct == len(there) and words_in(there) < 6
+        lone = distinct == len(there) and median_word_count(there) < 6
         return "is different in every row" if lone else _named(named, distinct, there)
     if not np.array_equal(there, np.floor(there.astype("float64"))):
         return None
@@ -223,7 +223,7 @@ def id_like(name: object, values: pd.Series) -> str | None:
     return _named(named or nameless, distinct, there)
 
 
-def words_in(texts: pd.Series) -> float:
+def median_word_count(texts: pd.Series) -> float:
     """The median number of words; in scripts without spaces between words, two characters count as one."""
     return float(texts.map(lambda t: len(WORD.findall(str(t)))).median())
 
@@ -232,7 +232,7 @@ def _named(named: bool, distinct: int, there: pd.Series) -> str | None:
     return "looks like an id" if named and distinct >= 0.9 * len(there) else None
 
 
-def name_words(name: str) -> set[str]:
+def split_column_name(name: str) -> set[str]:
     """CustomerId, customer_id and "customer ID" hold the words customer and id."""
     return {w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 

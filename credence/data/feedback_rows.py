@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from credence.data.rows import RESERVED, Columns, fingerprints, raw_name
-from credence.data.schema import kind_of, typed
+from credence.data.rows import RESERVED, Columns, original_name, row_hashes
+from credence.data.schema import column_kind, parse_column
 from credence.data.split import Split
 
 HASHED = re.compile("#[0-9a-f]{16}")
 
 
-def labelled_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, split: Split) -> pd.DataFrame:
+def feedback_as_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, split: Split) -> pd.DataFrame:
     """The log's answers with a truth (`reading.joined`) as canonical rows of the same columns as `rows`.
 
     Rows that are in `rows` already are left out, and of equal ones the newest is kept. Answers of a version that read
@@ -27,23 +27,23 @@ def labelled_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, split
     log, given = log[usable], [g for g, ok in zip(given, usable, strict=True) if ok]
     if not given:
         return rows.iloc[:0]
-    inputs = _typed(pd.DataFrame(given).rename(columns={raw_name(c): c for c in known}), rows[known])
-    ids = pd.Series(fingerprints(inputs), index=inputs.index)
+    inputs = _typed(pd.DataFrame(given).rename(columns={original_name(c): c for c in known}), rows[known])
+    ids = pd.Series(row_hashes(inputs), index=inputs.index)
     by_group = split.key is not None and split.key == columns.group
     found = _reserved(log.reset_index(drop=True), ids, by_group).join(inputs)[list(rows.columns)]
-    twin = ids.isin(fingerprints(rows[known])).to_numpy()
+    twin = ids.isin(row_hashes(rows[known])).to_numpy()
     return found[~twin & ~ids.duplicated(keep="last").to_numpy()].reset_index(drop=True)
 
 
 def _complete(given: dict[str, Any], known: list[str]) -> bool:
-    values = [given.get(raw_name(c), "") for c in known]
-    there = all(raw_name(c) in given for c in known)
+    values = [given.get(original_name(c), "") for c in known]
+    there = all(original_name(c) in given for c in known)
     return there and not any(isinstance(v, str) and HASHED.fullmatch(v) for v in values)
 
 
 def _typed(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    kinds = {c: kind_of(c, like[c]) for c in map(str, like.columns)}
-    return pd.DataFrame({c: table[c] if k == "text" else typed(table[c], k) for c, k in kinds.items()})
+    kinds = {c: column_kind(c, like[c]) for c in map(str, like.columns)}
+    return pd.DataFrame({c: table[c] if k == "text" else parse_column(table[c], k) for c, k in kinds.items()})
 
 
 def _reserved(log: pd.DataFrame, ids: pd.Series, by_group: bool) -> pd.DataFrame:

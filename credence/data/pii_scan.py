@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from credence.core.registry import Strict
-from credence.data.rows import RESERVED, raw_name
-from credence.security.pii.detect import found_in, named
+from credence.core.registry import StrictModel
+from credence.data.rows import RESERVED, original_name
+from credence.security.pii.detect import find_pii, pii_kinds_of_column
 
-LOOKED_AT = 10_000
-FEW = 10
-SHORTEST_CARD = 1e12
+MAX_SCANNED_ROWS = 10_000
+MIN_SHARE = 10
+MIN_CARD_DIGITS = 1e12
 PLACES = {"row_id": "the column of row ids", "key": "the split key", "group": "the column of groups"}
 TITLES = {
     "email": "e-mail addresses", "phone": "phone numbers", "credit_card": "card numbers", "iban": "IBANs",
@@ -23,7 +23,7 @@ TITLES = {
 HASHED = r"[0-9a-f]{16}"
 
 
-class Sighting(Strict):
+class PiiFinding(StrictModel):
     """One kind of personal data in one column; `rows` is None where only the column's name speaks of it."""
 
     column: str
@@ -34,7 +34,7 @@ class Sighting(Strict):
     @property
     def place(self) -> str:
         """The column as people call it."""
-        return PLACES.get(self.column, f"column {raw_name(self.column)!r}")
+        return PLACES.get(self.column, f"column {original_name(self.column)!r}")
 
     @property
     def what(self) -> str:
@@ -42,15 +42,15 @@ class Sighting(Strict):
         return TITLES[self.kind]
 
 
-class PiiReport(Strict):
+class PiiReport(StrictModel):
     """Every sighting, and how many of the rows were looked at."""
 
-    found: list[Sighting]
+    found: list[PiiFinding]
     rows: int
     looked_at: int = Field(description="all rows, or a random part of so many")
 
 
-def scan(rows: pd.DataFrame, most: int = LOOKED_AT) -> PiiReport:
+def scan_rows(rows: pd.DataFrame, most: int = MAX_SCANNED_ROWS) -> PiiReport:
     """Look at the inputs, groups, keys and ids of canonical rows; at `most` rows, drawn at random."""
     seen = rows if len(rows) <= most else rows.sample(most, random_state=0)
     found = [s for column in _columns(seen) for s in _sightings(column, seen[column])]
@@ -67,15 +67,15 @@ def _columns(rows: pd.DataFrame) -> Iterator[str]:
         yield "key"
 
 
-def _sightings(column: str, values: pd.Series) -> Iterator[Sighting]:
+def _sightings(column: str, values: pd.Series) -> Iterator[PiiFinding]:
     codes, distinct = pd.factorize(values)
     times = np.bincount(codes[codes >= 0], minlength=len(distinct))
-    found = found_in(_texts(distinct))
+    found = find_pii(_texts(distinct))
     for kind, cells in found.items():
         count = int(times[cells].sum())
-        yield Sighting(column=column, kind=kind, rows=count, share=count / len(values))
-    for kind in sorted(named(raw_name(column)) - set(found)) if len(distinct) > FEW else ():
-        yield Sighting(column=column, kind=kind, rows=None, share=None)
+        yield PiiFinding(column=column, kind=kind, rows=count, share=count / len(values))
+    for kind in sorted(pii_kinds_of_column(original_name(column)) - set(found)) if len(distinct) > MIN_SHARE else ():
+        yield PiiFinding(column=column, kind=kind, rows=None, share=None)
 
 
 def _texts(distinct: pd.Index) -> list[str]:
@@ -84,5 +84,5 @@ def _texts(distinct: pd.Index) -> list[str]:
         return []
     if pd.api.types.is_numeric_dtype(distinct):
         numbers = np.asarray(distinct, dtype=np.float64)
-        return [f"{v:.0f}" if v >= SHORTEST_CARD and v == np.floor(v) else "" for v in numbers]
+        return [f"{v:.0f}" if v >= MIN_CARD_DIGITS and v == np.floor(v) else "" for v in numbers]
     return [str(v) for v in distinct]

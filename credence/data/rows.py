@@ -6,17 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.hashing import hash_of, plain
-from credence.core.registry import Strict
-from credence.data.schema import Kind, typed
+from credence.core.errors import InputError, did_you_mean
+from credence.core.hashing import canonical_value, stable_hash
+from credence.core.registry import StrictModel
+from credence.data.schema import ColumnKind, parse_column
 
 RESERVED = ("row_id", "group", "label", "key", "origin", "when")
-TAKEN = {*RESERVED, "text"}
-EVERYONE, NOBODY = "all", "missing"
+RESERVED_INPUTS = {*RESERVED, "text"}
+ALL_GROUPS, MISSING_GROUP = "all", "missing"
 
 
-class Columns(Strict):
+class Columns(StrictModel):
     """Which columns of the raw table mean what. What is not named here is an input."""
 
     label: str
@@ -26,7 +26,7 @@ class Columns(Strict):
     group: str | None = None
     row_id: str | None = None
     ignore: list[str] = []
-    types: dict[str, Kind] = {}
+    types: dict[str, ColumnKind] = {}
     unlabelled: str = "refuse"
 
     def named(self) -> set[str]:
@@ -35,7 +35,7 @@ class Columns(Strict):
         return {str(c) for c in single} | set(self.ignore) | set(self.types)
 
 
-class Helpers(Strict):
+class SplitColumns(StrictModel):
     """Columns that decide the split and are therefore no inputs: see `split.Split`."""
 
     key: str | None = None
@@ -43,90 +43,90 @@ class Helpers(Strict):
     time: str | None = None
 
 
-NO_HELPERS = Helpers()
+NO_SPLIT_COLUMNS = SplitColumns()
 
 
-def canonical(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
+def to_canonical_rows(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SPLIT_COLUMNS) -> pd.DataFrame:
     """A raw table as rows: reserved columns first, then the inputs, each a number, a date, a category or the text.
 
     Raises BadInput for a column that is not there, and for labels that are not one yes and one no.
     """
     _refuse_absent(raw, columns, helpers)
-    label = labels(raw[columns.label], columns)
+    label = parse_labels(raw[columns.label], columns)
     raw, label = raw[label.notna()], label.dropna().astype(int)
     given = inputs_of(raw, columns, helpers)
-    row_id = _ids(raw[columns.row_id]) if columns.row_id else pd.Series(fingerprints(given), index=raw.index)
+    row_id = _row_ids(raw[columns.row_id]) if columns.row_id else pd.Series(row_hashes(given), index=raw.index)
     rows = {
         "row_id": row_id,
-        "group": _words(raw[columns.group]).fillna(NOBODY) if columns.group else EVERYONE,
+        "group": _text_column(raw[columns.group]).fillna(MISSING_GROUP) if columns.group else ALL_GROUPS,
         "label": label,
-        "key": _words(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
+        "key": _text_column(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
     }
     if helpers.column:
-        rows["origin"] = _words(raw[helpers.column]).fillna(NOBODY)
+        rows["origin"] = _text_column(raw[helpers.column]).fillna(MISSING_GROUP)
     if helpers.time:
-        rows["when"] = typed(raw[helpers.time], "date")
+        rows["when"] = parse_column(raw[helpers.time], "date")
     return pd.concat([pd.DataFrame(rows, index=raw.index), given], axis=1).reset_index(drop=True)
 
 
-def _words(raw: pd.Series) -> pd.Series:
-    return raw.map(plain).astype(object).where(raw.notna(), None)
+def _text_column(raw: pd.Series) -> pd.Series:
+    return raw.map(canonical_value).astype(object).where(raw.notna(), None)
 
 
-def _ids(raw: pd.Series) -> pd.Series:
+def _row_ids(raw: pd.Series) -> pd.Series:
     if raw.isna().any():
         row, gaps = int(np.argmax(raw.isna())) + 1, int(raw.isna().sum())
-        raise BadInput(
+        raise InputError(
             f"id column {raw.name!r} is empty in {gaps} of {len(raw)} rows (the first is row {row}); "
             "fill it in, or leave out columns.row_id."
         )
-    return _words(raw)
+    return _text_column(raw)
 
 
-def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: Helpers = NO_HELPERS) -> pd.DataFrame:
-    """The typed input columns of a raw table. Names that are taken are changed by `internal`."""
+def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SPLIT_COLUMNS) -> pd.DataFrame:
+    """The typed input columns of a raw table. Names that are taken are changed by `internal_name`."""
     if columns.text:
         return pd.DataFrame({"text": raw[columns.text].map(lambda t: "" if pd.isna(t) else str(t))})
     aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
     kept = [c for c in raw.columns if c not in aside]
     if not kept:
-        raise BadInput("no column is left to learn from; name fewer columns under columns.ignore and split.")
-    return pd.DataFrame({internal(c): typed(raw[c], columns.types.get(c)) for c in kept})
+        raise InputError("no column is left to learn from; name fewer columns under columns.ignore and split.")
+    return pd.DataFrame({internal_name(c): parse_column(raw[c], columns.types.get(c)) for c in kept})
 
 
-def internal(name: str) -> str:
+def internal_name(name: str) -> str:
     """The name of an input column inside rows: one that rows or text tasks use themselves gets an underscore more."""
-    return f"{name}_" if name.rstrip("_") in TAKEN else name
+    return f"{name}_" if name.rstrip("_") in RESERVED_INPUTS else name
 
 
-def raw_name(name: str) -> str:
-    """The name of an input column in the raw table: `internal` undone."""
-    return name[:-1] if name.endswith("_") and name.rstrip("_") in TAKEN else name
+def original_name(name: str) -> str:
+    """The name of an input column in the raw table: `internal_name` undone."""
+    return name[:-1] if name.endswith("_") and name.rstrip("_") in RESERVED_INPUTS else name
 
 
-def inputs(rows: pd.DataFrame) -> pd.DataFrame:
+def model_inputs(rows: pd.DataFrame) -> pd.DataFrame:
     """What a model may look at: every input column, and the group by which it may pool."""
     return rows.drop(columns=[c for c in RESERVED if c in rows and c != "group"])
 
 
-def labels(raw: pd.Series, columns: Columns) -> pd.Series:
+def parse_labels(raw: pd.Series, columns: Columns) -> pd.Series:
     """1 for yes, 0 for no, missing where the row is to be left out (an empty label, or neither yes nor no)."""
     empty = raw.isna() | (raw.astype(str).str.strip() == "")
     if empty.any() and columns.unlabelled != "drop":
-        raise BadInput(
+        raise InputError(
             f"label column {raw.name!r} is empty in {int(empty.sum())} of {len(raw)} rows "
             f"(the first is row {int(np.argmax(empty)) + 1}); "
             "fill them in, or leave them out with columns.unlabelled=drop."
         )
-    values = raw.map(plain).where(~empty)
-    yes = _as_set(columns.positive)
+    values = raw.map(canonical_value).where(~empty)
+    yes = _value_set(columns.positive)
     _refuse_wrong_values(values.dropna(), yes, columns)
     label = values.isin(yes).astype(float).where(~empty)
-    return label.where(values.isin(yes | _as_set(columns.negative))) if columns.negative is not None else label
+    return label.where(values.isin(yes | _value_set(columns.negative))) if columns.negative is not None else label
 
 
-def _as_set(values: Any) -> set[str]:
-    return {plain(v) for v in values} if isinstance(values, (list, tuple, set)) else {plain(values)}
+def _value_set(values: Any) -> set[str]:
+    return {canonical_value(v) for v in values} if isinstance(values, (list, tuple, set)) else {canonical_value(values)}
 
 
 def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> None:
@@ -134,39 +134,39 @@ def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> 
     shown = ", ".join(map(repr, found.index[:8])) + (", …" if len(found) > 8 else "")
     column = f"label column {columns.label!r}"
     if columns.positive is None:
-        raise BadInput(f"{column} holds {shown}; say which of them means yes with columns.positive.")
+        raise InputError(f"{column} holds {shown}; say which of them means yes with columns.positive.")
     if absent := yes - set(found.index):
-        raise BadInput(f"columns.positive is {sorted(absent)[0]!r}, which {column} never holds: it holds {shown}.")
+        raise InputError(f"columns.positive is {sorted(absent)[0]!r}, which {column} never holds: it holds {shown}.")
     if len(set(found.index) - yes) == 0:
-        raise BadInput(f"{column} holds only {shown}, all of them yes; a question needs rows of both answers.")
-    if columns.negative is not None and not _as_set(columns.negative) & set(found.index):
-        raise BadInput(f"columns.negative is {columns.negative!r}, which {column} never holds: it holds {shown}.")
+        raise InputError(f"{column} holds only {shown}, all of them yes; a question needs rows of both answers.")
+    if columns.negative is not None and not _value_set(columns.negative) & set(found.index):
+        raise InputError(f"columns.negative is {columns.negative!r}, which {column} never holds: it holds {shown}.")
 
 
-def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: Helpers) -> None:
+def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns) -> None:
     twice = raw.columns[raw.columns.duplicated()]
     if len(twice):
-        raise BadInput(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
+        raise InputError(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
     wanted = columns.named() | {c for c in (helpers.key, helpers.column, helpers.time) if c}
     for name in sorted(wanted - set(map(str, raw.columns))):
-        raise BadInput(f"column {name!r} is not in the data. {did_you_mean(name, map(str, raw.columns))}")
+        raise InputError(f"column {name!r} is not in the data. {did_you_mean(name, map(str, raw.columns))}")
     if raw.empty:
-        raise BadInput("the data has a header but no rows.")
+        raise InputError("the data has a header but no rows.")
 
 
-def fingerprints(table: pd.DataFrame) -> list[str]:
+def row_hashes(table: pd.DataFrame) -> list[str]:
     """Sixteen hexadecimal digits per row that depend on its content alone, so equal rows share them and always will."""
-    spelled = [_spelled(table[c]) for c in sorted(table.columns, key=str)]
-    return [hash_of("\x1f".join(cells)) for cells in zip(*spelled, strict=True)]
+    spelled = [_canonical_cells(table[c]) for c in sorted(table.columns, key=str)]
+    return [stable_hash("\x1f".join(cells)) for cells in zip(*spelled, strict=True)]
 
 
-def _spelled(values: pd.Series) -> list[str]:
+def _canonical_cells(values: pd.Series) -> list[str]:
     if pd.api.types.is_numeric_dtype(values):
         return list(map(repr, values.astype("float64").tolist()))
     return [repr(float(v)) if isinstance(v, (int, float, np.number)) else str(v) for v in values]
 
 
-def sample(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
+def sample_rows(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
     """The n rows whose ids hash lowest: the same rows every time, spread over all parts."""
     if n is None or n >= len(rows):
         return rows
@@ -174,5 +174,5 @@ def sample(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
 
 
 def _by_hash(ids: Iterable[str]) -> list[Any]:
-    series = pd.Series(ids).map(lambda i: hash_of(f"sample {i}"))
+    series = pd.Series(ids).map(lambda i: stable_hash(f"sample {i}"))
     return list(series.sort_values(kind="stable").index)

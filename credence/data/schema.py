@@ -5,20 +5,20 @@ from typing import Any, Literal, Self
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict
-from credence.data.novelty import Familiar
-from credence.data.novelty.value_range import SLACK
-from credence.data.parsing.dates import dates, reads_as_dates
-from credence.data.parsing.numbers import numbers
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel
+from credence.data.novelty import TextNovelty
+from credence.data.novelty.value_range import SLACK_SHARE
+from credence.data.parsing.dates import all_dates, parse_dates
+from credence.data.parsing.numbers import parse_numbers
 
-Kind = Literal["number", "category", "date", "text"]
+ColumnKind = Literal["number", "category", "date", "text"]
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "nat", "<na>", "#n/a"}
-MOST_CATEGORIES = 1000
-OPEN_SHARE = 0.01
+MAX_CATEGORIES = 1000
+MIN_RECURRING_SHARE = 0.01
 
 
-def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
+def parse_column(raw: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
     """A raw column as float64 (number), datetime64 (date) or object strings with None for missing (category, text).
 
     Without `kind`, a column is a number where every value that is there reads as one, then a date, then a category.
@@ -32,18 +32,18 @@ def typed(raw: pd.Series, kind: Kind | None = None) -> pd.Series:
         return _finite(raw.astype("float64"))
     if pd.api.types.is_timedelta64_dtype(raw) and kind in (None, "number"):
         return pd.Series(raw.to_numpy() / np.timedelta64(1, "s"), index=raw.index, name=raw.name)
-    words = raw.map(_word)
+    words = raw.map(_cell_text)
     there = words.dropna()
     if kind in (None, "number") and (found := _numbers(raw, words, codes=kind == "number")) is not None:
         return _finite(found)
     if kind == "number":
-        raise BadInput(_no_number(words, raw.name))
-    if kind == "date" or (kind is None and reads_as_dates(there)):
+        raise InputError(_not_a_number(words, raw.name))
+    if kind == "date" or (kind is None and all_dates(there)):
         return _dates(words, raw.name)
     return words.astype(object)
 
 
-def _word(value: Any) -> str | None:
+def _cell_text(value: Any) -> str | None:
     if value is None or (not isinstance(value, str) and pd.isna(value)):
         return None
     word = (
@@ -56,7 +56,7 @@ def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
     """The words as numbers, or None; true and false are 1 and 0 also where some are missing."""
     there = words.notna().to_numpy()
     flags = there.any() and raw[there].map(lambda value: isinstance(value, (bool, np.bool_))).all()
-    found = raw[there].astype("float64") if flags else numbers(words[there], codes)
+    found = raw[there].astype("float64") if flags else parse_numbers(words[there], codes)
     if found is None:
         return None
     cells = np.full(len(raw), np.nan)
@@ -64,58 +64,58 @@ def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
     return pd.Series(cells, index=raw.index, name=raw.name)
 
 
-def _no_number(words: pd.Series, name: Any) -> str:
+def _not_a_number(words: pd.Series, name: Any) -> str:
     """The sentence about the first word that is no number; where each alone is one, about one unlike the others."""
     there = words.notna().to_numpy() & pd.to_numeric(words, errors="coerce").isna().to_numpy()
-    alone = [i for i in map(int, np.flatnonzero(there)) if numbers(words.iloc[[i]]) is None]
+    alone = [i for i in map(int, np.flatnonzero(there)) if parse_numbers(words.iloc[[i]]) is None]
     row = alone[0] if alone else int(np.argmax(there))
     unlike = "" if alone else " written like the others"
     return f"column {name!r}, row {row + 1}: {words.iloc[row]!r} is not a number{unlike}."
 
 
 def _dates(words: pd.Series, name: Any) -> pd.Series:
-    found = dates(words)
+    found = parse_dates(words)
     wrong = found.isna() & words.notna()
     if wrong.any():
         row, word = int(np.argmax(wrong)) + 1, words[wrong].iloc[0]
-        raise BadInput(f"column {name!r}, row {row}: {word!r} is not a date; expected one such as 2024-01-31.")
+        raise InputError(f"column {name!r}, row {row}: {word!r} is not a date; expected one such as 2024-01-31.")
     return found
 
 
 def _finite(numbers: pd.Series) -> pd.Series:
     endless = np.isinf(numbers.to_numpy())
     if endless.any():
-        raise BadInput(
+        raise InputError(
             f"column {numbers.name!r}, row {int(np.argmax(endless)) + 1}: infinite; expected a number or an empty cell."
         )
     return numbers
 
 
-class Column(Strict):
+class Column(StrictModel):
     """One input column: its name in requests, its kind, and what training saw of it."""
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     nullable: bool
     low: float | None = None
     high: float | None = None
     categories: list[str] | None = None
-    familiar: Familiar | None = None
+    familiar: TextNovelty | None = None
 
     @classmethod
     def learn(cls, name: str, values: pd.Series, keys: pd.Series | None = None) -> Self:
         """The column as the training rows show it. Text is measured in characters, dates in seconds since 1970.
 
-        `keys` say which texts belong together, see `Familiar.learn`.
+        `keys` say which texts belong together, see `TextNovelty.learn`.
         """
-        kind, there = kind_of(name, values), values.dropna()
+        kind, there = column_kind(name, values), values.dropna()
         nullable = len(there) < len(values)
         if kind == "category":
-            return cls(name=name, kind=kind, nullable=nullable, categories=_closed(there))
-        measure = measured(kind, there)
+            return cls(name=name, kind=kind, nullable=nullable, categories=_is_closed_set(there))
+        measure = guarded_value(kind, there)
         low, high = (float(measure.min()), float(measure.max())) if len(measure) else (None, None)
         keys = None if keys is None else keys[values.notna().to_numpy()]
-        familiar = Familiar.learn(there, keys) if kind == "text" and len(there) else None
+        familiar = TextNovelty.learn(there, keys) if kind == "text" and len(there) else None
         return cls(name=name, kind=kind, nullable=nullable, low=low, high=high, familiar=familiar)
 
     def strange(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
@@ -124,7 +124,7 @@ class Column(Strict):
             return values.notna().to_numpy() & ~values.isin(self.categories).to_numpy()
         if self.low is None or self.high is None:
             return np.zeros(len(values), bool)
-        slack, measure = SLACK * (self.high - self.low), measured(self.kind, values)
+        slack, measure = SLACK_SHARE * (self.high - self.low), guarded_value(self.kind, values)
         return (measure < self.low - slack) | (measure > self.high + slack)
 
     def reasons(self, values: pd.Series, quote: bool = True) -> dict[int, list[str]]:
@@ -135,7 +135,7 @@ class Column(Strict):
         return {int(i): [word] for i in np.flatnonzero(self.strange(values))}
 
 
-def kind_of(name: str, values: pd.Series) -> Kind:
+def column_kind(name: str, values: pd.Series) -> ColumnKind:
     """The kind of a typed column, read off its dtype."""
     if name == "text":
         return "text"
@@ -144,7 +144,7 @@ def kind_of(name: str, values: pd.Series) -> Kind:
     return "number" if pd.api.types.is_numeric_dtype(values) else "category"
 
 
-def measured(kind: Kind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
+def guarded_value(kind: ColumnKind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     """The quantity whose range is guarded: the number, the seconds since 1970, or the length of the text."""
     if kind == "text":
         return np.asarray(values.str.len(), dtype=np.float64)
@@ -153,17 +153,17 @@ def measured(kind: Kind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float
     return np.asarray(values, dtype=np.float64)
 
 
-def _closed(values: pd.Series) -> list[str] | None:
+def _is_closed_set(values: pd.Series) -> list[str] | None:
     """The categories, or none where new ones must be expected: the Good–Turing estimate of the unseen share is the
     share of values seen once (Good 1953), and above 1 % an unseen category is no news."""
     counts = values.value_counts()
     once = int((counts == 1).sum())
-    if len(counts) > MOST_CATEGORIES or once > OPEN_SHARE * max(len(values), 1):
+    if len(counts) > MAX_CATEGORIES or once > MIN_RECURRING_SHARE * max(len(values), 1):
         return None
     return sorted(map(str, counts.index))
 
 
-class Schema(Strict):
+class Schema(StrictModel):
     """The input columns in order, and the name of the group column where the task has one."""
 
     columns: list[Column]
@@ -181,8 +181,8 @@ class Schema(Strict):
         """The inputs of these rows, cast to what training saw; columns that the schema does not know are left aside."""
         lacking = [n for n in self.names() if n not in rows]
         if lacking:
-            raise BadInput(f"column {lacking[0]!r} is missing. {did_you_mean(lacking[0], map(str, rows.columns))}")
-        cast = {c.name: rows[c.name] if c.kind == "text" else typed(rows[c.name], c.kind) for c in self.columns}
+            raise InputError(f"column {lacking[0]!r} is missing. {did_you_mean(lacking[0], map(str, rows.columns))}")
+        cast = {c.name: rows[c.name] if c.kind == "text" else parse_column(rows[c.name], c.kind) for c in self.columns}
         group = rows["group"].astype(str) if "group" in rows else "all"
         return pd.DataFrame(cast, index=rows.index).assign(group=group)
 

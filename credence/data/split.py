@@ -6,20 +6,20 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from credence.core.errors import BadInput
-from credence.core.hashing import hash_of
-from credence.data.rows import Helpers
+from credence.core.errors import InputError
+from credence.core.hashing import stable_hash
+from credence.data.rows import SplitColumns
 
 Part = Literal["train", "calibration", "test"]
 PARTS: tuple[Part, ...] = ("train", "calibration", "test")
-OWN_NAMES = {
+PART_ALIASES = {
     "train": "train", "training": "train", "test": "test", "testing": "test",
     "calibration": "calibration", "validation": "calibration", "valid": "calibration", "val": "calibration",
     "dev": "calibration",
 }  # fmt: skip
 
 
-class Split(Helpers):
+class Split(SplitColumns):
     """How much is held out, and by what: a hash (of `key`, or of the row), the data's own `column`, or `time`.
 
     Rows that share a key stay together. `salt` deals new parts once a test part is spent.
@@ -29,15 +29,17 @@ class Split(Helpers):
     calibration: float = Field(0.2, gt=0, lt=1)
     salt: str = ""
 
-    def helpers(self) -> Helpers:
+    def helpers(self) -> SplitColumns:
         """The columns that the split reads."""
-        return Helpers(key=self.key, column=self.column, time=self.time)
+        return SplitColumns(key=self.key, column=self.column, time=self.time)
 
 
-def assign(rows: pd.DataFrame, split: Split) -> pd.Series:
+def assign_parts(rows: pd.DataFrame, split: Split) -> pd.Series:
     """The part of every row. Raises BadInput where a part comes out empty or with one answer only."""
     if split.test + split.calibration >= 1:
-        raise BadInput(f"split.test {split.test} and split.calibration {split.calibration} leave nothing to train on.")
+        raise InputError(
+            f"split.test {split.test} and split.calibration {split.calibration} leave nothing to train on."
+        )
     if split.column:
         part = _by_column(rows, split)
     elif split.time:
@@ -48,33 +50,33 @@ def assign(rows: pd.DataFrame, split: Split) -> pd.Series:
     return part
 
 
-def places(keys: pd.Series, salt: str = "") -> pd.Series:
+def hash_to_unit_interval(keys: pd.Series, salt: str = "") -> pd.Series:
     """A place in [0, 1) for every key, from its hash alone."""
-    return keys.map(lambda k: int(hash_of(f"{salt}{k}"), 16) / 2**64)
+    return keys.map(lambda k: int(stable_hash(f"{salt}{k}"), 16) / 2**64)
 
 
 def _by_hash(keys: pd.Series, split: Split) -> pd.Series:
-    u = places(keys, split.salt)
+    u = hash_to_unit_interval(keys, split.salt)
     return _named([u < split.test, u < split.test + split.calibration], keys.index)
 
 
 def _by_column(rows: pd.DataFrame, split: Split) -> pd.Series:
-    part = rows["origin"].str.lower().map(OWN_NAMES)
+    part = rows["origin"].str.lower().map(PART_ALIASES)
     if part.isna().any():
         strange = rows["origin"][part.isna()].iloc[0]
-        raise BadInput(
+        raise InputError(
             f"split.column {split.column!r} holds {strange!r}; expected train, test or calibration (validation)."
         )
     if (part == "calibration").any():
         return part
-    carved = places(rows["key"], split.salt) < split.calibration / (1 - split.test)
+    carved = hash_to_unit_interval(rows["key"], split.salt) < split.calibration / (1 - split.test)
     return part.mask((part == "train") & carved, "calibration")
 
 
 def _by_time(rows: pd.DataFrame, split: Split) -> pd.Series:
     """The newest rows are the test part, those before them calibrate; rows of one moment stay together."""
     if gaps := int(rows["when"].isna().sum()):
-        raise BadInput(
+        raise InputError(
             f"split.time {split.time!r} is empty in {gaps} of {len(rows)} rows; fill it in, or split by something else."
         )
     age = 1 - rows["when"].rank(method="min", pct=False).sub(1) / len(rows)
@@ -91,7 +93,7 @@ def _refuse_one_sided(label: pd.Series, part: pd.Series) -> None:
         yes, n = int(label[part == name].sum()), int((part == name).sum())
         if n == 0 or yes in (0, n):
             lack = "is empty" if n == 0 else f"has {n} rows, all of them {'yes' if yes else 'no'}"
-            raise BadInput(
+            raise InputError(
                 f"the {name} part {lack} (of {len(label)} rows, {int(label.sum())} yes); "
                 "it needs both answers: bring more rows, or change split.test, split.calibration or split.salt."
             )

@@ -20,11 +20,11 @@ THAI_LAO, BURMESE, KHMER, KANA, HAN = (
 UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN  # scripts without spaces between words
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
 TOKEN = re.compile(r"\w+|[!?%$€£]")
-PIECE = "\x01"
+CHAR_NGRAM_PREFIX = "\x01"
 Span = tuple[int, int]
 
 
-def terms(text: str, words: Span, pieces: Span | None) -> list[str]:
+def ngrams(text: str, words: Span, pieces: Span | None) -> list[str]:
     """All n-grams of `words` in lower case, then those of characters inside words (marked), each as often as it occurs.
 
     HTML tags are blanks and entities are what they stand for.
@@ -40,17 +40,17 @@ def _pieces(plain: str, span: Span) -> list[str]:
     for word in plain.split():
         padded = f" {word} "
         for n in range(span[0], min(span[1], len(padded)) + 1):
-            found += [PIECE + padded[i : i + n] for i in range(len(padded) - n + 1)]
+            found += [CHAR_NGRAM_PREFIX + padded[i : i + n] for i in range(len(padded) - n + 1)]
     return found
 
 
-def counted(texts: Iterable[str], words: Span, pieces: Span | None) -> tuple[list[str], csr_matrix]:
+def count_ngrams(texts: Iterable[str], words: Span, pieces: Span | None) -> tuple[list[str], csr_matrix]:
     """The vocabulary of the texts and how often each term occurs, shape (texts, terms)."""
     known: dict[str, int] = {}
     columns: list[NDArray[np.intp]] = []
     counts: list[NDArray[np.float64]] = []
     for text in texts:
-        c = Counter(terms(text, words, pieces))
+        c = Counter(ngrams(text, words, pieces))
         columns.append(np.fromiter((known.setdefault(t, len(known)) for t in c), np.intp, len(c)))
         counts.append(np.fromiter(c.values(), np.float64, len(c)))
     ends = np.cumsum([0, *map(len, columns)])

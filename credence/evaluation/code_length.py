@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.model import Labels, Model
-from credence.statistics.cross_validation import PATIENCE
+from credence.statistics.cross_validation import PROGRESS_DELAY_SECONDS
 from credence.statistics.uncertainty import Array, entropy
 
 SHARES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
 Coder = Callable[[int, int], Array]
-TINY = 1e-15
+EPSILON = 1e-15
 
 
 def label_bits(y: Labels) -> float:
@@ -38,18 +38,20 @@ def boundaries(n: int, shares: Sequence[float] = SHARES) -> list[int]:
     return sorted({max(1, round(share * n)) for share in shares} | {n})
 
 
-def prequential(coder: Coder, ends: Sequence[int]) -> list[float]:
+def prequential_code_length(coder: Coder, ends: Sequence[int]) -> list[float]:
     """Bits of each block, coded by a model that learned from all rows before it (Dawid 1984; Voita & Titov 2020).
 
     `coder(first, last)` learns from rows 0..first-1 and gives the NLL of rows first..last-1 in nats; the first block
     costs a bit a row. Their sum compares models: it pays for the model without counting its parameters.
     """
     if list(ends) != sorted(set(ends)) or not ends or ends[0] < 1:
-        raise BadInput(f"ends {list(ends)}: expected numbers of rows that grow, from 1 on; see code_length.boundaries.")
+        raise InputError(
+            f"ends {list(ends)}: expected numbers of rows that grow, from 1 on; see code_length.boundaries."
+        )
     return [float(ends[0]), *(float(coder(first, last).sum()) / log(2) for first, last in pairwise(ends))]
 
 
-def bits_per_row(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
+def prequential_bits(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
     """Of the answers y of rows X in random order, with a model of this spec fitted once for every block but the first.
 
     A block before which all answers were alike is coded by their count, with (count + 1/2) / (n + 1). Fitting takes one
@@ -58,7 +60,7 @@ def bits_per_row(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
     order = np.random.default_rng((spec.model_extra or {}).get("seed", 0)).permutation(len(y))
     X, y = X.iloc[order].reset_index(drop=True), y[order]
     ends = boundaries(len(y))
-    shown = {"unit": "block", "delay": PATIENCE, "leave": False, "file": sys.stderr}
+    shown = {"unit": "block", "delay": PROGRESS_DELAY_SECONDS, "leave": False, "file": sys.stderr}
     with tqdm(desc=f"  prequential {spec.kind}", total=len(ends) - 1, **shown) as bar:
 
         def coder(first: int, last: int) -> Array:
@@ -66,7 +68,7 @@ def bits_per_row(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
             bar.update()
             return surprise
 
-        return sum(prequential(coder, ends)) / len(y)
+        return sum(prequential_code_length(coder, ends)) / len(y)
 
 
 def _surprise(spec: ModelSpec, X: pd.DataFrame, y: Labels, first: int, last: int) -> Array:
@@ -76,5 +78,5 @@ def _surprise(spec: ModelSpec, X: pd.DataFrame, y: Labels, first: int, last: int
     else:
         model: Model = spec.build().fit(X.iloc[:first], y[:first])
         p = model.draws(X.iloc[first:last]).mean(0)
-    nats: Array = -np.log(np.maximum(np.where(y[first:last] == 1, p, 1 - p), TINY))
+    nats: Array = -np.log(np.maximum(np.where(y[first:last] == 1, p, 1 - p), EPSILON))
     return nats

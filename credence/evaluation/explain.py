@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.data.rows import inputs, internal, raw_name
+from credence.data.rows import internal_name, model_inputs, original_name
 from credence.data.text import WORD
 from credence.predictor import Predictor
-from credence.statistics.bootstrap import weights
+from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.uncertainty import Array, logit
 
 Explanation = list[tuple[str, float]]
-MOST_COLUMNS = 100
+MAX_COLUMNS = 100
 EXPLAINED_ROWS = 2000
 SHUFFLED_ROWS = 500
 REPEATS = 5
@@ -41,9 +41,9 @@ def importance(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> pd.Da
         return _left_out(predictor, chosen, seed)
     if exact is None:
         return _shuffled(predictor, rows.sample(min(len(rows), SHUFFLED_ROWS), random_state=seed), seed)
-    known = exact[[c for c in exact if exact[c].any()]] if exact.shape[1] > MOST_COLUMNS else exact
+    known = exact[[c for c in exact if exact[c].any()]] if exact.shape[1] > MAX_COLUMNS else exact
     found = _summary(list(map(str, known)), known.abs().to_numpy(), "mean |SHAP|", seed)
-    names = [raw_name(c) if c in chosen else c for c in found["column"]]
+    names = [original_name(c) if c in chosen else c for c in found["column"]]
     return found.assign(direction=[_direction(known[c], chosen) for c in found["column"]], column=names)[_ORDER]
 
 
@@ -57,10 +57,10 @@ def explain_rows(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> lis
     exact = contributions(predictor, rows)
     if exact is not None:
         known = set(predictor.facts.schema_.names())
-        names = {str(c): raw_name(str(c)) if c in known else str(c) for c in exact}
+        names = {str(c): original_name(str(c)) if c in known else str(c) for c in exact}
         rows_of = (zip(names.items(), row, strict=True) for row in exact.to_numpy())
         return [_sorted([(name, v) for (c, name), v in row if v or c in known]) for row in rows_of]
-    wanted = inputs(rows)
+    wanted = model_inputs(rows)
     explain = _phrases if "text" in predictor.facts.schema_.names() else _columns
     return [explain(predictor, wanted.iloc[[i]], seed) for i in range(len(wanted))]
 
@@ -81,8 +81,8 @@ _ORDER = ["column", "value", "low", "high", "direction", "method"]
 
 def _summary(columns: list[str], per_row: Array, method: str, seed: int) -> pd.DataFrame:
     value = per_row.mean(0)
-    largest = np.argsort(-value, kind="stable")[:MOST_COLUMNS]
-    w = weights(None, len(per_row), RESAMPLES, seed)
+    largest = np.argsort(-value, kind="stable")[:MAX_COLUMNS]
+    w = bootstrap_weights(None, len(per_row), RESAMPLES, seed)
     samples = w @ per_row[:, largest] / len(per_row)
     low, high = np.quantile(samples, [0.025, 0.975], axis=0)
     return pd.DataFrame({
@@ -124,7 +124,7 @@ def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFra
     some = max(1, int(np.searchsorted(np.cumsum([len(w) for w in words]), LEFT_OUT)))
     which = np.repeat(np.arange(some), [len(w) for w in words[:some]])
     vocabulary, place = np.unique([w for found in words[:some] for w in found], return_inverse=True)
-    start = inputs(rows.head(some))
+    start = model_inputs(rows.head(some))
     texts = [_without(str(start["text"].iloc[i]), str(vocabulary[j])) for i, j in zip(which, place, strict=True)]
     change = np.zeros((some, len(vocabulary)))
     if texts:
@@ -155,19 +155,19 @@ def _log_odds(predictor: Predictor, rows: pd.DataFrame) -> Array:
 def _players(predictor: Predictor) -> list[str]:
     """The columns that can matter: the inputs, and the group where it is not one of them."""
     schema = predictor.facts.schema_
-    apart = schema.group is not None and internal(schema.group) not in schema.names()
+    apart = schema.group is not None and internal_name(schema.group) not in schema.names()
     return [*schema.names(), "group"] if apart else schema.names()
 
 
 def _titles(predictor: Predictor) -> list[str]:
     group = predictor.facts.schema_.group
-    return [group if c == "group" and group is not None else raw_name(c) for c in _players(predictor)]
+    return [group if c == "group" and group is not None else original_name(c) for c in _players(predictor)]
 
 
 def _together(predictor: Predictor, column: str) -> list[str]:
     """The columns that change with this one: the group is a copy of the input column that it was made from."""
     group = predictor.facts.schema_.group
-    return [column, "group"] if group is not None and internal(group) == column else [column]
+    return [column, "group"] if group is not None and internal_name(group) == column else [column]
 
 
 def _background(predictor: Predictor) -> pd.DataFrame:

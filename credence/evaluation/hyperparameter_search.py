@@ -12,18 +12,18 @@ import optuna
 import pandas as pd
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
-from credence.core.registry import ModelSpec, Search, Strict, find
+from credence.core.errors import InputError
+from credence.core.registry import ModelSpec, SearchSettings, StrictModel, load_kind
 from credence.model import Labels, Model
 from credence.statistics.calibration import log_loss
-from credence.statistics.cross_validation import Indices, folds
+from credence.statistics.cross_validation import Indices, stratified_folds
 
-WARM_UP = 5
-OnTrial = Callable[[int, dict[str, Any], float], None]
-Dealt = list[tuple[Indices, Indices]]
+RANDOM_TRIALS = 5
+OnSearchTrial = Callable[[int, dict[str, Any], float], None]
+FoldData = list[tuple[Indices, Indices]]
 
 
-class Trial(Strict):
+class SearchTrial(StrictModel):
     """One proposal: its mean log-loss in nats over the folds it saw, which are all folds only where `finished`."""
 
     number: int
@@ -33,22 +33,24 @@ class Trial(Strict):
     finished: bool
 
 
-class Searched(Strict):
+class SearchResult(StrictModel):
     """What a search found: the parameters with the lowest log-loss, ready for `ModelSpec`, and every trial."""
 
     parameters: dict[str, Any]
-    trials: list[Trial]
+    trials: list[SearchTrial]
 
 
-def search(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None = None) -> Searched:
+def search_hyperparameters(
+    spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnSearchTrial | None = None
+) -> SearchResult:
     """The best parameters for `spec.kind` on rows X with answers y; those that the spec fixes stay as they are.
 
     Every proposal meets the same folds. The first one is the spec as it stands, so searching never ends below not
-    searching on these folds. Ends after `search.trials` proposals or `search.seconds`, whichever comes first.
+    searching on these folds. Ends after `search_hyperparameters.trials` proposals or `search_hyperparameters.seconds`, whichever comes first.
     """
-    limits, fixed = spec.search or Search(), spec.model_extra or {}
-    bench = _Bench(find("models", spec.kind), fixed, X, y, _dealt(y, limits, fixed.get("seed", 0)))
-    start, deadline, trials = _defaults(bench), time.monotonic() + limits.seconds, list[Trial]()
+    limits, fixed = spec.search or SearchSettings(), spec.model_extra or {}
+    bench = _Objective(load_kind("models", spec.kind), fixed, X, y, _dealt(y, limits, fixed.get("seed", 0)))
+    start, deadline, trials = _defaults(bench), time.monotonic() + limits.seconds, list[SearchTrial]()
     with _quiet(), _progress(spec.kind, limits.trials) as bar:
         study = _study(fixed.get("seed", 0), start)
         while len(trials) < limits.trials and (not trials or time.monotonic() < deadline):
@@ -57,18 +59,18 @@ def search(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnTrial | None
             bar.update()
             if on_trial:
                 on_trial(trials[-1].number, trials[-1].parameters, trials[-1].loss)
-    return Searched(parameters=_best(trials).parameters, trials=trials)
+    return SearchResult(parameters=_best(trials).parameters, trials=trials)
 
 
 @dataclass
-class _Bench:
+class _Objective:
     """What every proposal is measured on."""
 
     kind: type[Model]
     fixed: dict[str, Any]
     X: pd.DataFrame
     y: Labels
-    dealt: Dealt
+    dealt: FoldData
 
     def loss(self, parameters: dict[str, Any], train: Indices, held: Indices) -> float:
         """Log-loss of a single fit on the held-out rows."""
@@ -81,35 +83,37 @@ def _progress(kind: str, trials: int) -> "tqdm[Any]":
     return tqdm(total=trials, desc=f"search {kind}", unit="trial", file=sys.stderr, mininterval=1)
 
 
-def _best(trials: list[Trial]) -> Trial:
+def _best(trials: list[SearchTrial]) -> SearchTrial:
     return min((t for t in trials if t.finished), key=lambda t: t.loss)
 
 
-def _dealt(y: Labels, limits: Search, seed: int) -> Dealt:
-    dealt = folds(y, limits.folds, seed)
+def _dealt(y: Labels, limits: SearchSettings, seed: int) -> FoldData:
+    dealt = stratified_folds(y, limits.folds, seed)
     if not dealt:
-        raise BadInput(f"{int(np.sum(y))} of {len(y)} training rows are yes; a search needs two rows of either answer.")
+        raise InputError(
+            f"{int(np.sum(y))} of {len(y)} training rows are yes; a search needs two rows of either answer."
+        )
     return dealt
 
 
-def _defaults(bench: _Bench) -> dict[str, Any]:
+def _defaults(bench: _Objective) -> dict[str, Any]:
     """The default of every parameter that the kind can tune and the spec leaves open."""
     fields = {name: info.default for name, info in bench.kind.model_fields.items()}
     space = bench.kind.space(optuna.trial.FixedTrial(fields))
     tuned = {name: fields[name] for name in space if name not in bench.fixed}
     if not tuned:
-        raise BadInput(f"model of kind {bench.kind.kind()!r} has nothing left to search; remove its search section.")
+        raise InputError(f"model of kind {bench.kind.kind()!r} has nothing left to search; remove its search section.")
     return tuned
 
 
 def _study(seed: int, start: dict[str, Any]) -> optuna.Study:
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP, n_warmup_steps=1)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=RANDOM_TRIALS, n_warmup_steps=1)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed), pruner=pruner)
     study.enqueue_trial(start)
     return study
 
 
-def _trial(study: optuna.Study, bench: _Bench, deadline: float) -> Trial:
+def _trial(study: optuna.Study, bench: _Objective, deadline: float) -> SearchTrial:
     """Judge the next proposal fold by fold until it proves weak or time is up; the first one is always judged whole."""
     asked, since = study.ask(), time.monotonic()
     parameters, losses = bench.kind.space(asked) | bench.fixed, list[float]()
@@ -122,7 +126,7 @@ def _trial(study: optuna.Study, bench: _Bench, deadline: float) -> Trial:
     state = optuna.trial.TrialState.COMPLETE if finished else optuna.trial.TrialState.PRUNED
     study.tell(asked, loss if finished else None, state)
     spent = time.monotonic() - since
-    return Trial(number=asked.number, parameters=parameters, loss=loss, seconds=spent, finished=finished)
+    return SearchTrial(number=asked.number, parameters=parameters, loss=loss, seconds=spent, finished=finished)
 
 
 @contextmanager

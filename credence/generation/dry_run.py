@@ -7,23 +7,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.core.time_format import spoken
-from credence.generation.generate import folder_of, prices_of, providers_of, writer_of
-from credence.generation.ledger import Reader, Slot, slots
-from credence.generation.ledger.database import NAME, NOT_BEGUN
+from credence.core.errors import InputError
+from credence.core.time_format import format_duration
+from credence.generation.generate import generation_run_folder, prices_of, providers_of, writer_of
+from credence.generation.ledger import LedgerReader, Slot, slots
+from credence.generation.ledger.database import DATABASE_FILE, NOT_BEGUN
 from credence.generation.llm.messages import Request
 from credence.generation.llm.prices import DOLLAR, dollars, input_tokens, read_on
 from credence.generation.llm.provider import Provider
 from credence.generation.section import Generation, Quotas
-from credence.generation.writers.batching import Refused, packed, refused_items
-from credence.reporting.number_format import aligned
+from credence.generation.writers.batching import RejectedItems, make_batches, rejected_items
+from credence.reporting.number_format import align_columns
 
 LATENCY_SECONDS = 10.0
 
 
 @dataclass
-class Share:
+class ProviderShare:
     """What one provider is asked: tokens and cost at most, seconds at least."""
 
     calls: int = 0
@@ -34,21 +34,21 @@ class Share:
 
 
 @dataclass(frozen=True)
-class _There:
+class _ExistingRows:
     """What a ledger holds already: the slots that lack their row, the items refused for them, and the money spent."""
 
     due: list[Slot]
-    refused: Refused
+    refused: RejectedItems
     spent: int
 
 
-def plan(task: str, section: Generation) -> str:
+def generation_plan(task: str, section: Generation) -> str:
     """The slots, what is there already, and what the rest takes of every provider: calls, tokens, money, time."""
-    providers, writer, folder = providers_of(section), writer_of(section), folder_of(task, section)
+    providers, writer, folder = providers_of(section), writer_of(section), generation_run_folder(task, section)
     there, prices = _there(folder, slots(folder.name, section.wanted())), prices_of(section, providers)
     named = [(p.name, p.model) for p in providers]
-    shares, most = {p.name: Share() for p in providers}, 0
-    for i, pack in enumerate(packed(there.due, writer.size, there.refused)):
+    shares, most = {p.name: ProviderShare() for p in providers}, 0
+    for i, pack in enumerate(make_batches(there.due, writer.size, there.refused)):
         start = i % len(named)
         for request in writer.foreseen(pack, named[start:] + named[:start]):
             costs = {p.name: prices[p.name].most(p.roomy(request)) for p in providers}
@@ -61,27 +61,27 @@ def plan(task: str, section: Generation) -> str:
     return "\n".join([*said, *_keys(providers), f"ledger: {folder}"])
 
 
-def _there(folder: Path, wanted: list[Slot]) -> _There:
+def _there(folder: Path, wanted: list[Slot]) -> _ExistingRows:
     try:
-        with Reader(folder) as reader:
+        with LedgerReader(folder) as reader:
             rows = set(reader.results()["slot_id"].to_pylist())
             due = {slot.slot_id: slot for slot in reader.due()}
             left = [due.get(s.slot_id, s.model_copy(update={"attempt": 1})) for s in wanted if s.slot_id not in rows]
-            return _There(left if rows or due else wanted, refused_items(reader), reader.spent().total)
-    except BadInput as error:
-        if (folder / NAME).exists() and NOT_BEGUN not in str(error):
+            return _ExistingRows(left if rows or due else wanted, rejected_items(reader), reader.spent().total)
+    except InputError as error:
+        if (folder / DATABASE_FILE).exists() and NOT_BEGUN not in str(error):
             raise
-        return _There(wanted, {}, 0)
+        return _ExistingRows(wanted, {}, 0)
 
 
-def _add(share: Share, request: Request, cost: int) -> None:
+def _add(share: ProviderShare, request: Request, cost: int) -> None:
     share.calls += 1
     share.input += input_tokens(request)
     share.output += request.max_tokens
     share.cost += cost
 
 
-def _seconds(share: Share, provider: Provider) -> float:
+def _seconds(share: ProviderShare, provider: Provider) -> float:
     """As fast as the limits let it, were every answer to take ten seconds; nothing where no network is asked."""
     if provider.key_env is None and provider.limits.rpm is None:
         return 0.0
@@ -102,14 +102,14 @@ def _slots(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
     return lines
 
 
-def _table(shares: dict[str, Share]) -> str:
+def _table(shares: dict[str, ProviderShare]) -> str:
     rows = [
         [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _spoken(s.seconds)]
         for name, s in shares.items()
     ]
     about = ["tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"]
     calls = "calls, taking turns" if len(shares) > 1 else "calls"
-    return aligned(pd.DataFrame(rows, columns=["provider", calls, *about]))
+    return align_columns(pd.DataFrame(rows, columns=["provider", calls, *about]))
 
 
 def _money(most: int, spent: int, limit: float | None) -> str:
@@ -120,7 +120,7 @@ def _money(most: int, spent: int, limit: float | None) -> str:
 
 
 def _spoken(seconds: float) -> str:
-    return spoken(round(seconds)) if seconds >= 1 else "–"
+    return format_duration(round(seconds)) if seconds >= 1 else "–"
 
 
 def _keys(providers: Sequence[Provider]) -> list[str]:
@@ -128,6 +128,6 @@ def _keys(providers: Sequence[Provider]) -> list[str]:
     for provider in providers:
         try:
             provider.key()
-        except BadInput as error:
+        except InputError as error:
             lines.append(f"missing: {error}")
     return lines

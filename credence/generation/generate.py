@@ -11,38 +11,38 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from credence.core.errors import BadInput
-from credence.core.file_lock import Lock
+from credence.core.errors import InputError
+from credence.core.file_lock import FileLock
 from credence.core.paths import generation_folder
-from credence.core.textfile_metrics import written_out
+from credence.core.textfile_metrics import export_metrics
 from credence.generation import signals
-from credence.generation.ledger import Attempt, Ledger, Reader, ledger_folder, slots
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader, ledger_folder, slots
 from credence.generation.ledger import database as ledger_database
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
-from credence.generation.llm.metrics import Meters
-from credence.generation.llm.prices import Price, price
+from credence.generation.llm.metrics import LlmMetrics
+from credence.generation.llm.prices import Price, price_of
 from credence.generation.llm.provider import Provider
-from credence.generation.runner import Run, Watch
+from credence.generation.runner import OnProgress, Runner
 from credence.generation.section import Generation
-from credence.generation.writers.batching import packed, refused_items
-from credence.generation.writers.cached_calls import Asker, Stopped
+from credence.generation.writers.batching import make_batches, rejected_items
+from credence.generation.writers.cached_calls import CachedCaller, RunStopped
 from credence.generation.writers.examples import Examples
 from credence.generation.writers.statements import Statements
-from credence.generation.writers.writer import Writer
+from credence.generation.writers.writer import RowWriter
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Generated:
+class GenerationResult:
     """The ledger's folder, and why the run stopped before its end, if it did."""
 
     folder: Path
     stopped: str | None = None
 
 
-def writer_of(section: Generation) -> Writer:
+def writer_of(section: Generation) -> RowWriter:
     """Who fills the section's slots."""
     return Statements(section.items_per_call) if section.topic is None else Examples(section)
 
@@ -52,24 +52,26 @@ def providers_of(section: Generation) -> list[Provider]:
     built: list[Provider] = [spec.build() for spec in section.providers]
     names, models = [p.name for p in built], {p.model for p in built}
     if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise BadInput(f"generation.providers: two are called {twice[0]!r}; give each a name of its own.")
+        raise InputError(f"generation.providers: two are called {twice[0]!r}; give each a name of its own.")
     if section.topic is not None and len(models) < section.agreement:
-        raise BadInput(
+        raise InputError(
             f"generation.providers: {section.agreement} different models have to agree on every example, and "
             f"{len(models)} were given; add a provider with another model."
         )
     if section.topic is not None and any(spec.kind == "offline" for spec in section.providers):
-        raise BadInput("generation.providers: the offline provider writes arithmetic only; a topic needs other models.")
+        raise InputError(
+            "generation.providers: the offline provider writes arithmetic only; a topic needs other models."
+        )
     return built
 
 
 def prices_of(section: Generation, providers: Sequence[Provider]) -> dict[str, Price]:
     """The price of every provider, by its name. BadInput where a model has none."""
     given = zip(section.providers, providers, strict=True)
-    return {provider.name: spec.price or price(provider.model) for spec, provider in given}
+    return {provider.name: spec.price or price_of(provider.model) for spec, provider in given}
 
 
-def ready(section: Generation) -> tuple[Writer, list[Provider]]:
+def check_ready(section: Generation) -> tuple[RowWriter, list[Provider]]:
     """Writer and providers. BadInput where a key is missing, a price is unknown or the budget too small for a call."""
     writer, providers = writer_of(section), providers_of(section)
     prices, budget = prices_of(section, providers), Budget(section.budget_usd)
@@ -77,19 +79,21 @@ def ready(section: Generation) -> tuple[Writer, list[Provider]]:
         provider.key()
     named = [(p.name, p.model) for p in providers]
     rows, category, label = max((n, c, label) for c, cells in section.wanted().items() for label, n in cells.items())
-    [largest] = packed(slots("", {category: {label: min(rows, writer.size)}}), writer.size, {})
+    [largest] = make_batches(slots("", {category: {label: min(rows, writer.size)}}), writer.size, {})
     for i in range(len(named)):
         for request in writer.foreseen(largest, named[i:] + named[:i]):
             budget.check(prices[request.provider].most(request), request.model)
     return writer, providers
 
 
-def folder_of(task: str, section: Generation) -> Path:
+def generation_run_folder(task: str, section: Generation) -> Path:
     """Where the ledger of this data set is."""
     return ledger_folder(task, section.spec(writer_of(section).templates))
 
 
-def generate(task: str, section: Generation, watch: Watch = lambda run: None, *, fresh: bool = False) -> Generated:
+def generate(
+    task: str, section: Generation, watch: OnProgress = lambda run: None, *, fresh: bool = False
+) -> GenerationResult:
     """Fill the ledger of the section's data set, going on where an earlier run stopped.
 
     Args:
@@ -98,30 +102,30 @@ def generate(task: str, section: Generation, watch: Watch = lambda run: None, *,
 
     Raises BadInput before any call where a key is missing, a price is unknown or the budget is too small for one.
     """
-    writer, providers = ready(section)
+    writer, providers = check_ready(section)
     spec = section.spec(writer.templates)
     folder = ledger_folder(task, spec)
     if fresh:
-        set_aside(folder)
+        archive_ledger(folder)
     registry = CollectorRegistry()
-    meters = Meters(registry)
+    meters = LlmMetrics(registry)
     with ExitStack() as stack:
-        stack.enter_context(written_out(registry, generation_folder(task) / "metrics.prom"))
+        stack.enter_context(export_metrics(registry, generation_folder(task) / "metrics.prom"))
         ledger = stack.enter_context(Ledger(folder, spec, on_commit=meters.committed))
         earlier = [] if fresh else [stack.enter_context(reader) for reader in _earlier(folder, spec)]
         ledger.todo(slots(ledger.spec_id, section.wanted()))
         ledger.reopen()
         try:
-            signals.run(_fill(section, ledger, writer, providers, earlier, meters, watch))
-        except Stopped as error:
-            return Generated(folder, str(error))
-    return Generated(folder)
+            signals.run_until_signalled(_fill(section, ledger, writer, providers, earlier, meters, watch))
+        except RunStopped as error:
+            return GenerationResult(folder, str(error))
+    return GenerationResult(folder)
 
 
-def set_aside(folder: Path) -> None:
+def archive_ledger(folder: Path) -> None:
     """Give a ledger another name. BadInput where a run writes it."""
     if folder.exists():
-        lock = Lock(folder)
+        lock = FileLock(folder)
         try:
             stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
             folder.rename(folder.parent.parent / f"ledger_before_{stamp}_{folder.name}")
@@ -132,20 +136,20 @@ def set_aside(folder: Path) -> None:
 async def _fill(
     section: Generation,
     ledger: Ledger,
-    writer: Writer,
+    writer: RowWriter,
     providers: Sequence[Provider],
-    earlier: Sequence[Reader],
-    meters: Meters,
-    watch: Watch,
+    earlier: Sequence[LedgerReader],
+    meters: LlmMetrics,
+    watch: OnProgress,
 ) -> None:
     budget = Budget(section.budget_usd, spent=ledger.spent().total, journal=ledger)
     dispatcher = Dispatcher(
         providers, budget, failover=writer.failover, prices=prices_of(section, providers), meters=meters,
-        on_attempt=lambda attempt: ledger.note(Attempt.of(attempt)),
+        on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
     )  # fmt: skip
-    packs = packed(ledger.due(), writer.size, refused_items(ledger))
-    run = Run(
-        ledger, dispatcher, Asker(ledger, dispatcher, earlier, sample=section.seed), writer,
+    packs = make_batches(ledger.due(), writer.size, rejected_items(ledger))
+    run = Runner(
+        ledger, dispatcher, CachedCaller(ledger, dispatcher, earlier, sample=section.seed), writer,
         patience=60 * section.patience_minutes, meters=meters, watch=watch,
     )  # fmt: skip
     try:
@@ -154,13 +158,15 @@ async def _fill(
         await asyncio.gather(*(provider.close() for provider in providers))
 
 
-def _earlier(folder: Path, spec: dict[str, Any]) -> list[Reader]:
+def _earlier(folder: Path, spec: dict[str, Any]) -> list[LedgerReader]:
     """The ledgers of the task's other data sets: what they paid for is not paid for again."""
     readers = []
-    for other in sorted(f.parent for f in folder.parent.glob(f"*/{ledger_database.NAME}") if f.parent != folder):
+    for other in sorted(
+        f.parent for f in folder.parent.glob(f"*/{ledger_database.DATABASE_FILE}") if f.parent != folder
+    ):
         try:
-            reader = Reader(other)
-        except BadInput as error:
+            reader = LedgerReader(other)
+        except InputError as error:
             # Killed before its first table was there, damaged, or of another version: this data set can do without.
             _log.warning("not looked through for answers: %s", error)
             continue
@@ -171,11 +177,11 @@ def _earlier(folder: Path, spec: dict[str, Any]) -> list[Reader]:
     return readers
 
 
-def _of_the_same(reader: Reader, providers: Sequence[dict[str, Any]]) -> bool:
+def _of_the_same(reader: LedgerReader, providers: Sequence[dict[str, Any]]) -> bool:
     """Whether what is called the same there is the same: at another address, or with another seed, it is not."""
     ours = {(p.get("kind"), p.get("name"), p.get("model")): p for p in providers}
     try:
         theirs = reader.spec()["providers"]
-    except BadInput:
+    except InputError:
         return False
     return all(ours.get((p.get("kind"), p.get("name"), p.get("model")), p) == p for p in theirs)

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from typing import TextIO
 
-from credence.core.time_format import spoken
+from credence.core.time_format import format_duration
 from credence.generation.llm.budget import Budget
-from credence.generation.llm.dispatcher import Standing
+from credence.generation.llm.dispatcher import EndpointStatus
 from credence.generation.llm.prices import dollars
-from credence.generation.runner import Run
+from credence.generation.runner import Runner
 
-WINDOW_SECONDS, SELDOM_SECONDS = 30.0, 15.0
+WINDOW_SECONDS, QUIET_INTERVAL_SECONDS = 30.0, 15.0
 
 
 class Progress:
@@ -25,14 +25,14 @@ class Progress:
         self._said = float("-inf")
         self._rows = 1
 
-    def __call__(self, run: Run) -> None:
+    def __call__(self, run: Runner) -> None:
         now, there = time.monotonic(), run.there.total()
         self._seen.append((now, there))
         while self._seen[0][0] < now - WINDOW_SECONDS:
             self._seen.popleft()
-        if self._stays or run.over or now - self._said >= SELDOM_SECONDS:
+        if self._stays or run.over or now - self._said >= QUIET_INTERVAL_SECONDS:
             self._said = now
-            self._show(line(run, self._rate()), run.over)
+            self._show(progress_line(run, self._rate()), run.over)
 
     def _rate(self) -> float | None:
         """Rows per second over the last half minute."""
@@ -49,12 +49,12 @@ class Progress:
         self._rows = 1 if over else -(-len(text) // os.get_terminal_size(self._stream.fileno()).columns)
 
 
-def line(run: Run, rate: float | None) -> str:
+def progress_line(run: Runner, rate: float | None) -> str:
     """Rows by category, rate, time left, money, and every endpoint that has something to say."""
     parts = [f"{category} {run.there[category]:,}/{wanted:,}" for category, wanted in sorted(run.wanted.items())]
     left = run.wanted.total() - run.there.total()
     if expected := _expected(run, rate):
-        parts += [f"{expected:,.1f} rows/s", f"{spoken(max(1, round(left / expected)))} left"] if left else []
+        parts += [f"{expected:,.1f} rows/s", f"{format_duration(max(1, round(left / expected)))} left"] if left else []
     parts.append(_money(run.dispatcher.budget))
     return " · ".join([*parts, *filter(None, map(_said, run.dispatcher.standing()))])
 
@@ -66,7 +66,7 @@ def _money(budget: Budget) -> str:
     return f"{dollars(budget.spent)} of {dollars(budget.limit)}{nearly}"
 
 
-def _expected(run: Run, rate: float | None) -> float | None:
+def _expected(run: Runner, rate: float | None) -> float | None:
     """Rows per second as the limits of the endpoints allow, or as they came lately where that is less."""
     calls = [endpoint.rate for endpoint in run.dispatcher.standing() if endpoint.stopped is None]
     if not run.items or any(r is None for r in calls) or not calls:
@@ -76,11 +76,11 @@ def _expected(run: Run, rate: float | None) -> float | None:
     return min(allowed, rate) if rate else allowed
 
 
-def _said(endpoint: Standing) -> str:
+def _said(endpoint: EndpointStatus) -> str:
     """What is out of the ordinary at an endpoint."""
     if endpoint.stopped:
         return endpoint.stopped
     said = [f"{endpoint.throttled} × 429"] if endpoint.throttled else []
     said += [f"breaker {endpoint.breaker}"] if endpoint.breaker != "closed" else []
-    said += [f"rests {spoken(round(endpoint.rests))}"] if endpoint.rests >= 1 else []
+    said += [f"rests {format_duration(round(endpoint.rests))}"] if endpoint.rests >= 1 else []
     return f"{endpoint.name}: {', '.join(said)}" if said else ""

@@ -7,36 +7,36 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from credence.generation.ledger import Ledger, Quarantined, Result, Slot
+from credence.generation.ledger import Ledger, RejectedItem, Slot, SlotResult
 from credence.generation.llm.dispatcher import Dispatcher
-from credence.generation.llm.metrics import Meters
+from credence.generation.llm.metrics import LlmMetrics
 from credence.generation.llm.provider import Provider
-from credence.generation.llm.retry import Verdict
-from credence.generation.writers.batching import Pack, packed
-from credence.generation.writers.cached_calls import Asker, PutOff, Stopped, Unanswered
-from credence.generation.writers.reply_parsing import OF_ITEMS
-from credence.generation.writers.writer import Named, Writer, Written
+from credence.generation.llm.retry import ReplyAction
+from credence.generation.writers.batching import Batch, make_batches
+from credence.generation.writers.cached_calls import CachedCaller, Deferred, NoAnswer, RunStopped
+from credence.generation.writers.reply_parsing import REJECT_REASONS
+from credence.generation.writers.writer import Named, RowWriter, WrittenBatch
 
-TICK = 1.0
+TICK_SECONDS = 1.0
 TRANSIENT_ATTEMPTS = 2
 # A packed call may take a minute; with workers for less, a limit on calls would not be used up.
-FEWEST, LONGEST_CALL = 4, 60
-Watch = Callable[["Run"], None]
+MIN_WORKERS, MAX_CALL_SECONDS = 4, 60
+OnProgress = Callable[["Runner"], None]
 
 
-class Run:
+class Runner:
     """One process's work on a ledger. `there`: rows by category, fewer again when one has to yield to another."""
 
     def __init__(
         self,
         ledger: Ledger,
         dispatcher: Dispatcher,
-        asker: Asker,
-        writer: Writer,
+        asker: CachedCaller,
+        writer: RowWriter,
         *,
         patience: float,
-        meters: Meters | None = None,
-        watch: Watch = lambda run: None,
+        meters: LlmMetrics | None = None,
+        watch: OnProgress = lambda run: None,
     ) -> None:
         """`patience`: after so many seconds without any answer the run stops. `watch` is called every second."""
         self.ledger, self.dispatcher = ledger, dispatcher
@@ -49,10 +49,10 @@ class Run:
             self.there[row["category"]] += row["committed"]
             self.wanted[row["category"]] += row["quota"]
         self.calls, self.items, self.before = 0, 0, self.there.total()
-        self._queue: asyncio.Queue[Pack] = asyncio.Queue()
-        self._open, self._done, self.over = set[Pack](), asyncio.Event(), False
+        self._queue: asyncio.Queue[Batch] = asyncio.Queue()
+        self._open, self._done, self.over = set[Batch](), asyncio.Event(), False
 
-    async def fill(self, packs: Sequence[Pack], providers: Sequence[Provider]) -> None:
+    async def fill(self, packs: Sequence[Batch], providers: Sequence[Provider]) -> None:
         """Until every slot has its row or is given up. Raises Stopped where that cannot be."""
         if not packs:
             return
@@ -74,7 +74,7 @@ class Run:
     async def _over(self) -> None:
         await self._done.wait()
 
-    def _put(self, pack: Pack) -> None:
+    def _put(self, pack: Batch) -> None:
         self._open.add(pack)
         self._queue.put_nowait(pack)
 
@@ -83,17 +83,17 @@ class Run:
             pack = await self._queue.get()
             try:
                 written = await self._writer.write(pack, turns, self._asker.ask)
-            except PutOff as error:
+            except Deferred as error:
                 asyncio.get_running_loop().call_later(error.after, self._queue.put_nowait, pack)
                 continue
-            except Unanswered as error:
+            except NoAnswer as error:
                 written = [_given_up(slot, error, alone=len(pack.slots) == 1) for slot in pack.slots]
             await self._settle(pack, written)
 
-    async def _settle(self, pack: Pack, written: Written) -> None:
+    async def _settle(self, pack: Batch, written: WrittenBatch) -> None:
         """Record all of a call at once, and see who has to try again."""
-        results = [entry for entry in written if isinstance(entry, Result)]
-        refused = [entry for entry in written if isinstance(entry, Quarantined)]
+        results = [entry for entry in written if isinstance(entry, SlotResult)]
+        refused = [entry for entry in written if isinstance(entry, RejectedItem)]
         settled = await self.ledger.record_async(results, (), refused)
         own = {slot.slot_id for slot in pack.slots}
         again = [*settled.again, *settled.given_up]
@@ -102,14 +102,14 @@ class Run:
         self.there[pack.category] += len(settled.kept)
         self.calls, self.items = self.calls + 1, self.items + len(written)
         self._count(pack, settled.kept, refused, [slot.slot_id for slot in settled.given_up])
-        items = {(r.slot_id, r.attempt): r.request_id for r in refused if r.reason in OF_ITEMS}
-        for following in packed(settled.again, self._writer.size, items):
+        items = {(r.slot_id, r.attempt): r.request_id for r in refused if r.reason in REJECT_REASONS}
+        for following in make_batches(settled.again, self._writer.size, items):
             self._put(following)
         self._open.discard(pack)
         if not self._open:
             self._done.set()
 
-    def _count(self, pack: Pack, kept: list[str], refused: list[Quarantined], given_up: list[str]) -> None:
+    def _count(self, pack: Batch, kept: list[str], refused: list[RejectedItem], given_up: list[str]) -> None:
         if self._meters is None:
             return
         reasons = {entry.slot_id: entry.reason for entry in refused}
@@ -124,7 +124,7 @@ class Run:
             self._watch(self)
             await self._end_silence()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._done.wait(), TICK)
+                await asyncio.wait_for(self._done.wait(), TICK_SECONDS)
 
     async def _end_silence(self) -> None:
         """Where nobody answers any more: give up what is left if it alone is to blame, and otherwise stop."""
@@ -136,7 +136,7 @@ class Run:
         left = list(self._open)
         if not self.there.total() or any(pack.slots[0].slot_id not in failed for pack in left):
             names = ", ".join(self.dispatcher.endpoints)
-            raise Stopped(f"no answer has come from {names} for {self._patience / 60:g} minutes")
+            raise RunStopped(f"no answer has come from {names} for {self._patience / 60:g} minutes")
         for pack in left:
             why = failed[pack.slots[0].slot_id]
             await self._settle(pack, [_refused(slot, *why, final=True) for slot in pack.slots])
@@ -152,24 +152,24 @@ def _workers(provider: Provider) -> int:
     limits = provider.limits
     if limits.rpm is None:
         return limits.in_flight
-    return min(limits.in_flight, max(FEWEST, math.ceil(limits.rpm / 60 * LONGEST_CALL)))
+    return min(limits.in_flight, max(MIN_WORKERS, math.ceil(limits.rpm / 60 * MAX_CALL_SECONDS)))
 
 
 def _failed(ledger: Ledger) -> dict[str, tuple[str, str]]:
     """Slot -> reason and request of the last call for it, where that failed on its way."""
     calls = ledger.attempts().select(["slot", "verdict", "reason", "request_id"]).to_pylist()
     last = {call["slot"]: call for call in calls if call["reason"] != "cancelled"}
-    return {slot: (c["reason"], c["request_id"]) for slot, c in last.items() if c["verdict"] == Verdict.RETRY}
+    return {slot: (c["reason"], c["request_id"]) for slot, c in last.items() if c["verdict"] == ReplyAction.RETRY}
 
 
-def _given_up(slot: Slot, error: Unanswered, *, alone: bool) -> Quarantined:
+def _given_up(slot: Slot, error: NoAnswer, *, alone: bool) -> RejectedItem:
     """A slot whose call was not answered: tried alone next, and given up where that would not help."""
     final = alone and (not _transient(error.reason) or slot.attempt + 1 >= TRANSIENT_ATTEMPTS)
     return _refused(slot, error.reason, error.request.id, final=final)
 
 
-def _refused(slot: Slot, reason: str, request_id: str, *, final: bool) -> Quarantined:
-    return Quarantined(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, request_id=request_id, final=final)
+def _refused(slot: Slot, reason: str, request_id: str, *, final: bool) -> RejectedItem:
+    return RejectedItem(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, request_id=request_id, final=final)
 
 
 def _transient(reason: str) -> bool:

@@ -6,26 +6,26 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from credence.core.canonical_json import canonical
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict
+from credence.core.canonical_json import canonical_json
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel
 from credence.generation.arithmetic import CATEGORIES
 from credence.generation.arithmetic.normalization import SCHEMA_VERSION
 from credence.generation.ledger.sql_export import SqlSink
 from credence.generation.llm.provider import ProviderSpec
 from credence.generation.llm.work_item import RESAMPLE
-from credence.generation.seed_examples import Seed, read_seeds
+from credence.generation.seed_examples import SeedExample, read_seed_examples
 
 Quotas = dict[str, dict[str, int]]
 TRUTHS = ("no", "yes")
 EXAMPLES = "examples"
 # What a model says that reads a text and cannot tell; the longest label leaves room for that in its reply.
-UNCLEAR, LONGEST_LABEL = "unclear", 40
+UNCLEAR, MAX_LABEL_LENGTH = "unclear", 40
 # Limits and time-outs say how a provider is asked; these say who answers.
 IDENTITY = ("kind", "name", "model", "base_url", "seed")
 
 
-class Generation(Strict):
+class Generation(StrictModel):
     """Statements of arithmetic whose truth is worked out, or, with a `topic`, examples that two models agree on.
 
     `rows` are dealt evenly to categories and labels; `quotas` says it for each category (statements) or label
@@ -54,7 +54,7 @@ class Generation(Strict):
         mappings = [given, *given.values()] if isinstance(given, dict) else []
         for name in (name for mapping in mappings if isinstance(mapping, dict) for name in mapping):
             if not isinstance(name, str):
-                raise BadInput(f"{name} is read as no word; write it in quotes.")
+                raise InputError(f"{name} is read as no word; write it in quotes.")
         return given
 
     @field_validator("quotas", mode="before")
@@ -65,28 +65,28 @@ class Generation(Strict):
             cells = {f"{name}.{label}": n for label, n in rows.items()} if isinstance(rows, dict) else {name: rows}
             for where, n in cells.items():
                 if isinstance(n, bool) or not isinstance(n, int):
-                    raise BadInput(f"{where}: expected how many rows, a whole number, not {str(n)[:80]!r}.")
+                    raise InputError(f"{where}: expected how many rows, a whole number, not {str(n)[:80]!r}.")
         return quotas
 
     @field_validator("export")
     @classmethod
     def _export_is_json_lines(cls, path: Path | None) -> Path | None:
         if path and path.suffix != ".jsonl":
-            raise BadInput(f"{path}: expected the name of a .jsonl file; the rows are stored as Parquet anyway.")
+            raise InputError(f"{path}: expected the name of a .jsonl file; the rows are stored as Parquet anyway.")
         return path
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
         own = ("labels", "seeds", "agreement")
         if self.topic is None and (odd := [k for k in own if getattr(self, k) != type(self).model_fields[k].default]):
-            raise BadInput(f"{odd[0]} belongs to a topic of your own; add topic, or remove {odd[0]}.")
+            raise InputError(f"{odd[0]} belongs to a topic of your own; add topic, or remove {odd[0]}.")
         if self.topic is not None and len(self.labels) < 2:
-            raise BadInput("labels: a topic needs two labels or more, each with its meaning: {spam: …, ham: …}.")
+            raise InputError("labels: a topic needs two labels or more, each with its meaning: {spam: …, ham: …}.")
         if self.topic is not None and not self.topic.strip():
-            raise BadInput("topic: expected what the texts are about, in words, not blanks.")
+            raise InputError("topic: expected what the texts are about, in words, not blanks.")
         for label, meaning in self.labels.items():
             _refuse_label(label, meaning)
-        canonical({"labels": self.labels})  # refuses what no message can hold
+        canonical_json({"labels": self.labels})  # refuses what no message can hold
         self.wanted()
         return self
 
@@ -102,15 +102,15 @@ class Generation(Strict):
             for label, rows in cells.items():
                 if rows < 1:
                     place = label if self.topic else f"{category}.{label}"
-                    raise BadInput(f"quotas: {place} would have {rows} rows; expected 1 or more of every label.")
+                    raise InputError(f"quotas: {place} would have {rows} rows; expected 1 or more of every label.")
         total = sum(sum(cells.values()) for cells in quotas.values())
         if self.rows is not None and total != self.rows:
-            raise BadInput(f"rows says {self.rows} and quotas add up to {total}; remove rows, or mend the quotas.")
+            raise InputError(f"rows says {self.rows} and quotas add up to {total}; remove rows, or mend the quotas.")
         return quotas
 
-    def written_by_hand(self) -> list[Seed]:
+    def written_by_hand(self) -> list[SeedExample]:
         """The texts that show the style. BadInput where the file cannot be used."""
-        return read_seeds(self.seeds, self.labels) if self.seeds else []
+        return read_seed_examples(self.seeds, self.labels) if self.seeds else []
 
     def spec(self, templates: list[str]) -> dict[str, Any]:
         """What makes two runs the same, so that one goes on where the other stopped."""
@@ -132,7 +132,7 @@ class Generation(Strict):
         categories = [EXAMPLES] if self.topic else list(CATEGORIES)
         cells = [(c, label) for label in self._labels() for c in categories]
         if rows < len(cells):
-            raise BadInput(f"rows is {rows}, fewer than one for each of the {len(cells)} categories and labels.")
+            raise InputError(f"rows is {rows}, fewer than one for each of the {len(cells)} categories and labels.")
         quotas: Quotas = {c: {} for c in categories}
         for i, (category, label) in enumerate(cells):
             quotas[category][label] = rows // len(cells) + (i < rows % len(cells))
@@ -144,7 +144,7 @@ class Generation(Strict):
             return {EXAMPLES: self._of_labels(cells)}
         for category in self.quotas:
             if category not in CATEGORIES:
-                raise BadInput(f"quotas: no category {category!r}. {did_you_mean(category, CATEGORIES)}")
+                raise InputError(f"quotas: no category {category!r}. {did_you_mean(category, CATEGORIES)}")
         halves = {c: {"no": n // 2, "yes": n - n // 2} if isinstance(n, int) else n for c, n in self.quotas.items()}
         return {category: self._of_labels(cells) for category, cells in halves.items()}
 
@@ -152,24 +152,24 @@ class Generation(Strict):
         labels = self._labels()
         for label in cells:
             if label not in labels:
-                raise BadInput(f"quotas: no label {label!r}. {did_you_mean(label, labels)}")
+                raise InputError(f"quotas: no label {label!r}. {did_you_mean(label, labels)}")
         return {label: cells.get(label, 0) for label in labels}
 
 
 def _whole(label: str, rows: int | dict[str, int]) -> int:
     if isinstance(rows, dict):
-        raise BadInput(f"quotas.{label}: expected how many rows of this label, a whole number.")
+        raise InputError(f"quotas.{label}: expected how many rows of this label, a whole number.")
     return rows
 
 
 def _refuse_label(label: str, meaning: str) -> None:
     if not (label.strip() and meaning.strip()):
-        raise BadInput(f"labels.{label}: expected what the label means, in words.")
+        raise InputError(f"labels.{label}: expected what the label means, in words.")
     if label == UNCLEAR:
-        raise BadInput(f"labels.{label}: this word is kept for texts that nobody can label; choose another.")
-    if len(label) > LONGEST_LABEL:
-        raise BadInput(
-            f"labels.{label}: {len(label)} characters were given, expected {LONGEST_LABEL} at most; "
+        raise InputError(f"labels.{label}: this word is kept for texts that nobody can label; choose another.")
+    if len(label) > MAX_LABEL_LENGTH:
+        raise InputError(
+            f"labels.{label}: {len(label)} characters were given, expected {MAX_LABEL_LENGTH} at most; "
             "shorten the label, and say the rest in its meaning."
         )
 

@@ -6,11 +6,11 @@ import threading
 from collections.abc import Coroutine, Iterable
 from typing import Any
 
-Main = Coroutine[Any, Any, None]
+MainCoroutine = Coroutine[Any, Any, None]
 ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
-def run(main: Main) -> None:
+def run_until_signalled(main: MainCoroutine) -> None:
     """As asyncio.run, but a signal first ends the coroutine and only then meets the handler that was there.
 
     A handler that raises, as ZenML's do, could raise between two steps of the loop: the task that was to go on next
@@ -33,7 +33,7 @@ def run(main: Main) -> None:
         signal.raise_signal(came[0])
 
 
-async def _until_signalled(main: Main, numbers: Iterable[int], came: list[int]) -> None:
+async def _until_signalled(main: MainCoroutine, numbers: Iterable[int], came: list[int]) -> None:
     task = asyncio.ensure_future(main)
 
     def end(number: int) -> None:

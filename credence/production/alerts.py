@@ -12,16 +12,16 @@ from typing import Literal
 
 from pydantic import AwareDatetime, Field, ValidationError, field_validator
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import monitoring_folder
-from credence.core.registry import Strict
-from credence.core.time_format import seconds
-from credence.production.webhook import DELIVERED, SCHEMES, host_of, post
+from credence.core.registry import StrictModel
+from credence.core.time_format import parse_duration
+from credence.production.webhook import DELIVERED, SCHEMES, host_of, post_webhook
 
 SIGNED_WITH = "CREDENCE_WEBHOOK_SECRET"
 
 
-class Sinks(Strict):
+class AlertSinks(StrictModel):
     """Where alerts go. The address of a webhook is as good as a password: better name the variable that holds it."""
 
     file: Path | None = Field(
@@ -41,8 +41,8 @@ class Sinks(Strict):
     @classmethod
     def _repeat_is_a_span(cls, repeat: str) -> str:
         try:
-            seconds(repeat)
-        except BadInput as error:
+            parse_duration(repeat)
+        except InputError as error:
             raise ValueError(str(error)) from None
         return repeat
 
@@ -53,11 +53,11 @@ class Sinks(Strict):
         found = environment.get(self.webhook, "").strip()
         if not found.startswith(SCHEMES):
             wrong = "holds no URL" if found else "is not set"
-            raise BadInput(f"the variable {self.webhook} {wrong}; expected the webhook's https:// address.")
+            raise InputError(f"the variable {self.webhook} {wrong}; expected the webhook's https:// address.")
         return found
 
 
-class Alert(Strict):
+class Alert(StrictModel):
     """Something that a person should know, in one sentence, with the figures behind it."""
 
     task: str
@@ -74,13 +74,13 @@ class Alert(Strict):
         return self.task, self.kind, sorted(self.columns)
 
 
-class Filed(Alert):
+class AlertRecord(Alert):
     """An alert's line in the file."""
 
     repeats: str | None = Field(description="the id of the alert that this one repeats")
 
 
-class Outcome(Strict):
+class DeliveryRecord(StrictModel):
     """The line that follows once a webhook was tried."""
 
     of: str = Field(description="the id of the alert")
@@ -88,7 +88,7 @@ class Outcome(Strict):
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
 
 
-def send(alert: Alert, sinks: Sinks, environment: Mapping[str, str] = os.environ) -> list[str]:
+def send_alert(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str] = os.environ) -> list[str]:
     """File an alert, then send it; what became of it, in words, sink by sink.
 
     No sink that fails raises: an alert that could not be sent stays in the file with the reason. One that was sent
@@ -96,17 +96,17 @@ def send(alert: Alert, sinks: Sinks, environment: Mapping[str, str] = os.environ
     """
     file = sinks.file or monitoring_folder(alert.task) / "alerts.jsonl"
     original = _repeated(alert, sinks, file)
-    said = [_file(file, Filed(**dict(alert), repeats=original))]
+    said = [_file(file, AlertRecord(**dict(alert), repeats=original))]
     if sinks.webhook is None:
         return said
     if original is not None:
         return [*said, f"webhook: held back, since it was sent within {sinks.repeat}"]
     outcome = _sent(alert, sinks, environment)
-    _file(file, Outcome(of=alert.id, webhook=outcome))
+    _file(file, DeliveryRecord(of=alert.id, webhook=outcome))
     return [*said, f"webhook: {outcome}"]
 
 
-def message(alert: Alert) -> bytes:
+def alert_message(alert: Alert) -> bytes:
     """The body that a webhook gets; Slack, Mattermost and their like show `text`."""
     text = f"[{alert.severity}] {alert.task}, {alert.kind}: {alert.sentence}"
     for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):  # or a column's name might call everyone
@@ -114,19 +114,19 @@ def message(alert: Alert) -> bytes:
     return json.dumps({"text": text, **json.loads(alert.model_dump_json())}, ensure_ascii=False).encode()
 
 
-def _sent(alert: Alert, sinks: Sinks, environment: Mapping[str, str]) -> str:
+def _sent(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str]) -> str:
     try:
         url = sinks.url(environment)
-    except BadInput as error:
+    except InputError as error:
         return f"failed: {error}"
-    outcome = post(url or "", message(alert), environment.get(SIGNED_WITH, ""))
+    outcome = post_webhook(url or "", alert_message(alert), environment.get(SIGNED_WITH, ""))
     return outcome if outcome == DELIVERED else f"{outcome} from {host_of(url or '')}"
 
 
-def _repeated(alert: Alert, sinks: Sinks, file: Path) -> str | None:
+def _repeated(alert: Alert, sinks: AlertSinks, file: Path) -> str | None:
     """The id of the same alert, filed not long ago and, where there is a webhook, sent."""
     filed, outcomes = _read(file)
-    since = alert.time - timedelta(seconds=seconds(sinks.repeat))
+    since = alert.time - timedelta(seconds=parse_duration(sinks.repeat))
     for earlier in reversed(filed):
         reached = sinks.webhook is None or outcomes.get(earlier.id) == DELIVERED
         if reached and earlier.repeats is None and earlier.about() == alert.about() and earlier.time > since:
@@ -134,21 +134,21 @@ def _repeated(alert: Alert, sinks: Sinks, file: Path) -> str | None:
     return None
 
 
-def _read(file: Path) -> tuple[list[Filed], dict[str, str]]:
+def _read(file: Path) -> tuple[list[AlertRecord], dict[str, str]]:
     """Alerts of a file, and what became of them by id; lines cut short by a kill or changed by hand are passed over."""
     content, filed, outcomes = b"", [], {}
     with suppress(OSError):  # the writing that follows says what is wrong with the file
         content = file.read_bytes()
     for line in content.splitlines():
         with suppress(ValidationError):
-            filed.append(Filed.model_validate_json(line))
+            filed.append(AlertRecord.model_validate_json(line))
         with suppress(ValidationError):
-            outcome = Outcome.model_validate_json(line)
+            outcome = DeliveryRecord.model_validate_json(line)
             outcomes[outcome.of] = outcome.webhook
     return filed, outcomes
 
 
-def _file(file: Path, line: Strict) -> str:
+def _file(file: Path, line: StrictModel) -> str:
     """Add a line, and see it on the disk; what became of that, in words."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.data.prediction_log.schema import NAMES, Record, _clean, _is_utf8
-from credence.data.rows import EVERYONE, NOBODY, raw_name
-from credence.data.schema import typed
-from credence.predictor import Facts
-from credence.security.keyed_hash import Hasher
+from credence.core.errors import InputError
+from credence.data.prediction_log.schema import PREDICTION_FIELDS, LogRecord, is_utf8, valid_utf8
+from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name
+from credence.data.schema import parse_column
+from credence.predictor import PredictorInfo
+from credence.security.keyed_hash import KeyedHasher
 
 
-def records(
-    request_id: str, rows: pd.DataFrame, answers: pd.DataFrame, facts: Facts, *, role: str = "champion",
+def build_records(
+    request_id: str, rows: pd.DataFrame, answers: pd.DataFrame, facts: PredictorInfo, *, role: str = "champion",
     delivered: bool = True, source: str = "http", latency_ms: float | None = None, time: datetime | None = None,
-    hasher: Hasher | None = None,
-) -> list[Record]:  # fmt: skip
+    hasher: KeyedHasher | None = None,
+) -> list[LogRecord]:  # fmt: skip
     """One record per row that `Predictor.predict` answered; `rows` is what it was given.
 
     Columns that the task's policy hashes need a `hasher`; without one they are refused, never written as they are.
     """
-    shared: Record = {
-        "request_id": _clean(request_id), "time": time or datetime.now(UTC), "task": facts.task, "role": role,
+    shared: LogRecord = {
+        "request_id": valid_utf8(request_id), "time": time or datetime.now(UTC), "task": facts.task, "role": role,
         "delivered": delivered, "source": source, "latency_ms": latency_ms,
     }  # fmt: skip
     given = zip(_groups(rows, facts, hasher), _inputs(rows, facts, hasher), _answers(answers), strict=True)
@@ -35,37 +35,37 @@ def records(
     ]
 
 
-def _answers(answers: pd.DataFrame) -> list[Record]:
-    names = [str(c) for c in answers if c in NAMES]
+def _answers(answers: pd.DataFrame) -> list[LogRecord]:
+    names = [str(c) for c in answers if c in PREDICTION_FIELDS]
     columns = [[None if v != v else v for v in answers[c].tolist()] for c in names]
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _inputs(rows: pd.DataFrame, facts: Facts, hasher: Hasher | None) -> list[str]:
+def _inputs(rows: pd.DataFrame, facts: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
     """Per row a JSON object of its inputs under their raw names."""
-    names = [raw_name(c.name) for c in facts.schema_.columns]
+    names = [original_name(c.name) for c in facts.schema_.columns]
     columns = []
     for column, name in zip(facts.schema_.columns, names, strict=True):
         if facts.log.hashes(name):
-            given = rows[column.name] if column.kind == "text" else typed(rows[column.name], column.kind)
+            given = rows[column.name] if column.kind == "text" else parse_column(rows[column.name], column.kind)
             columns.append([_hashed(hasher, name, v) for v in given.tolist()])
         else:
             columns.append(list(map(_plain, rows[column.name].tolist())))
     return [_json(dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]
 
 
-def _groups(rows: pd.DataFrame, facts: Facts, hasher: Hasher | None) -> list[str]:
+def _groups(rows: pd.DataFrame, facts: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
     """The group is one of the raw columns too, so that it is hashed where that column is."""
-    groups = list(map(str, rows["group"].tolist())) if "group" in rows else [EVERYONE] * len(rows)
+    groups = list(map(str, rows["group"].tolist())) if "group" in rows else [ALL_GROUPS] * len(rows)
     name = facts.schema_.group
     if name is None or not facts.log.hashes(name):
-        return list(map(_clean, groups))
-    return [g if g in (EVERYONE, NOBODY) else str(_hashed(hasher, name, g)) for g in groups]
+        return list(map(valid_utf8, groups))
+    return [g if g in (ALL_GROUPS, MISSING_GROUP) else str(_hashed(hasher, name, g)) for g in groups]
 
 
-def _hashed(hasher: Hasher | None, column: str, value: Any) -> str | None:
+def _hashed(hasher: KeyedHasher | None, column: str, value: Any) -> str | None:
     if hasher is None:
-        raise BadInput(f"column {column!r} is logged as a hash, and no hasher was given; give Hasher.of(log folder).")
+        raise InputError(f"column {column!r} is logged as a hash, and no hasher was given; give Hasher.of(log folder).")
     return None if (known := _plain(value)) is None else hasher(column, known)
 
 
@@ -80,4 +80,4 @@ def _plain(value: Any) -> Any:
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if _is_utf8(text) else json.dumps(value)
+    return text if is_utf8(text) else json.dumps(value)

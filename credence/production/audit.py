@@ -3,23 +3,23 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
-How = Literal["gate", "approved", "by hand", "rollback", "trial"]
+PromotionReason = Literal["gate", "approved", "by hand", "rollback", "trial"]
 
 
-class Promotion(Strict):
+class Promotion(StrictModel):
     """One line of the audit table; lines are only ever added. A trial makes nobody champion."""
 
     version: int
     replaces: int | None
     when: str
     who: str
-    how: How
+    how: PromotionReason
     reason: str
 
 
-def table(promotions: Sequence[Promotion], champion: int | None) -> str:
+def audit_table(promotions: Sequence[Promotion], champion: int | None) -> str:
     """The audit table, newest first, each line with its reason below it; the line that made the champion is marked."""
     newest = sorted(promotions, key=lambda p: p.when, reverse=True)
     current = next((p for p in newest if p.version == champion and p.how != "trial"), None)

@@ -16,7 +16,7 @@ PAUSES = (0.5, 2.0)
 DELIVERED = "delivered"
 
 
-def post(url: str, body: bytes, secret: str | None = None) -> str:
+def post_webhook(url: str, body: bytes, secret: str | None = None) -> str:
     """`delivered`, or `failed: ` and why after three tries; what is wrong with the message itself is tried once.
 
     With a secret, the header X-Credence-Signature holds `sha256=` and the HMAC of the body.

@@ -4,12 +4,12 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from credence.reporting.number_format import number, percent, plural
+from credence.reporting.number_format import format_number, format_percent, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def environment(folder: Path = TEMPLATES) -> Environment:
+def template_environment(folder: Path = TEMPLATES) -> Environment:
     """An environment for the templates of `folder` and the shared ones.
 
     Number formats are filters. HTML is escaped; a missing name is an error.
@@ -18,10 +18,10 @@ def environment(folder: Path = TEMPLATES) -> Environment:
         loader=FileSystemLoader([folder, TEMPLATES]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         autoescape=lambda name: ".html" in str(name),  # nosec B701: the other template is Markdown
     )  # fmt: skip
-    env.filters |= {"number": number, "percent": percent, "plural": plural, "cell": cell}
+    env.filters |= {"number": format_number, "percent": format_percent, "plural": plural, "cell": markdown_cell}
     return env
 
 
-def cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """A name as it may stand in a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")

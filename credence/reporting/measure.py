@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
-from credence.reporting.number_format import span, spread
+from credence.core.registry import StrictModel
+from credence.reporting.number_format import format_interval, format_spread
 from credence.statistics.calibration import Bools
 from credence.statistics.metrics import METRICS, estimate
 from credence.statistics.selective_prediction import Statistic
 from credence.statistics.uncertainty import Array
 
-CELLS_AT_ONCE = 4_000_000
+CHUNK_CELLS = 4_000_000
 LEVEL = 0.95
 
 
-class Measure(Strict):
+class Measure(StrictModel):
     """A number, its 95 % interval and the rows it rests on; nothing where it is not defined."""
 
     value: float | None
@@ -27,29 +27,31 @@ class Measure(Strict):
 
     def text(self) -> str:
         """0.981 (0.950–0.996)."""
-        return spread(self.value, self.low, self.high)
+        return format_spread(self.value, self.low, self.high)
 
     def ends(self) -> str:
         """0.950 to 0.996."""
-        return span(self.value, self.low, self.high)
+        return format_interval(self.value, self.low, self.high)
 
 
-def scored(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any]) -> Measure:
+def score_with_interval(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any]) -> Measure:
     """One of METRICS over all rows, with its interval; that of the calibration error is centred."""
     if name == "ece":
-        return measures(lambda chunk: {name: METRICS[name].of(p, yes, y, chunk)}, w, centred=True)[name]
+        return measure_with_intervals(lambda chunk: {name: METRICS[name].of(p, yes, y, chunk)}, w, centred=True)[name]
     found = estimate(name, p, yes, y, w)
-    return Measure(value=finite(found.value), low=finite(found.low), high=finite(found.high), n=len(y))
+    return Measure(
+        value=finite_or_none(found.value), low=finite_or_none(found.low), high=finite_or_none(found.high), n=len(y)
+    )
 
 
-def measures(statistic: Statistic, w: NDArray[Any], centred: bool = False) -> dict[str, Measure]:
+def measure_with_intervals(statistic: Statistic, w: NDArray[Any], centred: bool = False) -> dict[str, Measure]:
     """Every value that the statistic holds, over all rows and with its interval over the resamples w (resamples, rows).
 
     `centred` is for errors that resampling itself inflates, as it does every calibration error: the resamples are moved
     by their mean's distance from the value, and stay at or above 0 where the value does.
     """
     whole = statistic(np.ones((1, w.shape[1]), dtype=np.int64))
-    size = max(1, CELLS_AT_ONCE // w.shape[1])
+    size = max(1, CHUNK_CELLS // w.shape[1])
     parts = [statistic(w[first : first + size]) for first in range(0, len(w), size)]
     samples = {name: np.concatenate([part[name] for part in parts]) for name in whole}
     return {name: _measure(float(whole[name][0]), samples[name], w.shape[1], centred) for name in whole}
@@ -58,7 +60,7 @@ def measures(statistic: Statistic, w: NDArray[Any], centred: bool = False) -> di
 def _measure(value: float, samples: Array, n: int, centred: bool) -> Measure:
     known = samples[np.isfinite(samples)]
     if not len(known) or not np.isfinite(value):
-        return Measure(value=finite(value), n=n)
+        return Measure(value=finite_or_none(value), n=n)
     if centred:
         known = np.maximum(known + value - known.mean(), 0 if value >= 0 else -np.inf)
     tail = (1 - LEVEL) / 2
@@ -66,15 +68,15 @@ def _measure(value: float, samples: Array, n: int, centred: bool) -> Measure:
     return Measure(value=value, low=min(float(low), value), high=max(float(high), value), n=n)
 
 
-def finite(x: float | None) -> float | None:
+def finite_or_none(x: float | None) -> float | None:
     """The number, or nothing where it is not one."""
     return float(x) if x is not None and np.isfinite(x) else None
 
 
-FEW_ROWS = 30
+MIN_GROUP_ROWS = 30
 
 
-class Group(Strict):
+class Group(StrictModel):
     """How one group fares; `few` where its figures rest on too little to rank it."""
 
     name: str
@@ -84,7 +86,7 @@ class Group(Strict):
     scores: dict[str, Measure]
 
 
-def by_group(
+def measure_by_group(
     groups: pd.Series, names: list[str], p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]
 ) -> list[Group]:
     """The named metrics in every group, the largest group first; empty where there is one group only."""
@@ -95,8 +97,8 @@ def by_group(
 
 def _group(name: str, here: Bools, names: list[str], p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]) -> Group:
     n, of_yes = int(here.sum()), int(y[here].sum())
-    scores = {m: scored(m, p[here], yes[here], y[here], w[:, here]) for m in names}
-    return Group(name=name, rows=n, yes=of_yes, few=n < FEW_ROWS or of_yes in (0, n), scores=scores)
+    scores = {m: score_with_interval(m, p[here], yes[here], y[here], w[:, here]) for m in names}
+    return Group(name=name, rows=n, yes=of_yes, few=n < MIN_GROUP_ROWS or of_yes in (0, n), scores=scores)
 
 
 TITLES = {

@@ -9,62 +9,69 @@ import markdown
 import pandas as pd
 
 from credence.data.checks import Findings
-from credence.data.rows import raw_name
-from credence.data.schema import Kind
+from credence.data.rows import original_name
+from credence.data.schema import ColumnKind
 from credence.evaluation.gate.verdict import Verdict
 from credence.predictor import Predictor
-from credence.reporting.html import cell, environment
+from credence.reporting.html import markdown_cell, template_environment
 from credence.reporting.model_report import Report
-from credence.reporting.model_report.html_page import tables
-from credence.reporting.model_report.sentences import calibrated, doubted, headline, missing, recalibrated, spent
+from credence.reporting.model_report.html_page import report_tables
+from credence.reporting.model_report.sentences import (
+    calibration_sentence,
+    headline_sentence,
+    missing_values_sentence,
+    recalibration_sentence,
+    test_usage_sentences,
+    uncertainty_sentence,
+)
 from credence.statistics.metrics import METRICS
 
-LONGEST_EXAMPLE = 160
-MOST_NAMES = 40
+MAX_EXAMPLE_CHARACTERS = 160
+MAX_NAMES = 40
 
 
-def card(task: dict[str, Any], predictor: Predictor, report: Report, verdict: Verdict, findings: Findings) -> str:
+def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdict: Verdict, findings: Findings) -> str:
     """The card in Markdown, with a YAML head as Hugging Face expects it."""
-    return environment().get_template("card.md.j2").render(
+    return template_environment().get_template("card.md.j2").render(
         task=task, facts=predictor.facts, kind=predictor.model.title(), digest=predictor.digest(), report=report,
-        verdict=verdict, findings=findings, headline=headline(verdict), calibrated=calibrated(report),
-        doubt=doubted(report), recalibrated=recalibrated(report), seen=spent(verdict),
-        tables=tables(report), metrics=METRICS, request=shlex.quote(example(predictor)),
+        verdict=verdict, findings=findings, headline=headline_sentence(verdict), calibrated=calibration_sentence(report),
+        doubt=uncertainty_sentence(report), recalibrated=recalibration_sentence(report), seen=test_usage_sentences(verdict),
+        tables=report_tables(report), metrics=METRICS, request=shlex.quote(example_request(predictor)),
         rivals=sum(c.role in ("winner", "candidate") for c in report.candidates), inputs=_inputs(predictor),
         hyperparameters=_code(json.dumps(predictor.model.model_dump(mode="json"))),
-        missing=missing(findings),
+        missing=missing_values_sentence(findings),
     )  # fmt: skip
 
 
-def html(text: str) -> str:
+def card_html(text: str) -> str:
     """A card's Markdown, without its YAML head, as an HTML fragment."""
     _, _, body = text.removeprefix("---\n").partition("\n---\n")
     return str(markdown.markdown(body, extensions=["tables", "fenced_code"]))
 
 
 def _inputs(predictor: Predictor) -> str:
-    names = [_code(raw_name(name)) for name in predictor.facts.schema_.names()]
-    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+    names = [_code(original_name(name)) for name in predictor.facts.schema_.names()]
+    return ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
 
 
 def _code(text: str) -> str:
-    return f"`{cell(text)}`"
+    return f"`{markdown_cell(text)}`"
 
 
-def example(predictor: Predictor) -> str:
+def example_request(predictor: Predictor) -> str:
     """One reference row as the JSON that `POST /predict` takes, with the columns' names in requests."""
     first, schema = predictor.reference.iloc[0], predictor.facts.schema_
-    row = {raw_name(c.name): _plain(first[c.name], c.kind) for c in schema.columns}
+    row = {original_name(c.name): _plain(first[c.name], c.kind) for c in schema.columns}
     if schema.group:
         row[schema.group] = str(first["group"])
     return json.dumps(row, ensure_ascii=False)
 
 
-def _plain(value: Any, kind: Kind) -> Any:
+def _plain(value: Any, kind: ColumnKind) -> Any:
     if pd.isna(value):
         return None
     if kind == "number":
         return int(value) if float(value).is_integer() else float(f"{value:.6g}")
     if kind == "date":
         return pd.Timestamp(value).isoformat()
-    return textwrap.shorten(str(value), LONGEST_EXAMPLE, placeholder="…")
+    return textwrap.shorten(str(value), MAX_EXAMPLE_CHARACTERS, placeholder="…")

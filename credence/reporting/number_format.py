@@ -7,7 +7,7 @@ import pandas as pd
 ABSENT = "–"
 
 
-def number(x: float | None, digits: int = 3) -> str:
+def format_number(x: float | None, digits: int = 3) -> str:
     """12345.6 -> 12,346; 0.98123 -> 0.981; 0.00001234 -> 1.23e-05; nothing for what is not defined."""
     if x is None or math.isnan(x):
         return ABSENT
@@ -21,26 +21,26 @@ def number(x: float | None, digits: int = 3) -> str:
     return f"{x:,.{max(places, 0)}f}".replace("-", "−")
 
 
-def percent(x: float | None, digits: int = 3) -> str:
+def format_percent(x: float | None, digits: int = 3) -> str:
     """0.98123 -> 98.1 %."""
-    return ABSENT if x is None or math.isnan(x) else f"{number(100 * x, digits)} %"
+    return ABSENT if x is None or math.isnan(x) else f"{format_number(100 * x, digits)} %"
 
 
-def span(value: float | None, low: float | None, high: float | None, between: str = " to ") -> str:
+def format_interval(value: float | None, low: float | None, high: float | None, between: str = " to ") -> str:
     """The ends of an interval to the decimal places of its value: 0.950 to 0.996."""
     if value is None or low is None or high is None:
         return ABSENT
-    text = number(value)
+    text = format_number(value)
     if value == 0 or "e" in text:
-        return f"{number(low)}{between}{number(high)}"
+        return f"{format_number(low)}{between}{format_number(high)}"
     places = len(text.partition(".")[2])
     return f"{low:,.{places}f}{between}{high:,.{places}f}".replace("-", "−")
 
 
-def spread(value: float | None, low: float | None, high: float | None) -> str:
+def format_spread(value: float | None, low: float | None, high: float | None) -> str:
     """A value with its interval: 0.981 (0.950–0.996)."""
-    ends = span(value, low, high, "–")
-    return number(value) if ends == ABSENT else f"{number(value)} ({ends})"
+    ends = format_interval(value, low, high, "–")
+    return format_number(value) if ends == ABSENT else f"{format_number(value)} ({ends})"
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
@@ -48,7 +48,7 @@ def plural(n: int, one: str, many: str | None = None) -> str:
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
-def aligned(table: pd.DataFrame) -> str:
+def align_columns(table: pd.DataFrame) -> str:
     """A table in plain text: words to the left, figures to the right."""
     cells = [list(map(str, table.columns)), *table.astype(str).values.tolist()]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]

@@ -9,12 +9,21 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-INK, MUTED, GRID, PAPER = "#1c2530", "#66717e", "#dfe4ea", "#fffffe"
-YES, NO, MARK, BAND = "#2563c9", "#d9822b", "#0f7b6c", "#c9d7ee"
-VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", YES: "yes", NO: "no", MARK: "mark", BAND: "band"}
+COLOR_TEXT, COLOR_MUTED, COLOR_GRID, COLOR_PAPER = "#1c2530", "#66717e", "#dfe4ea", "#fffffe"
+COLOR_YES, COLOR_NO, COLOR_MARK, COLOR_BAND = "#2563c9", "#d9822b", "#0f7b6c", "#c9d7ee"
+VARIABLES = {
+    COLOR_TEXT: "ink",
+    COLOR_MUTED: "muted",
+    COLOR_GRID: "grid",
+    COLOR_PAPER: "paper",
+    COLOR_YES: "yes",
+    COLOR_NO: "no",
+    COLOR_MARK: "mark",
+    COLOR_BAND: "band",
+}
 STYLE: Any = {
-    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9, "text.color": INK, "axes.labelcolor": MUTED,
-    "axes.edgecolor": GRID, "xtick.color": MUTED, "ytick.color": MUTED, "axes.grid": True, "grid.color": GRID,
+    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9, "text.color": COLOR_TEXT, "axes.labelcolor": COLOR_MUTED,
+    "axes.edgecolor": COLOR_GRID, "xtick.color": COLOR_MUTED, "ytick.color": COLOR_MUTED, "axes.grid": True, "grid.color": COLOR_GRID,
     "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
     "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
     "axes.facecolor": "none", "figure.facecolor": "none", "lines.linewidth": 1.8, "svg.hashsalt": "credence",
@@ -50,7 +59,7 @@ def png(figure: Figure, dots_per_inch: int = 150) -> bytes:
     return buffer.getvalue()
 
 
-def axes_of(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
+def new_axes(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Figure, Axes]:
     """An empty figure with its axes labelled; to be called inside the house's style."""
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
@@ -58,6 +67,6 @@ def axes_of(across: str, up: str, size: tuple[float, float] = SIZE) -> tuple[Fig
     return figure, axes
 
 
-def short(name: str, most: int = 32) -> str:
+def truncate(name: str, most: int = 32) -> str:
     """A name with its end cut off where it is long."""
     return name if len(name) <= most else f"{name[: most - 1]}…"

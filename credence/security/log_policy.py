@@ -4,16 +4,18 @@ from typing import Literal
 
 from pydantic import Field
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
-How = Literal["plain", "hashed"]
+InputPolicy = Literal["plain", "hashed"]
 
 
-class LogPolicy(Strict):
+class LogPolicy(StrictModel):
     """The section `log`: how the inputs of every answer are kept. It travels with the predictor, so that no service
     and no batch job can forget it."""
 
-    inputs: How | dict[str, How] = Field("plain", description="for all columns, or by column; the others are plain")
+    inputs: InputPolicy | dict[str, InputPolicy] = Field(
+        "plain", description="for all columns, or by column; the others are plain"
+    )
     batch: bool = Field(True, description="whether batch jobs leave records too")
 
     def hashes(self, column: str) -> bool:

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy.optimize import minimize
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
 Bools = NDArray[np.bool_]
 PRIOR = 0.25
 
 
-class Calibration(Strict):
+class Calibration(StrictModel):
     """How probabilities are calibrated, how often the truth may be outside the set, and what a miss costs."""
 
     method: Literal["auto", "temperature", "platt", "none"] = "auto"
@@ -22,7 +22,7 @@ class Calibration(Strict):
     cost_ratio: float | None = Field(None, gt=0)
 
 
-class Scaling(Strict):
+class Scaling(StrictModel):
     """p -> sigmoid(slope * logit(p) + shift), applied to every draw so that disagreement survives.
 
     shift = 0 is temperature scaling (Guo et al. 2017), otherwise Platt scaling (Platt 1999).
@@ -72,7 +72,7 @@ def _fit(draws: Array, y: NDArray[Any], shifted: bool) -> Scaling:
     return Scaling(slope=float(np.exp(found.x[0])), shift=float(found.x[1]) if shifted else 0.0)
 
 
-class Conformal(Strict):
+class ConformalSets(StrictModel):
     """Class-conditional (Mondrian) conformal sets: of each answer's rows, at most `alpha` have it outside their set.
 
     Vovk et al. 2005; the nonconformity of answer c is 1 - p(c). `no` and `yes` are the calibration rows' scores.
@@ -90,13 +90,15 @@ class Conformal(Strict):
     def p_values(self, p: Array) -> Array:
         """Conformal p-values of (no, yes), shape (rows, 2): the share of that answer's rows that were as strange, the
         row itself among them."""
-        return np.stack([_as_strange(self.no, p), _as_strange(self.yes, 1 - p)], axis=1)
+        return np.stack(
+            [_share_at_least_as_nonconforming(self.no, p), _share_at_least_as_nonconforming(self.yes, 1 - p)], axis=1
+        )
 
     def sets(self, p: Array) -> Bools:
         """Which of (no, yes) each row's set holds, shape (rows, 2)."""
         return self.p_values(p) > self.alpha
 
 
-def _as_strange(known: list[float], scores: Array) -> Array:
+def _share_at_least_as_nonconforming(known: list[float], scores: Array) -> Array:
     """`known` is sorted."""
     return (len(known) - np.searchsorted(known, scores, side="left") + 1) / (len(known) + 1)

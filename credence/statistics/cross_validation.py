@@ -10,10 +10,10 @@ from sklearn.model_selection import StratifiedKFold
 from tqdm import tqdm
 
 Indices = NDArray[np.intp]
-PATIENCE = 3.0
+PROGRESS_DELAY_SECONDS = 3.0
 
 
-def folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
+def stratified_folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
     """(train, held out) row numbers of n stratified folds; fewer where an answer has fewer rows, none below 2."""
     n = min(n, int(np.bincount(y, minlength=2).min()))
     if n < 2:
@@ -21,9 +21,9 @@ def folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
     return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
 
 
-def shown(dealt: list[tuple[Indices, Indices]], kind: str) -> Iterable[tuple[Indices, Indices]]:
+def with_progress(dealt: list[tuple[Indices, Indices]], kind: str) -> Iterable[tuple[Indices, Indices]]:
     """The same folds, with rate and time to go on the screen once they have taken three seconds."""
     progress: Iterable[tuple[Indices, Indices]] = tqdm(
-        dealt, desc=f"  {kind}", unit="fold", delay=PATIENCE, leave=False, file=sys.stderr
+        dealt, desc=f"  {kind}", unit="fold", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
     )
     return progress

@@ -7,18 +7,18 @@ from numpy.typing import NDArray
 
 from credence.statistics.uncertainty import Array
 
-Answers = NDArray[Any]
-MOST_POINTS = 200
+ScoredLabels = NDArray[Any]
+MAX_POINTS = 200
 HISTOGRAM_BINS = 25
 
 
-def thin(*curves: Array, points: int = MOST_POINTS) -> list[Array]:
+def downsample(*curves: Array, points: int = MAX_POINTS) -> list[Array]:
     """The same places of each curve, at most `points` of them, evenly spread and always with both ends."""
     places = np.unique(np.linspace(0, len(curves[0]) - 1, points).round().astype(int))
     return [c[places] for c in curves]
 
 
-def hits(p: Array, y: Answers) -> tuple[Array, Array, Array]:
+def confusion_at_thresholds(p: Array, y: ScoredLabels) -> tuple[Array, Array, Array]:
     """Thresholds from high to low, with the true and the false positives at each; tied probabilities fall together."""
     order = np.argsort(-p, kind="stable")
     last = np.flatnonzero(np.r_[np.diff(p[order]) != 0, True])
@@ -26,22 +26,22 @@ def hits(p: Array, y: Answers) -> tuple[Array, Array, Array]:
     return p[order][last], tp, last + 1 - tp
 
 
-def roc(p: Array, y: Answers) -> tuple[Array, Array]:
+def roc(p: Array, y: ScoredLabels) -> tuple[Array, Array]:
     """False and true positive rate, from (0, 0) to (1, 1); corners only, as no other point changes the line."""
-    _, tp, fp = hits(p, y)
+    _, tp, fp = confusion_at_thresholds(p, y)
     tp, fp = np.r_[0.0, tp], np.r_[0.0, fp]
     bends = np.r_[True, (np.diff(tp, 2) != 0) | (np.diff(fp, 2) != 0), True] if len(tp) > 2 else np.full(len(tp), True)
     return fp[bends] / max(fp[-1], 1), tp[bends] / max(tp[-1], 1)
 
 
-def precision_recall(p: Array, y: Answers) -> tuple[Array, Array]:
+def precision_recall(p: Array, y: ScoredLabels) -> tuple[Array, Array]:
     """Recall, rising to 1, and the precision there; the first point repeats the strictest threshold's precision."""
-    _, tp, fp = hits(p, y)
+    _, tp, fp = confusion_at_thresholds(p, y)
     precision, recall = tp / (tp + fp), tp / max(tp[-1], 1)
     return np.r_[0.0, recall], np.r_[precision[0], precision]
 
 
-def net_benefit(p: Array, y: Answers, thresholds: Array) -> tuple[Array, Array]:
+def net_benefit(p: Array, y: ScoredLabels, thresholds: Array) -> tuple[Array, Array]:
     """Net benefit per row of acting from each threshold on, and of acting always (Vickers and Elkin 2006).
 
     True positives less false positives, each of which weighs threshold / (1 - threshold); acting never is worth 0.
@@ -52,7 +52,7 @@ def net_benefit(p: Array, y: Answers, thresholds: Array) -> tuple[Array, Array]:
     return gain, share - (1 - share) * odds
 
 
-def histogram(p: Array, y: Answers, bins: int = HISTOGRAM_BINS) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def histogram(p: Array, y: ScoredLabels, bins: int = HISTOGRAM_BINS) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """How many rows of (no, yes) have a probability in each of `bins` equal steps from 0 to 1."""
     no, yes = (np.histogram(p[y == c], bins=bins, range=(0, 1))[0] for c in (0, 1))
     return no, yes

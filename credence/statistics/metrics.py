@@ -8,20 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ConfigDict
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.statistics.uncertainty import Array, logit
 
 Bools = NDArray[np.bool_]
 Kernel = Callable[[Array, Bools, Bools, Array], Array]
-Name = Literal[
+MetricName = Literal[
     "accuracy", "balanced_accuracy", "f1", "macro_f1", "recall", "specificity", "precision", "npv",
     "auroc", "auprc", "log_loss", "brier", "ece",
 ]  # fmt: skip
 BINS = 15
-AT_ONCE = 4_000_000
+CHUNK_CELLS = 4_000_000
 
 
-class Answers(Protocol):
+class Predictions(Protocol):
     """What was answered about some rows: calibrated probabilities of yes, and the labels given."""
 
     @property
@@ -30,7 +30,7 @@ class Answers(Protocol):
     def yes(self) -> Bools: ...
 
 
-class Estimate(Strict):
+class Estimate(StrictModel):
     """A figure with an interval. NaN where the rows do not define it, such as recall without a single yes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
@@ -58,7 +58,7 @@ class Metric:
         p, yes, y = np.asarray(p, float), np.asarray(yes, bool), np.asarray(y, bool)
         if w is None:
             return float(self._defined(p, yes, y, np.ones((1, len(y))))[0])
-        step = max(1, AT_ONCE // max(len(y), 1))
+        step = max(1, CHUNK_CELLS // max(len(y), 1))
         return np.concatenate([self._defined(p, yes, y, w[i : i + step]) for i in range(0, len(w), step)])
 
     def _defined(self, p: Array, yes: Bools, y: Bools, w: NDArray[Any]) -> Array:
@@ -79,7 +79,9 @@ def estimate(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray
     return Estimate(value=score(name, p, yes, y), low=low, high=high, undefined=len(samples) - len(defined))
 
 
-def difference(name: str, ours: Answers, theirs: Answers, y: NDArray[Any], w: NDArray[Any]) -> tuple[float, Array]:
+def difference(
+    name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], w: NDArray[Any]
+) -> tuple[float, Array]:
     """By how much ours is better, also where less is better: on all rows, and per resample of rows that both see."""
     metric = METRICS[name]
     sign = 1 if metric.higher_is_better else -1
@@ -87,7 +89,7 @@ def difference(name: str, ours: Answers, theirs: Answers, y: NDArray[Any], w: ND
     return sign * value, sign * (metric.of(ours.p, ours.yes, y, w) - metric.of(theirs.p, theirs.yes, y, w))
 
 
-def in_units(name: str, amount: float, sign: bool = False) -> str:
+def format_metric_difference(name: str, amount: float, sign: bool = False) -> str:
     """A difference of the metric as people say it: in points (hundredths), or in nats, or plain."""
     digits = "+" if sign else ""
     if METRICS[name].higher_is_better:

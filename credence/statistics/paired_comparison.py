@@ -8,25 +8,25 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from credence.statistics.bootstrap import Weights
-from credence.statistics.metrics import METRICS, Answers, difference
+from credence.statistics.metrics import METRICS, Predictions, difference
 from credence.statistics.uncertainty import Array
 
 PSEUDO = 2
 POWER = 0.8
 
 
-def spent(look: int, alpha: float) -> float:
+def alpha_for_look(look: int, alpha: float) -> float:
     """What look number `look` (1, 2, ...) may spend: alpha * 6 / (pi * look)^2; over all looks that sums to alpha."""
     return alpha * 6 / (np.pi * look) ** 2
 
 
-def left_after(looks: int, alpha: float) -> float:
+def alpha_left(looks: int, alpha: float) -> float:
     """What of alpha is left for later looks."""
-    return alpha - sum(spent(k, alpha) for k in range(1, looks + 1))
+    return alpha - sum(alpha_for_look(k, alpha) for k in range(1, looks + 1))
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairedDifference:
     """A difference (positive: ours is better) with its bootstrap error, and how many clusters really decide it.
 
     `disputed` is that effective number, (sum u^2)^2 / sum u^4 over the clusters' jackknife influences u: the count of
@@ -40,7 +40,9 @@ class Paired:
     widest: float
 
     @classmethod
-    def of(cls, name: str, ours: Answers, theirs: Answers, y: NDArray[Any], drawn: Weights, left: Weights) -> Self:
+    def of(
+        cls, name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], drawn: Weights, left: Weights
+    ) -> Self:
         """Compare two sides by a metric, from bootstrap and jackknife weights (`bootstrap.weights`, `.left_out`)."""
         value, samples = difference(name, ours, theirs, y, drawn)
         defined = samples[~np.isnan(samples)]

@@ -5,14 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
-from credence.statistics.curves import Answers
+from credence.core.registry import StrictModel
+from credence.statistics.curves import ScoredLabels
 from credence.statistics.selective_prediction import Statistic
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
 BINS = 15
 NEWTON_STEPS = 50
-SIMULATED_AT_ONCE = 4_000_000
+SIMULATED_CELLS = 4_000_000
 
 
 def equal_width(p: Array, bins: int = BINS) -> NDArray[np.int64]:
@@ -26,7 +26,7 @@ def equal_mass(p: Array, bins: int = BINS) -> NDArray[np.int64]:
     return np.searchsorted(edges, p, side="right")
 
 
-def sums(p: Array, y: Answers, bin_of: NDArray[np.int64], w: NDArray[Any]) -> tuple[Array, Array, Array]:
+def sums(p: Array, y: ScoredLabels, bin_of: NDArray[np.int64], w: NDArray[Any]) -> tuple[Array, Array, Array]:
     """Weighted rows, probabilities and yes per bin, each of shape (resamples, bins)."""
     member = np.eye(int(bin_of.max()) + 1)[bin_of]
     total = w.astype(float) @ np.hstack([member, member * p[:, None], member * y[:, None]])
@@ -34,7 +34,7 @@ def sums(p: Array, y: Answers, bin_of: NDArray[np.int64], w: NDArray[Any]) -> tu
     return rows, predicted, observed
 
 
-def calibration_error(p: Array, y: Answers) -> Statistic:
+def calibration_error(p: Array, y: ScoredLabels) -> Statistic:
     """The statistic of row weights that holds ECE-15 by equal width and equal mass, its debiased form and MCE.
 
     The debiased error is the root of the mean squared gap less its binning noise (Kumar et al. 2019).
@@ -53,7 +53,7 @@ def calibration_error(p: Array, y: Answers) -> Statistic:
     return measures
 
 
-def murphy(p: Array, y: Answers) -> Statistic:
+def brier_decomposition(p: Array, y: ScoredLabels) -> Statistic:
     """The statistic of row weights that splits the Brier score over 15 equal-mass bins (Murphy 1973).
 
     Brier = reliability - resolution + uncertainty + within, the last being what the bins hide.
@@ -72,7 +72,7 @@ def murphy(p: Array, y: Answers) -> Statistic:
     return measures
 
 
-def cox(p: Array, y: Answers) -> Statistic:
+def cox_recalibration(p: Array, y: ScoredLabels) -> Statistic:
     """The statistic of row weights that holds slope and intercept of y on the log-odds (Cox 1958); 1 and 0 are ideal.
 
     Resamples take one Newton step from the whole data's fit. Undefined (NaN) where a threshold separates the answers.
@@ -94,7 +94,7 @@ def cox(p: Array, y: Answers) -> Statistic:
     return measures
 
 
-def _logistic(z: Array, y: Answers) -> Array | None:
+def _logistic(z: Array, y: ScoredLabels) -> Array | None:
     """Newton's fit of y on (1, z); None where the maximum lies at infinity or z does not vary."""
     if np.ptp(z) == 0 or z[y == 1].min() >= z[y == 0].max() or z[y == 1].max() <= z[y == 0].min():
         return None
@@ -109,7 +109,7 @@ def _logistic(z: Array, y: Answers) -> Array | None:
     return theta
 
 
-class Bin(Strict):
+class ReliabilityBin(StrictModel):
     """One bin of the reliability table: what was said, what came true, and what chance allows (95 %)."""
 
     low: float
@@ -121,7 +121,7 @@ class Bin(Strict):
     chance_high: float
 
 
-class Chance(Strict):
+class ChanceLevel(StrictModel):
     """The ECE of a perfectly calibrated predictor on rows like these: its mean, and what 19 of 20 stay below."""
 
     mean: float
@@ -133,7 +133,7 @@ def simulate(p: Array, bin_of: NDArray[np.int64], times: int = 1000, seed: int =
     random, order = np.random.default_rng(seed), np.argsort(bin_of, kind="stable")
     rows = np.bincount(bin_of)
     starts = np.r_[0, np.cumsum(rows)[:-1]][rows > 0]
-    size = max(1, SIMULATED_AT_ONCE // len(p))
+    size = max(1, SIMULATED_CELLS // len(p))
     yes = np.zeros((times, len(rows)))
     for first in range(0, times, size):
         answers = random.random((min(size, times - first), len(p)), dtype=np.float32) < p[order]
@@ -141,7 +141,7 @@ def simulate(p: Array, bin_of: NDArray[np.int64], times: int = 1000, seed: int =
     return rows.astype(float), yes
 
 
-def by_chance(p: Array, y: Answers, seed: int = 0) -> tuple[list[Bin], Chance]:
+def reliability_by_chance(p: Array, y: ScoredLabels, seed: int = 0) -> tuple[list[ReliabilityBin], ChanceLevel]:
     """The reliability table over 15 equal-width bins, and the ECE that binning noise gives (Bröcker and Smith 2007)."""
     bin_of = equal_width(p)
     rows, yes = simulate(p, bin_of, seed=seed)
@@ -149,11 +149,11 @@ def by_chance(p: Array, y: Answers, seed: int = 0) -> tuple[list[Bin], Chance]:
     ece = np.abs(predicted - yes).sum(1) / len(p)
     low, high = np.quantile(yes, [0.025, 0.975], axis=0)
     table = [
-        Bin(low=b / BINS, high=(b + 1) / BINS, rows=int(n), predicted=predicted[b] / n, observed=observed[b] / n,
+        ReliabilityBin(low=b / BINS, high=(b + 1) / BINS, rows=int(n), predicted=predicted[b] / n, observed=observed[b] / n,
             chance_low=low[b] / n, chance_high=high[b] / n)
         for b, n in enumerate(rows) if n > 0
     ]  # fmt: skip
-    return table, Chance(mean=float(ece.mean()), high=float(np.quantile(ece, 0.95)))
+    return table, ChanceLevel(mean=float(ece.mean()), high=float(np.quantile(ece, 0.95)))
 
 
 def _over(total: Array, rows: Array) -> Array:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.statistics.curves import thin
+from credence.statistics.curves import downsample
 from credence.statistics.uncertainty import Array
 
 Statistic = Callable[[NDArray[np.integer]], dict[str, Array]]
@@ -14,7 +14,7 @@ COVERAGES = (0.8, 0.9)
 BUDGETS = (0.05, 0.1, 0.2)
 
 
-def accumulate(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]) -> tuple[Array, Array]:
+def risk_coverage(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]) -> tuple[Array, Array]:
     """Rows and errors so far, from the most to the least certain row; shape (resamples, distinct doubts + 1)."""
     order = np.argsort(doubt, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(doubt[order]) > 0])
@@ -25,20 +25,22 @@ def accumulate(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]) -
     return np.hstack([start, rows]), np.hstack([start, errors])
 
 
-def selective(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
+def selective_measures(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
     """The statistic of row weights (resamples, rows) that holds every selective measure by name."""
 
     def measures(w: NDArray[np.integer]) -> dict[str, Array]:
-        rows, errors = accumulate(doubt, wrong, w)
+        rows, errors = risk_coverage(doubt, wrong, w)
         n, curve = rows[:, -1], aurc(rows, errors)
         found = {
             "misclassification_auroc": error_auroc(rows, errors), "misclassification_auprc": error_auprc(rows, errors),
             "aurc": curve, "e_aurc": curve - best_aurc(n, errors[:, -1]), "augrc": augrc(rows, errors),
         }  # fmt: skip
         found |= {f"coverage_at_risk_{r:.0%}".rstrip("%"): coverage_at(rows, errors, r) for r in RISKS}
-        found |= {f"risk_at_coverage_{c:.0%}".rstrip("%"): accepted(rows, errors, c) / (c * n) for c in COVERAGES}
+        found |= {
+            f"risk_at_coverage_{c:.0%}".rstrip("%"): errors_at_coverage(rows, errors, c) / (c * n) for c in COVERAGES
+        }
         return found | {
-            f"accuracy_at_review_{b:.0%}".rstrip("%"): 1 - accepted(rows, errors, 1 - b) / n for b in BUDGETS
+            f"accuracy_at_review_{b:.0%}".rstrip("%"): 1 - errors_at_coverage(rows, errors, 1 - b) / n for b in BUDGETS
         }
 
     return measures
@@ -83,15 +85,15 @@ def coverage_at(rows: Array, errors: Array, risk: float) -> Array:
     return np.asarray((rows * (errors <= risk * rows + 1e-9)).max(1) / rows[:, -1])
 
 
-def accepted(rows: Array, errors: Array, coverage: float) -> Array:
+def errors_at_coverage(rows: Array, errors: Array, coverage: float) -> Array:
     """Errors among the most certain share `coverage` of the rows."""
     return np.array([np.interp(coverage * r[-1], r, e) for r, e in zip(rows, errors, strict=True)])
 
 
 def risk_curve(doubt: Array, wrong: NDArray[np.bool_]) -> tuple[Array, Array]:
     """Coverage and the share of errors among the rows answered there."""
-    rows, errors = accumulate(doubt, wrong, np.ones((1, len(doubt)), dtype=np.int64))
-    coverage, risk = thin(rows[0, 1:] / len(doubt), errors[0, 1:] / rows[0, 1:])
+    rows, errors = risk_coverage(doubt, wrong, np.ones((1, len(doubt)), dtype=np.int64))
+    coverage, risk = downsample(rows[0, 1:] / len(doubt), errors[0, 1:] / rows[0, 1:])
     return coverage, risk
 
 

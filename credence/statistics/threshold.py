@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from credence.statistics.uncertainty import Array
 
-NEUTRAL = 0.5
-AIMED = ("recall", "precision", "specificity")
+NEUTRAL_THRESHOLD = 0.5
+METRIC_RATES = ("recall", "precision", "specificity")
 
 
-def operating_point(p: Array, y: NDArray[Any], metric: str, minimum: float, cost_ratio: float | None) -> float:
+def choose_threshold(p: Array, y: NDArray[Any], metric: str, minimum: float, cost_ratio: float | None) -> float:
     """The threshold, chosen on calibration rows with calibrated probabilities p and answers y.
 
     cost_ratio r (a missed yes costs r false alarms): 1 / (1 + r), the Bayes rule for calibrated p (Elkan 2001).
@@ -20,25 +20,25 @@ def operating_point(p: Array, y: NDArray[Any], metric: str, minimum: float, cost
     """
     if cost_ratio is not None:
         return 1 / (1 + cost_ratio)
-    if metric not in (*AIMED, "f1", "balanced_accuracy"):
-        return NEUTRAL
+    if metric not in (*METRIC_RATES, "f1", "balanced_accuracy"):
+        return NEUTRAL_THRESHOLD
     cuts = _between(np.unique(p))
     tp, fp = _counts(p, y, cuts)
     yes, no = int(y.sum()), int((1 - y).sum())
-    if metric in AIMED:
+    if metric in METRIC_RATES:
         return _reaching(cuts, _rate(metric, tp, fp, yes, no), minimum)
     score = 2 * tp / np.maximum(tp + fp + yes, 1) if metric == "f1" else tp / yes + (no - fp) / no
     best = cuts[score >= score.max() - 1e-12]
-    return float(best[np.argmin(np.abs(best - NEUTRAL))])
+    return float(best[np.argmin(np.abs(best - NEUTRAL_THRESHOLD))])
 
 
-def minimum_for(metric: str, minimum: float | None) -> float:
+def threshold_minimum(metric: str, minimum: float | None) -> float:
     """The gate's minimum where the threshold aims at it, otherwise 0, so that other gates leave the threshold alone."""
-    return minimum or 0.0 if metric in AIMED else 0.0
+    return minimum or 0.0 if metric in METRIC_RATES else 0.0
 
 
 def _between(p: Array) -> Array:
-    return np.unique(np.concatenate([[NEUTRAL], (p[1:] + p[:-1]) / 2]))
+    return np.unique(np.concatenate([[NEUTRAL_THRESHOLD], (p[1:] + p[:-1]) / 2]))
 
 
 def _counts(p: Array, y: NDArray[Any], cuts: Array) -> tuple[Array, Array]:
@@ -58,4 +58,4 @@ def _reaching(cuts: Array, rate: Array, minimum: float) -> float:
     enough = cuts[rate >= minimum]
     if not len(enough):
         return float(cuts[int(np.argmax(rate))])
-    return float(enough[np.argmin(np.abs(enough - NEUTRAL))])
+    return float(enough[np.argmin(np.abs(enough - NEUTRAL_THRESHOLD))])

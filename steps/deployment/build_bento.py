@@ -6,10 +6,10 @@ from typing import Annotated
 
 from zenml import step
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from steps.shared import tracking
-from steps.shared.bento_process import bentos
-from steps.shared.model_versions import champion_version, folder_of
+from steps.shared.bento_process import run_bentos
+from steps.shared.model_versions import champion_version, download_predictor
 
 
 @step(enable_cache=False)  # reads the registry and writes BentoML's store
@@ -17,9 +17,9 @@ def build_bento(task: str) -> Annotated[str, "bento"]:
     """The tag of a bento that holds the champion, made once per champion."""
     version = champion_version(task)
     if version is None:
-        raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
+        raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     with TemporaryDirectory() as place:
-        tag: str = bentos("build", str(folder_of(version, Path(place))))["bento"]
-    tracking.facts({"bento": tag, "champion": version.number})
-    tracking.say(f"packaged version {version.number} as {tag}")
+        tag: str = run_bentos("build", str(download_predictor(version, Path(place))))["bento"]
+    tracking.log_run_metadata({"bento": tag, "champion": version.number})
+    tracking.log_line(f"packaged version {version.number} as {tag}")
     return tag

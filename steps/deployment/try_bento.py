@@ -8,8 +8,8 @@ from typing import Annotated
 from zenml import step
 
 from steps.shared import tracking
-from steps.shared.bento_process import bentos
-from steps.shared.model_versions import champion_version, folder_of
+from steps.shared.bento_process import run_bentos
+from steps.shared.model_versions import champion_version, download_predictor
 
 ROWS = 50
 
@@ -25,25 +25,25 @@ def try_bento(task: str, bento: str) -> Annotated[str, "tried"]:
     if version is None:
         raise AnswersDiffer(f"{bento} was built from a champion that is gone.")
     with TemporaryDirectory() as place:
-        folder, rows = folder_of(version, Path(place)), Path(place) / "rows.parquet"
+        folder, rows = download_predictor(version, Path(place)), Path(place) / "rows.parquet"
         version.get_artifact("test").load().head(ROWS).to_parquet(rows)
-        found = bentos("try", bento, str(folder), str(rows))
+        found = run_bentos("try", bento, str(folder), str(rows))
     if not found["agrees"]:
         raise AnswersDiffer(f"{bento} answers differently over HTTP: " + "; ".join(found["mismatches"]))
-    tracking.facts({"rows": found["rows"], "largest_difference": found["largest_difference"]})
-    return told(bento, found)
+    tracking.log_run_metadata({"rows": found["rows"], "largest_difference": found["largest_difference"]})
+    return report_differences(bento, found)
 
 
-def told(bento: str, found: dict[str, object]) -> str:
+def report_differences(bento: str, found: dict[str, object]) -> str:
     """The comparison in words, with one question and its answer."""
     return (
         f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and "
         f"as a batch, largest difference {found['largest_difference']:.0e}.\n"
-        f"POST /predict {shortened(found['request'])}\n  -> {json.dumps(found['answer'], ensure_ascii=False)}"
+        f"POST /predict {shorten(found['request'])}\n  -> {json.dumps(found['answer'], ensure_ascii=False)}"
     )
 
 
-def shortened(request: object) -> str:
+def shorten(request: object) -> str:
     """A request that fits a line or two."""
     text = json.dumps(request, ensure_ascii=False)
     return text if len(text) <= 200 else f"{text[:200]} …"

@@ -6,23 +6,25 @@ from typing import Annotated
 from zenml import step
 from zenml.types import HTMLString
 
-from credence.core.atomic_write import replace_text
+from credence.core.atomic_write import atomic_write_text
 from credence.core.paths import generation_folder
-from credence.generation.ledger import Reader
+from credence.generation.ledger import LedgerReader
 from credence.generation.quality.html_page import render
-from credence.generation.quality.report import Quality, examine
+from credence.generation.quality.report import QualityReport, examine_generation
 from steps.shared import tracking
 
 
 @step(enable_cache=False)  # reads the ledger
-def examine_rows(task: str, ledger: str) -> tuple[Annotated[Quality, "quality"], Annotated[HTMLString, "generation"]]:
+def examine_rows(
+    task: str, ledger: str
+) -> tuple[Annotated[QualityReport, "quality"], Annotated[HTMLString, "generation"]]:
     """The figures and their page, which lies in CREDENCE_HOME too: also of a run that stopped."""
-    with Reader(Path(ledger)) as reader:
-        quality = examine(reader)
+    with LedgerReader(Path(ledger)) as reader:
+        quality = examine_generation(reader)
     page = render(quality, task)
     place = generation_folder(task) / "report.html"
-    replace_text(place, page)
-    tracking.text(page, "generation.html")
-    tracking.say(quality.sentence)
-    tracking.say(f"report: {place}")
+    atomic_write_text(place, page)
+    tracking.log_text(page, "generation.html")
+    tracking.log_line(quality.sentence)
+    tracking.log_line(f"report: {place}")
     return quality, HTMLString(page)

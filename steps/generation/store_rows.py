@@ -6,8 +6,8 @@ from typing import Annotated
 import pandas as pd
 from zenml import ArtifactConfig, step
 
-from credence.core.errors import BadInput
-from credence.generation.ledger import Reader
+from credence.core.errors import InputError
+from credence.generation.ledger import LedgerReader
 from credence.generation.section import Generation
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
@@ -18,7 +18,7 @@ def store_rows(
     task: str, section: Generation, ledger: str, stopped: str
 ) -> Annotated[pd.DataFrame, ArtifactConfig(name="{task}.rows")]:
     """The rows, sorted by what they say. BadInput, and nothing is stored, where too many of them are missing."""
-    with Reader(Path(ledger)) as reader:
+    with LedgerReader(Path(ledger)) as reader:
         refuse_incomplete(reader, section, stopped)
         rows = reader.results()
         facts = {"rows": rows.num_rows, "digest": reader.digest()}
@@ -26,32 +26,32 @@ def store_rows(
             facts["jsonl_sha256"] = reader.export_jsonl(section.export)
         if section.sink:
             section.sink.write(rows, Path(ledger).name)
-    tracking.facts(facts)
-    tracking.say(f"{rows.num_rows:,} rows stored as {task}.rows")
+    tracking.log_run_metadata(facts)
+    tracking.log_line(f"{rows.num_rows:,} rows stored as {task}.rows")
     table: pd.DataFrame = rows.to_pandas()
     return table
 
 
-def refuse_incomplete(reader: Reader, section: Generation, stopped: str) -> None:
+def refuse_incomplete(reader: LedgerReader, section: Generation, stopped: str) -> None:
     """Raise BadInput where a category and label lacks more than the section allows."""
     counts = reader.counts().to_pylist()
     there, wanted = (sum(row[name] for row in counts) for name in ("committed", "quota"))
     kept = f"{there:,} of {wanted:,} rows are kept"
     if stopped:
-        raise BadInput(
+        raise InputError(
             f"{stopped}; {kept}. Mend that and run the same command again: it goes on from there, and nothing is paid "
             "for twice."
         )
     for row in counts:
         if row["committed"] < section.complete * row["quota"]:
-            raise BadInput(
+            raise InputError(
                 f"{row['category']}, {row['label']}: {row['committed']:,} of {row['quota']:,} rows, and "
                 f"{row['given_up']:,} places were given up ({_reasons(reader)}); {kept}. Run the same command to try "
                 "those again, or lower generation.complete."
             )
 
 
-def _reasons(reader: Reader) -> str:
+def _reasons(reader: LedgerReader) -> str:
     """What the refusals were, the most frequent first."""
     counts = reader.quarantined().to_pandas()["reason"].value_counts()
     return ", ".join(f"{reason} {count:,} ×" for reason, count in counts.head(3).items())

@@ -5,7 +5,7 @@ from typing import Annotated
 from zenml import step
 
 from credence.generation.generate import generate
-from credence.generation.ledger import Reader
+from credence.generation.ledger import LedgerReader
 from credence.generation.progress import Progress
 from credence.generation.section import Generation
 from steps.shared import tracking
@@ -17,6 +17,8 @@ def write_rows(
 ) -> tuple[Annotated[str, "ledger"], Annotated[str, "stopped"]]:
     """Where the ledger is, and why writing stopped before its end, if it did."""
     done = generate(task, section, Progress(), fresh=not resume)
-    with Reader(done.folder) as reader:
-        tracking.facts({"ledger": str(done.folder), "rows": reader.results().num_rows, "digest": reader.digest()})
+    with LedgerReader(done.folder) as reader:
+        tracking.log_run_metadata(
+            {"ledger": str(done.folder), "rows": reader.results().num_rows, "digest": reader.digest()}
+        )
     return str(done.folder), done.stopped or ""

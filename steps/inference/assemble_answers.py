@@ -4,16 +4,16 @@ from typing import Annotated
 
 from zenml import step
 
-from credence.production.batch import Job, Summary, assemble
+from credence.production.batch import BatchJob, JobSummary, assemble_output
 from steps.shared import tracking
 
 
 @step(enable_cache=False)  # writes outside the artifact store
-def assemble_answers(job: Job, scored: list[Summary]) -> Annotated[str, "answers"]:
+def assemble_answers(job: BatchJob, scored: list[JobSummary]) -> Annotated[str, "answers"]:
     """Where the answers lie, and how many there are."""
-    place = assemble(job)
+    place = assemble_output(job)
     rows, rejected = sum(s.rows for s in scored), sum(s.rejected for s in scored)
     yes = sum(s.share_yes * (s.rows - s.rejected) for s in scored) / max(rows - rejected, 1)
-    tracking.facts({"rows": rows, "rejected": rejected, "share_yes": yes})
+    tracking.log_run_metadata({"rows": rows, "rejected": rejected, "share_yes": yes})
     refused = f", {rejected:,} rows could not be read" if rejected else ""
     return f"{rows - rejected:,} answers, {yes:.1%} yes, in {place}{refused}"

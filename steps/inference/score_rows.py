@@ -6,26 +6,26 @@ from typing import Annotated
 
 from zenml import step
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
-from credence.predictor import read_facts
-from credence.production.batch import Job, Summary, score
-from credence.production.batch.log_writer import Journal
+from credence.predictor import read_info
+from credence.production.batch import BatchJob, JobSummary, score_job
+from credence.production.batch.log_writer import BatchLog
 from steps.shared import tracking
-from steps.shared.model_versions import champion_version, folder_of
+from steps.shared.model_versions import champion_version, download_predictor
 
 
 @step(enable_cache=False)  # writes outside the artifact store
-def score_rows(task: str, job: Job, shard: int, shards: int) -> Annotated[Summary, "scored"]:
+def score_rows(task: str, job: BatchJob, shard: int, shards: int) -> Annotated[JobSummary, "scored"]:
     """What became of the rows of one shard: every `shards`-th chunk from number `shard` on."""
     version = champion_version(task)
     if version is None:
-        raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
+        raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     with TemporaryDirectory() as place:
-        folder = folder_of(version, Path(place))
-        facts = read_facts(folder)
-        journal = Journal.of(log_folder(task), facts, job) if facts.log.batch else None
-        done = score(job, folder, (shard, shards), journal)
-    tracking.facts({**done.model_dump(), "version": facts.version})
-    tracking.say(f"{done.rows:,} rows answered by {facts.version} in {done.seconds:.1f} s")
+        folder = download_predictor(version, Path(place))
+        facts = read_info(folder)
+        journal = BatchLog.of(log_folder(task), facts, job) if facts.log.batch else None
+        done = score_job(job, folder, (shard, shards), journal)
+    tracking.log_run_metadata({**done.model_dump(), "version": facts.version})
+    tracking.log_line(f"{done.rows:,} rows answered by {facts.version} in {done.seconds:.1f} s")
     return done

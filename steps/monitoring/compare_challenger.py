@@ -6,12 +6,12 @@ from typing import Annotated
 from zenml import step
 from zenml.types import HTMLString
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
-from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.prediction_log.schema import PREDICTION
-from credence.production.ab_test import compare, paired
-from credence.production.ab_test.html_page import page
+from credence.production.ab_test import compare, pair_answers
+from credence.production.ab_test.html_page import ab_test_page
 from credence.production.ab_test.paired_answers import TAKEN
 from steps.shared import tracking
 
@@ -28,11 +28,11 @@ def compare_challenger(
     if not (log["role"] == "challenger").any():
         return "", HTMLString("<p>No challenger is on trial.</p>")
     try:
-        pairs = paired(joined(log, read_feedback(folder).frame, answers).frame)
-    except BadInput as nothing_yet:
+        pairs = pair_answers(join_feedback(log, read_feedback(folder).frame, answers).frame)
+    except InputError as nothing_yet:
         return str(nothing_yet), HTMLString(f"<p>{html.escape(str(nothing_yet))}</p>")
     trial = compare(pairs)
-    drawn = page(trial, pairs)
-    tracking.text(drawn, "trial.html")
-    tracking.facts({"recommendation": trial.recommendation, "pairs": trial.rows, "labelled": trial.labelled})
+    drawn = ab_test_page(trial, pairs)
+    tracking.log_text(drawn, "trial.html")
+    tracking.log_run_metadata({"recommendation": trial.recommendation, "pairs": trial.rows, "labelled": trial.labelled})
     return " ".join(filter(None, [trial.sentence, trial.command and f"Next: {trial.command}"])), HTMLString(drawn)

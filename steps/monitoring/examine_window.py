@@ -8,62 +8,66 @@ from pydantic import ValidationError
 from zenml import ModelVersionResponse, step
 from zenml.types import HTMLString
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.evidently import evidently_html
-from credence.production.monitoring.html_page import render
-from credence.production.monitoring.martingale import Memory
-from credence.production.monitoring.run import Test, examine
-from credence.production.monitoring.summary import Health
+from credence.production.monitoring.html_page import render_monitoring
+from credence.production.monitoring.martingale import MartingaleMemory
+from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.summary import MonitoringSummary
 from credence.production.monitoring.window import Window
-from credence.statistics.metrics import Name
+from credence.statistics.metrics import MetricName
 from credence.statistics.uncertainty import Array
 from steps.shared import tracking
-from steps.shared.model_versions import champion_version, predictor_of
+from steps.shared.model_versions import champion_version, load_predictor
 
 
 @step(enable_cache=False)  # reads the registry
 def examine_window(
-    window: pd.DataFrame, reading: dict[str, Any], task: str, section: Monitoring, metric: Name, margin: float
-) -> tuple[Annotated[Health, "health"], Annotated[HTMLString, "monitoring"], Annotated[HTMLString, "evidently"]]:
+    window: pd.DataFrame, reading: dict[str, Any], task: str, section: Monitoring, metric: MetricName, margin: float
+) -> tuple[
+    Annotated[MonitoringSummary, "health"], Annotated[HTMLString, "monitoring"], Annotated[HTMLString, "evidently"]
+]:
     """The verdict, our page, and Evidently's report on the same rows."""
     version = champion_version(task)
     if version is None:
-        raise BadInput(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
-    predictor = predictor_of(version)
-    test, seen = shown(predictor, version), Window.of(predictor, window)
-    health = examine(
-        predictor, seen, section, test=test, metric=metric, margin=margin, earlier=memory_of(version),
+        raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
+    predictor = load_predictor(version)
+    test, seen = log_summary(predictor, version), Window.of(predictor, window)
+    health = run_monitoring(
+        predictor, seen, section, test=test, metric=metric, margin=margin, earlier=load_memory(version),
         dropped=reading["dropped"], skipped=reading["skipped"],
     )  # fmt: skip
-    page, evidently = render(health, predictor.facts.answers), report(predictor, seen, test[0])
-    tracking.text(page, "monitoring.html")
-    tracking.text(evidently, "evidently.html")
-    tracking.facts({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
+    page, evidently = render_monitoring(health, predictor.facts.answers), log_report(predictor, seen, test[0])
+    tracking.log_text(page, "monitoring.html")
+    tracking.log_text(evidently, "evidently.html")
+    tracking.log_run_metadata({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
     return health, HTMLString(page), HTMLString(evidently)
 
 
-def shown(predictor: Predictor, version: ModelVersionResponse) -> Test:
+def log_summary(predictor: Predictor, version: ModelVersionResponse) -> Test:
     """What the champion showed on its test rows: probabilities, labels given, truth and groups."""
     test = version.get_artifact("test").load()
     p = predictor.draws(test).mean(0)
     return p, p >= predictor.facts.threshold, test["label"].to_numpy(), test["group"].to_numpy(str)
 
 
-def memory_of(version: ModelVersionResponse) -> Memory | None:
+def load_memory(version: ModelVersionResponse) -> MartingaleMemory | None:
     """How far the bet over this champion's windows has come; it begins anew where nobody can read that any more."""
     if (before := version.get_artifact("health")) is None:
         return None
     try:
-        health: Health = before.load()
+        health: MonitoringSummary = before.load()
     except ValidationError:
-        tracking.say("what the last window left was written by another version of the project; the bet begins anew")
+        tracking.log_line(
+            "what the last window left was written by another version of the project; the bet begins anew"
+        )
         return None
     return health.sequential.memory
 
 
-def report(predictor: Predictor, seen: Window, unseen: Array) -> str:
+def log_report(predictor: Predictor, seen: Window, unseen: Array) -> str:
     """Evidently's own report: columns, descriptors of texts, and the predictions.
 
     The reference rows have trained the predictor, which is too sure of them; `unseen` are the probabilities of rows

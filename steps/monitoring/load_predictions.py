@@ -6,10 +6,10 @@ from typing import Annotated, Any
 import pandas as pd
 from zenml import step
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
-from credence.core.time_format import moment
-from credence.data.prediction_log.reader import Joined, Reading, joined, read_feedback, read_predictions
+from credence.core.time_format import parse_timestamp
+from credence.data.prediction_log.reader import Joined, Reading, join_feedback, read_feedback, read_predictions
 from credence.production.monitoring import Monitoring
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
@@ -20,18 +20,20 @@ def load_predictions(
     task: str, answers: tuple[str, str], section: Monitoring, since: str | None, until: str | None
 ) -> tuple[Annotated[pd.DataFrame, "window"], Annotated[dict[str, Any], "reading"]]:
     """The answers that callers got, with `truth`; and what the log could not keep, read or place."""
-    folder, last = log_folder(task), moment(until) or datetime.now(UTC)
+    folder, last = log_folder(task), parse_timestamp(until) or datetime.now(UTC)
     if not (folder / "predictions").is_dir():
-        raise BadInput(f"there is no log of {task!r} in {folder}; serve it with make serve, and ask it something.")
-    first = moment(since) or section.since(last)
+        raise InputError(f"there is no log of {task!r} in {folder}; serve it with make serve, and ask it something.")
+    first = parse_timestamp(since) or section.since(last)
     answered = read_predictions(folder, first, last)
     told = read_feedback(folder, first)
-    known = joined(answered.frame, told.frame, answers)
+    known = join_feedback(answered.frame, told.frame, answers)
     given = known.frame[known.frame["delivered"]]
     window = section.newest(given) if since is None else given
     found = _reading(known, answered, told)
-    tracking.facts({"answers": len(window), **found})
-    tracking.say(f"{len(window):,} answers in the window, the truth of {int(window['truth'].notna().sum()):,} is known")
+    tracking.log_run_metadata({"answers": len(window), **found})
+    tracking.log_line(
+        f"{len(window):,} answers in the window, the truth of {int(window['truth'].notna().sum()):,} is known"
+    )
     return window.reset_index(drop=True), found
 
 

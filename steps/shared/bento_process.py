@@ -7,30 +7,30 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import serving_folder
 
 
-def is_served(task: str) -> bool:
+def has_running_service(task: str) -> bool:
     """Has a service of the task been started and not tidied away?"""
     return any((serving_folder(task) / "workers").glob("*.json"))
 
 
-def bentos(*arguments: str) -> dict[str, Any]:
+def run_bentos(*arguments: str) -> dict[str, Any]:
     """What `python -m bentos ...` found. BadInput for its one sentence, RuntimeError for anything else."""
     return _found(_started(*arguments), "")
 
 
 @cache
-def preparing() -> "subprocess.Popen[str]":
+def preload() -> "subprocess.Popen[str]":
     """What will have running services prove a predictor. Started early, it imports beside ZenML and not after it."""
     return _started("prepare", "-")
 
 
-def prepare(folder: Path) -> dict[str, Any]:
+def prepare_services(folder: Path) -> dict[str, Any]:
     """Let every running worker load the predictor of a folder and prove it."""
-    process = preparing()
-    preparing.cache_clear()
+    process = preload()
+    preload.cache_clear()
     return _found(process, f"{folder}\n")
 
 
@@ -43,7 +43,7 @@ def _found(process: "subprocess.Popen[str]", said: str) -> dict[str, Any]:
     with process:
         out, error = process.communicate(said)
     if process.returncode == 2:
-        raise BadInput(error.strip().splitlines()[-1].removeprefix("error: "))
+        raise InputError(error.strip().splitlines()[-1].removeprefix("error: "))
     if process.returncode:
         raise RuntimeError(f"{process.args!r} ended with exit code {process.returncode}:\n{error}")
     found: dict[str, Any] = json.loads(out.strip().splitlines()[-1])

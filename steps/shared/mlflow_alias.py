@@ -9,9 +9,9 @@ from mlflow.tracking import MlflowClient
 ALIAS, TAG = "champion", "zenml_version"
 
 
-def registered(name: str, number: int, folder: Path) -> str:
+def register_version(name: str, number: int, folder: Path) -> str:
     """MLflow's version of a ZenML version, with the predictor's `folder` in the active run; made once."""
-    if (found := find(name, number)) is not None:
+    if (found := find_version(name, number)) is not None:
         return found
     run, client = mlflow.active_run(), MlflowClient()
     mlflow.log_artifacts(str(folder), "predictor")
@@ -24,18 +24,18 @@ def registered(name: str, number: int, folder: Path) -> str:
     return str(client.create_model_version(name, source, run.info.run_id, tags=tags).version)
 
 
-def find(name: str, number: int) -> str | None:
+def find_version(name: str, number: int) -> str | None:
     """MLflow's own number of a ZenML version, or None where it was never registered."""
     found = MlflowClient().search_model_versions(f"name = '{name}'")
     return next((str(v.version) for v in found if v.tags.get(TAG) == str(number)), None)
 
 
-def point(name: str, version: str) -> None:
+def set_alias(name: str, version: str) -> None:
     """Let the alias name this version of MLflow's."""
     MlflowClient().set_registered_model_alias(name, ALIAS, version)
 
 
-def drop(name: str) -> None:
+def remove_alias(name: str) -> None:
     """Take the alias away where it stands: there is no champion."""
     client = MlflowClient()
     for model in client.search_registered_models(f"name = '{name}'"):

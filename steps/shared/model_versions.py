@@ -11,7 +11,7 @@ from zenml.stack import StackComponent
 from zenml.utils import io_utils
 from zenml.utils.pagination_utils import depaginate
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
 from credence.security.signing import verify
 
@@ -26,16 +26,16 @@ def champion_version(name: str) -> ModelVersionResponse | None:
         return None
 
 
-def numbered(task: str, number: str) -> ModelVersionResponse:
+def get_version(task: str, number: str) -> ModelVersionResponse:
     """The version of that number. BadInput lists the versions there are."""
     try:
         return Client().get_model_version(task, int(number))
     except KeyError:
-        there = ", ".join(str(v.number) for v in versions(task)) or "none"
-        raise BadInput(f"{task} has no version {number}; there is {there}.") from None
+        there = ", ".join(str(v.number) for v in list_versions(task)) or "none"
+        raise InputError(f"{task} has no version {number}; there is {there}.") from None
 
 
-def versions(task: str) -> list[ModelVersionResponse]:
+def list_versions(task: str) -> list[ModelVersionResponse]:
     """All versions of a model, oldest first; none where there is no such model."""
     try:
         found = depaginate(Client().list_model_versions, model=task, hydrate=True)
@@ -44,27 +44,27 @@ def versions(task: str) -> list[ModelVersionResponse]:
     return sorted(found, key=lambda v: v.number)
 
 
-def artifact_of(version: ModelVersionResponse) -> ArtifactVersionResponse:
+def predictor_artifact(version: ModelVersionResponse) -> ArtifactVersionResponse:
     """The predictor as it was promoted, or else as it was judged. BadInput where the version has none."""
     artifact = version.get_artifact(PROMOTED) or version.get_artifact("predictor")
     if artifact is None:
-        raise BadInput(_lost(version, "ZenML's store"))
+        raise InputError(_lost(version, "ZenML's store"))
     return artifact
 
 
-def folder_of(version: ModelVersionResponse, place: Path) -> Path:
+def download_predictor(version: ModelVersionResponse, place: Path) -> Path:
     """A copy of a version's predictor folder inside `place`: as it was promoted, or else as it was judged.
 
     BadInput where the artifact store has lost it.
     """
-    artifact, folder = artifact_of(version), place / "predictor"
-    if not store_of(artifact).exists(artifact.uri):
-        raise BadInput(_lost(version, artifact.uri))
+    artifact, folder = predictor_artifact(version), place / "predictor"
+    if not artifact_store_of(artifact).exists(artifact.uri):
+        raise InputError(_lost(version, artifact.uri))
     io_utils.copy_dir(artifact.uri, str(folder))
     return folder
 
 
-def store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
+def artifact_store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
     """The artifact store that holds it, which need not be that of the active stack: a champion serves all stacks."""
     client, place = Client(), artifact.artifact_store_id
     if place in (None, client.active_stack.artifact_store.id):
@@ -72,10 +72,10 @@ def store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
     return StackComponent.from_model(client.get_stack_component(StackComponentType.ARTIFACT_STORE, place))
 
 
-def predictor_of(version: ModelVersionResponse) -> Predictor:
+def load_predictor(version: ModelVersionResponse) -> Predictor:
     """The predictor of a version that is or was champion, once its signature has been checked."""
     with TemporaryDirectory() as place:
-        folder = folder_of(version, Path(place))
+        folder = download_predictor(version, Path(place))
         verify(folder)
         return Predictor.load(folder)
 

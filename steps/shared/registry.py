@@ -11,28 +11,30 @@ import mlflow
 from zenml import ModelVersionResponse
 from zenml.enums import ModelStages
 
-from credence.production.audit import How, Promotion
+from credence.production.audit import Promotion, PromotionReason
 from steps.shared import audit_log, mlflow_alias
-from steps.shared.model_versions import champion_version, folder_of
+from steps.shared.model_versions import champion_version, download_predictor
 
 
-def promote(version: ModelVersionResponse, folder: Path, how: How, reason: str) -> Promotion | None:
+def promote_in_registry(
+    version: ModelVersionResponse, folder: Path, how: PromotionReason, reason: str
+) -> Promotion | None:
     """Make a version, whose predictor lies in `folder`, the champion, and write down what it replaces.
 
     Safe to repeat: a version that is the champion already stays so, no line is added, and None is returned.
     """
     name, current, line = version.model.name, champion_version(version.model.name), None
     if current is None or current.id != version.id:
-        line = audit_log.promotion(version, None if current is None else current.number, how, reason)
-        audit_log.add(version, line)
+        line = audit_log.record_promotion(version, None if current is None else current.number, how, reason)
+        audit_log.append_promotion(version, line)
         if mlflow.active_run() is not None:
-            mlflow_alias.registered(name, version.number, folder)
+            mlflow_alias.register_version(name, version.number, folder)
         version.set_stage(ModelStages.PRODUCTION, force=True)
-    align(name)
+    sync_mlflow_alias(name)
     return line
 
 
-def align(name: str) -> None:
+def sync_mlflow_alias(name: str) -> None:
     """Point MLflow's alias at the champion, wherever an earlier run left it; nothing to do without a tracker.
 
     A champion that was promoted without a tracker is registered now. Where another run promotes meanwhile, the last one
@@ -42,13 +44,15 @@ def align(name: str) -> None:
         return
     version = champion_version(name)
     if version is None:
-        return mlflow_alias.drop(name)
-    mlflow_alias.point(name, mlflow_alias.find(name, version.number) or _registered(version))
+        return mlflow_alias.remove_alias(name)
+    mlflow_alias.set_alias(name, mlflow_alias.find_version(name, version.number) or _registered(version))
     now = champion_version(name)
     if now is None or now.id != version.id:
-        align(name)
+        sync_mlflow_alias(name)
 
 
 def _registered(version: ModelVersionResponse) -> str:
     with TemporaryDirectory() as place:
-        return mlflow_alias.registered(version.model.name, version.number, folder_of(version, Path(place)))
+        return mlflow_alias.register_version(
+            version.model.name, version.number, download_predictor(version, Path(place))
+        )

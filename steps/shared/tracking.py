@@ -10,12 +10,12 @@ import mlflow
 from zenml import log_metadata
 
 
-def say(text: str) -> None:
+def log_line(text: str) -> None:
     """One line of progress for the person who waits."""
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def facts(values: Mapping[str, Any], to_model: bool = False) -> None:
+def log_run_metadata(values: Mapping[str, Any], to_model: bool = False) -> None:
     """Attach values to the step, and to the model version where asked."""
     log_metadata(dict(values))
     if to_model:
@@ -23,7 +23,7 @@ def facts(values: Mapping[str, Any], to_model: bool = False) -> None:
 
 
 @contextmanager
-def nested(name: str) -> Iterator[bool]:
+def nested_run(name: str) -> Iterator[bool]:
     """A nested MLflow run of that name; yields False, and logs nowhere, where the stack has no tracker."""
     if mlflow.active_run() is None:
         yield False
@@ -32,25 +32,25 @@ def nested(name: str) -> Iterator[bool]:
         yield True
 
 
-def metrics(values: Mapping[str, float], step: int | None = None) -> None:
+def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
     """Figures of the active MLflow run; those that are not numbers are left out, since MLflow refuses them."""
     if mlflow.active_run() is not None:
         mlflow.log_metrics({k: float(v) for k, v in values.items() if v is not None and v == v}, step=step)
 
 
-def parameters(values: Mapping[str, Any]) -> None:
+def log_parameters(values: Mapping[str, Any]) -> None:
     """Hyper-parameters of the active MLflow run."""
     if mlflow.active_run() is not None:
         mlflow.log_params(dict(values))
 
 
-def files(folder: Path, under: str) -> None:
+def log_folder(folder: Path, under: str) -> None:
     """A folder as artifacts of the active MLflow run."""
     if mlflow.active_run() is not None:
         mlflow.log_artifacts(str(folder), under)
 
 
-def text(content: str, name: str) -> None:
+def log_text(content: str, name: str) -> None:
     """A text file as an artifact of the active MLflow run."""
     if mlflow.active_run() is not None:
         mlflow.log_text(content, name)

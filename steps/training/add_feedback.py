@@ -6,8 +6,8 @@ import pandas as pd
 from zenml import step
 
 from credence.core.paths import log_folder
-from credence.data.feedback_rows import labelled_rows
-from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.feedback_rows import feedback_as_rows
+from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.rows import Columns
 from credence.data.split import Split
 from materializers.rows import RowsMaterializer
@@ -20,8 +20,8 @@ def add_feedback(
 ) -> Annotated[pd.DataFrame, "rows"]:
     """The rows of the source and, after them, those of the log that are not among them."""
     folder = log_folder(task)
-    known = joined(read_predictions(folder).frame, read_feedback(folder).frame, answers)
-    new = labelled_rows(known.frame[known.frame["delivered"]], rows, columns, split)
-    tracking.facts({"labelled": known.labelled, "new_rows": len(new)})
-    tracking.say(f"{len(new):,} rows of the log are new, of {known.labelled:,} whose answer is known")
+    known = join_feedback(read_predictions(folder).frame, read_feedback(folder).frame, answers)
+    new = feedback_as_rows(known.frame[known.frame["delivered"]], rows, columns, split)
+    tracking.log_run_metadata({"labelled": known.labelled, "new_rows": len(new)})
+    tracking.log_line(f"{len(new):,} rows of the log are new, of {known.labelled:,} whose answer is known")
     return pd.concat([rows, new], ignore_index=True) if len(new) else rows

@@ -7,16 +7,16 @@ from zenml import step
 
 from credence.data import checks as data_checks
 from credence.data.checks import Checks, Findings
-from credence.data.split import Split, assign
+from credence.data.split import Split, assign_parts
 from steps.shared import tracking
 
 
 @step
 def check_rows(rows: pd.DataFrame, checks: Checks, split: Split) -> Annotated[Findings, "findings"]:
     """What is odd about the rows; raises BadInput where they cannot be learned from."""
-    findings = data_checks.examine(rows, assign(rows, split), checks)
-    tracking.facts({"findings": {f.check: f.message for f in findings.findings}})
+    findings = data_checks.check_rows(rows, assign_parts(rows, split), checks)
+    tracking.log_run_metadata({"findings": {f.check: f.message for f in findings.findings}})
     for finding in findings.findings:
         if finding.level != "note":
-            tracking.say(f"{finding.level}: {finding.message}")
+            tracking.log_line(f"{finding.level}: {finding.message}")
     return findings

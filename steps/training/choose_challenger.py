@@ -6,7 +6,7 @@ import pandas as pd
 from zenml import step
 
 import materializers.folder  # noqa: F401  registers how predictors are stored
-from credence.experiment import choose
+from credence.experiment import select_challenger
 from credence.model import Model
 from credence.predictor import Predictor
 from credence.statistics.calibration import Calibration
@@ -25,10 +25,12 @@ def choose_challenger(
 ) -> tuple[Annotated[Predictor, "challenger"], Annotated[list[Predictor], "contenders"]]:
     """The challenger and all contenders, calibrated; no test row has a say."""
     contenders = [Predictor.calibrate(m, train, calibration, section, about, metric, minimum) for m in models]
-    losses = choose(contenders, train, calibration)
+    losses = select_challenger(contenders, train, calibration)
     best = contenders[losses.index(min(losses))]
-    tracking.facts(
+    tracking.log_run_metadata(
         {"log_loss": {f"{i} {p.model.title()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))}}
     )
-    tracking.say(f"{best.model.title()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from")
+    tracking.log_line(
+        f"{best.model.title()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from"
+    )
     return best, contenders

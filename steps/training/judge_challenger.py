@@ -9,30 +9,30 @@ from zenml.client import Client
 import materializers.folder  # noqa: F401  registers how predictors are stored
 from credence.data.checks import Findings
 from credence.evaluation.gate import Gate, Verdict
-from credence.evaluation.gate.compare import judgement
-from credence.evaluation.gate.verdict import Looks
+from credence.evaluation.gate.compare import compare_predictors
+from credence.evaluation.gate.verdict import TestSetUsage
 from credence.predictor import Predictor
 from steps.shared import tracking
-from steps.shared.model_versions import champion_version, predictor_of
+from steps.shared.model_versions import champion_version, load_predictor
 
 
 @step(enable_cache=False)  # reads the registry, which no cache key covers
 def judge_challenger(
     challenger: Predictor, test: pd.DataFrame, gate: Gate, findings: Findings
-) -> tuple[Annotated[Verdict, "verdict"], Annotated[Looks, "looks"], Annotated[Predictor, "predictor"]]:
+) -> tuple[Annotated[Verdict, "verdict"], Annotated[TestSetUsage, "looks"], Annotated[Predictor, "predictor"]]:
     """The verdict, the test rows' memory of it, and the challenger under the number of this model version."""
     model, current = get_step_context().model, champion_version(get_step_context().model.name)
-    champion = None if current is None else predictor_of(current)
-    verdict, looks = judgement(challenger, champion, test, gate, earlier_looks(model.name), findings)
-    tracking.facts({"verdict": verdict.outcome, "reason": verdict.reason}, to_model=True)
+    champion = None if current is None else load_predictor(current)
+    verdict, looks = compare_predictors(challenger, champion, test, gate, earlier_looks(model.name), findings)
+    tracking.log_run_metadata({"verdict": verdict.outcome, "reason": verdict.reason}, to_model=True)
     return verdict, looks, challenger.numbered(f"{model.name}:{model.number}")
 
 
-def earlier_looks(name: str) -> Looks:
+def earlier_looks(name: str) -> TestSetUsage:
     """The memory that the newest judged version left; empty for a model that was never judged."""
     for version in Client().list_model_versions(model=name, sort_by="desc:number", size=100, hydrate=True):
         artifact = version.get_artifact("looks")
         if artifact is not None:
-            looks: Looks = artifact.load()
+            looks: TestSetUsage = artifact.load()
             return looks
-    return Looks()
+    return TestSetUsage()

@@ -6,18 +6,18 @@ import pandas as pd
 from zenml import step
 
 from credence.core.registry import SourceSpec
-from credence.data.rows import Columns, Helpers, canonical, sample
+from credence.data.rows import Columns, SplitColumns, sample_rows, to_canonical_rows
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
-from steps.shared.raw_table import table
+from steps.shared.raw_table import read_raw_table
 
 
 @step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
 def load_rows(
-    source: SourceSpec, columns: Columns, helpers: Helpers, sample_size: int | None
+    source: SourceSpec, columns: Columns, helpers: SplitColumns, sample_size: int | None
 ) -> Annotated[pd.DataFrame, "rows"]:
     """The rows of a task. What follows is cached as long as their content stays the same."""
-    rows = sample(canonical(table(source), columns, helpers), sample_size)
-    tracking.facts({"rows": len(rows), "share_yes": float(rows["label"].mean())})
-    tracking.say(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
+    rows = sample_rows(to_canonical_rows(read_raw_table(source), columns, helpers), sample_size)
+    tracking.log_run_metadata({"rows": len(rows), "share_yes": float(rows["label"].mean())})
+    tracking.log_line(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
     return rows

@@ -5,27 +5,27 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from credence.data.rows import Columns, Helpers, sample
-from credence.data.shift_sets import SetName, Shift, named, shifted
+from credence.data.rows import Columns, SplitColumns, sample_rows
+from credence.data.shift_sets import SetName, ShiftSet, prefix_errors, to_shift_rows
 from credence.reporting.number_format import plural
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
-from steps.shared.raw_table import table
+from steps.shared.raw_table import read_raw_table
 
 
 @step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
 def load_shifts(
-    shift: dict[SetName, Shift], columns: Columns, helpers: Helpers, rows: pd.DataFrame, sample_size: int | None
+    shift: dict[SetName, ShiftSet], columns: Columns, helpers: SplitColumns, rows: pd.DataFrame, sample_size: int | None
 ) -> Annotated[pd.DataFrame, "shifts"]:
     """All sets as one table, each row with the name of its set; their inputs are those of the task's own `rows`."""
-    parts = [shifted(name, _read(name, s), columns, helpers, rows) for name, s in shift.items()]
-    parts = [sample(part, sample_size) for part in parts]
-    tracking.facts({name: len(part) for name, part in zip(shift, parts, strict=True)})
+    parts = [to_shift_rows(name, _read(name, s), columns, helpers, rows) for name, s in shift.items()]
+    parts = [sample_rows(part, sample_size) for part in parts]
+    tracking.log_run_metadata({name: len(part) for name, part in zip(shift, parts, strict=True)})
     for name, part in zip(shift, parts, strict=True):
-        tracking.say(f"{name}: {plural(len(part), 'row')} from elsewhere")
+        tracking.log_line(f"{name}: {plural(len(part), 'row')} from elsewhere")
     return pd.concat(parts, ignore_index=True)
 
 
-def _read(name: str, shift: Shift) -> pd.DataFrame:
-    with named(name):
-        return table(shift.source)
+def _read(name: str, shift: ShiftSet) -> pd.DataFrame:
+    with prefix_errors(name):
+        return read_raw_table(shift.source)

@@ -7,8 +7,8 @@ from zenml.client import Client
 
 from credence.evaluation.gate import Verdict
 from steps.shared import tracking
-from steps.shared.promotion_transaction import succeed
-from steps.shared.registry import align
+from steps.shared.promotion_transaction import promote_transaction
+from steps.shared.registry import sync_mlflow_alias
 
 
 @step(enable_cache=False)  # changes the registry
@@ -16,7 +16,7 @@ def promote_challenger(verdict: Verdict) -> Annotated[str, "outcome"]:
     """What happened, in one sentence."""
     model = get_step_context().model
     if verdict.outcome != "promote":
-        align(model.name)
+        sync_mlflow_alias(model.name)
         return f"{verdict.outcome}: {verdict.reason}"
-    tracking.say(succeed(Client().get_model_version(model.name, model.number), "gate", verdict.reason))
+    tracking.log_line(promote_transaction(Client().get_model_version(model.name, model.number), "gate", verdict.reason))
     return f"promote: {verdict.reason}"

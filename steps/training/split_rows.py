@@ -5,7 +5,7 @@ from typing import Annotated
 import pandas as pd
 from zenml import step
 
-from credence.data.split import PARTS, Split, assign
+from credence.data.split import PARTS, Split, assign_parts
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
 
@@ -17,7 +17,7 @@ def split_rows(
     rows: pd.DataFrame, split: Split
 ) -> tuple[Annotated[pd.DataFrame, "train"], Annotated[pd.DataFrame, "calibration"], Annotated[pd.DataFrame, "test"]]:
     """The three parts; a row's part never changes while the split stays the same."""
-    part = assign(rows, split)
+    part = assign_parts(rows, split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
-    tracking.facts({"train": len(train), "calibration": len(calibration), "test": len(test)})
+    tracking.log_run_metadata({"train": len(train), "calibration": len(calibration), "test": len(test)})
     return train, calibration, test

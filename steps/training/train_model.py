@@ -10,37 +10,39 @@ from zenml import step
 import materializers.folder  # noqa: F401  registers how models are stored
 from credence.core.paths import training_folder
 from credence.core.registry import ModelSpec
-from credence.data.rows import inputs
-from credence.evaluation.code_length import bits_per_row
-from credence.experiment import tuned
-from credence.model import Model, Watch
+from credence.data.rows import model_inputs
+from credence.evaluation.code_length import prequential_bits
+from credence.experiment import tune
+from credence.model import Model, OnEpoch
 from steps.shared import tracking
 
 
 @step
 def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candidate"]:
     """The fitted candidate; a search leaves its trials as nested MLflow runs."""
-    X, y = inputs(train), train["label"].to_numpy()
-    found = tuned(spec, X, y, on_trial=_trial(spec.kind))
+    X, y = model_inputs(train), train["label"].to_numpy()
+    found = tune(spec, X, y, on_trial=_trial(spec.kind))
     model: Model = found.build()
     with _curves(model) as watch:
         model.kept_in(training_folder(), watch).fit(X, y)
     if found.prequential:
-        model.coded_in(bits_per_row(found, X, y))
-    tracking.facts({"kind": spec.kind, "fit_seconds": model.fit_seconds, "parameters": model.model_dump(mode="json")})
-    tracking.say(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
+        model.coded_in(prequential_bits(found, X, y))
+    tracking.log_run_metadata(
+        {"kind": spec.kind, "fit_seconds": model.fit_seconds, "parameters": model.model_dump(mode="json")}
+    )
+    tracking.log_line(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
     return model
 
 
 @contextmanager
-def _curves(model: Model) -> Iterator[Watch]:
+def _curves(model: Model) -> Iterator[OnEpoch]:
     """A nested MLflow run that begins with the first epoch, and so only for kinds that learn in epochs."""
     with ExitStack() as runs:
 
         def watch(epoch: int, figures: dict[str, float]) -> None:
             if not begun:
-                begun.append(runs.enter_context(tracking.nested(f"{model.title()} learning")))
-            tracking.metrics(figures, step=epoch)
+                begun.append(runs.enter_context(tracking.nested_run(f"{model.title()} learning")))
+            tracking.log_metrics(figures, step=epoch)
 
         begun: list[bool] = []
         yield watch
@@ -48,8 +50,8 @@ def _curves(model: Model) -> Iterator[Watch]:
 
 def _trial(kind: str) -> Any:
     def keep(number: int, parameters: dict[str, Any], loss: float) -> None:
-        with tracking.nested(f"{kind} trial {number}"):
-            tracking.parameters(parameters)
-            tracking.metrics({"log_loss": loss})
+        with tracking.nested_run(f"{kind} trial {number}"):
+            tracking.log_parameters(parameters)
+            tracking.log_metrics({"log_loss": loss})
 
     return keep

@@ -11,7 +11,7 @@ from credence.data.checks import Findings
 from credence.evaluation.explain import importance
 from credence.evaluation.gate import Verdict
 from credence.predictor import Predictor
-from credence.reporting.model_card import card, html
+from credence.reporting.model_card import card_html, model_card
 from credence.reporting.model_report import Report
 from credence.reporting.model_report.html_page import render
 from steps.shared import tracking
@@ -20,12 +20,12 @@ from steps.shared import tracking
 @step
 def write_card(
     report: Report, verdict: Verdict, findings: Findings, predictor: Predictor, test: pd.DataFrame, task: dict[str, Any]
-) -> tuple[Annotated[HTMLString, "page"], Annotated[MarkdownString, "card"]]:
+) -> tuple[Annotated[HTMLString, "page"], Annotated[MarkdownString, "model_card"]]:
     """The report as one HTML page and the model card as Markdown, in the dashboard and in MLflow."""
     report = report.model_copy(update={"version": predictor.facts.version})
     page = render(report, verdict, findings, task, importance(predictor, test))
-    words = card(task, predictor, report, verdict, findings)
-    tracking.text(page, "report.html")
-    tracking.text(words, "card.md")
-    tracking.text(html(words), "card.html")
+    words = model_card(task, predictor, report, verdict, findings)
+    tracking.log_text(page, "report.html")
+    tracking.log_text(words, "card.md")
+    tracking.log_text(card_html(words), "card.html")
     return HTMLString(page), MarkdownString(words)

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from benchmarks.trial_rates import ALPHA, BEGIN, DIFFERENT, END, World, decisions, equal, false_decisions, table
-from credence.statistics.confidence_sequence import Wealth, wealth
+from credence.statistics.confidence_sequence import BettingWealth, betting_wealth
 from tests.support.project_copy import ROOT
 
 STREAMS = 150
@@ -68,8 +68,8 @@ def _ever(order: np.ndarray, request: np.ndarray, gain: np.ndarray, least: np.nd
     return False
 
 
-def _both(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[Wealth]:
-    return [*wealth(values, low), *wealth(-values, -high)]
+def _both(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[BettingWealth]:
+    return [*betting_wealth(values, low), *betting_wealth(-values, -high)]
 
 
 def test_the_page_shows_what_the_benchmark_prints() -> None:

@@ -18,8 +18,8 @@ from benchmarks.gate_rates import (
     world_of,
 )
 from credence.evaluation.gate import Gate, Side, judge
-from credence.statistics.bootstrap import Weights, left_out, weights
-from credence.statistics.paired_comparison import Paired, spent
+from credence.statistics.bootstrap import Weights, bootstrap_weights, jackknife_weights
+from credence.statistics.paired_comparison import PairedDifference, alpha_for_look
 from credence.statistics.uncertainty import sigmoid
 
 ALPHA = 0.05
@@ -32,7 +32,7 @@ def within(rate: float, level: float, replications: int = REPLICATIONS) -> bool:
 
 
 @pytest.mark.parametrize("margin", [0.0, 0.01])
-@pytest.mark.parametrize("alpha", [ALPHA, spent(1, ALPHA), 0.001])
+@pytest.mark.parametrize("alpha", [ALPHA, alpha_for_look(1, ALPHA), 0.001])
 @pytest.mark.parametrize("rows", [114, 500])
 def test_accuracy_keeps_its_level_exactly_however_many_rows_are_disputed(
     rows: int, alpha: float, margin: float
@@ -50,7 +50,9 @@ def test_the_exact_count_agrees_with_the_bootstrap() -> None:
     theirs, ours = np.ones(200, bool), np.ones(200, bool)
     theirs[:won], ours[won : won + lost] = False, False
     new, old = (Side(s.astype(float), s, None, None, "") for s in (ours, theirs))
-    found = Paired.of("accuracy", new, old, y, weights(None, 200, 4000), left_out(None, 200))
+    found = PairedDifference.of(
+        "accuracy", new, old, y, bootstrap_weights(None, 200, 4000), jackknife_weights(None, 200)
+    )
     exact = counted(won, lost, 200)
     assert found.value == pytest.approx(exact.value)
     assert found.disputed == pytest.approx(exact.disputed)
@@ -71,7 +73,7 @@ def test_an_equal_challenger_is_rarely_promoted(metric: str, rows: int, per_key:
     replications = REPLICATIONS if rows < 2000 else 100
     found = pairs(metric, 0, rows, per_key, replications, resamples=200)
     assert within(promoted(found, ALPHA, 0), ALPHA, replications)
-    assert within(promoted(found, spent(1, ALPHA), 0), spent(1, ALPHA), replications)
+    assert within(promoted(found, alpha_for_look(1, ALPHA), 0), alpha_for_look(1, ALPHA), replications)
 
 
 @pytest.mark.parametrize("per_key", [1, 5])
@@ -129,7 +131,7 @@ def test_the_whole_gate_keeps_its_level(margin: float, better: float) -> None:
         rows = pd.DataFrame({"label": rng.random(114) < pi, "group": "all", "key": np.arange(114).astype(str)})
         new, old = (Side(sigmoid(z), z >= 0, None, None, "") for z in (weaker, stronger))
         promotions += judge(new, old, rows, 0.4, gate).outcome == "promote"
-    assert within(promotions / 200, spent(1, ALPHA), 200)
+    assert within(promotions / 200, alpha_for_look(1, ALPHA), 200)
 
 
 def test_a_useless_challenger_hardly_ever_beats_the_constant() -> None:
@@ -143,7 +145,7 @@ def test_a_useless_challenger_hardly_ever_beats_the_constant() -> None:
 
 def test_fifty_looks_at_equal_challengers_stay_within_the_level() -> None:
     """The adaptive game: a new equal challenger every week, judged on the same 500 rows, until one gets through."""
-    rng, drawn, left = np.random.default_rng(5), weights(None, 500, 200), left_out(None, 500)
+    rng, drawn, left = np.random.default_rng(5), bootstrap_weights(None, 500, 200), jackknife_weights(None, 500)
     games = [_game(rng, drawn, left, looks=50) for _ in range(40)]
     assert within(float(np.mean([spending for spending, _ in games])), ALPHA, 40)
     assert np.mean([naive for _, naive in games]) > 5 * ALPHA
@@ -154,6 +156,6 @@ def _game(rng: np.random.Generator, drawn: Weights, left: Weights, looks: int) -
     truth = 4 * rng.standard_normal(500) - 1
     y, common = rng.random(500) < sigmoid(truth), truth + 0.9 * rng.standard_normal(500)
     champion, *challengers = (Answered.from_logits(common + PLAIN * rng.standard_normal(500)) for _ in range(looks + 1))
-    found = [Paired.of("accuracy", challenger, champion, y, drawn, left) for challenger in challengers]
-    spending = any(pair.surely(spent(k, ALPHA)) for k, pair in enumerate(found, start=1))
+    found = [PairedDifference.of("accuracy", challenger, champion, y, drawn, left) for challenger in challengers]
+    spending = any(pair.surely(alpha_for_look(k, ALPHA)) for k, pair in enumerate(found, start=1))
     return spending, any(pair.surely(ALPHA) for pair in found)

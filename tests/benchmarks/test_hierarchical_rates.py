@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.hierarchical import Simulated, apart, cost, covered
-from credence.generation.arithmetic.propose import CATEGORIES, propose
+from credence.generation.arithmetic.propose import CATEGORIES, propose_statement
 from credence.models.kinds.hierarchical import Hierarchical
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def reasoning(per_cell: int) -> tuple[pd.DataFrame, "np.ndarray[tuple[int], np.d
     for category in CATEGORIES:
         for answer in (False, True):
             for ordinal in range(per_cell):
-                tries = (propose(7, category, answer, ordinal, attempt) for attempt in range(50))
+                tries = (propose_statement(7, category, answer, ordinal, attempt) for attempt in range(50))
                 item = next(t for t in tries if t.question not in seen)
                 seen.add(item.question)
                 kept.append({"text": item.question, "group": category, "label": int(answer)})

@@ -21,8 +21,8 @@ from benchmarks.reasoning import (
     told_apart,
 )  # fmt: skip
 from benchmarks.statements import FARTHER, by_size, cell, dealt, enough, statements
-from credence.core.errors import BadInput
-from credence.generation.arithmetic import CATEGORIES, check
+from credence.core.errors import InputError
+from credence.generation.arithmetic import CATEGORIES, check_statement
 from tests.support.project_copy import ROOT
 
 TINY: dict[str, Any] = {"kind": "relations", "epochs": 8, "members": 2, "width": 16, "batch_rows": 64}
@@ -32,7 +32,7 @@ def test_statements_are_balanced_distinct_and_labelled_as_the_checker_says() -> 
     rows = statements(seed=1, rows=400)
     assert set(rows.groupby(["group", "label"]).size()) == {50}
     assert rows["text"].is_unique
-    checked = [check(text) for text in rows["text"]]
+    checked = [check_statement(text) for text in rows["text"]]
     assert [int(c.truth) for c in checked if c] == rows["label"].tolist()
 
 
@@ -40,9 +40,9 @@ def test_small_numbers_are_used_up_before_any_is_larger() -> None:
     rows = statements(seed=1, rows=8 * 150, largest=300)
     assert set(rows.groupby(["group", "label"]).size()) == {150} and rows["text"].is_unique
     assert max(map(_largest, rows["text"])) <= 300
-    checked = [check(text) for text in rows["text"]]
+    checked = [check_statement(text) for text in rows["text"]]
     assert [int(c.truth) for c in checked if c] == rows["label"].tolist()
-    with pytest.raises(BadInput, match="there are only 0 statements of number_property with numbers up to 99"):
+    with pytest.raises(InputError, match="there are only 0 statements of number_property with numbers up to 99"):
         next(cell(1, "number_property", True, largest=99))
 
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from benchmarks import sentiment
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
-from credence.data.rows import canonical, inputs
-from credence.data.split import assign
-from credence.experiment import contest
+from credence.data.rows import model_inputs, to_canonical_rows
+from credence.data.split import assign_parts
+from credence.experiment import run_experiment
 from credence.task import Task
 
 FILE = Path(__file__).parents[2] / "tasks" / "sentiment.yaml"
@@ -55,7 +55,7 @@ def test_the_file_asks_the_hub_for_the_official_halves() -> None:
 def test_without_the_hub_the_sentence_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(BadInput, match="'stanfordnlp/imdb' was not read from the Hugging Face Hub"):
+    with pytest.raises(InputError, match="'stanfordnlp/imdb' was not read from the Hugging Face Hub"):
         Task.read(FILE).source.build().read()
 
 
@@ -72,7 +72,7 @@ def test_the_candidates_in_comments_are_candidates() -> None:
 def test_unpacked_reviews_become_a_calibrated_answer(tmp_path: Path) -> None:
     task = from_folder(unpacked(tmp_path / "aclImdb"))
     raw = task.source.build().read()
-    found = contest(task, canonical(raw, task.columns, task.split.helpers()))
+    found = run_experiment(task, to_canonical_rows(raw, task.columns, task.split.helpers()))
     assert len(found.test) == PARTS["test"]
     assert len(found.train) + len(found.calibration) == PARTS["train"]
     answers = found.challenger.predict(found.test)
@@ -82,8 +82,8 @@ def test_unpacked_reviews_become_a_calibrated_answer(tmp_path: Path) -> None:
 def test_the_official_halves_stay_apart(tmp_path: Path) -> None:
     task = from_folder(unpacked(tmp_path / "aclImdb"))
     raw = task.source.build().read()
-    rows = canonical(raw, task.columns, task.split.helpers())
-    part = assign(rows, task.split)
+    rows = to_canonical_rows(raw, task.columns, task.split.helpers())
+    part = assign_parts(rows, task.split)
     assert (part == "test").tolist() == (raw["split"] == "test").tolist()
     assert 0 < (part == "calibration").sum() < (part == "train").sum()
     assert not raw["text"].str.contains("nobody judged").any()
@@ -94,8 +94,8 @@ def test_the_rating_is_no_input(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "imdb.parquet")
     source = {"kind": "parquet", "path": str(tmp_path / "imdb.parquet")}
     task = Task.read(FILE, {"source": source, "columns.positive": 1})
-    rows = canonical(task.source.build().read(), task.columns, task.split.helpers())
-    assert set(inputs(rows)) == {"text", "group"}
+    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers())
+    assert set(model_inputs(rows)) == {"text", "group"}
     assert not rows["text"].str.contains("[29]$").any()
 
 

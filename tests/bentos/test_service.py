@@ -22,14 +22,14 @@ from starlette.websockets import WebSocketDisconnect
 
 import bentos.service
 from bentos.api.path_metrics import UNKNOWN
-from bentos.packaging.parity_check import requests_of
-from bentos.runtime.lazy_torch import absent, without_needless_torch
-from bentos.schema.json_values import LARGEST, cast
-from bentos.schema.models import MOST_ROWS, describe, example_of, row_model, table
+from bentos.packaging.parity_check import rows_as_requests
+from bentos.runtime.lazy_torch import absent, lazy_torch
+from bentos.schema.json_values import MAX_SAFE_INTEGER, parse_json_value
+from bentos.schema.models import MAX_ROWS, describe_column, example_of, requests_table, row_model
 from bentos.service import chosen
-from credence.core.errors import BadInput
-from credence.data.rows import internal, raw_name
-from credence.data.schema import Column, typed
+from credence.core.errors import InputError
+from credence.data.rows import internal_name, original_name
+from credence.data.schema import Column, parse_column
 from credence.evaluation.explain import explain_rows
 from credence.predictor import Predictor
 from credence.security.signing import seal
@@ -44,7 +44,7 @@ CARD = "# Is it so?\n\nMostly."
 def case(kind: str, name: str, folder: Path) -> Iterator[Case]:
     predictor, rows = trained(small(kind), name)
     with client(kept(predictor, folder, CARD if name == "table" else ""), name) as http:
-        yield http, predictor, rows, requests_of(rows, predictor)
+        yield http, predictor, rows, rows_as_requests(rows, predictor)
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_a_model_of_one_opinion_leaves_out_what_it_cannot_know(tmp_path: Path) -
     model = small("logistic").model_copy(update={"folds": 1})
     predictor, rows = trained(model, "single")
     with client(kept(predictor, tmp_path / "predictor"), "single") as http:
-        answer = http.post("/predict", json=requests_of(rows, predictor)[0]).json()
+        answer = http.post("/predict", json=rows_as_requests(rows, predictor)[0]).json()
     assert [answer[name] for name in ("low", "high", "epistemic", "aleatoric")] == [None] * 4
     assert 0 <= answer["probability"] <= 1
 
@@ -232,7 +232,7 @@ def test_a_batch_is_its_rows(tabular: Case) -> None:
 def test_a_batch_has_limits_and_says_so(tabular: Case) -> None:
     http, _, _, bodies = tabular
     assert refused(http, {"rows": []}, "/batch_predict") == ("field 'rows' holds 0 rows; expected 1 to 10,000.", "rows")
-    many = {"rows": [bodies[0]] * (MOST_ROWS + 1)}
+    many = {"rows": [bodies[0]] * (MAX_ROWS + 1)}
     assert refused(http, many, "/batch_predict") == ("field 'rows' holds 10001 rows; expected 1 to 10,000.", "rows")
     assert http.post("/batch_predict", content=b" " * (17 << 20)).status_code == 413
 
@@ -293,7 +293,7 @@ def test_the_group_may_be_given_or_left_out(textual: Case, shop: Any) -> None:
 def test_an_explanation_is_the_one_of_explain_rows(tabular: Case, textual: Case) -> None:
     for http, predictor, rows, bodies in (tabular, textual):
         found = http.post("/explain", json=bodies[0]).json()
-        expected = [(raw_name(c), v) for c, v in explain_rows(predictor, rows.iloc[[0]])[0]]
+        expected = [(original_name(c), v) for c, v in explain_rows(predictor, rows.iloc[[0]])[0]]
         given = [(part["column"], part["contribution"]) for part in found["contributions"]]
         assert [c for c, _ in given] == [c for c, _ in expected]
         assert [v for _, v in given] == pytest.approx([v for _, v in expected], abs=1e-9)
@@ -379,7 +379,7 @@ def test_keys_guard_the_whole_service(tmp_path: Path, monkeypatch: pytest.Monkey
     predictor, rows = trained(small("logistic"), "guarded")
     monkeypatch.setenv("CREDENCE_API_KEYS", "a-secret-key")
     with client(kept(predictor, tmp_path / "predictor"), "guarded") as http:
-        body = requests_of(rows, predictor)[0]
+        body = rows_as_requests(rows, predictor)[0]
         assert http.post("/predict", json=body).status_code == 401
         assert http.get("/docs.json").status_code == 401
         assert http.post("/predict", json=body, headers={"X-API-Key": "a-secret-key"}).status_code == 200
@@ -391,10 +391,10 @@ def column(kind: Any, **about: Any) -> Column:
     return Column(name="x", kind=kind, nullable=True, **about)
 
 
-@given(st.lists(st.none() | st.floats(-LARGEST, LARGEST), min_size=1, max_size=5))
+@given(st.lists(st.none() | st.floats(-MAX_SAFE_INTEGER, MAX_SAFE_INTEGER), min_size=1, max_size=5))
 def test_numbers_become_what_canonical_rows_hold(values: list[float | None]) -> None:
-    found = [cast(column("number"), json.loads(json.dumps(v))) for v in values]
-    expected = typed(pd.Series(values, dtype="float64"), "number")
+    found = [parse_json_value(column("number"), json.loads(json.dumps(v))) for v in values]
+    expected = parse_column(pd.Series(values, dtype="float64"), "number")
     assert np.array_equal(pd.Series(found, dtype="float64").to_numpy(), expected.to_numpy(), equal_nan=True)
 
 
@@ -402,9 +402,9 @@ def test_numbers_become_what_canonical_rows_hold(values: list[float | None]) -> 
     st.lists(st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.text(max_size=8), min_size=1, max_size=5)
 )
 def test_words_become_what_canonical_rows_hold(values: list[Any]) -> None:
-    found = pd.Series([cast(column("category"), v) for v in values], dtype=object)
-    expected = typed(pd.Series(values, dtype=object), "category")
-    assert typed(found, "category").to_list() == expected.to_list()
+    found = pd.Series([parse_json_value(column("category"), v) for v in values], dtype=object)
+    expected = parse_column(pd.Series(values, dtype=object), "category")
+    assert parse_column(found, "category").to_list() == expected.to_list()
 
 
 @given(
@@ -413,13 +413,13 @@ def test_words_become_what_canonical_rows_hold(values: list[Any]) -> None:
     )
 )
 def test_dates_become_what_canonical_rows_hold(moment: Any) -> None:
-    found = typed(pd.Series([cast(column("date"), moment.isoformat())], dtype=object), "date")
+    found = parse_column(pd.Series([parse_json_value(column("date"), moment.isoformat())], dtype=object), "date")
     assert found.iloc[0] == pd.Timestamp(moment)
 
 
 @pytest.mark.parametrize("name", ["label", "group", "row_id", "key", "origin", "when", "text", "age", "a_b"])
 def test_a_raw_name_is_found_again(name: str) -> None:
-    assert raw_name(internal(name)) == name
+    assert original_name(internal_name(name)) == name
 
 
 EMPTY = "; null where it is missing"
@@ -438,14 +438,14 @@ EMPTY = "; null where it is missing"
      "A text to judge. A text to judge. "),
 ])  # fmt: skip
 def test_a_column_is_described(about: Column, says: str, example: Any) -> None:
-    assert (describe(about), example_of(about)) == (says, example)
+    assert (describe_column(about), example_of(about)) == (says, example)
 
 
 def test_a_table_of_requests_is_the_table_of_rows(tabular: Case) -> None:
     _, predictor, rows, bodies = tabular
     schema = predictor.facts.schema_
     model = row_model(predictor.facts)
-    made = schema.select(table([model.model_validate(body) for body in bodies], schema))
+    made = schema.select(requests_table([model.model_validate(body) for body in bodies], schema))
     pd.testing.assert_frame_equal(made, schema.select(rows))
 
 
@@ -453,7 +453,7 @@ def test_the_model_to_serve_is_named_by_the_environment(tabular: Case, monkeypat
     monkeypatch.setenv("CREDENCE_MODEL", "table:latest")
     assert str(chosen().tag) == "table:1"
     monkeypatch.setenv("CREDENCE_MODEL", "tabel:1")
-    with pytest.raises(BadInput, match=r"no model 'tabel:1' in BentoML's store\. Did you mean 'table'\?"):
+    with pytest.raises(InputError, match=r"no model 'tabel:1' in BentoML's store\. Did you mean 'table'\?"):
         chosen()
     monkeypatch.delenv("CREDENCE_MODEL")
     with pytest.raises(BentoMLException, match="CREDENCE_MODEL is not set; expected the tag of a stored model"):
@@ -474,10 +474,10 @@ def test_a_hidden_module_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_torch_is_there_for_a_kind_that_imports_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "model.json").write_text('{"kind": "logistic"}')
     before = list(sys.meta_path)
-    with without_needless_torch(tmp_path):
+    with lazy_torch(tmp_path):
         assert len(sys.meta_path) == len(before) + 1
     monkeypatch.setattr("bentos.runtime.lazy_torch.third_party", lambda modules: {"numpy", "torch"})
-    with without_needless_torch(tmp_path):
+    with lazy_torch(tmp_path):
         assert sys.meta_path == before
 
 
@@ -517,5 +517,5 @@ def test_a_predictor_that_cannot_answer_is_never_ready(tmp_path: Path) -> None:
     folder = kept(trained(small("logistic"), "broken")[0], tmp_path / "predictor")
     (folder / "model" / "model.json").write_text('{"kind": "logistik"}')
     seal(folder)
-    with pytest.raises(BadInput, match="logistic"), client(folder, "broken"):
+    with pytest.raises(InputError, match="logistic"), client(folder, "broken"):
         pytest.fail("the server became ready")

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from cli.arguments import arguments
-from credence.core.errors import BadInput
+from cli.arguments import parse_arguments
+from credence.core.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 STACKS = ["default", "kubernetes", "local"]
 
 
 def test_without_flags_it_trains_the_bundled_example() -> None:
-    args = arguments([], STACKS)
+    args = parse_arguments([], STACKS)
     assert (args.pipeline, args.task.name, args.stack) == ("training", "breast_cancer.yaml", "local")
 
 
 def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
-    args = arguments(
+    args = parse_arguments(
         ["--set", "gate.margin=0.02", "--set", "columns.positive=yes", "--set", "models=[{kind: logistic}]"], STACKS
     )
     assert args.overrides == {"gate.margin": 0.02, "columns.positive": "yes", "models": [{"kind": "logistic"}]}
@@ -52,26 +52,26 @@ def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
     ],
 )
 def test_mistakes_are_told_in_a_sentence(argv: list[str], sentence: str) -> None:
-    with pytest.raises(BadInput, match=r"\w") as mistake:
-        arguments(argv, STACKS)
+    with pytest.raises(InputError, match=r"\w") as mistake:
+        parse_arguments(argv, STACKS)
     assert sentence in str(mistake.value)
 
 
 def test_an_interval_is_read_and_a_history_needs_no_reason() -> None:
-    assert arguments(["--pipeline", "monitoring", "--every", "1h30m"], STACKS).every == 5400
-    assert arguments(["--pipeline", "promotion", "--history"], STACKS).history
+    assert parse_arguments(["--pipeline", "monitoring", "--every", "1h30m"], STACKS).every == 5400
+    assert parse_arguments(["--pipeline", "promotion", "--history"], STACKS).history
 
 
 def test_a_table_to_score_is_no_table_to_learn_from(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("a,b\n1,2\n")
-    args = arguments(["--pipeline", "inference", "--data", str(tmp_path / "new.csv"), "--out", "a.csv"], STACKS)
+    args = parse_arguments(["--pipeline", "inference", "--data", str(tmp_path / "new.csv"), "--out", "a.csv"], STACKS)
     assert args.task.name == "breast_cancer.yaml"
 
 
 def test_a_missing_file_names_its_nearest_sibling(tmp_path: Path) -> None:
     (tmp_path / "churn.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(BadInput, match=r"Did you mean 'churn\.csv'"):
-        arguments(["--data", str(tmp_path / "chrun.csv"), "--label", "b"], STACKS)
+    with pytest.raises(InputError, match=r"Did you mean 'churn\.csv'"):
+        parse_arguments(["--data", str(tmp_path / "chrun.csv"), "--label", "b"], STACKS)
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["--task", "nope"], ["--stack", "nope"], ["--set", "x"], ["--nope"]])

@@ -11,27 +11,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.periodic import alone, following, repeat, without
-from credence.core.errors import BadInput
-from credence.core.time_format import UNITS, seconds, spoken
+from cli.periodic import exclusive_lock, next_run_time, run_periodically, strip_flag
+from credence.core.errors import InputError
+from credence.core.time_format import UNITS, format_duration, parse_duration
 
 ROOT = Path(__file__).parents[2]
 NOTE = "import sys, time; open(sys.argv[1], 'a').write('x'); time.sleep(float(sys.argv[2])); sys.exit(int(sys.argv[3]))"
 LOOP = """
 import sys
 from pathlib import Path
-from cli.periodic import repeat
+from cli.periodic import run_periodically
 try:
-    repeat(sys.argv[2:], 0.2, Path(sys.argv[1]), lambda line: print(line, flush=True))
+    run_periodically(sys.argv[2:], 0.2, Path(sys.argv[1]), lambda line: print(line, flush=True))
 except KeyboardInterrupt:
     print("STOPPED", flush=True)
 """
 PATIENT = """
 import sys, time
 from pathlib import Path
-from cli.periodic import until_told
+from cli.periodic import signals_as_interrupt
 try:
-    with until_told():
+    with signals_as_interrupt():
         Path(sys.argv[1]).write_text("begun")
         time.sleep(60)
 except KeyboardInterrupt:
@@ -58,28 +58,28 @@ def wait_for(file: Path, text: str) -> None:
 
 def test_every_run_is_followed_by_the_next_and_says_when(tmp_path: Path) -> None:
     said: list[str] = []
-    repeat(noted(tmp_path / "runs"), 0.01, tmp_path / "lock", said.append, rounds=3)
+    run_periodically(noted(tmp_path / "runs"), 0.01, tmp_path / "lock", said.append, rounds=3)
     assert (tmp_path / "runs").read_text() == "xxx"
     assert len(said) == 2 and all(line.startswith("next run at ") for line in said)
 
 
 def test_a_run_that_fails_is_told_and_the_next_one_is_tried(tmp_path: Path) -> None:
     said: list[str] = []
-    repeat(noted(tmp_path / "runs", code=2), 0.01, tmp_path / "lock", said.append, rounds=2)
+    run_periodically(noted(tmp_path / "runs", code=2), 0.01, tmp_path / "lock", said.append, rounds=2)
     assert (tmp_path / "runs").read_text() == "xx"
     assert said[0].startswith("that run ended with exit code 2; next run at ")
 
 
 @given(st.floats(0, 1e6), st.floats(0, 1e5), st.floats(0.5, 1e4))
 def test_turns_are_kept_and_missed_ones_left_out(turn: float, late: float, every: float) -> None:
-    found, now = following(turn, turn + late, every), turn + late
+    found, now = next_run_time(turn, turn + late, every), turn + late
     assert found > now - 1e-6 * (1 + now) and found - now <= every * (1 + 1e-6) + 1e-6 * now
     assert round((found - turn) / every) == pytest.approx((found - turn) / every, abs=1e-3)
 
 
 def test_two_of_them_do_not_run_at_once(tmp_path: Path) -> None:
-    with alone(tmp_path / "lock"), pytest.raises(BadInput, match="another process repeats this already"):
-        repeat(noted(tmp_path / "runs"), 1, tmp_path / "lock", print, rounds=1)
+    with exclusive_lock(tmp_path / "lock"), pytest.raises(InputError, match="another process repeats this already"):
+        run_periodically(noted(tmp_path / "runs"), 1, tmp_path / "lock", print, rounds=1)
     assert not (tmp_path / "runs").exists()
 
 
@@ -91,7 +91,7 @@ def test_a_run_outlives_its_killed_parent_alone(tmp_path: Path) -> None:
     run = next(int(p) for p in children(process.pid))
     process.kill()
     process.wait()  # its pipes stay open in the run that it leaves behind
-    with pytest.raises(BadInput, match="another process repeats this already"), alone(tmp_path / "lock"):
+    with pytest.raises(InputError, match="another process repeats this already"), exclusive_lock(tmp_path / "lock"):
         pass
     os.kill(run, signal.SIGTERM)
     wait_for(file, "ended in peace")
@@ -116,21 +116,21 @@ def children(pid: int) -> list[str]:
     ("span", "length"), [("90s", 90), ("10m", 600), ("1h30m", 5400), ("1.5h", 5400), ("7d", 604800)]
 )
 def test_spans_are_read(span: str, length: float) -> None:
-    assert seconds(span) == length
+    assert parse_duration(span) == length
 
 
 @pytest.mark.parametrize("span", ["", "1", "h", "1 h", "-1h", "0s", "1y", "h1", "1h x", "infinite"])
 def test_what_is_no_span_is_a_sentence(span: str) -> None:
-    with pytest.raises(BadInput, match=r"is no span of time; expected one such as 90s"):
-        seconds(span)
+    with pytest.raises(InputError, match=r"is no span of time; expected one such as 90s"):
+        parse_duration(span)
 
 
 @given(st.integers(1, 10**8))
 def test_a_span_that_is_spoken_can_be_read(length: int) -> None:
-    assert seconds(spoken(length)) == length
-    assert set(spoken(length)) <= {*"0123456789", *UNITS}
+    assert parse_duration(format_duration(length)) == length
+    assert set(format_duration(length)) <= {*"0123456789", *UNITS}
 
 
 @pytest.mark.parametrize("given", [["--every", "1h"], ["--every=1h"], []])
 def test_a_flag_is_taken_out_with_its_value(given: list[str]) -> None:
-    assert without("--every", ["--task", "x", *given, "--since", "y"]) == ["--task", "x", "--since", "y"]
+    assert strip_flag("--every", ["--task", "x", *given, "--since", "y"]) == ["--task", "x", "--since", "y"]

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from credence.core.errors import BadInput
-from credence.core.registry import ModelSpec, find, names
+from credence.core.errors import InputError
+from credence.core.registry import ModelSpec, available_kinds, load_kind
 from credence.model import Model, NotFitted
 from tests.support.small_kinds import small
 
@@ -22,13 +22,13 @@ KINDS = [
     pytest.param(
         kind,
         marks=pytest.mark.skipif(
-            any(f.is_required() for f in find("models", kind).model_fields.values()), reason=NOT_ON_ITS_OWN
+            any(f.is_required() for f in load_kind("models", kind).model_fields.values()), reason=NOT_ON_ITS_OWN
         ),
     )
-    for kind in names("models")
+    for kind in available_kinds("models")
 ]
 every_kind = pytest.mark.parametrize("kind", KINDS)
-READS_COLUMNS = [kind for kind in names("models") if find("models", kind).reads != "text"]
+READS_COLUMNS = [kind for kind in available_kinds("models") if load_kind("models", kind).reads != "text"]
 every_kind_with_columns = pytest.mark.parametrize("kind", READS_COLUMNS)
 
 
@@ -60,7 +60,7 @@ def texts(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
 
 
 def rows_for(kind: str, n: int = ROWS, seed: int = 0) -> tuple[pd.DataFrame, Any]:
-    return (texts if find("models", kind).reads == "text" else columns)(n, seed)
+    return (texts if load_kind("models", kind).reads == "text" else columns)(n, seed)
 
 
 @cache
@@ -192,14 +192,14 @@ def test_learns_from_a_column_that_says_nothing(kind: str) -> None:
 
 @every_kind
 def test_a_misspelt_parameter_is_refused_with_a_hint(kind: str) -> None:
-    longest = max(find("models", kind).model_fields, key=len)
-    with pytest.raises(BadInput, match=f"Did you mean '{longest}'"):
+    longest = max(load_kind("models", kind).model_fields, key=len)
+    with pytest.raises(InputError, match=f"Did you mean '{longest}'"):
         ModelSpec(kind=kind, **{longest + "x": 1}).build()
 
 
 @every_kind
 def test_the_search_space_holds_parameters_and_starts_from_the_defaults(kind: str) -> None:
-    model = find("models", kind)
+    model = load_kind("models", kind)
     defaults = {name: field.default for name, field in model.model_fields.items()}
     asked = optuna.trial.FixedTrial(defaults)
     space = model.space(asked)

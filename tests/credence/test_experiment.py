@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from credence.core.registry import ModelSpec
-from credence.data.rows import canonical, inputs
-from credence.experiment import contest, tuned
+from credence.data.rows import model_inputs, to_canonical_rows
+from credence.experiment import run_experiment, tune
 from credence.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -32,20 +32,20 @@ def test_the_notebook_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_challenger_has_the_lowest_loss_and_no_part_overlaps(task: Task) -> None:
-    rows = canonical(task.source.build().read(), task.columns)
-    found = contest(task, rows)
+    rows = to_canonical_rows(task.source.build().read(), task.columns)
+    found = run_experiment(task, rows)
     assert found.challenger is found.contenders[int(np.argmin(found.losses))]
     ids = [set(part["row_id"]) for part in (found.train, found.calibration, found.test)]
     assert len(set.union(*ids)) == sum(map(len, ids)) == len(rows)
 
 
 def test_a_search_changes_parameters_and_no_search_changes_nothing(task: Task) -> None:
-    rows = canonical(task.source.build().read(), task.columns)
-    X, y = inputs(rows), rows["label"].to_numpy()
+    rows = to_canonical_rows(task.source.build().read(), task.columns)
+    X, y = model_inputs(rows), rows["label"].to_numpy()
     plain = ModelSpec(kind="logistic")
-    assert tuned(plain, X, y) is plain
+    assert tune(plain, X, y) is plain
     seen: list[int] = []
     searched = ModelSpec(kind="logistic", search={"trials": 2, "folds": 2})
-    best = tuned(searched, X, y, lambda number, parameters, loss: seen.append(number))
+    best = tune(searched, X, y, lambda number, parameters, loss: seen.append(number))
     assert (best.kind, best.search, len(seen)) == ("logistic", None, 2)
     assert best.model_extra

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.core.registry import find
-from credence.data.rows import Columns, canonical, inputs
+from credence.core.errors import InputError
+from credence.core.registry import load_kind
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.predictor import Predictor
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import score
@@ -27,14 +27,14 @@ def table(n: int, seed: int) -> pd.DataFrame:
     colour = rng.choice(["red", "green", "blue"], n)
     yes = rng.random(n) < sigmoid(2 * size - weight + (colour == "red"))
     raw = pd.DataFrame({"id": [f"{seed}-{i}" for i in range(n)], "size": size, "weight": weight, "colour": colour})
-    return canonical(
+    return to_canonical_rows(
         raw.assign(answer=np.where(yes, "ja", "nein")), Columns(label="answer", positive="ja", row_id="id")
     )
 
 
 def fitted(kind: str = "logistic", alpha: float = 0.1, metric: str = "accuracy", minimum: float = 0.0) -> Predictor:
     train, calibration = table(300, 1), table(200, 2)
-    model = find("models", kind)().fit(inputs(train), train["label"].to_numpy())
+    model = load_kind("models", kind)().fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "toy", "question": "Is it?", "answers": ("nein", "ja")}
     return Predictor.calibrate(model, train, calibration, Calibration(alpha=alpha), about, metric, minimum)
 
@@ -67,7 +67,7 @@ def test_what_is_saved_executes_nothing(predictor: Predictor, tmp_path: Path) ->
 
 
 def test_an_empty_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"holds no predictor\.json; expected a folder"):
+    with pytest.raises(InputError, match=r"holds no predictor\.json; expected a folder"):
         Predictor.load(tmp_path)
 
 
@@ -109,7 +109,7 @@ def test_columns_in_another_order_or_too_many_change_nothing(new: pd.DataFrame) 
 
 
 def test_a_missing_column_is_named(new: pd.DataFrame) -> None:
-    with pytest.raises(BadInput, match="column 'weight' is missing"):
+    with pytest.raises(InputError, match="column 'weight' is missing"):
         CALM.predict(new.drop(columns="weight"))
 
 
@@ -165,7 +165,7 @@ def test_it_knows_rows_again_by_id_or_by_content(new: pd.DataFrame) -> None:
 def test_twins_in_the_training_rows_prove_nothing() -> None:
     train, calibration = table(300, 1), table(200, 2)
     twins = pd.concat([train, train.iloc[:1].assign(row_id="twin")], ignore_index=True)
-    model = find("models", "logistic")().fit(inputs(twins), twins["label"].to_numpy())
+    model = load_kind("models", "logistic")().fit(model_inputs(twins), twins["label"].to_numpy())
     about = {"task": "toy", "question": "Is it?", "answers": ("nein", "ja")}
     predictor = Predictor.calibrate(model, twins, calibration, Calibration(), about)
     stranger = train.iloc[:2].assign(row_id=["new 1", "new 2"])

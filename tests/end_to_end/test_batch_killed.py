@@ -11,7 +11,7 @@ import pandas as pd
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from credence.production.batch import Job
+from credence.production.batch import BatchJob
 from tests.support.batch_cases import done, job, rows, saved, start, written
 
 LARGE = 100_000
@@ -22,11 +22,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved(tmp_path_factory.mktemp("predictor") / "saved")
 
 
-def parts(wanted: Job) -> int:
+def parts(wanted: BatchJob) -> int:
     return len(list(Path(f"{wanted.out}.parts").glob("[0-9]*.parquet")))
 
 
-def killed_while_scoring(wanted: Job, folder: Path, dice: random.Random, patience: float) -> bool:
+def killed_while_scoring(wanted: BatchJob, folder: Path, dice: random.Random, patience: float) -> bool:
     """SIGKILL to all of a job's processes at some moment after its next part; False where it ended before."""
     before, victim = parts(wanted), start(wanted, folder)
     while victim.poll() is None and parts(wanted) <= before:
@@ -40,7 +40,7 @@ def killed_while_scoring(wanted: Job, folder: Path, dice: random.Random, patienc
     return not ended
 
 
-def finished(wanted: Job, folder: Path) -> bytes:
+def finished(wanted: BatchJob, folder: Path) -> bytes:
     last = start(wanted, folder)
     said = last.communicate()
     assert last.returncode == 0, said

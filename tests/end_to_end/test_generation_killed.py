@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from credence.generation.generate import generate
-from credence.generation.ledger.group_commit import MOST_ROWS
+from credence.generation.ledger.group_commit import MAX_ROWS
 from credence.generation.section import Generation
 from tests.support.generation_cases import PRICE, Held, exported, provider, section
 from tests.support.generation_runs import Server, Wish, served, started
@@ -67,7 +67,7 @@ def test_killed_runs_end_where_an_undisturbed_one_does(
     assert not done["faults"] and held.balanced and len(held.rows) == rows
     again = saw["calls"] - saw["unique"]
     print(f"{kind}: {done['killed']} of {kills} kills hit a run; {again} calls paid again, {again / kills:.1f} a kill")
-    assert done["killed"] >= 0.9 * kills and again <= kills * (IN_FLIGHT + MOST_ROWS)
+    assert done["killed"] >= 0.9 * kills and again <= kills * (IN_FLIGHT + MAX_ROWS)
     assert again > 0 and saw["retry_counts"] == ["0"]
     billed = 1000 * sum(PRICE[which] * saw["billed"][which] for which in PRICE)
     assert 0 < billed <= held.spent.total, "a call whose end was lost counts as spent"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bentos.packaging.local_server import serving
-from credence.core.errors import BadInput
+from bentos.packaging.local_server import serve_locally
+from credence.core.errors import InputError
 from tests.support.project_copy import Project
 
 pytestmark = pytest.mark.slow
@@ -158,7 +158,7 @@ def test_a_port_in_use_is_refused_before_anything_starts() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(BadInput, match=f"port {port} .* is in use"), serving(port=port):
+        with pytest.raises(InputError, match=f"port {port} .* is in use"), serve_locally(port=port):
             pytest.fail("it started")
 
 

@@ -63,7 +63,7 @@ def one_death(versions: Versions, name: str, seconds: float) -> tuple[set[str], 
         for client in clients:
             client.start()
         time.sleep(seconds)
-        death = kill(worker_status.living(TASK)[0].supervisor)
+        death = kill(worker_status.live_workers(TASK)[0].supervisor)
         for client in clients:
             client.join()
     answered = {identity: at for c in clients for identity, at in c.answered.items()}
@@ -103,7 +103,7 @@ def test_a_service_that_is_killed_fifty_times_keeps_its_log(versions: Versions) 
 
 def test_nothing_of_a_killed_service_stays_in_the_way(versions: Versions, tmp_path: Path) -> None:
     with versions.served(workers=1) as url:
-        kill(worker_status.living(TASK)[0].supervisor)
+        kill(worker_status.live_workers(TASK)[0].supervisor)
         with pytest.raises(httpx.TransportError):
             httpx.get(f"{url}/health")
-    assert worker_status.living(TASK) == []
+    assert worker_status.live_workers(TASK) == []

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from credence.generation.ledger import Reader
-from credence.generation.ledger.group_commit import MOST_ROWS
+from credence.generation.ledger import LedgerReader
+from credence.generation.ledger.group_commit import MAX_ROWS
 from tests.support.ledger_cases import fill, opened
 from tests.support.ledger_writers import IN_FLIGHT
 
@@ -39,16 +39,16 @@ def test_killed_runs_end_where_an_undisturbed_one_does(tmp_path: Path, kills: in
     command = [sys.executable, "-m", "tests.support.ledger_writers", str(folder), str(quota), str(kills), "7"]
     subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT), "PATH": ""}, check=True)
     paid, kept = diary(folder)
-    with Reader(folder / "ledger") as reader:
+    with LedgerReader(folder / "ledger") as reader:
         table, spent, calls = reader.results(), reader.spent(), reader.attempts()
     final = dict(zip(table["content_id"].to_pylist(), table["slot_id"].to_pylist(), strict=True))
     assert len(final) == len(set(final.values())) == 2 * quota
     assert all(final[content] == min(slots) for content, slots in kept.items()), "what was acknowledged is there"
-    assert calls.num_rows <= paid.total() <= calls.num_rows + kills * (IN_FLIGHT + MOST_ROWS)
+    assert calls.num_rows <= paid.total() <= calls.num_rows + kills * (IN_FLIGHT + MAX_ROWS)
     assert spent.settled == 7 * calls.num_rows and spent.reserved % 9 == 0
     assert 7 * paid.total() <= spent.total, "a call whose end was lost counts as spent"
     again = paid.total() - len(paid)
-    assert again <= kills * (IN_FLIGHT + MOST_ROWS)
+    assert again <= kills * (IN_FLIGHT + MAX_ROWS)
     print(f"{again} of {paid.total()} calls paid again in {kills} kills")
     assert hashlib.sha256((folder / "out.parquet").read_bytes()).hexdigest() == undisturbed(tmp_path, quota)
     assert pq.read_metadata(folder / "out.parquet").num_rows == 2 * quota

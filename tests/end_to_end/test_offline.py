@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.generation.arithmetic import CATEGORIES, check
+from credence.core.errors import InputError
+from credence.generation.arithmetic import CATEGORIES, check_statement
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.provider import ProviderSpec
-from credence.generation.writers.prompts import read
+from credence.generation.writers.prompts import load_prompt
 
 ROOT = Path(__file__).parents[2]
 SLOTS = [
@@ -25,10 +25,10 @@ SLOTS = [
 ]  # fmt: skip
 PROGRAM = """
 import asyncio, sys
-from credence.core.registry import find
+from credence.core.registry import load_kind
 from credence.generation.llm.messages import Request
 request = Request(provider="offline", model="arithmetic", system="", user=sys.stdin.read(), max_tokens=1)
-print(asyncio.run(find("providers", "offline")(seed=5).complete(request)).model_dump_json())
+print(asyncio.run(load_kind("providers", "offline")(seed=5).complete(request)).model_dump_json())
 print({"openai", "anthropic", "httpx2"} & set(sys.modules))
 """
 # An event loop has a pair of sockets of its own; the program ends where it looks up a host or connects to one.
@@ -53,7 +53,7 @@ def items(reply: Reply) -> list[dict[str, Any]]:
 
 def test_every_statement_is_what_was_asked_for_by_the_independent_check() -> None:
     for slot, item in zip(SLOTS, items(ask(json.dumps(SLOTS))), strict=True):
-        checked = check(item["question"])
+        checked = check_statement(item["question"])
         assert set(item) == {"category", "question", "claim", "answer"}
         assert checked and (checked.category, checked.truth, checked.claim) == (
             slot["category"], slot["label"], item["claim"]
@@ -66,7 +66,7 @@ def test_every_statement_is_what_was_asked_for_by_the_independent_check() -> Non
 def test_any_slot_gives_a_right_statement(category: str, label: bool, ordinal: int, attempt: int, seed: int) -> None:
     slot = {"category": category, "label": label, "ordinal": ordinal, "attempt": attempt}
     [item] = items(ask(json.dumps(slot), seed=seed))
-    checked = check(item["question"])
+    checked = check_statement(item["question"])
     assert checked and checked.truth is label
 
 
@@ -108,12 +108,12 @@ def test_slots_are_found_amid_prose_and_other_json() -> None:
     ],
 )
 def test_a_request_for_something_else_is_one_sentence(user: str) -> None:
-    with pytest.raises(BadInput, match="the offline provider writes statements of arithmetic, and this request asks"):
+    with pytest.raises(InputError, match="the offline provider writes statements of arithmetic, and this request asks"):
         ask(user)
 
 
 def test_a_category_nobody_knows_gets_a_hint() -> None:
-    with pytest.raises(BadInput, match=r"no category 'compariso'\. Did you mean 'comparison'\?"):
+    with pytest.raises(InputError, match=r"no category 'compariso'\. Did you mean 'comparison'\?"):
         ask('{"category": "compariso", "label": true, "ordinal": 1, "attempt": 0}')
 
 
@@ -121,9 +121,9 @@ def test_it_costs_nothing_and_wants_no_key() -> None:
     reply, made = ask(json.dumps(SLOTS[0])), ProviderSpec(kind="offline").build()
     assert reply.usage and (reply.usage.input, reply.usage.output) == (0, 0)
     assert (made.name, made.model, made.key()) == ("offline", "arithmetic", None)
-    with pytest.raises(BadInput, match="key_env"):
+    with pytest.raises(InputError, match="key_env"):
         ProviderSpec(kind="offline", key_env="OPENAI_API_KEY").build()
 
 
 def test_it_reads_the_template_that_language_models_are_given() -> None:
-    assert items(ask(read("arithmetic").user_message(slots=SLOTS))) == items(ask(json.dumps(SLOTS)))
+    assert items(ask(load_prompt("arithmetic").user_message(slots=SLOTS))) == items(ask(json.dumps(SLOTS)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from credence.data.prediction_log.closed_segments import tidy
+from credence.data.prediction_log.closed_segments import compact_and_expire
 from credence.data.prediction_log.jsonl import TORN
 from credence.data.prediction_log.reader import Reading, read_feedback, read_predictions
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
@@ -59,7 +59,7 @@ def test_killed_writers_lose_at_most_their_last_second(tmp_path: Path, rounds: i
     subprocess.run(command, cwd=ROOT, check=True)
     lost = kept_their_promise(tmp_path)
     for name, schema in (("predictions", PREDICTION), ("feedback", FEEDBACK)):
-        tidy(tmp_path / name, schema)
+        compact_and_expire(tmp_path / name, schema)
         assert {f.suffix for f in (tmp_path / name).glob("[!.]*")} == {".parquet"}
         assert all(pq.read_metadata(f).num_columns == len(schema) for f in (tmp_path / name).glob("*.parquet"))
     assert kept_their_promise(tmp_path) == lost

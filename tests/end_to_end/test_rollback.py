@@ -22,8 +22,8 @@ A_SECOND, SECONDS, CALLERS = 50, 60, 8
 LENIENT = "gate={metric: accuracy, margin: 0.9, minimum: 0.1, calibration_error: false, coverage: false}"
 SERVE = """
 import sys, time
-from bentos.packaging.local_server import serving
-with serving("credence:latest", {"CREDENCE_WORKERS": "2"}) as url:
+from bentos.packaging.local_server import serve_locally
+with serve_locally("credence:latest", {"CREDENCE_WORKERS": "2"}) as url:
     print(url, flush=True)
     sys.stdin.read()
 """

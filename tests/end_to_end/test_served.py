@@ -16,13 +16,13 @@ import pandas as pd
 import psutil  # type: ignore[import-untyped]
 import pytest
 
-from bentos.packaging.build import build, store
-from bentos.packaging.local_server import NotServing, serving
-from bentos.packaging.parity_check import Comparison, compare, golden, requests_of
-from bentos.rollout.worker_status import living
-from credence.core.errors import BadInput
+from bentos.packaging.build import build_bento, store_predictor
+from bentos.packaging.local_server import NotServing, serve_locally
+from bentos.packaging.parity_check import Comparison, check_parity, compare_answers, rows_as_requests
+from bentos.rollout.worker_status import live_workers
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
-from credence.core.registry import find, names
+from credence.core.registry import available_kinds, load_kind
 from credence.predictor import Predictor
 from tests.support.pretrained_cases import tiny
 from tests.support.serving_cases import client, kept, trained
@@ -34,19 +34,19 @@ ROOT = Path(__file__).parents[2]
 
 def buildable(kind: str) -> bool:
     """Whether the kind needs nothing that only a download brings."""
-    return not any(field.is_required() for field in find("models", kind).model_fields.values())
+    return not any(field.is_required() for field in load_kind("models", kind).model_fields.values())
 
 
-@pytest.mark.parametrize("kind", names("models"))
+@pytest.mark.parametrize("kind", available_kinds("models"))
 def test_every_kind_is_served_as_it_predicts(kind: str, tmp_path: Path) -> None:
     if not buildable(kind):
         pytest.skip(f"{kind} needs a parameter that this test cannot guess")
     predictor, rows = trained(small(kind), f"kind_{kind}")
     with client(kept(predictor, tmp_path / "predictor"), f"kind_{kind}") as http:
-        found = compare(cast(httpx.Client, http), rows.head(12), predictor)
+        found = compare_answers(cast(httpx.Client, http), rows.head(12), predictor)
         assert found.agrees(), found.mismatches
         assert found.rows == 12
-        huge = requests_of(rows, predictor)[0] | (
+        huge = rows_as_requests(rows, predictor)[0] | (
             {"age (years)": 1e30} if "age (years)" in predictor.facts.schema_.names() else {}
         )
         answer = http.post("/predict", json=huge).json()
@@ -58,7 +58,7 @@ def test_texts_are_served_as_a_transformer_predicts(parameters: dict[str, Any], 
     name = f"texts_{next(iter(parameters))}"
     predictor, rows = trained(small("bayesian_transformer", longest=64, **parameters), name, texts=True)
     with client(kept(predictor, tmp_path / "predictor"), name) as http:
-        found = compare(cast(httpx.Client, http), rows.head(12), predictor)
+        found = compare_answers(cast(httpx.Client, http), rows.head(12), predictor)
         assert found.agrees() and found.rows == 12, found.mismatches
 
 
@@ -72,8 +72,8 @@ def logistic(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, pd.Da
 def served(logistic: tuple[Predictor, pd.DataFrame, Path]) -> Iterator[str]:
     """A real server of a real bento."""
     folder = logistic[2]
-    build(store(folder, "sockets", "1"))
-    with serving("credence:latest", {"CREDENCE_API_KEYS": "the-key-of-the-test", "CREDENCE_WORKERS": "2"}) as url:
+    build_bento(store_predictor(folder, "sockets", "1"))
+    with serve_locally("credence:latest", {"CREDENCE_API_KEYS": "the-key-of-the-test", "CREDENCE_WORKERS": "2"}) as url:
         yield url
 
 
@@ -81,7 +81,7 @@ def test_a_bento_over_sockets_agrees_with_its_predictor(
     served: str, logistic: tuple[Predictor, pd.DataFrame, Path]
 ) -> None:
     predictor, rows, _ = logistic
-    found = golden(served, rows, predictor, key="the-key-of-the-test")
+    found = check_parity(served, rows, predictor, key="the-key-of-the-test")
     assert found.agrees(), found.mismatches
     assert found.rows == len(rows)
     assert found.largest_difference <= 1e-12
@@ -96,12 +96,12 @@ def test_trying_a_bento_leaves_no_record_and_no_worker(
     found = bentos("try", "credence:latest", str(folder), str(tmp_path / "rows.parquet"))
     assert (found["agrees"], found["rows"]) == (True, 3)
     assert sorted(log_folder("sockets").rglob("*")) == before
-    assert len(living("sockets")) == 2, "those of the other server"
+    assert len(live_workers("sockets")) == 2, "those of the other server"
 
 
 def test_the_key_of_the_environment_is_asked_for(served: str, logistic: tuple[Predictor, pd.DataFrame, Path]) -> None:
     predictor, rows, _ = logistic
-    found = golden(served, rows.head(2), predictor)
+    found = check_parity(served, rows.head(2), predictor)
     assert not found.agrees()
     assert found.mismatches[0].startswith("/predict, row 0: status 401, no known API key")
     assert httpx.get(f"{served}/health").json()["status"] == "ok"
@@ -128,11 +128,11 @@ def test_golden_finds_a_server_that_answers_otherwise(
     scaling = predictor.facts.scaling.model_copy(update={"shift": predictor.facts.scaling.shift + 1e-6})
     facts = predictor.facts.model_copy(update={"scaling": scaling})
     other = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
-    found = golden(served, rows.head(3), other, key="the-key-of-the-test")
+    found = check_parity(served, rows.head(3), other, key="the-key-of-the-test")
     assert not found.agrees()
     assert 1e-9 < found.largest_difference < 1e-5
     assert "the predictor says" in found.mismatches[0]
-    renamed = golden(served, rows.head(1), predictor.numbered("sockets:2"), key="the-key-of-the-test")
+    renamed = check_parity(served, rows.head(1), predictor.numbered("sockets:2"), key="the-key-of-the-test")
     assert "version is 'sockets:challenger', the predictor says 'sockets:2'" in renamed.mismatches[0]
 
 
@@ -144,10 +144,10 @@ def test_a_server_of_sources_starts_by_model_tag_and_leaves_nothing(
     logistic: tuple[Predictor, pd.DataFrame, Path],
 ) -> None:
     predictor, rows, folder = logistic
-    tag = store(folder, "sockets", "1")
-    with serving("bentos.service:Credence", {"CREDENCE_MODEL": tag}) as url:
+    tag = store_predictor(folder, "sockets", "1")
+    with serve_locally("bentos.service:Credence", {"CREDENCE_MODEL": tag}) as url:
         family = psutil.Process().children(recursive=True)
-        assert golden(url, rows.head(3), predictor).agrees()
+        assert check_parity(url, rows.head(3), predictor).agrees()
         mine = {p.pid for p in family if url.rpartition(":")[2] in " ".join(p.cmdline())}
         mine |= {child.pid for p in family if p.pid in mine for child in p.children(recursive=True)}
         assert len(mine) >= 2
@@ -158,13 +158,16 @@ def test_a_server_of_sources_starts_by_model_tag_and_leaves_nothing(
 
 def test_a_server_that_ends_says_why() -> None:
     sentence = r"ended with status 1.*no model 'nothing:1' in BentoML's store"
-    with pytest.raises(NotServing, match=sentence), serving("bentos.service:Credence", {"CREDENCE_MODEL": "nothing:1"}):
+    with (
+        pytest.raises(NotServing, match=sentence),
+        serve_locally("bentos.service:Credence", {"CREDENCE_MODEL": "nothing:1"}),
+    ):
         pytest.fail("it started")
 
 
 def test_a_server_that_never_gets_ready_is_stopped() -> None:
     before = set(psutil.Process().children(recursive=True))
-    with pytest.raises(NotServing, match=r"not ready after 0\.1 s"), serving("credence:latest", seconds=0.1):
+    with pytest.raises(NotServing, match=r"not ready after 0\.1 s"), serve_locally("credence:latest", seconds=0.1):
         pytest.fail("it started")
     assert set(psutil.Process().children(recursive=True)) <= before
 
@@ -175,7 +178,7 @@ def test_a_port_in_use_is_one_sentence() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         sentence = rf"^port {port} of 127\.0\.0\.1 is in use; stop what listens there"
-        with pytest.raises(BadInput, match=sentence), serving(port=port):
+        with pytest.raises(InputError, match=sentence), serve_locally(port=port):
             pytest.fail("it started")
 
 
@@ -219,13 +222,13 @@ from typing import cast
 sys.path[:0] = sys.argv[1:3]
 from tests.support.serving_cases import kept, trained
 from tests.support.small_kinds import small
-from bentos.packaging.build import build, store
-from bentos.packaging.parity_check import golden
-from bentos.packaging.local_server import serving
+from bentos.packaging.build import build_bento, store_predictor
+from bentos.packaging.parity_check import check_parity
+from bentos.packaging.local_server import serve_locally
 predictor, rows = trained(small("base_rate"), "newcomer")
-print(build(store(kept(predictor, Path(sys.argv[3])), "newcomer", "1")))
-with serving() as url:
-    found = golden(url, rows.head(4), predictor)
+print(build_bento(store_predictor(kept(predictor, Path(sys.argv[3])), "newcomer", "1")))
+with serve_locally() as url:
+    found = check_parity(url, rows.head(4), predictor)
 assert found.agrees(), found
 """
 
@@ -244,7 +247,7 @@ def test_a_new_kind_is_one_file_and_is_served(tmp_path: Path) -> None:
 
 def test_requests_hold_what_json_can() -> None:
     predictor, rows = trained(small("logistic"), "json")
-    bodies = requests_of(rows, predictor)
+    bodies = rows_as_requests(rows, predictor)
     assert json.loads(json.dumps(bodies, allow_nan=False)) == bodies
     assert any(body["dose, mg"] is None for body in bodies)
     assert {body["clinic"] for body in bodies} == {"north", "south"}

@@ -12,15 +12,15 @@ from hypothesis import strategies as st
 from pydantic import SecretBytes
 from zenml.client import Client
 
-from bentos.packaging.build import store
-from bentos.packaging.local_server import NotServing, serving
-from credence.core.errors import BadInput
-from credence.core.registry import SourceSpec, names
+from bentos.packaging.build import store_predictor
+from bentos.packaging.local_server import NotServing, serve_locally
+from credence.core.errors import InputError
+from credence.core.registry import SourceSpec, available_kinds
 from credence.predictor import Predictor
-from credence.production.batch.job import Job
-from credence.production.batch.scoring import score
+from credence.production.batch.job import BatchJob
+from credence.production.batch.scoring import score_job
 from credence.security.signing import MANIFEST, SIGNATURE, Keys, sign, verify
-from credence.security.signing.keys import VERIFYING, identity, public_of, text_of
+from credence.security.signing.keys import VERIFYING, encode_key, identity, public_of
 from materializers.folder import FolderMaterializer
 from tests.support.serving_cases import client, raw_table, trained
 from tests.support.small_kinds import small
@@ -30,7 +30,7 @@ KEYS = Keys(signing=SecretBytes(SEED), trusted=(public_of(SEED),))
 PLACES = {"first": lambda size: 0, "middle": lambda size: size // 2, "last": lambda size: size - 1}
 
 
-@pytest.fixture(scope="module", params=names("models"))
+@pytest.fixture(scope="module", params=available_kinds("models"))
 def signed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A signed predictor of every kind of model, with a card."""
     folder = tmp_path_factory.mktemp("signed") / "predictor"
@@ -50,7 +50,7 @@ def flipped(content: bytes, place: int) -> bytes:
 
 
 def refused(folder: Path, name: str, load: Callable[[Path], object]) -> None:
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InputError) as error:
         load(folder)
     assert name in str(error.value), f"{error.value} does not name {name}"
 
@@ -137,7 +137,7 @@ class TestFiles:
         sign(other, KEYS)
         shutil.copy(other / name, copy / name)
         for load in loaders():
-            with pytest.raises(BadInput):
+            with pytest.raises(InputError):
                 load(copy)
 
     @given(data=st.data())
@@ -194,10 +194,10 @@ class TestUses:
     """Whoever answers with a predictor, or judges one, refuses it too."""
 
     def test_the_service_does_not_start(self, signed: Path) -> None:
-        stored = Path(bentoml.models.get(store(signed, "tampered", "1")).path)
+        stored = Path(bentoml.models.get(store_predictor(signed, "tampered", "1")).path)
         for name, content in files(signed).items():
             (stored / name).write_bytes(flipped(content, 0))
-            with pytest.raises(BadInput) as error, client(signed, "tampered"):
+            with pytest.raises(InputError) as error, client(signed, "tampered"):
                 pass
             assert f"{name} " in str(error.value)
             (stored / name).write_bytes(content)
@@ -205,22 +205,22 @@ class TestUses:
             assert http.get("/readyz").status_code == 200
 
     def test_a_service_with_keys_does_not_start_unsigned(self, copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv(VERIFYING, text_of(KEYS.trusted[0]))
+        monkeypatch.setenv(VERIFYING, encode_key(KEYS.trusted[0]))
         with client(copy, "vouched") as http:
             assert http.get("/readyz").status_code == 200
         (copy / SIGNATURE).unlink()
-        with pytest.raises(BadInput, match=r"is unsigned: signature\.json is missing"), client(copy, "unsigned"):
+        with pytest.raises(InputError, match=r"is unsigned: signature\.json is missing"), client(copy, "unsigned"):
             pass
 
     def test_no_batch_is_scored(self, copy: Path, tmp_path: Path) -> None:
         raw_table(20).drop(columns="ill").to_csv(tmp_path / "rows.csv", index=False)
         source = SourceSpec(kind="csv", path=str(tmp_path / "rows.csv"))
-        job = Job(source=source, out=str(tmp_path / "answers.csv"), processes=1)
+        job = BatchJob(source=source, out=str(tmp_path / "answers.csv"), processes=1)
         for name, content in files(copy).items():
             (copy / name).write_bytes(flipped(content, len(content) // 2))
-            refused(copy, name, lambda folder: score(job, folder))
+            refused(copy, name, lambda folder: score_job(job, folder))
             (copy / name).write_bytes(content)
-        assert score(job, copy).rows == 20
+        assert score_job(job, copy).rows == 20
 
     def test_no_step_judges_it(self, signed: Path) -> None:
         artifacts = Client().active_stack.artifact_store
@@ -234,16 +234,19 @@ class TestUses:
 
     @pytest.mark.slow
     def test_a_real_server_ends_with_the_sentence(self, copy: Path) -> None:
-        tag = store(copy, "real", "1")
+        tag = store_predictor(copy, "real", "1")
         seen = Path(bentoml.models.get(tag).path) / "seen.npy"
         seen.write_bytes(flipped(seen.read_bytes(), 200))
-        with pytest.raises(NotServing) as error, serving("bentos.service:Credence", {"CREDENCE_MODEL": tag}):
+        with pytest.raises(NotServing) as error, serve_locally("bentos.service:Credence", {"CREDENCE_MODEL": tag}):
             pass
         assert "seen.npy was changed after it was saved" in str(error.value)
 
     @pytest.mark.slow
     def test_a_real_server_says_who_vouches(self, copy: Path) -> None:
-        tag, keys = store(copy, "known", "1"), {VERIFYING: text_of(public_of(bytes(32)))}
-        with pytest.raises(NotServing) as error, serving("bentos.service:Credence", {"CREDENCE_MODEL": tag, **keys}):
+        tag, keys = store_predictor(copy, "known", "1"), {VERIFYING: encode_key(public_of(bytes(32)))}
+        with (
+            pytest.raises(NotServing) as error,
+            serve_locally("bentos.service:Credence", {"CREDENCE_MODEL": tag, **keys}),
+        ):
             pass
         assert f"is signed by {identity(KEYS.trusted[0])}, who is not trusted here" in str(error.value)

@@ -99,10 +99,10 @@ class Stats:
 
 def think(prompt: str) -> str:
     """A good reply: statements of arithmetic where the prompt holds slots as JSON, otherwise an empty list."""
-    from credence.generation.arithmetic import propose
+    from credence.generation.arithmetic import propose_statement
 
     slots = _slots(prompt)
-    items = [propose(s.get("seed", 0), s["category"], s["label"], s["ordinal"], s["attempt"]) for s in slots]
+    items = [propose_statement(s.get("seed", 0), s["category"], s["label"], s["ordinal"], s["attempt"]) for s in slots]
     said = [{"category": i.category, "question": i.question, "claim": i.claim, "answer": i.answer} for i in items]
     return json.dumps({"items": said})
 

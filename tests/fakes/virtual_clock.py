@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pydantic import PrivateAttr
 
 from credence.generation.llm.messages import Reply, Request, Usage
-from credence.generation.llm.provider import Limits, Provider
+from credence.generation.llm.provider import Provider, RateLimits
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class Played(Provider):
 
     name: str = "first"
     model: str = "arithmetic"
-    limits: Limits = Limits(rpm=None)
+    limits: RateLimits = RateLimits(rpm=None)
     total_seconds: float = 120.0
     _behave: Behaviour | None = PrivateAttr(default=None)
     _calls: list[tuple[float, Request]] = PrivateAttr(default_factory=list)

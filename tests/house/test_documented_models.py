@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from credence.core.registry import find, names
+from credence.core.registry import available_kinds, load_kind
 from credence.model import Model
 from credence.models.tabular import TabularModel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
-KINDS = [k for k in names("models") if issubclass(find("models", k), TabularModel) or k == "tfidf"]
+KINDS = [k for k in available_kinds("models") if issubclass(load_kind("models", k), TabularModel) or k == "tfidf"]
 
 
 def section(kind: str) -> str:
@@ -26,14 +26,14 @@ def spelled(default: Any) -> str:
     )
 
 
-@pytest.mark.parametrize("kind", names("models"))
+@pytest.mark.parametrize("kind", available_kinds("models"))
 def test_every_kind_has_a_section(kind: str) -> None:
     assert len(section(kind).split()) > 15
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_is_named_with_its_default(kind: str) -> None:
-    model = find("models", kind)
+    model = load_kind("models", kind)
     parent = next(
         c for c in model.__mro__[1:] if c in (Model, TabularModel) or c.__module__.startswith("credence.models.")
     )

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from credence.core.registry import find, names
-from credence.core.yaml_loader import read_words
+from credence.core.registry import available_kinds, load_kind
+from credence.core.yaml_loader import parse_yaml
 from credence.generation.llm.provider import Provider, ProviderSpec
 
 PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
-EXAMPLES: list[dict[str, Any]] = [read_words(block.split("```")[0]) for block in PAGE.split("```yaml\n")[1:]]
+EXAMPLES: list[dict[str, Any]] = [parse_yaml(block.split("```")[0]) for block in PAGE.split("```yaml\n")[1:]]
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.get("name", e["kind"]))
@@ -21,12 +21,12 @@ def test_an_example_can_be_made(example: dict[str, Any]) -> None:
 
 
 def test_every_kind_has_an_example() -> None:
-    assert {e["kind"] for e in EXAMPLES} == set(names("providers"))
+    assert {e["kind"] for e in EXAMPLES} == set(available_kinds("providers"))
 
 
-@pytest.mark.parametrize("kind", names("providers"))
+@pytest.mark.parametrize("kind", available_kinds("providers"))
 def test_every_kind_and_every_key_is_spoken_of(kind: str) -> None:
-    for word in (kind, *find("providers", kind).model_fields):
+    for word in (kind, *load_kind("providers", kind).model_fields):
         assert f"`{word}`" in PAGE or f"{word}:" in PAGE, f"docs/providers.md does not speak of {word}"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from credence.core.registry import names
+from credence.core.registry import available_kinds
 from credence.task import Task
 
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def test_every_task_parses(task: Path) -> None:
 @pytest.mark.parametrize(("family", "page"), [("models", "models.md"), ("sources", "tasks.md")])
 def test_every_kind_is_documented(family: str, page: str) -> None:
     text = (ROOT / "docs" / page).read_text()
-    for kind in names(family):
+    for kind in available_kinds(family):
         assert f"`{kind}`" in text, f"docs/{page} does not speak of {kind}"
 
 

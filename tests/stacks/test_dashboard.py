@@ -164,4 +164,4 @@ def test_a_port_in_use_is_one_sentence(project: Project) -> None:
 
 @pytest.mark.parametrize("port", [-1, 70000])
 def test_a_number_that_is_no_port_is_not_free(port: int) -> None:
-    assert not dashboard.free(port)
+    assert not dashboard.free_port(port)

@@ -10,7 +10,7 @@ import sys
 sys.path.insert(0, {str(ROOT)!r})
 from zenml import pipeline, step
 from zenml.integrations.registry import integration_registry
-from stacks.pipeline_run import run_to_its_end
+from stacks.pipeline_run import run_pipeline
 
 @step(enable_cache=False)
 def answer() -> str:
@@ -21,7 +21,7 @@ def small() -> None:
     answer()
 
 before = integration_registry.activate_integrations
-run = run_to_its_end(small)
+run = run_pipeline(small)
 assert integration_registry.activate_integrations == before
 print(run.status, *{{"torch", "lightgbm", "bentoml"}} & sys.modules.keys())
 """

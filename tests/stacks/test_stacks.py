@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stacks import activate, names
-from stacks.activate import Unfinished, describe, use
+from stacks.activate import StackNotReady, activate_stack, describe
 from tests.support.project_copy import Project
 
 FLAVORS = {
@@ -29,21 +29,21 @@ FLAVORS = {
 }
 ASK = """
 import json
-from stacks.activate import has_tracker, use
-from stacks.names import offered
+from stacks.activate import has_tracker, activate_stack
+from stacks.names import available_stacks
 from zenml.client import Client
-before = offered()
+before = available_stacks()
 client = Client()
 # as a first run leaves the store that was killed while ZenML filled it
 client.delete_flavor(str(client.get_flavor_by_name_and_type("mlflow", "experiment_tracker").id))
-made = [use("local"), use("local")]
+made = [activate_stack("local"), activate_stack("local")]
 client, tracked = Client(), [has_tracker()]
 active = client.active_stack_model.name
-use("default")
+activate_stack("default")
 tracked.append(has_tracker())
 client.create_stack("mine", {r: c[0].id for r, c in client.active_stack_model.components.items()})
 print("ASKED " + json.dumps({
-    "before": before, "made": made, "active": active, "tracked": tracked, "offered": offered(),
+    "before": before, "made": made, "active": active, "tracked": tracked, "offered": available_stacks(),
     "stacks": [s.name for s in client.list_stacks(size=100)],
     "components": [c.name for c in client.list_stack_components(size=100)],
 }))
@@ -74,7 +74,7 @@ def secret() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("secret")
-@pytest.mark.parametrize("stack", names.own())
+@pytest.mark.parametrize("stack", names.project_stacks())
 def test_every_stack_is_made_of_components_that_zenml_takes(stack: str) -> None:
     for role, config in filled(describe(stack)).items():
         settings = {k: v for k, v in config.items() if k != "flavor"}
@@ -94,8 +94,10 @@ def test_kubernetes_settings_are_settings_of_zenml() -> None:
 
 
 def test_placeholders_are_refused_in_a_sentence() -> None:
-    with pytest.raises(Unfinished, match=r"^stacks/kubernetes\.yaml: components\.\w+\.\w+ is still '<\w+>'; put your"):
-        use("kubernetes")
+    with pytest.raises(
+        StackNotReady, match=r"^stacks/kubernetes\.yaml: components\.\w+\.\w+ is still '<\w+>'; put your"
+    ):
+        activate_stack("kubernetes")
 
 
 def test_a_secret_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,8 +109,8 @@ def test_a_secret_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, monkey
         "stacks/kubernetes.yaml: ZenML holds no secret 'credence'; create it: "
         "zenml secret create credence --mlflow_password=… --mlflow_user=…"
     )
-    with pytest.raises(Unfinished, match=f"^{re.escape(sentence)}$"):
-        use("kubernetes")
+    with pytest.raises(StackNotReady, match=f"^{re.escape(sentence)}$"):
+        activate_stack("kubernetes")
 
 
 def test_local_registers_once_and_what_is_offered_is_what_zenml_lists(tmp_path: Path) -> None:
@@ -120,29 +122,29 @@ def test_local_registers_once_and_what_is_offered_is_what_zenml_lists(tmp_path: 
     assert answer["active"] == "credence-local"
     assert answer["tracked"] == [True, False]
     assert sorted(answer["stacks"]) == ["credence-local", "default", "mine"]
-    assert set(answer["offered"]) == {*answer["stacks"], *names.own()}
+    assert set(answer["offered"]) == {*answer["stacks"], *names.project_stacks()}
     mine = [c for c in answer["components"] if c.startswith("credence-")]
     assert sorted(mine) == [f"credence-local-{r}" for r in ("artifact-store", "experiment-tracker", "orchestrator")]
 
 
 def test_names_are_offered_before_there_is_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENML_CONFIG_PATH", str(tmp_path))
-    assert names.offered() == ["default", "kubernetes", "local"]
+    assert names.available_stacks() == ["default", "kubernetes", "local"]
     assert list(tmp_path.iterdir()) == []
     store = tmp_path / "local_stores" / "default_zen_store" / "zenml.db"
     store.parent.mkdir(parents=True)
     store.touch()
-    assert names.offered() == ["default", "kubernetes", "local"]
+    assert names.available_stacks() == ["default", "kubernetes", "local"]
 
 
 def test_a_store_on_a_server_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENML_CONFIG_PATH", str(tmp_path))
     (tmp_path / "config.yaml").write_text("store:\n  type: rest\n  url: https://zenml.example.com\n")
-    assert names.offered() is None
+    assert names.available_stacks() is None
     monkeypatch.setenv("ZENML_CONFIG_PATH", str(tmp_path / "elsewhere"))
-    assert names.offered() is not None
+    assert names.available_stacks() is not None
     monkeypatch.setenv("ZENML_STORE_URL", "https://zenml.example.com")
-    assert names.offered() is None
+    assert names.available_stacks() is None
 
 
 def test_an_unknown_stack_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -163,11 +165,11 @@ def test_the_tracker_of_the_local_stack_says_where_it_is(tmp_path: Path) -> None
         "    code = main()\nprint('ASKED', out.getvalue().strip() or code)\n"
     )
     (project.folder / "before.py").write_text(ask)
-    (project.folder / "after.py").write_text(f"from stacks.activate import use\n\nuse('local')\n{ask}")
+    (project.folder / "after.py").write_text(f"from stacks.activate import activate_stack\n\nuse('local')\n{ask}")
     assert project.python("before.py") == "2"
     assert project.python("after.py").startswith("sqlite:///")
 
 
 def test_a_stack_that_only_a_server_could_know_is_refused_by_name() -> None:
-    with pytest.raises(Unfinished, match=r"--stack elsewhere: neither stacks/elsewhere\.yaml nor ZenML has it"):
-        use("elsewhere")
+    with pytest.raises(StackNotReady, match=r"--stack elsewhere: neither stacks/elsewhere\.yaml nor ZenML has it"):
+        activate_stack("elsewhere")

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from stacks.names import local_store
-from stacks.store_init import is_finished, see_to_store
+from stacks.store_init import ensure_store, is_complete
 
 ROOT = Path(__file__).parents[2]
 FILLED = ("alembic_version", "user", "project", "stack", "server_settings")
-BEGIN = "from stacks.store_init import see_to_store; see_to_store(); print('WHOLE')"
+BEGIN = "from stacks.store_init import ensure_store; ensure_store(); print('WHOLE')"
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def filled(store: Path, tables: Sequence[str]) -> None:
 @pytest.mark.parametrize("missing", FILLED)
 def test_a_store_that_lacks_what_zenml_begins_with_is_not_finished(missing: str, store: Path) -> None:
     filled(store, [table for table in FILLED if table != missing])
-    assert not is_finished(store)
+    assert not is_complete(store)
 
 
 def begun() -> "subprocess.Popen[str]":
@@ -62,27 +62,27 @@ def begun() -> "subprocess.Popen[str]":
 )
 def test_a_half_made_store_is_made_anew(tables: int, store: Path) -> None:
     half_made(store, tables)
-    assert not is_finished(store)
+    assert not is_complete(store)
     out, err = begun().communicate(timeout=300)
     assert "WHOLE" in out, err
-    assert is_finished(store)
+    assert is_complete(store)
 
 
 def test_first_runs_at_once_take_turns(store: Path) -> None:
     runs = [begun() for _ in range(3)]
     said = [run.communicate(timeout=300) for run in runs]
     assert all("WHOLE" in out for out, _ in said), said
-    assert is_finished(store)
+    assert is_complete(store)
 
 
 def test_a_finished_store_is_left_alone(store: Path) -> None:
     filled(store, FILLED)
     before = store.read_bytes()
-    see_to_store()
+    ensure_store()
     assert store.read_bytes() == before
 
 
 def test_a_server_sees_to_its_own_store(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZENML_STORE_URL", "https://zenml.example.com")
-    see_to_store()
+    ensure_store()
     assert not store.exists()

@@ -12,25 +12,25 @@ import pyarrow as pa
 import pytest
 from zenml.client import Client
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
 from credence.core.registry import ModelSpec, SourceSpec
 from credence.data.prediction_log.closed_segments import write_segment
-from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
-from credence.data.rows import canonical, inputs
+from credence.data.rows import model_inputs, to_canonical_rows
 from credence.data.split import PARTS, Split
 from credence.predictor import Predictor
-from credence.production.ab_test import compare, paired
+from credence.production.ab_test import compare, pair_answers
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import examine
+from credence.production.monitoring.run import run_monitoring
 from credence.production.monitoring.window import Window
 from materializers.folder import FolderMaterializer
 from materializers.rows import RowsMaterializer
 from steps.monitoring import compare_challenger as comparing
 from steps.monitoring import examine_window as looking
 from steps.shared import tracking
-from steps.shared.bento_process import bentos
+from steps.shared.bento_process import run_bentos
 from steps.training.load_rows import table
 from steps.training.split_rows import split_rows
 from steps.training.train_model import train_model
@@ -46,12 +46,12 @@ import json, sys
 sys.path[:0] = sys.argv[1:3]
 from tests.support.serving_cases import TABLE, raw_table, trained
 from tests.support.small_kinds import small
-from credence.data.rows import canonical
+from credence.data.rows import to_canonical_rows
 from materializers.folder import FolderMaterializer
 from materializers.rows import RowsMaterializer
 from zenml.client import Client
 store = Client().active_stack.artifact_store
-rows = RowsMaterializer("nowhere", store).compute_content_hash(canonical(raw_table(), TABLE))
+rows = RowsMaterializer("nowhere", store).compute_content_hash(to_canonical_rows(raw_table(), TABLE))
 folder = FolderMaterializer("nowhere", store).compute_content_hash(timeless(trained(small("logistic"), "hashes")[0]))
 print(json.dumps([rows, folder]))
 """
@@ -65,7 +65,7 @@ def timeless(predictor):
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return canonical(raw_table(), TABLE)
+    return to_canonical_rows(raw_table(), TABLE)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_splitting_deals_every_row_once(rows: pd.DataFrame, monkeypatch: pytest.
 def test_training_gives_a_model_that_draws(rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
     model = train_model.entrypoint(rows, ModelSpec(kind="logistic"))
-    assert model.draws(inputs(rows)).shape[1] == len(rows)
+    assert model.draws(model_inputs(rows)).shape[1] == len(rows)
 
 
 def test_a_window_is_read_once_for_the_verdict_and_for_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,14 +98,14 @@ def test_a_window_is_read_once_for_the_verdict_and_for_the_page(monkeypatch: pyt
     monkeypatch.setattr(Window, "of", lambda *given: reads.append(given) or of(*given))
     for name, found in {"champion_version": 1, "predictor_of": predictor, "memory_of": None}.items():
         monkeypatch.setattr(looking, name, lambda *_, found=found: found)
-    monkeypatch.setattr(looking, "shown", lambda *_: shown(predictor, patients(200, 9)))
+    monkeypatch.setattr(looking, "log_summary", lambda *_: shown(predictor, patients(200, 9)))
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
     window, reading = logged(predictor, patients(200)), {"dropped": 2, "skipped": []}
     health, _, page = looking.examine_window.entrypoint(window, reading, "case", Monitoring(), "accuracy", 0.0)
     assert len(reads) == 1
     assert (health.drift.rows, health.operations.dropped) == (200, 2) and "dose, mg" in page
     test = shown(predictor, patients(200, 9))
-    assert health.drift == examine(predictor, window, Monitoring(), test=test).drift
+    assert health.drift == run_monitoring(predictor, window, Monitoring(), test=test).drift
 
 
 def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,10 +114,12 @@ def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pyte
     truths = [{"request_id": f"r{i}", "row": 0, "time": START, "label": "yes"} for i in range(30)]
     write_segment(folder / "predictions", "one", pa.Table.from_pylist(given.to_dict("records"), PREDICTION))
     write_segment(folder / "feedback", "one", pa.Table.from_pylist(truths, FEEDBACK))
-    expected = compare(paired(joined(read_predictions(folder).frame, read_feedback(folder).frame, ("no", "yes")).frame))
+    expected = compare(
+        pair_answers(join_feedback(read_predictions(folder).frame, read_feedback(folder).frame, ("no", "yes")).frame)
+    )
     seen: list[pd.DataFrame] = []
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
-    monkeypatch.setattr(comparing, "joined", lambda frame, *rest: seen.append(frame) or joined(frame, *rest))
+    monkeypatch.setattr(comparing, "joined", lambda frame, *rest: seen.append(frame) or join_feedback(frame, *rest))
     said, drawn = comparing.compare_challenger.entrypoint("compared", ("no", "yes"))
     assert said.startswith(expected.sentence) and "30 labelled rows" in said and "t:2" in drawn
     assert not {*seen[0]} & {"set", "reasons", "uncertainty", "low", "high", "delivered"}
@@ -126,18 +128,18 @@ def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pyte
 def test_rows_come_from_the_source_or_from_the_artifact_store(tmp_path: Path) -> None:
     raw_table().to_csv(tmp_path / "table.csv", index=False)
     assert len(table(SourceSpec(kind="csv", path=str(tmp_path / "table.csv")))) == len(raw_table())
-    with pytest.raises(BadInput, match=r"^source\.name: no pipeline has stored rows as 'nothing' yet\.$"):
+    with pytest.raises(InputError, match=r"^source\.name: no pipeline has stored rows as 'nothing' yet\.$"):
         table(SourceSpec(kind="artifact", name="nothing"))
 
 
 def test_the_serving_side_is_told_about_in_its_own_sentence() -> None:
-    with pytest.raises(BadInput, match=r"^argument COMMAND: invalid choice: 'biuld' \(choose from 'build', "):
-        bentos("biuld")
+    with pytest.raises(InputError, match=r"^argument COMMAND: invalid choice: 'biuld' \(choose from 'build', "):
+        run_bentos("biuld")
 
 
 def test_figures_that_are_none_are_left_out_without_a_tracker() -> None:
-    tracking.metrics({"a": 1.0, "b": float("nan")})
-    with tracking.nested("nobody listens") as tracked:
+    tracking.log_metrics({"a": 1.0, "b": float("nan")})
+    with tracking.nested_run("nobody listens") as tracked:
         assert not tracked
 
 

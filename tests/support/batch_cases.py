@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from sqlalchemy import create_engine
 
 from credence.core.registry import SourceSpec
-from credence.data.rows import canonical
-from credence.production.batch import Job, assemble, score
+from credence.data.rows import to_canonical_rows
+from credence.production.batch import BatchJob, assemble_output, score_job
 from tests.support.serving_cases import TABLE, kept, raw_table, trained
 from tests.support.small_kinds import small
 
@@ -22,11 +22,11 @@ ROWS = 230
 RUN_IT = """
 import json, sys
 from pathlib import Path
-from credence.production.batch import Job, assemble, score
+from credence.production.batch import BatchJob, assemble_output, score_job
 if __name__ == "__main__":
-    job = Job(**json.loads(sys.argv[1]))
-    print(score(job, Path(sys.argv[2])).model_dump_json())
-    assemble(job)
+    job = BatchJob(**json.loads(sys.argv[1]))
+    print(score_job(job, Path(sys.argv[2])).model_dump_json())
+    assemble_output(job)
 """
 
 
@@ -64,15 +64,15 @@ def plain(table: pd.DataFrame) -> list[dict[str, Any]]:
     return list(dated.where(dated.notna(), None).to_dict("records"))
 
 
-def job(source: SourceSpec, out: Path | str, **more: Any) -> Job:
+def job(source: SourceSpec, out: Path | str, **more: Any) -> BatchJob:
     """One process unless said otherwise."""
-    return Job(**{"source": source, "out": str(out), "chunk_rows": 40, "processes": 1, **more})
+    return BatchJob(**{"source": source, "out": str(out), "chunk_rows": 40, "processes": 1, **more})
 
 
-def done(wanted: Job, folder: Path) -> bytes:
+def done(wanted: BatchJob, folder: Path) -> bytes:
     """The bytes that a job writes from beginning to end."""
-    score(wanted, folder)
-    return Path(assemble(wanted)).read_bytes()
+    score_job(wanted, folder)
+    return Path(assemble_output(wanted)).read_bytes()
 
 
 def answers(path: Path) -> pd.DataFrame:
@@ -83,10 +83,10 @@ def answers(path: Path) -> pd.DataFrame:
 def expected(predictor: Any, table: pd.DataFrame) -> pd.DataFrame:
     """What `predict` says of the same rows, read as training reads them."""
     labelled = table.drop(columns="who").assign(ill=["yes", "no"] * (len(table) // 2))
-    return predictor.predict(canonical(labelled, TABLE))
+    return predictor.predict(to_canonical_rows(labelled, TABLE))
 
 
-def start(wanted: Job, folder: Path) -> "subprocess.Popen[str]":
+def start(wanted: BatchJob, folder: Path) -> "subprocess.Popen[str]":
     """The job in a process group of its own."""
     return subprocess.Popen(
         [sys.executable, "-c", RUN_IT, wanted.model_dump_json(), str(folder)], cwd=ROOT, text=True,

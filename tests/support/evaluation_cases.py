@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 
 from credence.core.registry import ModelSpec
-from credence.data.checks import Checks, Findings, examine
-from credence.data.rows import Columns, canonical, inputs
-from credence.data.split import Split, assign
+from credence.data.checks import Checks, Findings, check_rows
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
+from credence.data.split import Split, assign_parts
 from credence.evaluation.gate.guards import Guard
 from credence.evaluation.gate.verdict import Verdict
-from credence.model import Learned
+from credence.model import TrainingRecord
 from credence.predictor import Predictor
 from credence.reporting.model_report import Report, build_report
 from credence.statistics.calibration import Calibration
@@ -41,8 +41,8 @@ def loans(n: int = 700, seed: int = 0) -> pd.DataFrame:
 @cache
 def parts() -> tuple[pd.DataFrame, pd.Series]:
     """Canonical rows and the part of each."""
-    rows = canonical(loans(), COLUMNS)
-    return rows, assign(rows, Split(test=0.3))
+    rows = to_canonical_rows(loans(), COLUMNS)
+    return rows, assign_parts(rows, Split(test=0.3))
 
 
 def part(name: str) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def part(name: str) -> pd.DataFrame:
 def predictor(kind: str = "logistic", folds: int = 5, **parameters: Any) -> Predictor:
     """A calibrated predictor of that kind."""
     train = part("train")
-    model = ModelSpec(kind=kind, folds=folds, **parameters).build().fit(inputs(train), train["label"].to_numpy())
+    model = ModelSpec(kind=kind, folds=folds, **parameters).build().fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "loans", "question": "Will it be repaid?", "answers": ("no", "yes"), "group": "branch"}
     return Predictor.calibrate(model, train, part("calibration"), Calibration(), about)
 
@@ -67,14 +67,14 @@ def text_predictor() -> tuple[Predictor, pd.DataFrame]:
     label = random.integers(0, 2, 160)
     texts = [" ".join([*random.choice(WORDS[int(y)], 4), f"number{i}"]) for i, y in enumerate(label)]
     raw = pd.DataFrame({"review": texts, "y": label})
-    rows = canonical(raw, Columns(label="y", positive=1, text="review"))
-    model = ModelSpec(kind="tfidf", folds=1).build().fit(inputs(rows[:80]), rows["label"][:80].to_numpy())
+    rows = to_canonical_rows(raw, Columns(label="y", positive=1, text="review"))
+    model = ModelSpec(kind="tfidf", folds=1).build().fit(model_inputs(rows[:80]), rows["label"][:80].to_numpy())
     about = {"task": "films", "question": "Is it praise?", "answers": ("no", "yes")}
     return Predictor.calibrate(model, rows[:80], rows[80:120], Calibration(), about), rows[120:]
 
 
 def telling(
-    known: Predictor, findings: Callable[[pd.DataFrame], dict[str, Array]], learned: Learned | None = None
+    known: Predictor, findings: Callable[[pd.DataFrame], dict[str, Array]], learned: TrainingRecord | None = None
 ) -> Predictor:
     """The same predictor, whose model says these things of rows and of how it learned."""
     said = learned or known.model.learned()
@@ -83,7 +83,7 @@ def telling(
         def findings(self, X: pd.DataFrame) -> dict[str, Array]:
             return findings(X)
 
-        def learned(self) -> Learned:
+        def learned(self) -> TrainingRecord:
             return said
 
     model = Telling.model_construct(**dict(known.model))
@@ -113,4 +113,4 @@ def verdict(**changes: Any) -> Verdict:
 
 def findings() -> Findings:
     """What the checks say about the rows."""
-    return examine(*parts(), Checks())
+    return check_rows(*parts(), Checks())

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 from pydantic import PrivateAttr
 
-from credence.generation.ledger import Reader
-from credence.generation.ledger.group_commit import Commits
-from credence.generation.llm.messages import Outcome, Reply, Request, Usage
+from credence.generation.ledger import LedgerReader
+from credence.generation.ledger.group_commit import GroupCommit
+from credence.generation.llm.messages import Reply, ReplyKind, Request, Usage
 from credence.generation.llm.prices import Price, input_tokens
-from credence.generation.llm.provider import Limits, Provider
+from credence.generation.llm.provider import Provider, RateLimits
 from credence.generation.section import Generation
 from tests.fakes.fake_llm import think
 
 PRICE = {"input": 1.0, "output": 2.0}
 INSTANT, LONGEST = 0.002, 60.0
-BADLY: list[Outcome] = ["http", "truncated", "empty", "refusal", "network", "envelope", "deadline"]
+BADLY: list[ReplyKind] = ["http", "truncated", "empty", "refusal", "network", "envelope", "deadline"]
 # In the order in which a prompt spells a slot.
 SLOT = '"category": "{}", "label": {}, "ordinal": {}}}'
 
@@ -48,7 +48,7 @@ class Held:
     """What a ledger holds."""
 
     def __init__(self, folder: Path) -> None:
-        with Reader(folder) as reader:
+        with LedgerReader(folder) as reader:
             self.rows: list[dict[str, Any]] = reader.results().to_pylist()
             self.calls: list[dict[str, Any]] = reader.attempts().to_pylist()
             self.refused: list[dict[str, Any]] = reader.quarantined().to_pylist()
@@ -76,7 +76,7 @@ class Held:
 
 def exported(folder: Path, to: Path) -> str:
     """The SHA-256 of the data set as Parquet."""
-    with Reader(folder) as reader:
+    with LedgerReader(folder) as reader:
         return reader.export_parquet(to)
 
 
@@ -113,9 +113,9 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
 def leaping(coroutine: Coroutine[Any, Any, None]) -> None:
     """Run it where time leaps, but not while the ledger writes."""
-    put = Commits.put
+    put = GroupCommit.put
 
-    def counted(self: Commits, *work: Any, **how: Any) -> Future[Any]:
+    def counted(self: GroupCommit, *work: Any, **how: Any) -> Future[Any]:
         done: Future[Any] = put(self, *work, **how)
         loop.commits.add(done)
         done.add_done_callback(loop.commits.discard)
@@ -123,7 +123,7 @@ def leaping(coroutine: Coroutine[Any, Any, None]) -> None:
 
     with asyncio.Runner(loop_factory=LeapingLoop) as runner, pytest.MonkeyPatch.context() as patch:
         loop: Any = runner.get_loop()
-        patch.setattr(Commits, "put", counted)
+        patch.setattr(GroupCommit, "put", counted)
         runner.run(coroutine)
 
 
@@ -135,7 +135,7 @@ class Simulated(Provider):
 
     name: str = "simulated"
     model: str = "m-1"
-    limits: Limits = Limits(rpm=None, in_flight=8)
+    limits: RateLimits = RateLimits(rpm=None, in_flight=8)
     total_seconds: float = 20.0
     badly: float = 0.0
     deadly: tuple[str, ...] = ()

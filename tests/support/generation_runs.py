@@ -105,7 +105,7 @@ def serve() -> None:
 
 def run(wish: Wish) -> None:
     """One run to its end, or until it is interrupted."""
-    from credence.core.errors import BadInput
+    from credence.core.errors import InputError
     from credence.generation.generate import generate
     from credence.generation.section import Generation
 
@@ -113,7 +113,7 @@ def run(wish: Wish) -> None:
         done = generate("killed", Generation(**wish.section))
     except KeyboardInterrupt:
         os._exit(130)
-    except BadInput as error:
+    except InputError as error:
         sys.exit(str(error))
     print(json.dumps({"stopped": done.stopped}), flush=True)
 
@@ -123,13 +123,13 @@ def kill(wish: Wish) -> None:
 
     A process that forks, so that a run does not begin with seconds of imports.
     """
-    from credence.generation.generate import folder_of
+    from credence.generation.generate import generation_run_folder
     from credence.generation.section import Generation
 
     section, dice = Generation(**wish.section), random.Random(wish.seed)
     section.providers[0].build()
     server = Server(wish.section["providers"][0]["base_url"].removesuffix("/v1"))
-    folder, seen, faults = folder_of("killed", section), dict[str, dict[str, Any]](), list[str]()
+    folder, seen, faults = generation_run_folder("killed", section), dict[str, dict[str, Any]](), list[str]()
     killed = 0
     for k in range(wish.kills + 1):
         before = server.saw()["calls"]
@@ -157,13 +157,13 @@ def _await_calls(server: Server, before: int) -> None:
 
 def _compared(folder: Path, seen: dict[str, dict[str, Any]]) -> list[str]:
     """What was lost or changed since the last look. A text may pass to a slot with a smaller id, and to no other."""
-    from credence.core.errors import BadInput
-    from credence.generation.ledger import Reader
+    from credence.core.errors import InputError
+    from credence.generation.ledger import LedgerReader
 
     try:
-        with Reader(folder) as reader:
+        with LedgerReader(folder) as reader:
             now = {row["content_id"]: row for row in reader.results().to_pylist()}
-    except BadInput:
+    except InputError:
         return [f"lost: {content}" for content in seen]
     lost = [f"lost: {content}" for content in seen if content not in now]
     same = [(row, now[content]) for content, row in seen.items() if content in now]

@@ -4,7 +4,16 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from credence.generation.ledger import Attempt, Ledger, Quarantined, Record, Result, Settled, Slot, slots
+from credence.generation.ledger import (
+    ApplyResult,
+    AttemptRecord,
+    DatasetRow,
+    Ledger,
+    RejectedItem,
+    Slot,
+    SlotResult,
+    slots,
+)
 from credence.generation.llm.messages import Reply, Request, Usage
 
 QUOTAS = {"comparison": {"no": 4, "yes": 4}, "pattern": {"no": 4, "yes": 4}}
@@ -28,17 +37,17 @@ def reply(text: str = "yes", **changes: Any) -> Reply:
     return Reply(**{"kind": "ok", "text": text, "raw": text.encode(), "status": 200, **changes})
 
 
-def record(slot: Slot, content: str, **changes: Any) -> Record:
+def record(slot: Slot, content: str, **changes: Any) -> DatasetRow:
     given = {
         "content_id": content, "category": slot.category, "question": f"Is it {content}?", "answer": slot.label,
         "answer_verified": True, "checker_version": "1", "source": "p/m", "template": "t@0", "slot_id": slot.slot_id,
         "request_id": asked(slot).id, "split": "train", "schema_version": 1,
     }  # fmt: skip
-    return Record(**{**given, **changes})
+    return DatasetRow(**{**given, **changes})
 
 
-def result(slot: Slot, content: str) -> Result:
-    return Result(record=record(slot, content), attempt=slot.attempt)
+def result(slot: Slot, content: str) -> SlotResult:
+    return SlotResult(record=record(slot, content), attempt=slot.attempt)
 
 
 def asked(slot: Slot) -> Request:
@@ -46,13 +55,13 @@ def asked(slot: Slot) -> Request:
     return request(f"{slot.slot_id} {slot.attempt}")
 
 
-def answered(slot: Slot, cost: int = 7) -> Attempt:
+def answered(slot: Slot, cost: int = 7) -> AttemptRecord:
     usage = Usage(input=10, output=5)
-    return Attempt(request=asked(slot), reply=reply(slot.label, usage=usage), cost=cost, slot=slot.slot_id)
+    return AttemptRecord(request=asked(slot), reply=reply(slot.label, usage=usage), cost=cost, slot=slot.slot_id)
 
 
-def refused(slot: Slot, *, final: bool = False) -> Quarantined:
-    return Quarantined(slot_id=slot.slot_id, attempt=slot.attempt, reason="grammar", detail="1 / 0", final=final)
+def refused(slot: Slot, *, final: bool = False) -> RejectedItem:
+    return RejectedItem(slot_id=slot.slot_id, attempt=slot.attempt, reason="grammar", detail="1 / 0", final=final)
 
 
 def content(slot: Slot, contents: int) -> str | None:
@@ -62,7 +71,7 @@ def content(slot: Slot, contents: int) -> str | None:
     return None if dice[4] < 16 else f"{slot.category}/{slot.label}/{place}"
 
 
-def settle(ledger: Ledger, slot: Slot, contents: int) -> Settled:
+def settle(ledger: Ledger, slot: Slot, contents: int) -> ApplyResult:
     """Make one attempt at a slot and record all of it."""
     found = content(slot, contents)
     if found is None:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from credence.data.prediction_log.schema import Record, feedback
+from credence.data.prediction_log.schema import LogRecord, feedback_record
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def record(i: int = 0, **changes: Any) -> Record:
+def record(i: int = 0, **changes: Any) -> LogRecord:
     """The i-th answer, a second after the one before."""
-    made: Record = {
+    made: LogRecord = {
         "request_id": f"r{i}", "row": 0, "time": DAWN + timedelta(seconds=i), "task": "case", "version": "case:1",
         "role": "champion", "delivered": True, "source": "http", "group": "all", "inputs": json.dumps({"x": i}),
         "label": "no", "probability": 0.25, "low": None, "high": None, "uncertainty": 0.8, "epistemic": None,
@@ -22,9 +22,9 @@ def record(i: int = 0, **changes: Any) -> Record:
     return made | changes
 
 
-def truth(i: int, label: str = "yes", after: float = 3600, row: int = 0) -> Record:
+def truth(i: int, label: str = "yes", after: float = 3600, row: int = 0) -> LogRecord:
     """What came back about the i-th answer, so many seconds later."""
-    return feedback(f"r{i}", label, row, DAWN + timedelta(seconds=i + after))
+    return feedback_record(f"r{i}", label, row, DAWN + timedelta(seconds=i + after))
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 30) -> bool:

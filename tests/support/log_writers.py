@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
-from credence.data.prediction_log.writer import Writer
+from credence.data.prediction_log.writer import LogWriter
 from tests.support.log_cases import record, truth
 
 AT_ONCE = 3
@@ -21,8 +21,8 @@ AT_ONCE = 3
 def write_until_killed(folder: Path, name: str) -> None:
     """Say of every record when it was put, and of every truth that it was acknowledged."""
     diary = os.open(folder / f"{name}.diary", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    predictions = Writer(folder / "predictions", PREDICTION, segment_bytes=8000, most_waiting=10**6)
-    truths = Writer(folder / "feedback", FEEDBACK, segment_bytes=500)
+    predictions = LogWriter(folder / "predictions", PREDICTION, segment_bytes=8000, most_waiting=10**6)
+    truths = LogWriter(folder / "feedback", FEEDBACK, segment_bytes=500)
     i = 0
     while True:
         made = record(i, request_id=f"{name}:{i}", time=datetime.now(UTC))

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 
 from credence.data.prediction_log import schema
-from credence.data.rows import Columns, canonical, inputs
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.model import Model
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import Test, examine
-from credence.production.monitoring.summary import Health
-from credence.security.keyed_hash import Hasher
+from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.summary import MonitoringSummary
+from credence.security.keyed_hash import KeyedHasher
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import sigmoid
 from tests.support.small_kinds import small
@@ -47,12 +47,12 @@ def reviews(n: int, seed: int, words: list[str] = WORDS) -> pd.DataFrame:
 
 def table(n: int = 600, seed: int = 1) -> pd.DataFrame:
     """Canonical rows of patients."""
-    return canonical(patients(n, seed), TABLE)
+    return to_canonical_rows(patients(n, seed), TABLE)
 
 
 def texts(n: int = 600, seed: int = 1, words: list[str] = WORDS) -> pd.DataFrame:
     """Canonical rows of reviews."""
-    return canonical(reviews(n, seed, words), TEXTS)
+    return to_canonical_rows(reviews(n, seed, words), TEXTS)
 
 
 @cache
@@ -66,14 +66,14 @@ def watched(kind: str = "logistic") -> Predictor:
 def fitted(model: Model, rows: pd.DataFrame, group: dict[str, str]) -> Predictor:
     """A predictor that learned from 700 of these rows."""
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
-    model.fit(inputs(train), train["label"].to_numpy())
+    model.fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "case", "question": "Is it so?", "answers": ("no", "yes"), **group}
     return Predictor.calibrate(model, train, calibration, Calibration(), about).numbered("3")
 
 
 def logged(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START, **columns: Any) -> pd.DataFrame:
     """One request per row, a second apart, with the truth of every row."""
-    hasher = Hasher(b"key" * 11)
+    hasher = KeyedHasher(b"key" * 11)
     answers, n = predictor.predict(rows), len(rows)
     made = pd.DataFrame(schema.records("r", rows, answers, predictor.facts, hasher=hasher, latency_ms=5.0))
     return made.assign(
@@ -94,9 +94,9 @@ def said(
     seed: int = 9,
     tested: pd.DataFrame | None = None,
     **section: Any,
-) -> Health:
+) -> MonitoringSummary:
     """What monitoring says of these rows; unless given, the rows of the test are 400 others."""
     predictor = predictor or watched()
     make = texts if predictor.model.reads == "text" else table
     test = shown(predictor, make(400, seed) if tested is None else tested)
-    return examine(predictor, logged(predictor, rows), Monitoring(**section), test=test)
+    return run_monitoring(predictor, logged(predictor, rows), Monitoring(**section), test=test)

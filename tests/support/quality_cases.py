@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from credence.generation.arithmetic import CATEGORIES, content_id, propose
-from credence.generation.ledger import Attempt, Ledger, Quarantined, Result, Slot, slots
+from credence.generation.arithmetic import CATEGORIES, content_id, propose_statement
+from credence.generation.ledger import AttemptRecord, Ledger, RejectedItem, Slot, SlotResult, slots
 from credence.generation.llm.messages import Request, Usage
 from tests.support.ledger_cases import record, reply, request
 
@@ -31,7 +31,7 @@ class Run:
         """A call that has ended."""
         asked = request(text, provider=who[0], model=who[1])
         ended = {k: changes.pop(k) for k in ("kind", "status", "latency", "usage") if k in changes}
-        self.ledger.record(attempts=[Attempt(request=asked, reply=reply("{}", **ended), **changes)])
+        self.ledger.record(attempts=[AttemptRecord(request=asked, reply=reply("{}", **ended), **changes)])
         return asked
 
     def row(self, slot: Slot, text: str, asked: Request, **changes: Any) -> None:
@@ -39,12 +39,14 @@ class Run:
         example = {"answer_verified": False, "checker_version": "agreement/2"} if self.writer == "examples" else {}
         given = {"question": text, "source": f"{asked.provider}/{asked.model}", "request_id": asked.id}
         content = changes.pop("content", content_id(slot.category, text))
-        self.ledger.record([Result(record=record(slot, content, **given, **example, **changes), attempt=slot.attempt)])
+        self.ledger.record(
+            [SlotResult(record=record(slot, content, **given, **example, **changes), attempt=slot.attempt)]
+        )
 
     def refuse(self, slot: Slot, reason: str, asked: Request | None = None, *, final: bool = False) -> None:
         """An item, or a whole call, that gave no row."""
         entry = {"slot_id": slot.slot_id, "attempt": slot.attempt, "reason": reason, "final": final}
-        self.ledger.record(quarantine=[Quarantined(**entry, request_id=asked.id if asked else "")])
+        self.ledger.record(quarantine=[RejectedItem(**entry, request_id=asked.id if asked else "")])
 
 
 def statements(folder: Path) -> Run:
@@ -93,7 +95,7 @@ def many(folder: Path, each: int = 30) -> Run:
     return run
 
 
-def _proposed(slot: Slot, asked: Request) -> Result:
-    text = propose(0, slot.category, slot.label == "yes", slot.ordinal, slot.attempt).question
+def _proposed(slot: Slot, asked: Request) -> SlotResult:
+    text = propose_statement(0, slot.category, slot.label == "yes", slot.ordinal, slot.attempt).question
     made = record(slot, content_id(slot.category, text), question=text, source="a/x", request_id=asked.id)
-    return Result(record=made, attempt=slot.attempt)
+    return SlotResult(record=made, attempt=slot.attempt)

@@ -12,10 +12,10 @@ import pandas as pd
 import prometheus_client
 from starlette.testclient import TestClient
 
-from bentos.packaging.build import store
+from bentos.packaging.build import store_predictor
 from bentos.service import credence_service
-from credence.data.rows import Columns, canonical, inputs
-from credence.data.split import Split, assign
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
+from credence.data.split import Split, assign_parts
 from credence.model import Model
 from credence.predictor import Predictor
 from credence.statistics.calibration import Calibration
@@ -55,10 +55,10 @@ def raw_texts(n: int = 240, seed: int = 0) -> pd.DataFrame:
 def trained(model: Model, name: str = "case", texts: bool = False) -> tuple[Predictor, pd.DataFrame]:
     """A predictor of this model for the table, or for texts where it reads those alone, and its test rows."""
     raw, columns = (raw_texts(), TEXT) if texts or model.reads == "text" else (raw_table(), TABLE)
-    rows = canonical(raw, columns)
-    part = assign(rows, Split())
+    rows = to_canonical_rows(raw, columns)
+    part = assign_parts(rows, Split())
     train, calibration, test = (rows[part == p].reset_index(drop=True) for p in ("train", "calibration", "test"))
-    model.fit(inputs(train), train["label"].to_numpy())
+    model.fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": name, "question": "Is it so?", "answers": ("no", "yes"), "group": columns.group}
     return Predictor.calibrate(model, train, calibration, Calibration(), about), test
 
@@ -75,7 +75,7 @@ def kept(predictor: Predictor, folder: Path, card: str = "") -> Path:
 @contextmanager
 def client(folder: Path, name: str) -> Iterator[TestClient]:
     """A client of the service's ASGI application in this process: everything but the sockets."""
-    tag = store(folder, name, "1")
+    tag = store_predictor(folder, name, "1")
     _forget_metrics()
     with TestClient(credence_service(bentoml.models.get(tag)).to_asgi(), raise_server_exceptions=False) as made:
         yield made

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from credence.core.registry import find
+from credence.core.registry import load_kind
 from credence.model import Model
 from tests.support.pretrained_cases import tiny
 
@@ -19,8 +19,8 @@ OWN: dict[str, Any] = {
 
 def small(kind: str, **parameters: Any) -> Model:
     """The kind with fewer trees, folds, epochs and the like, wherever it has such a number."""
-    fields = find("models", kind).model_fields
+    fields = load_kind("models", kind).model_fields
     fewer = {name: value for name, value in SMALL.items() if name in fields and fields[name].annotation is int}
     own = OWN[kind]() if kind in OWN else {}
-    model: Model = find("models", kind)(**fewer | own | parameters)
+    model: Model = load_kind("models", kind)(**fewer | own | parameters)
     return model

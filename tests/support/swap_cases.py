@@ -15,8 +15,8 @@ import httpx
 import pandas as pd
 
 from bentos.packaging.build import store_by_version
-from bentos.packaging.local_server import serving
-from bentos.packaging.parity_check import requests_of
+from bentos.packaging.local_server import serve_locally
+from bentos.packaging.parity_check import rows_as_requests
 from credence.predictor import Predictor
 from tests.support.serving_cases import kept, trained
 from tests.support.small_kinds import small
@@ -38,7 +38,7 @@ class Versions:
         self.task = task
         first, rows = trained(small("logistic"), task)
         self.rows: pd.DataFrame = rows.head(10)
-        self.bodies = requests_of(self.rows, first)
+        self.bodies = rows_as_requests(self.rows, first)
         self.predictors = [shifted(first, f"{task}:{n}", 0.4 * n) for n in range(1, count + 1)]
         self.folders = [kept(p, place / f"{task}{n}") for n, p in enumerate(self.predictors, 1)]
         self.says = {p.facts.version: p.predict(self.rows)["probability"].tolist() for p in self.predictors}
@@ -51,7 +51,7 @@ class Versions:
     def served(self, env: dict[str, str] | None = None, workers: int = 2) -> Iterator[str]:
         """A real server of the first version."""
         chosen = {"CREDENCE_MODEL": store_by_version(self.folders[0]), "CREDENCE_WORKERS": str(workers)}
-        with serving("bentos.service:Credence", {**chosen, **(env or {})}) as url:
+        with serve_locally("bentos.service:Credence", {**chosen, **(env or {})}) as url:
             yield url
 
 

@@ -8,14 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from credence.models.training import Batch, EncodedRows, History, Learner, Loss, Training, seeded, train
+from credence.models.training import Batch, History, Loss, PaddedRows, Trainable, Training, seeded, train
 
 WORDS, WIDTH = 40, 4
 QUICK = {"epochs": 3, "batch_rows": 16, "learning_rate": 0.05, "patience": 3, "device": "cpu"}
 OFTEN = {"checkpoint_seconds": 0}
 
 
-class Bag(Learner):
+class Bag(Trainable):
     """The mean of a row's embedded words, dropout and one linear layer."""
 
     def __init__(self, words: int = WORDS, width: int = WIDTH, dropout: float = 0.3, penalty: float = 0.0) -> None:
@@ -65,13 +65,13 @@ class Hungry(Bag):
         return loss
 
 
-def encoded(n: int, seed: int = 0, longest: int = 12) -> EncodedRows:
+def encoded(n: int, seed: int = 0, longest: int = 12) -> PaddedRows:
     """Rows whose label is whether more than half of their words are of the upper half; some have no words."""
     dice = torch.Generator().manual_seed(seed)
     lengths = torch.randint(0, longest + 1, (n,), generator=dice).tolist()
     tokens = [torch.randint(0, WORDS, (length,), generator=dice) for length in lengths]
     labels = [float((row >= WORDS // 2).float().mean() > 0.5) if len(row) else 0.0 for row in tokens]
-    return EncodedRows([f"row-{seed}-{i}" for i in range(n)], {"tokens": tokens, "label": torch.tensor(labels)})
+    return PaddedRows([f"row-{seed}-{i}" for i in range(n)], {"tokens": tokens, "label": torch.tensor(labels)})
 
 
 def settings(**changed: Any) -> Training:
@@ -84,8 +84,8 @@ def bag(seed: int = 0, **more: Any) -> Bag:
 
 
 def taught(
-    folder: Path | None = None, module: Learner | None = None, n: int = 100, **changed: Any
-) -> tuple[Learner, History]:
+    folder: Path | None = None, module: Trainable | None = None, n: int = 100, **changed: Any
+) -> tuple[Trainable, History]:
     """A module that learned n rows, and how."""
     module = module or bag()
     return module, train(module, encoded(n), encoded(60, seed=1), settings(**changed), folder)

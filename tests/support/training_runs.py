@@ -17,20 +17,20 @@ from typing import Any
 
 import torch
 
-from credence.core.errors import BadInput
-from credence.models.training import History, Learner, seeded
+from credence.core.errors import InputError
+from credence.models.training import History, Trainable, seeded
 from tests.support.training_cases import OFTEN, Hungry, Spoilt, bag, bits, curve, interrupted, taught
 
 ROWS, EVEN = 97, 96  # of 97 rows the last batch has one, which is all for one process and nothing for another
 STEPS, LONG = 25, {"batch_rows": 8, "patience": 99, "n": 200}  # so many steps an epoch
 
 
-def digest(module: Learner) -> str:
+def digest(module: Trainable) -> str:
     """One hash of all weights."""
     return hashlib.sha256(b"".join(bits(module).values())).hexdigest()
 
 
-def told(module: Learner, history: History) -> dict[str, Any]:
+def told(module: Trainable, history: History) -> dict[str, Any]:
     """What a test compares."""
     most = max(len(ids) for ids in module.asked if ids[0].startswith("row-0"))  # type: ignore[union-attr, arg-type]
     return {"curve": curve(history), "notes": history.notes, "bits": digest(module), "most": most}
@@ -64,7 +64,7 @@ def spoilt(folder: Path) -> dict[str, Any]:
         module = Spoilt("row-0-7")
     try:
         taught(module=module, n=ROWS)
-    except BadInput as error:
+    except InputError as error:
         return {"said": str(error)}
     raise AssertionError("it went on")
 

@@ -12,8 +12,8 @@ from credence.core.registry import ModelSpec
 from credence.model import Labels
 from credence.models.kinds.bayesian_transformer import BayesianTransformer
 from credence.models.training import Batch, seeded
-from credence.models.transformer.embeddings import Tokens
-from credence.models.transformer.network import Network
+from credence.models.transformer.embeddings import TokenBatch
+from credence.models.transformer.network import ExpectationTransformer
 
 torch.set_num_threads(1)
 WORDS = np.array(["plot", "the", "a", "film", "long", "actor", "was", "seen"])
@@ -70,14 +70,14 @@ def learned(on: str, **parameters: Any) -> BayesianTransformer:
     return model
 
 
-def fresh(on: str, **parameters: Any) -> tuple[Network, Batch]:
+def fresh(on: str, **parameters: Any) -> tuple[ExpectationTransformer, Batch]:
     """A module with its first weights, in evaluation mode, and a batch with answers for it."""
     X, y = (reviews if on == "text" else table)(24)
     model = small(**parameters)
     reader = model._read(X)
     with seeded(0):
         module = model._build(reader)
-    assert isinstance(module, Network)
+    assert isinstance(module, ExpectationTransformer)
     columns = {**reader.columns(X), "label": torch.as_tensor(y)}
     ragged = {name: column for name, column in columns.items() if not isinstance(column, Tensor)}
     assert set(ragged) <= {"words", "numbers"}
@@ -85,6 +85,6 @@ def fresh(on: str, **parameters: Any) -> tuple[Network, Batch]:
     return module.eval(), model._rows(X, y).batch(range(len(X)))
 
 
-def turned(tokens: Tokens, order: Tensor) -> Tokens:
+def turned(tokens: TokenBatch, order: Tensor) -> TokenBatch:
     """The same tokens in another order, in all rows; the places stay, so that each token takes another one."""
-    return Tokens(tokens.x[:, order], tokens.mask[:, order], tokens.positions, tokens.segments[:, order])
+    return TokenBatch(tokens.x[:, order], tokens.mask[:, order], tokens.positions, tokens.segments[:, order])

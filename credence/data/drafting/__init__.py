@@ -10,23 +10,23 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.hashing import hash_of
-from credence.core.registry import SourceSpec, Strict
-from credence.core.yaml_loader import parse
-from credence.data.drafting.column_roles import Roles, column_roles
-from credence.data.drafting.label_values import Answers, read_answers
+from credence.core.errors import InputError, did_you_mean
+from credence.core.hashing import stable_hash
+from credence.core.registry import SourceSpec, StrictModel
+from credence.core.yaml_loader import load_yaml
+from credence.data.drafting.column_roles import ColumnRoles, infer_column_roles
+from credence.data.drafting.label_values import LabelValues, infer_label_values
 
-TABULAR = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
-MANY_ROWS, QUICK = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
-TEXT = ("tfidf",)
-RARE = 0.2
-HARDLY_IDS = 0.5
-KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
-TASKS = Path("tasks")
+TABULAR_KINDS = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
+MANY_ROWS, FAST_TABULAR_KINDS = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
+TEXT_KINDS = ("tfidf",)
+RARE_SHARE = 0.2
+MIN_ID_SHARE = 0.5
+FILE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
+TASKS_FOLDER = Path("tasks")
 
 
-class Draft(Strict):
+class Draft(StrictModel):
     """A task's content, ready for YAML, and one line on everything that was decided."""
 
     name: str
@@ -47,18 +47,20 @@ class Draft(Strict):
 
 def _signed(text: str) -> str:
     """A draft under a line that tells whether anybody has changed it since."""
-    return f"# Drafted ({hash_of(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
+    return f"# Drafted ({stable_hash(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
 
 
-def place(name: str, source: dict[str, Any]) -> Path:
+def draft_path(name: str, source: dict[str, Any]) -> Path:
     """Where the draft for a table goes: tasks/name.yaml, or tasks/name_2.yaml where another table has that name.
 
     An untouched draft for the same table is written anew. BadInput where somebody has changed it.
     """
-    places = (TASKS / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
-    path = next(p for p in places if not p.exists() or parse(p).get("source") == source)
+    places = (TASKS_FOLDER / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
+    path = next(p for p in places if not p.exists() or load_yaml(p).get("source") == source)
     if path.exists() and not _is_untouched(path):
-        raise BadInput(f"{path} was drafted for this table and then changed; run it with --task {path}, or remove it.")
+        raise InputError(
+            f"{path} was drafted for this table and then changed; run it with --task {path}, or remove it."
+        )
     return path
 
 
@@ -68,7 +70,7 @@ def _is_untouched(path: Path) -> bool:
     return text == _signed(text.partition("\n")[2])
 
 
-def draft(
+def draft_task(
     raw: pd.DataFrame, name: str, source: dict[str, Any], label: str, positive: str | None = None,
     text: str | None = None, row_id: str | None = None, group: str | None = None,
 ) -> Draft:  # fmt: skip
@@ -77,31 +79,33 @@ def draft(
     for flag, column in {"--text": text, "--id": row_id, "--group": group}.items():
         _refuse_absent(raw, flag, column, label)
     _refuse_repeating(raw, row_id)
-    answers = read_answers(raw[label], positive)
-    roles = column_roles(raw, label, {c for c in (row_id, group) if c}, text)
+    answers = infer_label_values(raw[label], positive)
+    roles = infer_column_roles(raw, label, {c for c in (row_id, group) if c}, text)
     if not (roles.text or roles.inputs or group):
         why = "; ".join(roles.notes) or "the table has no other"
-        raise BadInput(f"no column but the label is left to learn from ({why}); where one is text, say --text COLUMN.")
+        raise InputError(
+            f"no column but the label is left to learn from ({why}); where one is text, say --text COLUMN."
+        )
     content = {
         "question": answers.question, "answers": list(answers.words), "source": source,
         "columns": _columns(label, answers, roles, row_id, group),
         **({"split": {"column": roles.split}} if roles.split else {}),
         "models": [{"kind": kind} for kind in _candidates(roles, len(raw))],
-        "gate": {"metric": "balanced_accuracy" if _rarer(answers) < RARE else "accuracy"},
+        "gate": {"metric": "balanced_accuracy" if _rarer(answers) < RARE_SHARE else "accuracy"},
     }  # fmt: skip
     notes = [*answers.notes, *roles.notes, *_gate_note(answers), *_candidates_note(roles, len(raw))]
     return Draft(name=name, content=content, notes=notes)
 
 
-def from_arguments(args: Namespace) -> tuple[Path, list[str]]:
+def draft_from_cli(args: Namespace) -> tuple[Path, list[str]]:
     """The file that the task for --data was written to, and the notes. A task that somebody changed is kept."""
     data = Path(args.data)
     source = {"kind": _kind(data), "path": args.data}
-    made = draft(
+    made = draft_task(
         SourceSpec(**source).build().read(), task_name(data), source, args.label, args.positive,
         args.text, args.id, args.group,
     )  # fmt: skip
-    path = place(made.name, source)
+    path = draft_path(made.name, source)
     made.write(path)
     return path, [*made.notes, f"wrote {path}"]
 
@@ -112,7 +116,7 @@ def task_name(data: Path) -> str:
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60].strip("_") or "task"
 
 
-def source_of(data: Path) -> SourceSpec:
+def source_from_path(data: Path) -> SourceSpec:
     """The source that a file or folder is, told by its name."""
     return SourceSpec(kind=_kind(data), path=str(data))
 
@@ -120,7 +124,7 @@ def source_of(data: Path) -> SourceSpec:
 def _kind(data: Path) -> str:
     if data.is_dir():
         return "parquet" if any(data.rglob("*.parquet")) else "folder"
-    return KINDS.get(next((s.lower() for s in reversed(data.suffixes) if s.lower() != ".gz"), ""), "csv")
+    return FILE_KINDS.get(next((s.lower() for s in reversed(data.suffixes) if s.lower() != ".gz"), ""), "csv")
 
 
 def _label_column(raw: pd.DataFrame, label: str) -> str:
@@ -132,26 +136,28 @@ def _label_column(raw: pd.DataFrame, label: str) -> str:
         return names[-1]
     if label.isdecimal() and 1 <= int(label) <= len(names):
         return names[int(label) - 1]
-    raise BadInput(f"--label {label}: no such column. {did_you_mean(label, names)}")
+    raise InputError(f"--label {label}: no such column. {did_you_mean(label, names)}")
 
 
 def _refuse_absent(raw: pd.DataFrame, flag: str, column: str | None, label: str) -> None:
     names = list(map(str, raw.columns))
     if column is not None and column not in names:
-        raise BadInput(f"{flag} {column}: no such column. {did_you_mean(column, names)}")
+        raise InputError(f"{flag} {column}: no such column. {did_you_mean(column, names)}")
     if column == label:
-        raise BadInput(f"{flag} {column}: that is the label; name another column.")
+        raise InputError(f"{flag} {column}: that is the label; name another column.")
 
 
 def _refuse_repeating(raw: pd.DataFrame, row_id: str | None) -> None:
-    if row_id is not None and (distinct := raw[row_id].nunique()) < HARDLY_IDS * len(raw):
-        raise BadInput(
+    if row_id is not None and (distinct := raw[row_id].nunique()) < MIN_ID_SHARE * len(raw):
+        raise InputError(
             f"--id {row_id}: holds {distinct:,} different values in {len(raw):,} rows, expected one per row; "
             f"leave out --id, and keep rows of one {row_id} together with --set split.key={row_id}."
         )
 
 
-def _columns(label: str, answers: Answers, roles: Roles, row_id: str | None, group: str | None) -> dict[str, Any]:
+def _columns(
+    label: str, answers: LabelValues, roles: ColumnRoles, row_id: str | None, group: str | None
+) -> dict[str, Any]:
     given = {
         "label": label, "positive": answers.positive, "negative": answers.negative, "text": roles.text,
         "group": group, "row_id": row_id, "ignore": roles.ignore or None,
@@ -160,22 +166,22 @@ def _columns(label: str, answers: Answers, roles: Roles, row_id: str | None, gro
     return {key: value for key, value in given.items() if value is not None}
 
 
-def _candidates(roles: Roles, n: int) -> tuple[str, ...]:
-    return TEXT if roles.text else QUICK if n > MANY_ROWS else TABULAR
+def _candidates(roles: ColumnRoles, n: int) -> tuple[str, ...]:
+    return TEXT_KINDS if roles.text else FAST_TABULAR_KINDS if n > MANY_ROWS else TABULAR_KINDS
 
 
-def _candidates_note(roles: Roles, n: int) -> list[str]:
-    slow = [kind for kind in TABULAR if kind not in _candidates(roles, n)]
+def _candidates_note(roles: ColumnRoles, n: int) -> list[str]:
+    slow = [kind for kind in TABULAR_KINDS if kind not in _candidates(roles, n)]
     if roles.text or not slow:
         return []
     return [f"{', '.join(slow)} are left out, since {n:,} rows would keep them busy for long; add them under models"]
 
 
-def _rarer(answers: Answers) -> float:
+def _rarer(answers: LabelValues) -> float:
     return min(answers.share, 1 - answers.share)
 
 
-def _gate_note(answers: Answers) -> list[str]:
-    if _rarer(answers) >= RARE:
+def _gate_note(answers: LabelValues) -> list[str]:
+    if _rarer(answers) >= RARE_SHARE:
         return []
     return [f"judged by balanced accuracy, since the rarer answer is only {_rarer(answers):.1%} of the rows"]

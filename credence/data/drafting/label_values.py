@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.hashing import plain
-from credence.core.registry import Strict
+from credence.core.errors import InputError, did_you_mean
+from credence.core.hashing import canonical_value
+from credence.core.registry import StrictModel
 from credence.data.schema import MISSING
 
 PLAIN_YES = {"1", "yes", "y", "true", "t"}
@@ -30,10 +30,10 @@ UNDECIDED = MISSING | {
     "unlabelled",
     "unlabeled",
 }
-MOST_ANSWERS = 20
+MAX_LABEL_VALUES = 20
 
 
-class Answers(Strict):
+class LabelValues(StrictModel):
     """How a label column is read: what means yes, what means no (nothing: all else), and the words for both."""
 
     positive: Any
@@ -45,22 +45,22 @@ class Answers(Strict):
     notes: list[str]
 
 
-def read_answers(label: pd.Series, positive: str | None = None) -> Answers:
+def infer_label_values(label: pd.Series, positive: str | None = None) -> LabelValues:
     """What means yes in a raw label column: what `positive` says ("1,2,3" for several), or the likelier of two values.
 
     Raises BadInput for one value, and for more than two without `positive`.
     """
     empty = label.isna() | label.astype(str).str.strip().eq("")
     there = label[~empty]
-    heads = _heads(there.map(plain))
-    counts = there.map(lambda value: heads[plain(value)]).value_counts()
+    heads = _heads(there.map(canonical_value))
+    counts = there.map(lambda value: heads[canonical_value(value)]).value_counts()
     decided = [v for v in counts.index if v.lower() not in UNDECIDED]
     values = decided if len(decided) == 2 else list(counts.index)
     _refuse_other_counts(str(label.name), counts, values, positive)
     yes, why = (_given(positive, counts), "as --positive says") if positive else _chosen(values, counts)
     no = [v for v in values if v not in yes]
     if not no:
-        raise BadInput(f"--positive {positive}: that is every value of {label.name!r}; leave out those that mean no.")
+        raise InputError(f"--positive {positive}: that is every value of {label.name!r}; leave out those that mean no.")
     return _worded(there, heads, yes, no, why, int(empty.sum()))
 
 
@@ -77,16 +77,16 @@ def _refuse_other_counts(name: str, counts: pd.Series, values: list[str], positi
     shown = ", ".join(f"{v!r} ({n})" for v, n in counts.head(8).items()) + (", …" if len(counts) > 8 else "")
     if len(counts) < 2:
         held = f"holds only {shown}" if len(counts) else "is empty"
-        raise BadInput(f"label column {name!r} {held}; a question needs rows of both answers.")
+        raise InputError(f"label column {name!r} {held}; a question needs rows of both answers.")
     if len(values) > 2 and not positive:
-        if len(values) > MOST_ANSWERS:
-            raise BadInput(
+        if len(values) > MAX_LABEL_VALUES:
+            raise InputError(
                 f"label column {name!r} holds {len(values)} different values; "
                 "expected a few answers, such as yes and no: name another column with --label, or add one that answers."
             )
         ordered = sorted(values, key=lambda v: (not _is_number(v), float(v) if _is_number(v) else -counts[v]))
         example = ",".join(ordered[1:]) if _is_number(ordered[0]) else ordered[-1]
-        raise BadInput(
+        raise InputError(
             f"label column {name!r} holds {len(values)} values: {shown}; "
             f'say which of them mean yes, such as --positive "{example}".'
         )
@@ -98,7 +98,7 @@ def _given(positive: str, counts: pd.Series) -> list[str]:
     for part in parts:
         if part.strip().lower() not in known:
             hint = did_you_mean(part.strip(), list(counts.index[:20]))
-            raise BadInput(f"--positive {part.strip()}: the label column never holds that. {hint}")
+            raise InputError(f"--positive {part.strip()}: the label column never holds that. {hint}")
     exact = [p.strip() if p.strip() in counts.index else known[p.strip().lower()] for p in parts]
     return list(dict.fromkeys(exact))
 
@@ -115,14 +115,14 @@ def _chosen(values: list[str], counts: pd.Series) -> tuple[list[str], str]:
     return [min(values, key=lambda v: (counts[v], v))], "the rarer answer"
 
 
-def _worded(there: pd.Series, heads: dict[str, str], yes: list[str], no: list[str], why: str, gaps: int) -> Answers:
-    native = {plain(v): _native(v) for v in there.unique()}
-    spelled = there.map(lambda value: heads[plain(value)])
+def _worded(there: pd.Series, heads: dict[str, str], yes: list[str], no: list[str], why: str, gaps: int) -> LabelValues:
+    native = {canonical_value(v): _native(v) for v in there.unique()}
+    spelled = there.map(lambda value: heads[canonical_value(value)])
     left_out = sorted(set(spelled) - set(yes) - set(no))
     share = float(spelled[spelled.isin([*yes, *no])].isin(yes).mean())
     one_each = len(yes) == len(no) == 1 and not any(map(_is_number, [*yes, *no])) and {*yes, *no} != {"true", "false"}
     named = str(there.name)
-    return Answers(
+    return LabelValues(
         positive=_all(yes, heads, native),
         negative=_all(no, heads, native) if left_out else None,
         question=_question(named, yes),

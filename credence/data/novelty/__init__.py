@@ -11,19 +11,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
-from credence.data.novelty.messages import beyond, long_or_short, new_words
-from credence.data.novelty.text_features import Words, numbers_of, plain
-from credence.data.novelty.value_range import Limits
+from credence.core.registry import StrictModel
+from credence.data.novelty.messages import length_out_of_range, number_out_of_range, too_many_new_words
+from credence.data.novelty.text_features import WordTable, extract_numbers, normalize_text
+from credence.data.novelty.value_range import ValueRange
 
-MOST_WORDS = 2**17
-NEVER = 0.001
-FALSE_ALARMS = 0.003
+MAX_WORDS = 2**17
+MAX_SHARE_CALLED_NEVER = 0.001
+FALSE_ALARM_RATE = 0.003
 EMPTY, NONE_KNOWN = "the text is empty", "not one word was ever seen in training"
 Array = NDArray[np.float64]
 
 
-class NewWords(Strict):
+class NewWordRate(StrictModel):
     """How many words of a text may be new: what training texts show when their own words are left out.
 
     Of n words k are new. (k - n rate) / sd, with the sd of a beta-binomial count, may reach `most`.
@@ -42,7 +42,7 @@ class NewWords(Strict):
         spread = float(np.clip((((new - words * rate) ** 2 - binomial).sum()) / pairs, 0, 1)) if pairs else 1.0
         found = cls(rate=rate, spread=spread, most=0.0)
         scores = found.score(new, words)
-        most = float(np.quantile(scores, 1 - FALSE_ALARMS, method="higher")) if len(scores) else 0.0
+        most = float(np.quantile(scores, 1 - FALSE_ALARM_RATE, method="higher")) if len(scores) else 0.0
         return found.model_copy(update={"most": max(most, 1.0)})
 
     def score(self, new: Array, words: Array) -> Array:
@@ -52,17 +52,17 @@ class NewWords(Strict):
         return np.asarray((new - words * self.rate) / deviation)
 
 
-class Familiar(Strict):
+class TextNovelty(StrictModel):
     """Learned on the training texts: their words as sorted 32-bit hashes, lengths, numbers, and what never happened.
 
     Of ordinary texts three in a thousand have more new words than they may, and one of n goes beyond a range of n.
     """
 
     known: str
-    new_words: NewWords
-    characters: Limits
-    words: Limits
-    numbers: Limits | None
+    new_words: NewWordRate
+    characters: ValueRange
+    words: ValueRange
+    numbers: ValueRange | None
     ever_empty: bool
     ever_unknown: bool
 
@@ -70,18 +70,18 @@ class Familiar(Strict):
     def learn(cls, texts: pd.Series, keys: pd.Series | None = None) -> Self:
         """From at least one text; copies and rows of one key count as one, so that none makes its own words known."""
         first = ~texts.duplicated().to_numpy()
-        read = [plain(text) for text in texts[first]]
-        words, numbers = Words.of(read), [x for text in read for x in numbers_of(text)]
+        read = [normalize_text(text) for text in texts[first]]
+        words, numbers = WordTable.of(read), [x for text in read for x in extract_numbers(text)]
         of_key = np.arange(len(read)) if keys is None else pd.factorize(keys[first])[0]
-        known, times = words.frequent(of_key, MOST_WORDS)
+        known, times = words.frequent(of_key, MAX_WORDS)
         new = words.counted(~np.isin(words.hashes, known[times > 1]))
         empty = texts.str.strip().eq("").to_numpy()
         return cls(
             known=base64.b64encode(known.astype("<u4").tobytes()).decode(),
-            new_words=NewWords.learn(new, words.distinct), characters=Limits.of(texts.str.len()),
-            words=Limits.of(words.total), numbers=Limits.of(numbers) if numbers else None,
-            ever_empty=bool(empty.mean() > NEVER),
-            ever_unknown=bool(((new == words.distinct) & ~empty[first]).mean() > NEVER),
+            new_words=NewWordRate.learn(new, words.distinct), characters=ValueRange.of(texts.str.len()),
+            words=ValueRange.of(words.total), numbers=ValueRange.of(numbers) if numbers else None,
+            ever_empty=bool(empty.mean() > MAX_SHARE_CALLED_NEVER),
+            ever_unknown=bool(((new == words.distinct) & ~empty[first]).mean() > MAX_SHARE_CALLED_NEVER),
         )  # fmt: skip
 
     @cached_property
@@ -91,8 +91,8 @@ class Familiar(Strict):
 
     def reasons(self, texts: pd.Series, quote: bool = True) -> list[list[str]]:
         """Per text, why it should not be trusted to a model; numbers of the text are quoted where `quote` allows it."""
-        read = [plain(text) for text in texts]
-        words = Words.of(read)
+        read = [normalize_text(text) for text in texts]
+        words = WordTable.of(read)
         new = words.counted(~self._knows(words.hashes))
         many = self.new_words.score(new, words.distinct) > self.new_words.most
         found = []
@@ -106,15 +106,17 @@ class Familiar(Strict):
         return found
 
     def _lengths(self, characters: int, words: float) -> list[str]:
-        return long_or_short(self.characters, characters, "character") or long_or_short(self.words, words, "word")
+        return length_out_of_range(self.characters, characters, "character") or length_out_of_range(
+            self.words, words, "word"
+        )
 
     def _unseen(self, new: float, words: float, many: bool) -> list[str]:
         if new == words and not self.ever_unknown:
             return [NONE_KNOWN]
-        return [new_words(new, words)] if many else []
+        return [too_many_new_words(new, words)] if many else []
 
     def _numbers(self, text: str, quote: bool) -> list[str]:
-        return beyond(self.numbers, numbers_of(text), quote) if self.numbers else []
+        return number_out_of_range(self.numbers, extract_numbers(text), quote) if self.numbers else []
 
     def _knows(self, hashes: NDArray[np.uint32]) -> NDArray[np.bool_]:
         known = self.hashes

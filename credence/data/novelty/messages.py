@@ -2,12 +2,12 @@
 
 import re
 
-from credence.data.novelty.value_range import Limits
+from credence.data.novelty.value_range import ValueRange
 
 FIGURE = re.compile(r"[-−]?\d[\d,.]*(?:e[+-]\d+)?")
 
 
-def long_or_short(limits: Limits, value: float, unit: str) -> list[str]:
+def length_out_of_range(limits: ValueRange, value: float, unit: str) -> list[str]:
     """The text has far more or far fewer of a unit than any of training."""
     if limits.above(value):
         return [f"the text is longer than any in training ({value:,.0f} {unit}s, at most {limits.high:,.0f} there)"]
@@ -16,12 +16,12 @@ def long_or_short(limits: Limits, value: float, unit: str) -> list[str]:
     return []
 
 
-def new_words(new: float, words: float) -> str:
+def too_many_new_words(new: float, words: float) -> str:
     """So many of the different words are new."""
     return f"{new / words:.0%} of the words were never seen in training".replace("%", " %")
 
 
-def beyond(limits: Limits, numbers: list[float], quote: bool) -> list[str]:
+def number_out_of_range(limits: ValueRange, numbers: list[float], quote: bool) -> list[str]:
     """A number of the text lies far above, or far below, all those of training texts."""
     found = []
     if numbers and limits.above(max(numbers)):
@@ -31,12 +31,12 @@ def beyond(limits: Limits, numbers: list[float], quote: bool) -> list[str]:
     return found
 
 
-def sparse(share: float) -> str:
+def low_density(share: float) -> str:
     """So few rows held out from training lie where rows are as sparse."""
     return f"it lies far from the rows of training ({share:.1%} of those held out lie as far)".replace("%", " %")
 
 
-def general(reason: str) -> str:
+def without_figures(reason: str) -> str:
     """The reason without its figures, so that like reasons can be counted; one that names a column stays as it is."""
     return reason if ": " in reason else FIGURE.sub("…", reason)
 

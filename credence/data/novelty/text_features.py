@@ -16,23 +16,23 @@ NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,]\d+)*")
 BY_COMMAS = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 BY_DOTS = re.compile(r"-?\d{1,3}(?:\.\d{3}){2,}(?:,\d+)?|-?\d{1,3}(?:\.\d{3})+,\d+")
 DECIMAL = re.compile(r"-?\d+(?:[.,]\d+)?")
-LARGEST = 1e300
+MAX_EXACT_INTEGER = 1e300
 
 
-def plain(text: str) -> str:
+def normalize_text(text: str) -> str:
     """The text in lower case; HTML tags are blanks and entities what they stand for."""
     return TAG.sub(" ", html.unescape(text)).lower()
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """The words of a plain text: runs of letters, and single letters of scripts without spaces."""
     return WORD.findall(text)
 
 
-def numbers_of(text: str) -> list[float]:
+def extract_numbers(text: str) -> list[float]:
     """The numbers that stand by themselves in a text, with their sign; 1,820 and 1.234,5 are read, 1.2.2024 is none."""
     found = (_value(m.replace("−", "-")) for m in NUMBER.findall(text))
-    return [max(-LARGEST, min(LARGEST, x)) for x in found if x is not None]
+    return [max(-MAX_EXACT_INTEGER, min(MAX_EXACT_INTEGER, x)) for x in found if x is not None]
 
 
 def _value(digits: str) -> float | None:
@@ -44,7 +44,7 @@ def _value(digits: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Words:
+class WordTable:
     """The different words of every text, one after the other; `row` says whose they are.
 
     hashes uint32 [words], row [words]; distinct and total count words per text, float64 [texts].
@@ -58,7 +58,7 @@ class Words:
     @classmethod
     def of(cls, texts: list[str]) -> Self:
         """Read plain texts."""
-        read = [words_of(text) for text in texts]
+        read = [split_words(text) for text in texts]
         unlike = [{zlib.crc32(word.encode("utf-8", "surrogatepass")) for word in words} for words in read]
         distinct = np.array([len(words) for words in unlike], np.intp)
         hashes = np.fromiter((h for words in unlike for h in words), np.uint32, int(distinct.sum()))

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Self
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
-SLACK = 0.25
+SLACK_SHARE = 0.25
 
 
-class Limits(Strict):
+class ValueRange(StrictModel):
     """The smallest and the largest value of training; a quarter of the range beyond them is still ordinary."""
 
     low: float
@@ -23,7 +23,7 @@ class Limits(Strict):
     @property
     def slack(self) -> float:
         """How far outside is ordinary."""
-        return SLACK * (self.high - self.low)
+        return SLACK_SHARE * (self.high - self.low)
 
     def above(self, value: float) -> bool:
         """Far larger than any?"""

@@ -11,19 +11,19 @@ DATE = re.compile(rf"(?:{NUMERIC}|{NAMED})(?:(?:T|,? )\d{{1,2}}:\d{{2}}.*)?", re
 YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")
 
 
-def reads_as_dates(words: pd.Series) -> bool:
+def all_dates(words: pd.Series) -> bool:
     """Whether there are words, and all of them look like dates."""
     return bool(len(words)) and bool(words.map(lambda word: DATE.fullmatch(word) is not None).all())
 
 
-def dates(words: pd.Series) -> pd.Series:
+def parse_dates(words: pd.Series) -> pd.Series:
     """Words as UTC moments without a zone, NaT where one is no date; the day comes first where the column shows it."""
     first = _day_first(words.dropna())
     ordered = words.map(lambda word: _year_first(word, first), na_action="ignore")
     return pd.to_datetime(ordered, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
 
 
-def is_ambiguous(word: str) -> bool:
+def is_day_month_ambiguous(word: str) -> bool:
     """Whether day and month could be swapped, as in 03/02/2024; alone, such a word tells no date."""
     found = YEAR_LAST.match(word.strip())
     return found is not None and found[1] != found[3] and max(int(found[1]), int(found[3])) <= 12

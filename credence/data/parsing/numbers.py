@@ -5,11 +5,11 @@ import re
 import pandas as pd
 
 EXACT = 2**53
-ENOUGH = 20
+MIN_GROUPED_CELLS = 20
 ZERO_FIRST = re.compile(r"^[-+]?0\d")
 CURRENCY = r"[$€£¥₹₽₩₺₪฿₫₴₱₦]|US\$|(?:USD|EUR|GBP|CHF|JPY|CNY|INR)\b"
 UNIT = rf"%|‰|°[CF]?|{CURRENCY}|[^\W\d_]{{1,12}}[²³.]?(?:/[^\W\d_]{{1,6}}[²³]?)?"
-WRITTEN = re.compile(
+NUMBER_PATTERN = re.compile(
     rf"(?P<owed>\()?(?P<minus>[-−]?)\s?(?P<currency>{CURRENCY})?\s?(?P<less>[-−]?)"
     rf"(?P<digits>\d[\d.,' ]*(?<! )|[.,]\d+)(?P<unit>\s?(?:{UNIT})|)(?(owed)\))"
 )
@@ -17,7 +17,7 @@ BLANKS, QUOTES = re.compile("[\u00a0\u2007\u2009\u202f]"), re.compile("[\u2019\u
 SEPARATORS = (("", "."), (",", "."), ("", ","), (".", ","), (" ", "."), (" ", ","), ("'", "."), ("'", ","))
 
 
-def numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
+def parse_numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
     """Words as float64, where all of them are numbers written in one way; else None.
 
     Which mark sets off thousands is decided for the column as a whole: 1,5 beside 1,234 means a decimal comma. A unit
@@ -26,7 +26,7 @@ def numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
     """
     if not codes and (not len(words) or words.str.match(ZERO_FIRST).any()):
         return None
-    if dots_set_off_thousands(words):
+    if dot_is_thousands_separator(words):
         return _written(words)
     plain = pd.to_numeric(words, errors="coerce").astype("float64")
     if plain.isna().any():
@@ -34,26 +34,26 @@ def numbers(words: pd.Series, codes: bool = False) -> pd.Series | None:
     return plain if codes or not words[plain.abs() >= EXACT].str.fullmatch(r"[-+]?\d+").any() else None
 
 
-def dots_set_off_thousands(words: pd.Series) -> bool:
+def dot_is_thousands_separator(words: pd.Series) -> bool:
     """Whether 24.000 stands beside 850, and never 2.5 or 2400: among many decimals some would not have three digits."""
     dotted = words.str.contains(".", regex=False).to_numpy(bool)
-    if len(words) < ENOUGH or dotted.all() or not dotted.any():
+    if len(words) < MIN_GROUPED_CELLS or dotted.all() or not dotted.any():
         return False
     thousands = words[dotted].str.fullmatch(r"-?[1-9]\d{0,2}(?:\.\d{3})+").all()
     return bool(thousands and words[~dotted].str.fullmatch(r"-?\d{1,3}").all())
 
 
 def _written(words: pd.Series) -> pd.Series | None:
-    if not WRITTEN.fullmatch(_spelled(words.iloc[0])):  # most columns of words are told by their first
+    if not NUMBER_PATTERN.fullmatch(_spelled(words.iloc[0])):  # most columns of words are told by their first
         return None
-    found = words.map(lambda word: WRITTEN.fullmatch(_spelled(word)))
+    found = words.map(lambda word: NUMBER_PATTERN.fullmatch(_spelled(word)))
     if found.isna().any() or len({(m["currency"], m["unit"].strip()) for m in found}) > 1:
         return None
     digits = found.map(lambda m: m["digits"])
     if digits.str.match(ZERO_FIRST).any():
         return None
     sign = found.map(lambda m: -1.0 if m["owed"] or m["minus"] or m["less"] else 1.0)
-    styles = ((".", ","),) if dots_set_off_thousands(digits) else SEPARATORS
+    styles = ((".", ","),) if dot_is_thousands_separator(digits) else SEPARATORS
     return next((value * sign for marks in styles if (value := _parsed(digits, *marks)) is not None), None)
 
 

@@ -9,14 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from credence.core.atomic_write import synced
+from credence.core.atomic_write import fsync_path
 
-OPEN = ".jsonl"
-MODE = 0o640  # rows of data: not for everybody
-HIDDEN = "_"  # by which readers of Parquet folders know what is none of theirs
+OPEN_SUFFIX = ".jsonl"
+FILE_MODE = 0o640  # rows of data: not for everybody
+HIDDEN_PREFIX = "_"  # by which readers of Parquet folders know what is none of theirs
 
 
-class Segment:
+class ActiveSegment:
     """The kernel lets go of the lock when the process ends, however it ends: so everybody can tell the living ones."""
 
     def __init__(self, path: Path, descriptor: int) -> None:
@@ -28,10 +28,12 @@ class Segment:
         """A new segment. Another process may take it for a dead one's before it is locked; then there is one more."""
         folder.mkdir(parents=True, exist_ok=True)
         while True:
-            path = lines_of(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}")
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, MODE)
-            if locked(descriptor, fcntl.LOCK_EX):
-                synced(folder)
+            path = read_complete_lines(
+                folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
+            )
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
+            if try_lock(descriptor, fcntl.LOCK_EX):
+                fsync_path(folder)
                 return cls(path, descriptor)
             os.close(descriptor)
 
@@ -67,17 +69,17 @@ class Segment:
         os.close(self._descriptor)
 
 
-def lines_of(folder: Path, name: str) -> Path:
+def read_complete_lines(folder: Path, name: str) -> Path:
     """Where the lines of a segment lie until it is closed."""
-    return folder / f"{HIDDEN}{name}{OPEN}"
+    return folder / f"{HIDDEN_PREFIX}{name}{OPEN_SUFFIX}"
 
 
-def name_of(file: Path) -> str:
+def segment_name(file: Path) -> str:
     """The name of the segment that a file belongs to, open or closed."""
-    return file.stem.removeprefix(HIDDEN)
+    return file.stem.removeprefix(HIDDEN_PREFIX)
 
 
-def locked(descriptor: int, how: int) -> bool:
+def try_lock(descriptor: int, how: int) -> bool:
     """Lock an open file without waiting. False where somebody else holds it or has removed it."""
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)

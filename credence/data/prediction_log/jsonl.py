@@ -10,19 +10,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from credence.data.prediction_log.schema import Record
+from credence.data.prediction_log.schema import LogRecord
 
 DROPPED = "dropped"
-NEEDED = ("request_id", "row", "time")
+REQUIRED_FIELDS = ("request_id", "row", "time")
 TORN = "a last line that was cut off when its writer was killed"
-NO_RECORD = "lines that hold no record"
+NOT_A_RECORD = "lines that hold no record"
 ENCODER = json.JSONEncoder(
     ensure_ascii=False, default=lambda moment: datetime.isoformat(moment, timespec="microseconds")
 )
 
 
 @dataclass(frozen=True)
-class Content:
+class SegmentContent:
     """What a segment holds: its records, how many its writer had to drop, and how many were skipped for what reason."""
 
     table: pa.Table
@@ -30,28 +30,30 @@ class Content:
     skipped: dict[str, int] = field(default_factory=dict)
 
 
-def line(record: Record) -> bytes:
+def encode_record(record: LogRecord) -> bytes:
     """One record as one line."""
     return ENCODER.encode(record).encode() + b"\n"
 
 
-def dropped_line(n: int) -> bytes:
+def encode_dropped(n: int) -> bytes:
     """The line by which a writer says how many records it had to drop."""
-    return line({DROPPED: n})
+    return encode_record({DROPPED: n})
 
 
-def content(data: bytes, schema: pa.Schema, living: bool = False) -> Content:
+def decode_lines(data: bytes, schema: pa.Schema, living: bool = False) -> SegmentContent:
     """The records in the bytes of a segment. The writer of a living one may still be at its last line."""
     whole, _, tail = data.rpartition(b"\n")
     counted = schema.append(pa.field(DROPPED, pa.int64()))
     parts, wrong = _parsed([x for x in whole.split(b"\n") if x], counted)
     read = pa.concat_tables([counted.empty_table(), *parts])
-    is_record = reduce(pc.and_, (pc.is_valid(read[n]) for n in NEEDED))
+    is_record = reduce(pc.and_, (pc.is_valid(read[n]) for n in REQUIRED_FIELDS))
     is_count = pc.and_(pc.is_valid(read[DROPPED]), pc.invert(is_record))
     wrong += len(read) - sum(pc.sum(flags, min_count=0).as_py() for flags in (is_record, is_count))
-    skipped = {NO_RECORD: wrong, TORN: int(bool(tail) and not living)}
+    skipped = {NOT_A_RECORD: wrong, TORN: int(bool(tail) and not living)}
     dropped = pc.sum(read[DROPPED], min_count=0).as_py()
-    return Content(read.filter(is_record).select(schema.names), dropped, {why: n for why, n in skipped.items() if n})
+    return SegmentContent(
+        read.filter(is_record).select(schema.names), dropped, {why: n for why, n in skipped.items() if n}
+    )
 
 
 def _parsed(lines: list[bytes], schema: pa.Schema) -> tuple[list[pa.Table], int]:

@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credence.data.prediction_log.active_segment import OPEN, lines_of, name_of
-from credence.data.prediction_log.closed_segments import CLOSED, read_closed, read_open
-from credence.data.prediction_log.jsonl import Content
-from credence.data.prediction_log.schema import FEEDBACK, MOMENT, PREDICTION
+from credence.data.prediction_log.active_segment import OPEN_SUFFIX, read_complete_lines, segment_name
+from credence.data.prediction_log.closed_segments import CLOSED_SUFFIX, read_closed, read_open
+from credence.data.prediction_log.jsonl import SegmentContent
+from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, TIMESTAMP
 
 KEY = ["request_id", "row"]
 
@@ -86,15 +86,15 @@ def _read(
 def _segments(folder: Path) -> list[str]:
     """The names of all segments. One listing may miss a file that is just being closed; two do not."""
     files = [*folder.glob("[!.]*"), *folder.glob("[!.]*")]
-    return sorted({name_of(f) for f in files if f.suffix in (OPEN, CLOSED)})
+    return sorted({segment_name(f) for f in files if f.suffix in (OPEN_SUFFIX, CLOSED_SUFFIX)})
 
 
 def _content(
     folder: Path, name: str, schema: pa.Schema, wanted: pa.Schema, since: datetime | None, until: datetime | None
-) -> tuple[Content, list[Skipped]]:
+) -> tuple[SegmentContent, list[Skipped]]:
     """What is asked of one segment: its Parquet file where there is one, which may appear at any moment."""
-    closed, missed, when = folder / f"{name}{CLOSED}", list[Skipped](), _between(since, until)
-    for file in (closed, lines_of(folder, name), closed):
+    closed, missed, when = folder / f"{name}{CLOSED_SUFFIX}", list[Skipped](), _between(since, until)
+    for file in (closed, read_complete_lines(folder, name), closed):
         try:
             if file != closed:
                 found = read_open(file, schema)
@@ -108,13 +108,13 @@ def _content(
             continue
         except (pa.ArrowException, OSError, ValueError) as error:
             missed = [Skipped(str(file), 1, f"the file could not be read: {_first_line(error)}")]
-    return Content(wanted.empty_table()), missed
+    return SegmentContent(wanted.empty_table()), missed
 
 
 def _between(since: datetime | None, until: datetime | None) -> pc.Expression:
     moment, every = pc.field("time"), pc.scalar(True)
-    after = every if since is None else moment >= pa.scalar(since, MOMENT)
-    return after & (every if until is None else moment < pa.scalar(until, MOMENT))
+    after = every if since is None else moment >= pa.scalar(since, TIMESTAMP)
+    return after & (every if until is None else moment < pa.scalar(until, TIMESTAMP))
 
 
 def _first_line(error: Exception) -> str:
@@ -130,20 +130,20 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     return whole
 
 
-def joined(predictions: pd.DataFrame, feedback: pd.DataFrame, answers: tuple[str, str]) -> Joined:
+def join_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame, answers: tuple[str, str]) -> Joined:
     """Put beside every answer `told`, the last label that came for it, `answered_at`, when that was, and `truth`: 1
     where it is the second of the task's answers, 0 where the first, NaN where none came."""
     known = feedback["label"].isin(answers)
-    found = settled(predictions, feedback[known])
+    found = latest_feedback(predictions, feedback[known])
     told = found.frame["told"]
     truth = np.where(told.isna(), np.nan, (told == answers[1]).astype(float))
     return replace(found, frame=found.frame.assign(truth=truth), foreign=int((~known).sum()))
 
 
-def settled(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined:
+def latest_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined:
     """The same without knowing the task's answers: only `told` and `answered_at`."""
     told = feedback.sort_values("time", kind="stable")
-    rows = _asked(predictions).reindex(pd.MultiIndex.from_frame(told[KEY]), fill_value=0).to_numpy()
+    rows = _require_log(predictions).reindex(pd.MultiIndex.from_frame(told[KEY]), fill_value=0).to_numpy()
     told = told[rows == 1]
     repeats = told.duplicated(KEY).to_numpy()
     same = (told["label"] == told.groupby(KEY)["label"].shift()).to_numpy()
@@ -156,7 +156,7 @@ def settled(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined:
     )  # fmt: skip
 
 
-def _asked(predictions: pd.DataFrame) -> "pd.Series[int]":
+def _require_log(predictions: pd.DataFrame) -> "pd.Series[int]":
     """How many different rows were asked under one key: callers choose ids, and some always send the same.
 
     Counted by version, since a challenger may read other columns of the same row.

@@ -13,25 +13,25 @@ from typing import Self
 
 import pyarrow as pa
 
-from credence.core.errors import BadInput
-from credence.data.prediction_log.active_segment import Segment
-from credence.data.prediction_log.closed_segments import tidy
-from credence.data.prediction_log.jsonl import dropped_line, line
-from credence.data.prediction_log.schema import Record
+from credence.core.errors import InputError
+from credence.data.prediction_log.active_segment import ActiveSegment
+from credence.data.prediction_log.closed_segments import compact_and_expire
+from credence.data.prediction_log.jsonl import encode_dropped, encode_record
+from credence.data.prediction_log.schema import LogRecord
 
-MOST_WAITING = 10_000
+MAX_QUEUED_LINES = 10_000
 WRITE_SECONDS, SYNC_SECONDS = 0.1, 1.0  # often, so that no burst of work keeps requests waiting
 SEGMENT_BYTES, SEGMENT_SECONDS = 16 << 20, 600.0
-AT_ONCE_BYTES = 1 << 20
-Make = Callable[[], list[Record]]
+MAX_WRITE_BYTES = 1 << 20
+MakeLines = Callable[[], list[LogRecord]]
 log = logging.getLogger(__name__)
 
 
-class Writer:
+class LogWriter:
     """One per process and folder. What was put is with the kernel in a tenth of a second, and on disk in a second."""
 
     def __init__(
-        self, folder: Path, schema: pa.Schema, *, keep: timedelta | None = None, most_waiting: int = MOST_WAITING,
+        self, folder: Path, schema: pa.Schema, *, keep: timedelta | None = None, most_waiting: int = MAX_QUEUED_LINES,
         segment_bytes: int = SEGMENT_BYTES, segment_seconds: float = SEGMENT_SECONDS,
     ) -> None:  # fmt: skip
         """`keep` says how long closed segments stay; from `most_waiting` waiting records on, more are dropped.
@@ -41,9 +41,9 @@ class Writer:
         self.folder, self.schema, self.keep = folder, schema, keep
         self._most_waiting, self._most_bytes, self._most_seconds = most_waiting, segment_bytes, segment_seconds
         self.dropped = self._untold = self._waiting = 0
-        self._queue: deque[tuple[Make, int]] = deque()
+        self._queue: deque[tuple[MakeLines, int]] = deque()
         self._counts, self._disk = threading.Lock(), threading.Lock()
-        self._segment: Segment | None = None
+        self._segment: ActiveSegment | None = None
         self._synced, self._fresh, self._failing = time.monotonic(), False, False
         self._wake, self._closing = threading.Event(), False
         _refuse_unwritable(folder)
@@ -51,7 +51,7 @@ class Writer:
         self._thread.start()
         atexit.register(self.close)
 
-    def put(self, make: Make, rows: int = 1) -> bool:
+    def put(self, make: MakeLines, rows: int = 1) -> bool:
         """Have the records that `make` returns written soon, without waiting. False: too many wait, these are dropped.
 
         `make` is called in the writer's thread; `rows` is how many records it will make.
@@ -66,17 +66,17 @@ class Writer:
             self._wake.set()
         return taken
 
-    def append(self, records: list[Record]) -> None:
+    def append(self, records: list[LogRecord]) -> None:
         """Write records and return once they would survive a power cut. BadInput where the disk does not take them."""
-        lines = b"".join(map(line, records))
+        lines = b"".join(map(encode_record, records))
         try:
             with self._disk:
                 if self._closing:
-                    raise BadInput("the service is stopping; send this again once it is back.")
+                    raise InputError("the service is stopping; send this again once it is back.")
                 self._write(lines)
                 self._sync()
         except OSError as error:
-            raise BadInput(
+            raise InputError(
                 f"{self.folder}: this could not be written ({error.strerror}); make room there and send it again."
             ) from None
 
@@ -123,17 +123,17 @@ class Writer:
         """Lines of what has waited longest, about a megabyte of them."""
         lines: list[bytes] = []
         size = 0
-        while self._queue and size < AT_ONCE_BYTES:
+        while self._queue and size < MAX_WRITE_BYTES:
             made = self._made(*self._queue.popleft())
             lines += made
             size += sum(map(len, made))
         return lines
 
-    def _made(self, make: Make, rows: int) -> list[bytes]:
+    def _made(self, make: MakeLines, rows: int) -> list[bytes]:
         with self._counts:
             self._waiting -= rows
         try:
-            return list(map(line, make()))
+            return list(map(encode_record, make()))
         except Exception:
             self._drop(rows)
             log.exception("%s: %d records could not be made and are dropped", self.folder, rows)
@@ -165,8 +165,8 @@ class Writer:
         if self._segment and self._segment.is_gone():
             self._segment.close()
             self._segment = None
-        self._segment = self._segment or Segment.open(self.folder)
-        self._segment.write((dropped_line(untold) if untold else b"") + lines)
+        self._segment = self._segment or ActiveSegment.open(self.folder)
+        self._segment.write((encode_dropped(untold) if untold else b"") + lines)
         self._fresh = True
         with self._counts:
             self._untold -= untold
@@ -193,7 +193,7 @@ class Writer:
         self._tidy()
 
     def _tidy(self) -> None:
-        tidy(self.folder, self.schema, self.keep)
+        compact_and_expire(self.folder, self.schema, self.keep)
 
 
 def _refuse_unwritable(folder: Path) -> None:
@@ -203,6 +203,6 @@ def _refuse_unwritable(folder: Path) -> None:
     except OSError as error:
         why = error.strerror
     if why:
-        raise BadInput(
+        raise InputError(
             f"{folder}: no log can be kept there ({why}); set CREDENCE_HOME to a folder that can be written."
         )

@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
 
-class Source(Strict):
+class Source(StrictModel):
     """A place that holds a table."""
 
     def read(self) -> pd.DataFrame:

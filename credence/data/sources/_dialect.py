@@ -8,17 +8,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
 DELIMITERS = (",", ";", "\t", "|", " ")
 QUOTES = ('"', "'", "")
-SAMPLE = 200_000
+SAMPLE_CHARACTERS = 200_000
 RECTANGULAR = 0.5
-LAST_RESORT = 0.3
+FALLBACK_DIALECT = 0.3
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
-class Dialect(Strict):
+class Dialect(StrictModel):
     """A delimiter (a blank stands for any run of blanks), a quote character (empty: none), and whether \\ escapes."""
 
     delimiter: str
@@ -47,9 +47,9 @@ class Dialect(Strict):
         )  # fmt: skip
 
 
-def dialects(text: str, delimiter: str | None = None, quote: str | None = None) -> list[Dialect]:
+def detect_dialects(text: str, delimiter: str | None = None, quote: str | None = None) -> list[Dialect]:
     """The likely dialects of a text, best first, all with the best one's delimiter."""
-    sample = text if len(text) <= SAMPLE else text[: text.rfind("\n", 0, SAMPLE) + 1] or text
+    sample = text if len(text) <= SAMPLE_CHARACTERS else text[: text.rfind("\n", 0, SAMPLE_CHARACTERS) + 1] or text
     tried = [
         Dialect(delimiter=d, quote=q, escape=escape)
         for d in ([delimiter] if delimiter else [d for d in DELIMITERS if d in sample])
@@ -72,7 +72,7 @@ def _score(dialect: Dialect, sample: str) -> float:
         return 0.0
     cells = [cell for row in rows for cell in row]
     whole = sum(_is_whole(cell, dialect.delimiter) for cell in cells) / len(cells)
-    doubt = (0.9 if broken else 1.0) * (LAST_RESORT if dialect.delimiter == " " else 1.0)
+    doubt = (0.9 if broken else 1.0) * (FALLBACK_DIALECT if dialect.delimiter == " " else 1.0)
     return doubt * (times / len(rows)) ** 2 * (0.5 + 0.5 * whole) * (1 - 1 / width)
 
 
@@ -97,7 +97,7 @@ def _is_whole(cell: str, delimiter: str) -> bool:
     return not any(d in cell for d in DELIMITERS[:4] if d != delimiter)
 
 
-class Layout(Strict):
+class Layout(StrictModel):
     """How cells are spelled, what the columns are called, and where the data begins."""
 
     dialect: Dialect

@@ -16,10 +16,10 @@ from typing import Any, BinaryIO, cast
 import pandas as pd
 from charset_normalizer import from_bytes
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.sources import Source
 
-MARKS = (
+BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
 )  # fmt: skip
@@ -44,77 +44,77 @@ class FileSource(Source):
     path: Path
 
 
-def existing(path: Path) -> Path:
+def require_path(path: Path) -> Path:
     """The path with ~ resolved. Raises BadInput, with the nearest name beside it, where nothing is there."""
     path = path.expanduser()
     if path.exists():
         return path
     if not path.parent.is_dir():
-        raise BadInput(f"{path}: there is no folder {path.parent}; paths count from the folder the command runs in.")
+        raise InputError(f"{path}: there is no folder {path.parent}; paths count from the folder the command runs in.")
     close = difflib.get_close_matches(path.name, [p.name for p in path.parent.iterdir()], n=1, cutoff=0.5)
     hint = f"Did you mean {str(path.parent / close[0])!r}?" if close else "Check source.path."
-    raise BadInput(f"{path}: no such file. {hint}")
+    raise InputError(f"{path}: no such file. {hint}")
 
 
-Opened = Callable[[], BinaryIO]
+OpenedFile = Callable[[], BinaryIO]
 
 
-def text_of(path: Path, encoding: str | None = None) -> str:
+def read_text(path: Path, encoding: str | None = None) -> str:
     """A file's text, unpacked where it is gzip, in the encoding given or found out."""
-    text = "".join(lines_of(path, encoding_of(path, encoding)))
+    text = "".join(read_lines(path, detect_encoding(path, encoding)))
     if not text.strip():
-        raise BadInput(f"{path} is empty; expected a table.")
+        raise InputError(f"{path} is empty; expected a table.")
     return text
 
 
-def encoding_of(path: Path, encoding: str | None = None) -> str:
+def detect_encoding(path: Path, encoding: str | None = None) -> str:
     """The encoding in which all of a file can be read: the one given, or the one found out."""
-    path = existing(path)
+    path = require_path(path)
     if path.is_dir():
-        raise BadInput(f"{path} is a folder; expected a file (folders are read with source.kind=folder or parquet).")
+        raise InputError(f"{path} is a folder; expected a file (folders are read with source.kind=folder or parquet).")
     try:
         return _fitting(partial(_unpacked, path), path, encoding)
     except (OSError, EOFError, zlib.error):
-        raise BadInput(f"{path}: the gzip file is damaged or cut short; pack or download it again.") from None
+        raise InputError(f"{path}: the gzip file is damaged or cut short; pack or download it again.") from None
 
 
-def lines_of(path: Path, encoding: str) -> Iterator[str]:
-    """A file's lines with their ends, one at a time, in the encoding that `encoding_of` tells."""
-    return _lines(partial(_unpacked, existing(path)), encoding)
+def read_lines(path: Path, encoding: str) -> Iterator[str]:
+    """A file's lines with their ends, one at a time, in the encoding that `detect_encoding` tells."""
+    return _lines(partial(_unpacked, require_path(path)), encoding)
 
 
-def decoded(data: bytes, path: Path, encoding: str | None = None) -> str:
+def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
     """Bytes as text. Raises BadInput for binary content, and for bytes that are not in `encoding`."""
     opened = partial(io.BytesIO, data)
     return "".join(_lines(opened, _fitting(opened, path, encoding)))
 
 
-def _fitting(opened: Opened, path: Path, encoding: str | None) -> str:
+def _fitting(opened: OpenedFile, path: Path, encoding: str | None) -> str:
     encoding = encoding or _encoding(opened, path)
     _refuse_other_encoding(opened, path, encoding)
     return encoding
 
 
-def _lines(opened: Opened, encoding: str) -> Iterator[str]:
+def _lines(opened: OpenedFile, encoding: str) -> Iterator[str]:
     with io.TextIOWrapper(opened(), encoding, newline="") as stream:
         yield stream.readline().removeprefix("\ufeff")
         yield from stream
 
 
-def is_packed(path: Path) -> bool:
+def is_gzip(path: Path) -> bool:
     """Whether a file is gzip, whatever its name says."""
     with path.open("rb") as file:
         return file.read(len(GZIP)) == GZIP
 
 
 def _unpacked(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path)) if is_packed(path) else path.open("rb")
+    return cast(BinaryIO, gzip.open(path)) if is_gzip(path) else path.open("rb")
 
 
-def _encoding(opened: Opened, path: Path) -> str:
+def _encoding(opened: OpenedFile, path: Path) -> str:
     with opened() as file:
         head = file.read(GUESS_BYTES)
-    for mark, name in MARKS:
+    for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return name
     if unmarked := _utf16(head):
@@ -123,18 +123,18 @@ def _encoding(opened: Opened, path: Path) -> str:
     return "utf-8" if _fault(opened, "utf-8") is None else _legacy(opened)
 
 
-def _refuse_other_encoding(opened: Opened, path: Path, encoding: str) -> None:
+def _refuse_other_encoding(opened: OpenedFile, path: Path, encoding: str) -> None:
     try:
         line = _fault(opened, encoding)
     except LookupError:
-        raise BadInput(
+        raise InputError(
             f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it found."
         ) from None
     if line is not None:
-        raise BadInput(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
+        raise InputError(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
 
 
-def _fault(opened: Opened, encoding: str) -> int | None:
+def _fault(opened: OpenedFile, encoding: str) -> int | None:
     """The line of the first bytes that are not in this encoding; None where all are."""
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with opened() as file:
@@ -161,12 +161,12 @@ def _utf16(head: bytes) -> str | None:
 def _refuse_binary(head: bytes, path: Path) -> None:
     for start, what in OTHERS.items():
         if head.startswith(start):
-            raise BadInput(f"{path} is {what}.")
+            raise InputError(f"{path} is {what}.")
     if b"\0" in head or len(CONTROL.findall(head.decode("latin-1"))) > 0.02 * len(head):
-        raise BadInput(f"{path} holds binary content; expected a text file.")
+        raise InputError(f"{path} holds binary content; expected a text file.")
 
 
-def _legacy(opened: Opened) -> str:
+def _legacy(opened: OpenedFile) -> str:
     """The encoding of text from before Unicode, guessed from the lines that are not plain ASCII.
 
     charset-normalizer tells scripts apart well, but takes sparse Western accents for Eastern ones, so those go first.
@@ -177,7 +177,7 @@ def _legacy(opened: Opened) -> str:
     return found if _fault(opened, found) is None else "latin-1"
 
 
-def _telling(opened: Opened) -> bytes:
+def _telling(opened: OpenedFile) -> bytes:
     found = bytearray()
     with opened() as file:
         for line in file:
@@ -196,7 +196,7 @@ def _is_western(telling: bytes) -> bool:
     return high < WESTERN_SHARE * letters and odd <= 0.1 * high
 
 
-def flat(table: pd.DataFrame) -> pd.DataFrame:
+def flatten_columns(table: pd.DataFrame) -> pd.DataFrame:
     """A table with JSON text for lists and structures, plain values for categories, and floats for decimals."""
     for name in table.columns:
         if isinstance(table[name].dtype, pd.CategoricalDtype):

@@ -3,7 +3,7 @@
 import pandas as pd
 from pydantic import Field
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.sources import Source
 
 
@@ -14,7 +14,7 @@ class Artifact(Source):
     version: str | None = None
 
     def read(self) -> pd.DataFrame:
-        raise BadInput(
+        raise InputError(
             f"the stored rows {self.name!r} are read only inside a pipeline; run the training pipeline on this task, "
             "or name the file that the rows were written to with source.kind=jsonl or parquet."
         )

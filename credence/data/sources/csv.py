@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import pandas as pd
 from pydantic import Field
 
-from credence.core.errors import BadInput
-from credence.data.parsing.numbers import EXACT, ZERO_FIRST, dots_set_off_thousands
-from credence.data.sources._dialect import Dialect, Layout, dialects
-from credence.data.sources._files import FileSource, text_of
+from credence.core.errors import InputError
+from credence.data.parsing.numbers import EXACT, ZERO_FIRST, dot_is_thousands_separator
+from credence.data.sources._dialect import Dialect, Layout, detect_dialects
+from credence.data.sources._files import FileSource, read_text
 from credence.data.sources._header import has_header
 
-Row = tuple[int, list[str]]
-Rectangle = tuple[int, list[Row]]
+CsvRow = tuple[int, list[str]]
+ParsedTable = tuple[int, list[CsvRow]]
 OPEN_LINES = 10_000
 SEPARATOR_LINE = re.compile(r'\A"?sep=(.)"?\r?\n', re.IGNORECASE)
 COMMENT = ("#", "%", "|")
@@ -33,12 +33,12 @@ class Csv(FileSource):
     header: bool | None = None
 
     def read(self) -> pd.DataFrame:
-        layout, rows = self.layout(text_of(self.path, self.encoding))
+        layout, rows = self.layout(read_text(self.path, self.encoding))
         columns = list(zip(*(cells for _, cells in rows), strict=True))
         kept = {i: name for i, name in enumerate(layout.columns()) if layout.names[i] or any(columns[i])}
-        return pd.DataFrame({name: typed_cells(columns[i], layout.dialect) for i, name in kept.items()})
+        return pd.DataFrame({name: infer_cell_types(columns[i], layout.dialect) for i, name in kept.items()})
 
-    def layout(self, text: str, cut: bool = False) -> tuple[Layout, list[Row]]:
+    def layout(self, text: str, cut: bool = False) -> tuple[Layout, list[CsvRow]]:
         """How the table in a text is laid out, and its rows of data; `cut` where the text is only a file's head."""
         declared = SEPARATOR_LINE.match(text)
         delimiter = self.delimiter or (declared[1] if declared else None)
@@ -47,28 +47,28 @@ class Csv(FileSource):
         named = has_header([cells for _, cells in rows]) if self.header is None else self.header
         names = rows[0][1] if named else [f"column_{i + 1}" for i in range(len(rows[0][1]))]
         if len(rows) == named:
-            raise BadInput(f"{self.path} has a header but no rows.")
+            raise InputError(f"{self.path} has a header but no rows.")
         self._refuse_twins(names)
         layout = Layout(
             dialect=dialect, names=names, first_line=rows[0][0], declared=bool(declared), skipped=above + named,
         )  # fmt: skip
         return layout, rows[named:]
 
-    def _rows(self, text: str, delimiter: str | None, cut: bool) -> tuple[Dialect, Rectangle]:
+    def _rows(self, text: str, delimiter: str | None, cut: bool) -> tuple[Dialect, ParsedTable]:
         """The rows in the likeliest dialect that reads the whole text; where none does, the likeliest one's error."""
         errors = []
-        for dialect in dialects(text, delimiter, self.quote):
+        for dialect in detect_dialects(text, delimiter, self.quote):
             try:
                 return dialect, self._rectangle(_parsed(dialect, text, cut))
-            except (BadInput, csv.Error) as error:
+            except (InputError, csv.Error) as error:
                 errors.append(error)
-        if isinstance(errors[0], BadInput):
+        if isinstance(errors[0], InputError):
             raise errors[0]
-        raise BadInput(
+        raise InputError(
             f"{self.path}: quotes do not pair up ({errors[0]}); mend them, or set source.quote ('' for none)."
         )
 
-    def _rectangle(self, rows: list[Row]) -> Rectangle:
+    def _rectangle(self, rows: list[CsvRow]) -> ParsedTable:
         """How many comment lines stand above the table, and its rows, of one width, without blank cells beyond it."""
         width = Counter(len(cells) for _, cells in rows[1:] or rows).most_common(1)[0][0] if rows else 0
         above = 0
@@ -76,16 +76,16 @@ class Csv(FileSource):
             above += 1
         rows = rows[above:]
         if not rows:
-            raise BadInput(f"{self.path} holds no rows; expected a table.")
+            raise InputError(f"{self.path} holds no rows; expected a table.")
         names = len(rows[0][1])
         if 1 < names == width - 1 and all(cells[-1] for _, cells in rows[1:]):
             return above, self._even([(rows[0][0], ["", *rows[0][1]]), *rows[1:]], width)
         return above, self._even(rows, names)
 
-    def _even(self, rows: list[Row], width: int) -> list[Row]:
+    def _even(self, rows: list[CsvRow], width: int) -> list[CsvRow]:
         for line, cells in rows:
-            if ragged(cells, width):
-                raise BadInput(
+            if is_ragged(cells, width):
+                raise InputError(
                     f"{self.path}, line {line}: {len(cells)} cells where line {rows[0][0]} has {width}; "
                     "mend that line, or name source.delimiter and source.quote if they were found out wrongly."
                 )
@@ -94,13 +94,13 @@ class Csv(FileSource):
     def _refuse_twins(self, names: list[str]) -> None:
         for name, times in Counter(filter(None, names)).items():
             if times > 1:
-                raise BadInput(
+                raise InputError(
                     f"{self.path}: column {name!r} stands twice in the header; give every column its own name, "
                     "or set source.header=false if the first line is data."
                 )
 
 
-def _parsed(dialect: Dialect, text: str, cut: bool) -> list[Row]:
+def _parsed(dialect: Dialect, text: str, cut: bool) -> list[CsvRow]:
     """All rows of a text; of one that is cut off, without a last row whose quote is still open there."""
     rows = []
     try:
@@ -113,12 +113,12 @@ def _parsed(dialect: Dialect, text: str, cut: bool) -> list[Row]:
     return rows
 
 
-def ragged(cells: list[str], width: int) -> bool:
+def is_ragged(cells: list[str], width: int) -> bool:
     """Whether a row is too short, or has more than blank cells beyond the table's width."""
     return len(cells) < width or any(cells[width:])
 
 
-def typed_cells(cells: Sequence[str], dialect: Dialect) -> pd.Series:
+def infer_cell_types(cells: Sequence[str], dialect: Dialect) -> pd.Series:
     """Cells as int64, float64, bool or object strings; None (or NaN) only where a cell is empty."""
     words = pd.Series(cells, dtype=object).where(lambda s: s != "", None)
     there = words.dropna()
@@ -143,7 +143,7 @@ def _has_decimal_commas(words: pd.Series) -> bool:
 def _number(words: pd.Series, there: pd.Series) -> pd.Series:
     """Numbers where every cell reads as one and none would lose its spelling or its last digits."""
     found = pd.to_numeric(there, errors="coerce")
-    if found.isna().any() or there.str.match(ZERO_FIRST).any() or dots_set_off_thousands(there):
+    if found.isna().any() or there.str.match(ZERO_FIRST).any() or dot_is_thousands_separator(there):
         return words
     gaps = len(there) < len(words)
     if pd.api.types.is_integer_dtype(found):

@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
-from credence.data.sources._files import FileSource, decoded, existing
-from credence.data.split import OWN_NAMES
+from credence.core.errors import InputError
+from credence.data.sources._files import FileSource, decode, require_path
+from credence.data.split import PART_ALIASES
 
 
 class Folder(FileSource):
@@ -16,19 +16,21 @@ class Folder(FileSource):
     encoding: str | None = None
 
     def read(self) -> pd.DataFrame:
-        root = existing(self.path)
+        root = require_path(self.path)
         if not root.is_dir():
-            raise BadInput(f"{root} is a file; expected a folder of texts (files are read with csv, jsonl or parquet).")
-        parts = [d for d in _folders(root) if d.name.lower() in OWN_NAMES]
+            raise InputError(
+                f"{root} is a file; expected a folder of texts (files are read with csv, jsonl or parquet)."
+            )
+        parts = [d for d in _folders(root) if d.name.lower() in PART_ALIASES]
         answers = _answers(parts or [root])
         if len(answers) < 2:
-            raise BadInput(f"{root}: expected a folder of .txt files per answer, as in train/pos/*.txt or pos/*.txt.")
+            raise InputError(f"{root}: expected a folder of .txt files per answer, as in train/pos/*.txt or pos/*.txt.")
         files = [f for part in parts or [root] for answer in answers for f in sorted((part / answer).glob("*.txt"))]
         rows = [self._row(f, root) for f in tqdm(files, desc=str(root), unit=" files", disable=None)]
         return pd.DataFrame(rows) if parts else pd.DataFrame(rows).drop(columns="split")
 
     def _row(self, file: Path, root: Path) -> dict[str, str]:
-        text = decoded(file.read_bytes(), file, self.encoding)
+        text = decode(file.read_bytes(), file, self.encoding)
         name = str(file.relative_to(root).with_suffix("").as_posix())
         return {"text": text, "label": file.parent.name, "split": file.parent.parent.name, "row_id": name}
 

@@ -5,9 +5,9 @@ from datasets import ClassLabel, Dataset, load_dataset
 from datasets.exceptions import DatasetsError
 from pydantic import Field
 
-from credence.core.errors import BadInput, did_you_mean
+from credence.core.errors import InputError, did_you_mean
 from credence.data.sources import Source
-from credence.data.sources._files import flat
+from credence.data.sources._files import flatten_columns
 
 
 class Hub(Source):
@@ -23,14 +23,14 @@ class Hub(Source):
         wanted = [self.split] if isinstance(self.split, str) else self.split or list(found)
         for name in wanted:
             if name not in found:
-                raise BadInput(f"{self.name} has no split {name!r}. {did_you_mean(name, found)}")
+                raise InputError(f"{self.name} has no split {name!r}. {did_you_mean(name, found)}")
         return pd.concat([_table(found[name], name) for name in wanted], ignore_index=True)
 
     def _load(self) -> dict[str, Dataset]:
         try:
             return dict(load_dataset(self.name, self.config, revision=self.revision))
         except (OSError, ValueError, DatasetsError) as error:
-            raise BadInput(
+            raise InputError(
                 f"data set {self.name!r} was not read from the Hugging Face Hub ({_first_line(error)}); check the name "
                 "and the network, set HF_TOKEN where it is private, or download it and use source.kind=parquet."
             ) from None
@@ -41,7 +41,7 @@ def _table(data: Dataset, split: str) -> pd.DataFrame:
     for name, feature in data.features.items():
         if isinstance(feature, ClassLabel):
             table[name] = [None if number < 0 else feature.names[number] for number in table[name]]
-    return flat(table.assign(split=split))
+    return flatten_columns(table.assign(split=split))
 
 
 def _first_line(error: Exception) -> str:

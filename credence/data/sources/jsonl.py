@@ -5,39 +5,39 @@ from typing import Any
 
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.data.sources._files import FileSource, text_of
+from credence.core.errors import InputError
+from credence.data.sources._files import FileSource, read_text
 
 
 class Jsonl(FileSource):
     encoding: str | None = None
 
     def read(self) -> pd.DataFrame:
-        text = text_of(self.path, self.encoding)
+        text = read_text(self.path, self.encoding)
         if text.lstrip().startswith("["):
-            records = parsed(text, str(self.path))
+            records = parse_line(text, str(self.path))
             if not records:
-                raise BadInput(f"{self.path} holds an empty JSON array; expected objects in it, one per row.")
-            return pd.DataFrame([record(f"{self.path}, object {i}", r) for i, r in enumerate(records, 1)])
+                raise InputError(f"{self.path} holds an empty JSON array; expected objects in it, one per row.")
+            return pd.DataFrame([parse_record(f"{self.path}, object {i}", r) for i, r in enumerate(records, 1)])
         lines = {f"{self.path}, line {i}": line for i, line in enumerate(text.split("\n"), 1) if line.strip()}
-        return pd.DataFrame([record(where, parsed(line, where)) for where, line in lines.items()])
+        return pd.DataFrame([parse_record(where, parse_line(line, where)) for where, line in lines.items()])
 
 
-def parsed(text: str, where: str) -> Any:
+def parse_line(text: str, where: str) -> Any:
     """The value that a text spells in JSON. BadInput names the place where it is none."""
     try:
         return json.loads(text)
     except ValueError as error:
-        raise BadInput(f"{where}: this is not JSON ({error}); expected one object per line.") from None
+        raise InputError(f"{where}: this is not JSON ({error}); expected one object per line.") from None
 
 
-def record(where: str, value: Any) -> dict[str, Any]:
+def parse_record(where: str, value: Any) -> dict[str, Any]:
     """An object that holds no other object and no array."""
     if not isinstance(value, dict):
-        raise BadInput(f"{where}: holds a JSON {_word(value)}; expected one object per line.")
+        raise InputError(f"{where}: holds a JSON {_word(value)}; expected one object per line.")
     for key, cell in value.items():
         if isinstance(cell, (dict, list)):
-            raise BadInput(f"{where}: {key!r} holds a JSON {_word(cell)}; give each value its own key.")
+            raise InputError(f"{where}: {key!r} holds a JSON {_word(cell)}; give each value its own key.")
     return value
 
 

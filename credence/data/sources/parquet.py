@@ -4,24 +4,24 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credence.core.errors import BadInput
-from credence.data.sources._files import FileSource, existing, flat
+from credence.core.errors import InputError
+from credence.data.sources._files import FileSource, flatten_columns, require_path
 
 
 class Parquet(FileSource):
     """Columns as Arrow stores them; lists and structures become JSON text."""
 
     def read(self) -> pd.DataFrame:
-        path = existing(self.path)
+        path = require_path(self.path)
         if path.is_dir() and not any(path.rglob("*.parquet")):
-            raise BadInput(f"{path}: no *.parquet file in this folder.")
+            raise InputError(f"{path}: no *.parquet file in this folder.")
         try:
             table = pq.read_table(path).to_pandas(ignore_metadata=True)
         except (pa.ArrowException, OSError) as error:
-            raise BadInput(f"{path}: not readable as Parquet ({_first_line(error)}); check source.kind.") from None
+            raise InputError(f"{path}: not readable as Parquet ({_first_line(error)}); check source.kind.") from None
         if table.empty:
-            raise BadInput(f"{path} holds no rows.")
-        return flat(table.drop(columns=[c for c in table if str(c).startswith("__index_level_")]))
+            raise InputError(f"{path} holds no rows.")
+        return flatten_columns(table.drop(columns=[c for c in table if str(c).startswith("__index_level_")]))
 
 
 def _first_line(error: Exception) -> str:

@@ -10,13 +10,13 @@ from typing import Literal, Self
 import pandas as pd
 from pydantic import Field, model_validator
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.paths import home, log_folder
-from credence.data.prediction_log.reader import read_feedback, read_predictions, settled
+from credence.core.errors import InputError, did_you_mean
+from credence.core.paths import log_folder, state_dir
+from credence.data.prediction_log.reader import latest_feedback, read_feedback, read_predictions
 from credence.data.sources import Source
 
 HASHED = re.compile("#[0-9a-f]{16}")
-OF_THE_LOG = {
+LOG_COLUMNS = {
     "request_id": "request_id", "row": "row", "time": "time", "version": "version", "group": "group",
     "probability": "probability", "predicted": "label", "truth": "told",
 }  # fmt: skip
@@ -45,13 +45,13 @@ class Predictions(Source):
             warnings.warn(f"{missed.file}: {missed.count} left out: {missed.why}", stacklevel=2)
         answers = found.frame
         if answers.empty:
-            raise BadInput(f"{folder}: {self._nothing(folder)}")
+            raise InputError(f"{folder}: {self._nothing(folder)}")
         if self.delivered:
             answers = answers[answers["delivered"]]
-        answers = settled(answers, feedback.frame).frame
+        answers = latest_feedback(answers, feedback.frame).frame
         told = answers["told"].notna()
         if self.labelled == "only" and not told.any():
-            raise BadInput(
+            raise InputError(
                 f"{folder}: none of these {len(answers)} answers has been labelled; send POST /feedback, "
                 "or read them all with source.labelled=all."
             )
@@ -60,7 +60,7 @@ class Predictions(Source):
     def _nothing(self, folder: Path) -> str:
         """Why there are no answers to read."""
         if not (folder / "predictions").is_dir():
-            logs = [p.parent.name for p in home().glob("*/log")]
+            logs = [p.parent.name for p in state_dir().glob("*/log")]
             hint = did_you_mean(self.task, logs) if self.task and logs else "Serve the task first."
             return f"no predictions were logged there. {hint}"
         return "no answer was logged in the time asked for; widen source.since and source.until."
@@ -71,5 +71,5 @@ def _table(answers: pd.DataFrame) -> pd.DataFrame:
     inputs = pd.DataFrame(answers["inputs"].map(json.loads).tolist(), index=answers.index)
     hashed = [c for c in inputs if inputs[c].map(lambda v: isinstance(v, str) and bool(HASHED.fullmatch(v))).any()]
     inputs = inputs.drop(columns=hashed)
-    own = {f"{name}_" if name in inputs else name: answers[column] for name, column in OF_THE_LOG.items()}
+    own = {f"{name}_" if name in inputs else name: answers[column] for name, column in LOG_COLUMNS.items()}
     return pd.concat([pd.DataFrame(own), inputs], axis=1)

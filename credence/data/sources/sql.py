@@ -13,9 +13,9 @@ from pydantic import Field
 from sqlalchemy import URL, Engine, create_engine, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from credence.core.errors import BadInput, did_you_mean
+from credence.core.errors import InputError, did_you_mean
 from credence.data.sources import Source
-from credence.data.sources._files import existing
+from credence.data.sources._files import require_path
 
 VARIABLE = re.compile(r"\$\{(\w+)\}")
 NO_TABLE = re.compile(r"no such table: (\S+)|relation \"([^\"]+)\" does not exist|Table '(?:\w+\.)?(\w+)' does")
@@ -28,21 +28,21 @@ class Sql(Source):
     query: str = Field(min_length=1)
 
     def read(self) -> pd.DataFrame:
-        engine = connect(self.url, "source.url")
+        engine = connect_database(self.url, "source.url")
         try:
             with engine.connect().execution_options(no_parameters=True) as connection:  # so that % is only a %
                 table = pd.read_sql(self.query, connection)
         except SQLAlchemyError as error:
-            raise BadInput(self._sentence(error, engine)) from None
+            raise InputError(self._sentence(error, engine)) from None
         finally:
             engine.dispose()
         if table.empty:
-            raise BadInput(f"the query on {_shown(engine.url)} returned no rows: {self.query}")
+            raise InputError(f"the query on {_shown(engine.url)} returned no rows: {self.query}")
         return table
 
     def parts(self, rows: int) -> Iterator[tuple[list[str], list[Any]]]:
         """The names of the columns and so many rows at a time, fetched from the database as they are asked for."""
-        engine = connect(self.url, "source.url")
+        engine = connect_database(self.url, "source.url")
         streamed = {"no_parameters": True, "stream_results": True, "max_row_buffer": rows}
         try:
             with engine.connect().execution_options(**streamed) as connection:
@@ -50,7 +50,7 @@ class Sql(Source):
                 for part in result.partitions(rows):
                     yield list(result.keys()), [tuple(row) for row in part]
         except SQLAlchemyError as error:
-            raise BadInput(self._sentence(error, engine)) from None
+            raise InputError(self._sentence(error, engine)) from None
         finally:
             engine.dispose()
 
@@ -66,15 +66,15 @@ class Sql(Source):
         return f"the query on {_shown(engine.url)} failed: {said}. {hint}"
 
 
-def connect(url: str, key: str, new: bool = False) -> Engine:
+def connect_database(url: str, key: str, new: bool = False) -> Engine:
     """The database at a url in which ${NAME} stands for an environment variable; `new` if it need not exist yet."""
     try:
         place = make_url(VARIABLE.sub(partial(_filled, key), url))
         if not new and place.get_backend_name() == "sqlite" and place.database not in (None, "", ":memory:"):
-            existing(Path(str(place.database)))
+            require_path(Path(str(place.database)))
         return create_engine(place)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError):
-        raise BadInput(
+        raise InputError(
             f"{key} {VARIABLE.sub('…', url).split('@')[-1]!r} names no database that can be read; "
             "expected something like sqlite:///data.db or postgresql+psycopg://user:${PASSWORD}@host/name."
         ) from None
@@ -88,6 +88,6 @@ def _filled(key: str, variable: re.Match[str]) -> str:
     """The variable's value; in the place of a password it may hold characters that a url reserves."""
     name = variable[1]
     if name not in os.environ:
-        raise BadInput(f"{key} reads the environment variable {name}, which is not set; export it first.")
+        raise InputError(f"{key} reads the environment variable {name}, which is not set; export it first.")
     before_host = variable.string[variable.end() :].startswith("@")
     return quote(os.environ[name], safe="") if before_host else os.environ[name]

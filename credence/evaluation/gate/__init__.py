@@ -9,24 +9,24 @@ import pandas as pd
 from pydantic import Field, model_validator
 from scipy.stats import binomtest, norm
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.evaluation.gate import guards
 from credence.evaluation.gate.guards import Guard
-from credence.evaluation.gate.rules import Figures, decide
-from credence.evaluation.gate.verdict import Outcome, Side, Verdict
-from credence.statistics.bootstrap import Weights, left_out, weights
-from credence.statistics.metrics import METRICS, Bools, Estimate, Name, estimate
-from credence.statistics.paired_comparison import POWER, Paired, left_after, spent
-from credence.statistics.threshold import NEUTRAL
+from credence.evaluation.gate.rules import GateEvidence, apply_rules
+from credence.evaluation.gate.verdict import GateOutcome, Side, Verdict
+from credence.statistics.bootstrap import Weights, bootstrap_weights, jackknife_weights
+from credence.statistics.metrics import METRICS, Bools, Estimate, MetricName, estimate
+from credence.statistics.paired_comparison import POWER, PairedDifference, alpha_for_look, alpha_left
+from credence.statistics.threshold import NEUTRAL_THRESHOLD
 
 __all__ = ["Gate", "Guard", "Side", "Verdict", "detectable", "judge"]
-LITTLE = 0.1
+MIN_ALPHA_SHARE = 0.1
 
 
-class Gate(Strict):
+class Gate(StrictModel):
     """When a challenger is good enough to answer in the champion's place."""
 
-    metric: Name = Field("accuracy", description="what is judged")
+    metric: MetricName = Field("accuracy", description="what is judged")
     minimum: float | None = Field(None, ge=0, description="the least the metric must reach; for losses the most")
     margin: float = Field(
         0.0, ge=0, lt=1, description="0: must be surely better; else surely not worse by more than this"
@@ -70,11 +70,11 @@ def judge(
     blocked = unanswerable or _spoilt(seen, gate.seen_share)
     if champion is not None and not blocked and seen is not None:
         challenger, champion, rows = challenger.without(seen), champion.without(seen), rows[~seen]
-    trial = _Trial(challenger, None if blocked else champion, rows, base_rate, gate)
+    trial = _PairedEvaluation(challenger, None if blocked else champion, rows, base_rate, gate)
     looked, alpha = looks + trial.is_look, 1 - gate.confidence
-    level, left = spent(looks + 1, alpha), left_after(looked, alpha)
+    level, left = alpha_for_look(looks + 1, alpha), alpha_left(looked, alpha)
     found, checks = trial.findings(level, blocked), [*data, *trial.guards()]
-    outcome, reason = _guarded(*decide(found), checks)
+    outcome, reason = _guarded(*apply_rules(found), checks)
     return Verdict(
         outcome=outcome, reason=reason + _running_out(looked, left, alpha), metric=gate.metric, guards=checks,
         challenger=found.challenger, champion=found.champion, constant=trial.estimate(trial.constant),
@@ -85,7 +85,7 @@ def judge(
     )  # fmt: skip
 
 
-class _Trial:
+class _PairedEvaluation:
     """Both sides and the constant before the same rows, with the resamples that every figure shares."""
 
     def __init__(
@@ -94,10 +94,10 @@ class _Trial:
         self.challenger, self.champion, self.gate, self.base_rate = challenger, champion, gate, base_rate
         self.y, self.groups = rows["label"].to_numpy().astype(bool), rows["group"].to_numpy(str)
         self.keys = rows["key"].to_numpy(str)
-        self.drawn: Weights = weights(self.keys, len(rows), gate.resamples)
-        self.left = left_out(self.keys, len(rows))
+        self.drawn: Weights = bootstrap_weights(self.keys, len(rows), gate.resamples)
+        self.left = jackknife_weights(self.keys, len(rows))
         share = np.full(len(rows), base_rate)
-        self.constant = Side(share, share >= NEUTRAL, None, None, "constant")
+        self.constant = Side(share, share >= NEUTRAL_THRESHOLD, None, None, "constant")
 
     @cached_property
     def same(self) -> bool:
@@ -119,12 +119,12 @@ class _Trial:
     def estimate(self, side: Side) -> Estimate:
         return estimate(self.gate.metric, side.p, side.yes, self.y, self.drawn)
 
-    def pair(self, metric: str, other: Side) -> Paired:
-        return Paired.of(metric, self.challenger, other, self.y, self.drawn, self.left)
+    def pair(self, metric: str, other: Side) -> PairedDifference:
+        return PairedDifference.of(metric, self.challenger, other, self.y, self.drawn, self.left)
 
-    def findings(self, level: float, blocked: str | None) -> Figures:
+    def findings(self, level: float, blocked: str | None) -> GateEvidence:
         gate, rival = self.gate, self.champion
-        return Figures(
+        return GateEvidence(
             metric=gate.metric, minimum=gate.minimum, margin=gate.margin, confidence=gate.confidence, rows=len(self.y),
             base_rate=self.base_rate, challenger=self.estimate(self.challenger),
             champion=None if rival is None else self.estimate(rival),
@@ -132,7 +132,7 @@ class _Trial:
             same=self.same, level=level, blocked=blocked,
         )  # fmt: skip
 
-    def detectable(self, pair: Paired | None, level: float) -> float:
+    def detectable(self, pair: PairedDifference | None, level: float) -> float:
         """Without a dispute to learn from, as many rows are assumed disputed as the challenger gets wrong."""
         if pair is not None and pair.disputed:
             return pair.detectable(level)
@@ -148,14 +148,14 @@ class _Trial:
 
     def guards(self) -> list[Guard]:
         gate, ours, rival = self.gate, self.challenger, self.champion
-        found = [guards.latency(ours.milliseconds, gate.latency_ms)]
+        found = [guards.latency_guard(ours.milliseconds, gate.latency_ms)]
         if gate.calibration_error:
-            found.append(guards.calibration(ours, rival, self.y, self.keys, gate.confidence))
+            found.append(guards.calibration_guard(ours, rival, self.y, self.keys, gate.confidence))
         if gate.coverage:
-            found.append(guards.coverage(ours.sets, self.y, ours.alpha, ours.calibrated_on))
+            found.append(guards.coverage_guard(ours.sets, self.y, ours.alpha, ours.calibrated_on))
         if gate.worst_group is not None and rival is not None:
             sides = (gate.metric, ours, rival, self.y, self.groups, self.keys, self.drawn)
-            found.append(guards.worst_group(*sides, gate.worst_group, 1 - gate.confidence))
+            found.append(guards.worst_group_guard(*sides, gate.worst_group, 1 - gate.confidence))
         return found
 
 
@@ -174,7 +174,7 @@ def _spoilt(seen: Bools | None, most: float) -> str | None:
     )
 
 
-def _guarded(outcome: Outcome, reason: str, checks: list[Guard]) -> tuple[Outcome, str]:
+def _guarded(outcome: GateOutcome, reason: str, checks: list[Guard]) -> tuple[GateOutcome, str]:
     """A promotion waits for a person where a guard fails."""
     failed = "; ".join(f"{c.name}: {c.message}" for c in checks if not c.ok)
     if outcome != "promote" or not failed:
@@ -183,7 +183,7 @@ def _guarded(outcome: Outcome, reason: str, checks: list[Guard]) -> tuple[Outcom
 
 
 def _running_out(looks: int, left: float, alpha: float) -> str:
-    if left >= LITTLE * alpha:
+    if left >= MIN_ALPHA_SHARE * alpha:
         return ""
     return (
         f" These test rows have served {looks} comparisons, and {left / alpha:.0%} of the allowed chance of error is "
@@ -191,5 +191,5 @@ def _running_out(looks: int, left: float, alpha: float) -> str:
     )
 
 
-def _bounds(pair: Paired, alpha: float, margin: float = 0.0) -> Estimate:
+def _bounds(pair: PairedDifference, alpha: float, margin: float = 0.0) -> Estimate:
     return Estimate(value=pair.value, low=pair.low(alpha, margin), high=pair.high(alpha))

@@ -5,23 +5,28 @@ import time
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.checks import Findings
 from credence.evaluation.gate import Gate, Guard, Side, Verdict, judge
-from credence.evaluation.gate.verdict import Looks
+from credence.evaluation.gate.verdict import TestSetUsage
 from credence.predictor import Predictor
 
 TIMED_ROWS = 20
 
 
-def judgement(
-    challenger: Predictor, champion: Predictor | None, rows: pd.DataFrame, gate: Gate, looks: Looks, findings: Findings
-) -> tuple[Verdict, Looks]:
+def compare_predictors(
+    challenger: Predictor,
+    champion: Predictor | None,
+    rows: pd.DataFrame,
+    gate: Gate,
+    looks: TestSetUsage,
+    findings: Findings,
+) -> tuple[Verdict, TestSetUsage]:
     """The verdict on the challenger, and the looks after it. A champion that cannot answer these rows is said so."""
-    ours, theirs, unanswerable = side(challenger, rows), None, None
+    ours, theirs, unanswerable = predict_side(challenger, rows), None, None
     try:
-        theirs = None if champion is None else side(champion, rows)
-    except BadInput as error:
+        theirs = None if champion is None else predict_side(champion, rows)
+    except InputError as error:
         unanswerable = (
             f"The champion cannot answer today's rows: {str(error).rstrip('.')}. Bring its columns back, or archive "
             "the champion's version and train again."
@@ -29,18 +34,18 @@ def judgement(
     seen = None if champion is None else champion.has_seen(rows)
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
-    more = spoilt(findings) + unconverged(challenger)
+    more = failed_check_guards(findings) + convergence_guards(challenger)
     verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable, more)
     looked = verdict.looks > before
     return verdict, looks.after(rows["row_id"], ours.digest, opponent) if looked else looks
 
 
-def spoilt(findings: Findings) -> list[Guard]:
+def failed_check_guards(findings: Findings) -> list[Guard]:
     """A failed guard for every error among the findings: figures on such rows want a person's look."""
     return [Guard(name="checks", ok=False, message=f.message) for f in findings.findings if f.level == "error"]
 
 
-def unconverged(challenger: Predictor) -> list[Guard]:
+def convergence_guards(challenger: Predictor) -> list[Guard]:
     """A failed guard where figures of the challenger's sampler are beyond their bounds."""
     beyond = [found for found in challenger.model.learned().diagnostics if not found.kept]
     figures = ", ".join(f"{found.name} is {found.value:.4g} (expected {found.bound})" for found in beyond)
@@ -48,7 +53,7 @@ def unconverged(challenger: Predictor) -> list[Guard]:
     return [Guard(name="sampling", ok=False, message=message)] if beyond else []
 
 
-def side(predictor: Predictor, rows: pd.DataFrame) -> Side:
+def predict_side(predictor: Predictor, rows: pd.DataFrame) -> Side:
     """What the gate needs to know of a predictor's answers to these rows."""
     p, conformal = predictor.draws(rows).mean(0), predictor.facts.conformal
     return Side(

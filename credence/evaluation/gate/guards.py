@@ -6,17 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom, binom
 
-from credence.core.registry import Strict
-from credence.statistics.bootstrap import AT_ONCE, Keys, Weights, clusters, left_out
-from credence.statistics.metrics import Answers, Bools, bins, in_units, score
-from credence.statistics.paired_comparison import Paired
+from credence.core.registry import StrictModel
+from credence.statistics.bootstrap import CHUNK_CELLS, Keys, Weights, cluster_ids, jackknife_weights
+from credence.statistics.metrics import Bools, Predictions, bins, format_metric_difference, score
+from credence.statistics.paired_comparison import PairedDifference
 from credence.statistics.uncertainty import Array
 
-LUCK = 1000
-FEW_PARTS = 0.005
+SIMULATION_LEVEL = 1000
+MIN_PARTS = 0.005
 
 
-class Guard(Strict):
+class Guard(StrictModel):
     """One condition beside the metric. Where it fails, a person must look before a promotion."""
 
     name: str
@@ -27,12 +27,12 @@ class Guard(Strict):
 class _Part:
     """The answers about some of the rows."""
 
-    def __init__(self, whole: Answers, rows: Bools) -> None:
+    def __init__(self, whole: Predictions, rows: Bools) -> None:
         self.p, self.yes = whole.p[rows], whole.yes[rows]
 
 
-def worst_group(
-    name: str, ours: Answers, theirs: Answers, y: NDArray[Any], groups: NDArray[Any], keys: NDArray[Any],
+def worst_group_guard(
+    name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], groups: NDArray[Any], keys: NDArray[Any],
     drawn: Weights, allowed: float, alpha: float,
 ) -> Guard:  # fmt: skip
     """Fails where ours is surely worse in a group by more than `allowed`; the groups share alpha (Bonferroni)."""
@@ -43,25 +43,32 @@ def worst_group(
     surely = {g: pair.high(alpha / len(found)) for g, pair in pairs.items()}
     worst = min(surely, key=lambda g: surely[g])
     if surely[worst] < -allowed:
-        loss, most = in_units(name, pairs[worst].value, sign=True), in_units(name, allowed)
+        loss, most = (
+            format_metric_difference(name, pairs[worst].value, sign=True),
+            format_metric_difference(name, allowed),
+        )
         return Guard(
             name="worst_group", ok=False, message=f"group {worst!r} changes by {loss}, surely a loss above {most}"
         )
     return Guard(
-        name="worst_group", ok=True, message=f"none of {len(found)} groups is surely worse by {in_units(name, allowed)}"
+        name="worst_group",
+        ok=True,
+        message=f"none of {len(found)} groups is surely worse by {format_metric_difference(name, allowed)}",
     )
 
 
 def _within(
-    name: str, ours: Answers, theirs: Answers, y: NDArray[Any], keys: NDArray[Any], drawn: Weights, rows: Bools
-) -> Paired:
-    left = left_out(keys[rows], int(rows.sum()))
-    return Paired.of(name, _Part(ours, rows), _Part(theirs, rows), y[rows], drawn[:, rows], left)
+    name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], keys: NDArray[Any], drawn: Weights, rows: Bools
+) -> PairedDifference:
+    left = jackknife_weights(keys[rows], int(rows.sum()))
+    return PairedDifference.of(name, _Part(ours, rows), _Part(theirs, rows), y[rows], drawn[:, rows], left)
 
 
-def calibration(ours: Answers, theirs: Answers | None, y: NDArray[Any], keys: NDArray[Any], confidence: float) -> Guard:
+def calibration_guard(
+    ours: Predictions, theirs: Predictions | None, y: NDArray[Any], keys: NDArray[Any], confidence: float
+) -> Guard:
     """Fails where calibration error is beyond what a calibrated predictor shows by luck, and above the champion's."""
-    error, luck = score("ece", ours.p, ours.yes, y), null_band(ours.p, keys, confidence)
+    error, luck = score("ece", ours.p, ours.yes, y), calibration_error_band(ours.p, keys, confidence)
     message = f"calibration error {error:.3f}; a calibrated predictor shows up to {luck:.3f} by luck"
     if theirs is None:
         return Guard(name="calibration_error", ok=True, message=message)
@@ -71,28 +78,28 @@ def calibration(ours: Answers, theirs: Answers | None, y: NDArray[Any], keys: ND
     )
 
 
-def null_band(p: Array, keys: Keys, confidence: float = 0.95, seed: int = 0) -> float:
+def calibration_error_band(p: Array, keys: Keys, confidence: float = 0.95, seed: int = 0) -> float:
     """The calibration error below which a predictor stays with this confidence whose p is exactly right.
 
     Binning alone gives a calibrated predictor an error above 0 (Bröcker & Smith 2007): labels are drawn from p again
     and again. Rows that share a key share their luck.
     """
-    code, rng, inside = clusters(keys, len(p)), np.random.default_rng(seed), bins(p).astype(float)
-    errors, step = [], max(1, AT_ONCE // len(p))
-    for start in range(0, LUCK, step):
-        u = rng.random((min(step, LUCK - start), int(code.max()) + 1))[:, code]
+    code, rng, inside = cluster_ids(keys, len(p)), np.random.default_rng(seed), bins(p).astype(float)
+    errors, step = [], max(1, CHUNK_CELLS // len(p))
+    for start in range(0, SIMULATION_LEVEL, step):
+        u = rng.random((min(step, SIMULATION_LEVEL - start), int(code.max()) + 1))[:, code]
         errors.append(np.abs((p - (u < p)) @ inside).sum(1) / len(p))
     return float(np.quantile(np.concatenate(errors), confidence))
 
 
-def coverage(sets: Bools | None, y: NDArray[Any], alpha: float, calibrated_on: tuple[int, int] | None) -> Guard:
+def coverage_guard(sets: Bools | None, y: NDArray[Any], alpha: float, calibrated_on: tuple[int, int] | None) -> Guard:
     """Fails where the sets of an answer's rows hold it so seldom that sound sets do so in 1 of 200 test parts."""
     if sets is None:
         return Guard(name="coverage", ok=True, message="the challenger gives no sets")
     found, sound = [], True
     for c, word in enumerate(("no", "yes")):
         held, n = int(sets[y == c, c].sum()), int((y == c).sum())
-        sound &= _luck(held, n, alpha, calibrated_on[c] if calibrated_on else None) >= FEW_PARTS
+        sound &= _luck(held, n, alpha, calibrated_on[c] if calibrated_on else None) >= MIN_PARTS
         found.append(f"{held / max(n, 1):.3f} of the {n} {word} rows")
     return Guard(
         name="coverage", ok=sound, message=f"sets hold the truth in {' and '.join(found)}, promised {1 - alpha:.3f}"
@@ -108,7 +115,7 @@ def _luck(held: int, n: int, alpha: float, calibrated_on: int | None) -> float:
     return float(betabinom.cdf(held, n, calibrated_on + 1 - outside, outside))
 
 
-def latency(milliseconds: float | None, limit: float | None) -> Guard:
+def latency_guard(milliseconds: float | None, limit: float | None) -> Guard:
     """Fails where a row takes longer than the limit."""
     if limit is None:
         return Guard(name="latency", ok=True, message=_measured(milliseconds))

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from math import isnan
 
-from credence.evaluation.gate.verdict import Outcome
-from credence.statistics.metrics import METRICS, Estimate, in_units
-from credence.statistics.paired_comparison import Paired
+from credence.evaluation.gate.verdict import GateOutcome
+from credence.statistics.metrics import METRICS, Estimate, format_metric_difference
+from credence.statistics.paired_comparison import PairedDifference
 
-Decision = tuple[Outcome, str]
+Decision = tuple[GateOutcome, str]
 
 
 @dataclass(frozen=True)
-class Figures:
+class GateEvidence:
     """All figures that the rules read. `blocked` says why there can be no comparison; `same`: both answer alike."""
 
     metric: str
@@ -22,8 +22,8 @@ class Figures:
     base_rate: float
     challenger: Estimate
     champion: Estimate | None
-    gain: Paired
-    pair: Paired | None
+    gain: PairedDifference
+    pair: PairedDifference | None
     same: bool
     level: float
     blocked: str | None
@@ -33,7 +33,7 @@ class Figures:
         return METRICS[self.metric].title
 
 
-def decide(found: Figures) -> Decision:
+def apply_rules(found: GateEvidence) -> Decision:
     """What the first rule that speaks says."""
     fails = _no_better_than_constant(found) or _below_minimum(found) or _cannot_compare(found)
     if fails or found.pair is None or found.champion is None:
@@ -42,7 +42,7 @@ def decide(found: Figures) -> Decision:
     return _same_answers(found, pair) or _undefined(found, pair) or _compared(found, pair, champion)
 
 
-def _no_better_than_constant(found: Figures) -> Decision | None:
+def _no_better_than_constant(found: GateEvidence) -> Decision | None:
     alpha = 1 - found.confidence
     if found.gain.surely(alpha):
         return None
@@ -53,7 +53,7 @@ def _no_better_than_constant(found: Figures) -> Decision | None:
     )
 
 
-def _below_minimum(found: Figures) -> Decision | None:
+def _below_minimum(found: GateEvidence) -> Decision | None:
     value, better = found.challenger.value, METRICS[found.metric].higher_is_better
     if found.minimum is None or (value >= found.minimum if better else value <= found.minimum):
         return None
@@ -63,19 +63,19 @@ def _below_minimum(found: Figures) -> Decision | None:
     return "keep", f"On {found.rows} test rows the challenger's {found.title}, {found.challenger}, is {limit}."
 
 
-def _cannot_compare(found: Figures) -> Decision | None:
+def _cannot_compare(found: GateEvidence) -> Decision | None:
     return ("hold", found.blocked) if found.blocked else None
 
 
-def _first(found: Figures) -> Decision:
+def _first(found: GateEvidence) -> Decision:
     clears = "" if found.minimum is None else f", which clears the limit {found.minimum:g}"
     return "promote", (
         f"There is no champion yet. On {found.rows} test rows the challenger's {found.title} is {found.challenger}"
-        f"{clears}, and its log-loss is surely better than a constant's, by {in_units('log_loss', found.gain.value)}."
+        f"{clears}, and its log-loss is surely better than a constant's, by {format_metric_difference('log_loss', found.gain.value)}."
     )
 
 
-def _same_answers(found: Figures, pair: Paired) -> Decision | None:
+def _same_answers(found: GateEvidence, pair: PairedDifference) -> Decision | None:
     if not found.same and (pair.disputed > 0 or pair.value != 0):
         return None
     return "keep", (
@@ -84,7 +84,7 @@ def _same_answers(found: Figures, pair: Paired) -> Decision | None:
     )
 
 
-def _undefined(found: Figures, pair: Paired) -> Decision | None:
+def _undefined(found: GateEvidence, pair: PairedDifference) -> Decision | None:
     if not isnan(pair.value):
         return None
     return "keep", (
@@ -93,23 +93,23 @@ def _undefined(found: Figures, pair: Paired) -> Decision | None:
     )
 
 
-def _compared(found: Figures, pair: Paired, champion: Estimate) -> Decision:
+def _compared(found: GateEvidence, pair: PairedDifference, champion: Estimate) -> Decision:
     metric = found.metric
     claim = (
         f"On {found.rows} test rows the challenger's {found.title} is {found.challenger.value:.3f} and the champion's "
         f"{champion.value:.3f}, {_gap(metric, pair.value)}; with {_sure(found.level)} confidence it is "
         f"{_bound(metric, pair.low(found.level, found.margin))}"
     )
-    margin = f"the margin of {in_units(metric, found.margin)}"
+    margin = f"the margin of {format_metric_difference(metric, found.margin)}"
     if pair.surely(found.level, found.margin):
         return "promote", f"{claim}, {f'within {margin}' if found.margin else 'so surely better'}."
     lacks = f"beyond {margin}" if found.margin else "so not surely better"
-    unseen = in_units(metric, pair.detectable(found.level))
+    unseen = format_metric_difference(metric, pair.detectable(found.level))
     return "keep", f"{claim}, {lacks}; a true difference under {unseen} would usually go unnoticed here."
 
 
 def _gap(metric: str, value: float) -> str:
-    return f"{in_units(metric, abs(value))} {'better' if value >= 0 else 'worse'}"
+    return f"{format_metric_difference(metric, abs(value))} {'better' if value >= 0 else 'worse'}"
 
 
 def _bound(metric: str, low: float) -> str:

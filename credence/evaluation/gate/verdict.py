@@ -8,14 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field
 
-from credence.core.hashing import hash_of
-from credence.core.registry import Strict
+from credence.core.hashing import stable_hash
+from credence.core.registry import StrictModel
 from credence.evaluation.gate.guards import Guard
 from credence.statistics.metrics import Bools, Estimate
 from credence.statistics.uncertainty import Array
 
 
-class Looks(Strict):
+class TestSetUsage(StrictModel):
     """Every pair of predictors compared so far, and how many comparisons each test row took part in."""
 
     pairs: list[str] = []
@@ -23,7 +23,7 @@ class Looks(Strict):
 
     def before(self, row_ids: pd.Series, challenger: str, champion: str | None) -> int:
         """How many looks these rows have given: their mean, rounded up. The same pair again shows nothing new."""
-        pair, rows = _pair(challenger, champion), row_ids.map(hash_of)
+        pair, rows = _pair(challenger, champion), row_ids.map(stable_hash)
         counts = rows.map(lambda r: self.times.get(r, 0))
         looks = math.ceil(counts.mean()) if len(counts) else 0
         return max(looks - 1, 0) if pair in self.pairs else looks
@@ -34,7 +34,7 @@ class Looks(Strict):
         if pair in self.pairs:
             return self
         times = dict(self.times)
-        for row in row_ids.map(hash_of).unique():
+        for row in row_ids.map(stable_hash).unique():
             times[row] = times.get(row, 0) + 1
         return type(self)(pairs=[*self.pairs, pair], times=times)
 
@@ -43,7 +43,7 @@ def _pair(challenger: str, champion: str | None) -> str:
     return f"{challenger} against {champion or 'nobody'}"
 
 
-Outcome = Literal["promote", "keep", "hold"]
+GateOutcome = Literal["promote", "keep", "hold"]
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,11 @@ class Side:
         )
 
 
-class Verdict(Strict):
+class Verdict(StrictModel):
     """May the challenger replace the champion, why, and by which figures. Survives JSON, undefined figures too."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
-    outcome: Outcome
+    outcome: GateOutcome
     reason: str = Field(description="one or two plain sentences with the figures that decided")
     metric: str
     challenger: Estimate = Field(description="the metric with its 95 % interval")

@@ -1,7 +1,16 @@
 """Statements about numbers: proposed to be true or false, and, by code of its own, checked from the text alone."""
 
-from credence.generation.arithmetic.checker import Checked, check
-from credence.generation.arithmetic.normalization import content_id, masked, normalised
-from credence.generation.arithmetic.propose import CATEGORIES, Item, propose
+from credence.generation.arithmetic.checker import CheckedStatement, check_statement
+from credence.generation.arithmetic.normalization import content_id, mask_numbers, normalize_statement
+from credence.generation.arithmetic.propose import CATEGORIES, Statement, propose_statement
 
-__all__ = ["CATEGORIES", "Checked", "Item", "check", "content_id", "masked", "normalised", "propose"]
+__all__ = [
+    "CATEGORIES",
+    "CheckedStatement",
+    "Statement",
+    "check_statement",
+    "content_id",
+    "mask_numbers",
+    "normalize_statement",
+    "propose_statement",
+]

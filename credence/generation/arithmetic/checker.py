@@ -18,10 +18,10 @@ COMPARISON = re.compile(
 PROPERTY = re.compile(rf"(?P<number>{NATURAL}) is (?P<property>even|odd|prime|a perfect square)")
 DIVISIBILITY = re.compile(rf"(?P<number>{NATURAL}) is (?P<property>divisible) by (?P<by>[1-9][0-9]{{0,8}})")
 SEQUENCE = re.compile(rf"the sequence (?P<terms>{WHOLE}(?:, {WHOLE}){{3,11}}) continues with (?P<next>{WHOLE})")
-LONGEST = 400
+MAX_CHARACTERS = 400
 
 
-class Checked(NamedTuple):
+class CheckedStatement(NamedTuple):
     """What a statement says, part by part as it is written, and whether that is so."""
 
     category: str
@@ -29,20 +29,22 @@ class Checked(NamedTuple):
     truth: bool
 
 
-def check(question: str) -> Checked | None:
+def check_statement(question: str) -> CheckedStatement | None:
     """The statement worked out, or None for every text that is not of the grammar; never an exception."""
-    if len(question) > LONGEST:
+    if len(question) > MAX_CHARACTERS:
         return None
-    for grammar, category, work_out in READERS:
+    for grammar, category, work_out in CLAIM_CHECKERS:
         if found := grammar.fullmatch(question):
             return _checked(category, work_out, found.groupdict())
     return None
 
 
-def _checked(category: str, work_out: Callable[[dict[str, str]], bool | None], parts: dict[str, str]) -> Checked | None:
+def _checked(
+    category: str, work_out: Callable[[dict[str, str]], bool | None], parts: dict[str, str]
+) -> CheckedStatement | None:
     true = work_out(parts)
     claim = {**parts, "terms": parts["terms"].split(", ")} if "terms" in parts else parts
-    return None if true is None else Checked(category, claim, true)
+    return None if true is None else CheckedStatement(category, claim, true)
 
 
 def _calculation(parts: dict[str, str]) -> bool | None:
@@ -79,9 +81,9 @@ def _property(parts: dict[str, str]) -> bool:
         case "odd":
             return number % 2 == 1
         case "prime":
-            return reference_arithmetic.prime(number)
+            return reference_arithmetic.is_prime(number)
         case _:
-            return reference_arithmetic.square(number)
+            return reference_arithmetic.is_square(number)
 
 
 def _divisibility(parts: dict[str, str]) -> bool:
@@ -89,11 +91,11 @@ def _divisibility(parts: dict[str, str]) -> bool:
 
 
 def _sequence(parts: dict[str, str]) -> bool | None:
-    following = reference_arithmetic.following([int(t) for t in parts["terms"].split(", ")])
+    following = reference_arithmetic.next_terms([int(t) for t in parts["terms"].split(", ")])
     return None if following is None else following == int(parts["next"])
 
 
-READERS: tuple[tuple[re.Pattern[str], str, Callable[[dict[str, str]], bool | None]], ...] = (
+CLAIM_CHECKERS: tuple[tuple[re.Pattern[str], str, Callable[[dict[str, str]], bool | None]], ...] = (
     (CALCULATION, "math_verification", _calculation),
     (COMPARISON, "comparison", _comparison),
     (PROPERTY, "number_property", _property),

@@ -1,6 +1,6 @@
 """Statements such as 48.21 is at least 48.196."""
 
-from credence.generation.arithmetic.deterministic_random import Dice
+from credence.generation.arithmetic.deterministic_random import DeterministicRandom
 
 RELATIONS = ("greater than", "less than", "at least", "at most")
 FORMS = ("whole", "decimal", "fraction")
@@ -8,7 +8,7 @@ LENGTHS = (3, 4, 5, 6)
 EQUAL_EVERY = 8
 
 
-def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
+def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
     """A statement and its parts.
 
     One number is drawn, the other lies close above or below it, and which of them comes first is drawn too: sizes,
@@ -27,7 +27,7 @@ def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
     return f"{left} is {relation} {right}", {"left": left, "relation": relation, "right": right}
 
 
-def _pair(dice: Dice, form: str, size: int, gap: int) -> tuple[str, str]:
+def _pair(dice: DeterministicRandom, form: str, size: int, gap: int) -> tuple[str, str]:
     """The number drawn and the one that differs by the gap, which may be written in finer steps."""
     if form == "whole":
         return str(size), str(size + gap)

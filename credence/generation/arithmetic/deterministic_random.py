@@ -9,7 +9,7 @@ T = TypeVar("T")
 STEPS = (1, 2, 3, 4, 5, 7, 9, 10, 11, 20, 30, 90, 100, 110, 200, 1000)
 
 
-class Dice:
+class DeterministicRandom:
     """A stream of throws; two dice of one key throw alike."""
 
     def __init__(self, *key: int | str) -> None:
@@ -28,7 +28,7 @@ class Dice:
 
     def digits(self, count: int) -> int:
         """A number of so many digits."""
-        return self.between(*span(count))
+        return self.between(*digit_range(count))
 
     def moved(self, value: int, low: int, high: int) -> int:
         """Another number from low to high, mostly near by.
@@ -41,6 +41,6 @@ class Dice:
         return low + (value - low + step) % size
 
 
-def span(count: int) -> tuple[int, int]:
+def digit_range(count: int) -> tuple[int, int]:
     """The smallest and the largest number of so many digits."""
     return 10 ** (count - 1), 10**count - 1

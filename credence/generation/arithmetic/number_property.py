@@ -3,7 +3,7 @@
 from functools import cache
 from math import isqrt
 
-from credence.generation.arithmetic.deterministic_random import Dice, span
+from credence.generation.arithmetic.deterministic_random import DeterministicRandom, digit_range
 
 PROPERTIES = ("even", "odd", "prime", "a perfect square", "divisible")
 LENGTHS = (3, 4, 5, 6, 7, 8, 9)
@@ -14,7 +14,7 @@ DIVISORS = tuple(n for n in range(3, 100) if n not in (5, 10))
 SIEVED = 10**6
 
 
-def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
+def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
     """A statement and its parts; but for parity, what lacks a property has the size and last digit of what has it."""
     name, shape = PROPERTIES[ordinal % 5], ordinal // 5
     match name:
@@ -29,9 +29,9 @@ def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
     return f"{number} is {name}", {"number": str(number), "property": name}
 
 
-def _prime(dice: Dice, label: bool, length: int) -> int:
+def _prime(dice: DeterministicRandom, label: bool, length: int) -> int:
     """A prime, or a neighbour with its last digit that is none."""
-    low, high = span(length)
+    low, high = digit_range(length)
     prime = _ring(dice.digits(length), 1, low, high, wanted=True)
     return prime if label else _ring(prime, 10 * dice.pick((1, -1)), low, high, wanted=False)
 
@@ -55,9 +55,9 @@ def _sieve() -> bytearray:
     return sieve
 
 
-def _square(dice: Dice, label: bool, length: int) -> int:
+def _square(dice: DeterministicRandom, label: bool, length: int) -> int:
     """A square, or a neighbour with its last two digits that is none."""
-    low, high = (root**2 for root in span(length))
+    low, high = (root**2 for root in digit_range(length))
     number = dice.digits(length) ** 2
     step = 100 * dice.between(1, 9) * dice.pick((1, -1))
     while not label and isqrt(number) ** 2 == number:
@@ -65,9 +65,9 @@ def _square(dice: Dice, label: bool, length: int) -> int:
     return number
 
 
-def _divisible(dice: Dice, label: bool, length: int) -> tuple[str, dict[str, str]]:
+def _divisible(dice: DeterministicRandom, label: bool, length: int) -> tuple[str, dict[str, str]]:
     """A multiple, or a number at a distance of tens from one that is none."""
-    low, high = span(length)
+    low, high = digit_range(length)
     by = dice.pick(DIVISORS)
     number = dice.between(-(-low // by), high // by) * by
     if not label:

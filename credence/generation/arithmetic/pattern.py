@@ -1,6 +1,6 @@
 """Statements such as the sequence 2, 8, 14, 20 continues with 26."""
 
-from credence.generation.arithmetic.deterministic_random import Dice, span
+from credence.generation.arithmetic.deterministic_random import DeterministicRandom, digit_range
 
 RULES = ("arithmetic", "geometric", "fibonacci")
 SHOWN = (4, 5, 6)
@@ -8,7 +8,7 @@ START_LENGTHS = (1, 2, 3)
 RATIOS = (2, 12)
 
 
-def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str | list[str]]]:
+def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str | list[str]]]:
     """A statement and its parts; a false next term is the true next term of a neighbouring sequence of that rule."""
     rule, rest = RULES[ordinal % 3], ordinal // 3
     shown, rest = SHOWN[rest % 3], rest // 3
@@ -28,8 +28,12 @@ def make(dice: Dice, label: bool, ordinal: int) -> tuple[str, dict[str, str | li
 def _ranges(rule: str, length: int) -> tuple[tuple[int, int], tuple[int, int]]:
     """Where the first number of a sequence is drawn from, and the second: its step, its ratio or its second term."""
     if rule == "geometric":
-        return span(length + 2), RATIOS
-    return (span(length + 1), span(length + 1)) if rule == "fibonacci" else (span(length + 1), span(length))
+        return digit_range(length + 2), RATIOS
+    return (
+        (digit_range(length + 1), digit_range(length + 1))
+        if rule == "fibonacci"
+        else (digit_range(length + 1), digit_range(length))
+    )
 
 
 def _sequence(rule: str, first: int, second: int, count: int, falling: bool) -> list[int]:

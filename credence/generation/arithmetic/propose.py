@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel
 from credence.generation.arithmetic import comparison, math_verification, number_property, pattern
-from credence.generation.arithmetic.deterministic_random import Dice
+from credence.generation.arithmetic.deterministic_random import DeterministicRandom
 
 _MAKERS = {
     "math_verification": math_verification.make,
@@ -16,7 +16,7 @@ _MAKERS = {
 CATEGORIES = tuple(_MAKERS)
 
 
-class Item(Strict):
+class Statement(StrictModel):
     """A statement, its parts as they are written in it, and whether it is true."""
 
     category: str
@@ -25,16 +25,16 @@ class Item(Strict):
     answer: bool
 
 
-def propose(seed: int, category: str, label: bool, ordinal: int, attempt: int = 0) -> Item:
+def propose_statement(seed: int, category: str, label: bool, ordinal: int, attempt: int = 0) -> Statement:
     """The statement for this place; another attempt says another of the same shape.
 
     Operator, relation, property, rule and length follow from the ordinal alone, so that they are the same for both
     labels, also after duplicates were replaced.
     """
     if category not in _MAKERS:
-        raise BadInput(f"no category {category!r}. {did_you_mean(category, CATEGORIES)}")
+        raise InputError(f"no category {category!r}. {did_you_mean(category, CATEGORIES)}")
     if ordinal < 0 or attempt < 0:
-        raise BadInput(f"ordinal {ordinal} and attempt {attempt} were given; expected whole numbers from 0.")
-    dice = Dice(seed, category, "yes" if label else "no", ordinal, attempt)
+        raise InputError(f"ordinal {ordinal} and attempt {attempt} were given; expected whole numbers from 0.")
+    dice = DeterministicRandom(seed, category, "yes" if label else "no", ordinal, attempt)
     question, claim = _MAKERS[category](dice, label, ordinal)
-    return Item(category=category, question=question, claim=claim, answer=label)
+    return Statement(category=category, question=question, claim=claim, answer=label)

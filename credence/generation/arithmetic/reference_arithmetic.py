@@ -4,7 +4,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 
-def prime(number: int) -> bool:
+def is_prime(number: int) -> bool:
     """Whether no smaller number but 1 divides it, by trial."""
     if number < 4:
         return number >= 2
@@ -18,7 +18,7 @@ def prime(number: int) -> bool:
     return True
 
 
-def square(number: int) -> bool:
+def is_square(number: int) -> bool:
     """Whether some whole number times itself gives it, by halving the interval that such a number must lie in."""
     low, high = 0, number + 1
     while high - low > 1:
@@ -27,7 +27,7 @@ def square(number: int) -> bool:
     return low * low == number
 
 
-def following(terms: list[int]) -> Fraction | None:
+def next_terms(terms: list[int]) -> Fraction | None:
     """The next term, where one of the three rules fits all terms and no other says otherwise; else None."""
     pairs = list(pairwise(terms))
     fitting = set()

@@ -2,20 +2,29 @@
 
 from credence.generation.ledger.exports import SCHEMA, export_jsonl, export_parquet
 from credence.generation.ledger.ledger import Ledger, ledger_folder
-from credence.generation.ledger.queries import Reader
-from credence.generation.ledger.records import Attempt, Quarantined, Record, Result, Settled, Slot, Spent, slots
+from credence.generation.ledger.queries import LedgerReader
+from credence.generation.ledger.records import (
+    ApplyResult,
+    AttemptRecord,
+    DatasetRow,
+    RejectedItem,
+    Slot,
+    SlotResult,
+    Spending,
+    slots,
+)
 
 __all__ = [
     "SCHEMA",
-    "Attempt",
+    "ApplyResult",
+    "AttemptRecord",
+    "DatasetRow",
     "Ledger",
-    "Quarantined",
-    "Reader",
-    "Record",
-    "Result",
-    "Settled",
+    "LedgerReader",
+    "RejectedItem",
     "Slot",
-    "Spent",
+    "SlotResult",
+    "Spending",
     "export_jsonl",
     "export_parquet",
     "ledger_folder",

@@ -7,7 +7,15 @@ So the same attempts give the same data set in whatever order they end: a matchi
 import sqlite3
 from collections.abc import Iterable
 
-from credence.generation.ledger.records import MOST_ATTEMPTS, Attempt, Quarantined, Result, Settled, Slot, packed
+from credence.generation.ledger.records import (
+    MAX_ATTEMPTS,
+    ApplyResult,
+    AttemptRecord,
+    RejectedItem,
+    Slot,
+    SlotResult,
+    compress,
+)
 
 SLOT = "select slot_id, category, label, ordinal, attempt from slot where slot_id = ?"
 RESULT = """insert into result values (:slot_id, :content_id, :category, :question, :answer, :answer_verified,
@@ -15,11 +23,14 @@ RESULT = """insert into result values (:slot_id, :content_id, :category, :questi
 ATTEMPT = "insert into attempt values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-def settle(
-    database: sqlite3.Connection, results: list[Result], attempts: list[Attempt], quarantine: list[Quarantined]
-) -> Settled:
+def apply_entries(
+    database: sqlite3.Connection,
+    results: list[SlotResult],
+    attempts: list[AttemptRecord],
+    quarantine: list[RejectedItem],
+) -> ApplyResult:
     """Write the entries into the open transaction."""
-    settled = Settled()
+    settled = ApplyResult()
     for attempt in attempts:
         _pay(database, attempt)
     for result in results:
@@ -29,29 +40,29 @@ def settle(
     return settled
 
 
-def register(database: sqlite3.Connection, slots: Iterable[Slot]) -> None:
+def register_slots(database: sqlite3.Connection, slots: Iterable[Slot]) -> None:
     """Make the slots known that are not yet."""
-    rows = [(s.slot_id, s.category, s.label, s.ordinal, 0, MOST_ATTEMPTS) for s in slots]
+    rows = [(s.slot_id, s.category, s.label, s.ordinal, 0, MAX_ATTEMPTS) for s in slots]
     database.executemany("insert or ignore into slot values (?, ?, ?, ?, ?, ?)", rows)
 
 
-def reopen(database: sqlite3.Connection) -> int:
+def reopen_slots(database: sqlite3.Connection) -> int:
     """Give the slots that were given up their attempts again; how many there are."""
     query = "update slot set remaining = ? where remaining = 0 and slot_id not in (select slot_id from result)"
-    return database.execute(query, [MOST_ATTEMPTS]).rowcount
+    return database.execute(query, [MAX_ATTEMPTS]).rowcount
 
 
-def hold(database: sqlite3.Connection, name: str, request_id: str, cost: int) -> None:
+def reserve(database: sqlite3.Connection, name: str, request_id: str, cost: int) -> None:
     """Set money aside for a call."""
     database.execute("insert into budget values (?, ?, ?)", (name, request_id, cost))
 
 
-def let_go(database: sqlite3.Connection, name: str) -> None:
+def release_reservation(database: sqlite3.Connection, name: str) -> None:
     """Nothing is set aside any more for this call."""
     database.execute("delete from budget where reservation = ?", [name])
 
 
-def _keep(database: sqlite3.Connection, result: Result, settled: Settled) -> None:
+def _keep(database: sqlite3.Connection, result: SlotResult, settled: ApplyResult) -> None:
     record = result.record
     if not _is_due(database, record.slot_id, result.attempt):
         settled.late.append(record.slot_id)
@@ -67,7 +78,7 @@ def _keep(database: sqlite3.Connection, result: Result, settled: Settled) -> Non
     settled.kept.append(record.slot_id)
 
 
-def _refuse(database: sqlite3.Connection, entry: Quarantined, settled: Settled) -> None:
+def _refuse(database: sqlite3.Connection, entry: RejectedItem, settled: ApplyResult) -> None:
     if not _is_due(database, entry.slot_id, entry.attempt):
         settled.late.append(entry.slot_id)
         return
@@ -87,7 +98,7 @@ def _is_due(database: sqlite3.Connection, slot_id: str, attempt: int) -> bool:
     return not done and slot[0] == attempt and slot[1] > 0
 
 
-def _try_again(database: sqlite3.Connection, slot_id: str, settled: Settled) -> None:
+def _try_again(database: sqlite3.Connection, slot_id: str, settled: ApplyResult) -> None:
     step = "update slot set attempt = attempt + 1, remaining = remaining - 1 where slot_id = ? returning remaining"
     remaining = database.execute(step, [slot_id]).fetchall()[0][0]
     found = database.execute(SLOT, [slot_id]).fetchone()
@@ -97,15 +108,15 @@ def _try_again(database: sqlite3.Connection, slot_id: str, settled: Settled) -> 
         settled.kept.remove(slot_id)
 
 
-def _pay(database: sqlite3.Connection, attempt: Attempt) -> None:
+def _pay(database: sqlite3.Connection, attempt: AttemptRecord) -> None:
     request, reply, usage = attempt.request, attempt.reply, attempt.reply.usage
     tokens = (usage.input, usage.output, usage.cached, usage.reasoning) if usage else (None,) * 4
     number = "select coalesce(max(number) + 1, 0) from attempt where request_id = ?"
     row = (
         request.id, database.execute(number, [request.id]).fetchone()[0], request.provider, request.model,
         request.template, attempt.time.isoformat(), reply.kind, reply.status, reply.error_type, reply.latency,
-        *tokens, attempt.cost, attempt.slot, attempt.verdict, attempt.reason, packed(request, reply),
+        *tokens, attempt.cost, attempt.slot, attempt.verdict, attempt.reason, compress(request, reply),
     )  # fmt: skip
     database.execute(ATTEMPT, row)
     if attempt.reservation:
-        let_go(database, attempt.reservation)
+        release_reservation(database, attempt.reservation)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-NAME, FORMAT = "ledger.sqlite", 1
+DATABASE_FILE, FORMAT = "ledger.sqlite", 1
 WAIT_SECONDS = 30
 NOT_BEGUN = "no run has begun in this ledger; run the generation first"
 TABLES = """
@@ -44,10 +44,10 @@ MEANING = {
 }
 
 
-def connect(folder: Path, *, write: bool) -> sqlite3.Connection:
+def connect_ledger(folder: Path, *, write: bool) -> sqlite3.Connection:
     """The database of a folder; one that may write commits to the disk itself before it goes on."""
-    file = folder / NAME
-    with told(file):
+    file = folder / DATABASE_FILE
+    with explain_sqlite_error(file):
         database = sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
         try:
             _prepare(database, file, write)
@@ -80,17 +80,17 @@ def _is_new(database: sqlite3.Connection) -> bool:
 
 def _refuse_other_format(database: sqlite3.Connection, file: Path) -> None:
     if _is_new(database):
-        raise BadInput(f"{file.parent}: {NOT_BEGUN}.")
+        raise InputError(f"{file.parent}: {NOT_BEGUN}.")
     found = database.execute("pragma user_version").fetchone()[0]
     if found != FORMAT:
-        raise BadInput(
+        raise InputError(
             f"{file}: a ledger of format {found} was given, and format {FORMAT} was expected; "
             "use the version of credence that wrote it, or another folder."
         )
 
 
 @contextmanager
-def told(file: Path) -> Iterator[None]:
+def explain_sqlite_error(file: Path) -> Iterator[None]:
     """What the database says, as one sentence."""
     try:
         yield
@@ -101,4 +101,4 @@ def told(file: Path) -> Iterator[None]:
         meaning = next((m for name, m in MEANING.items() if code.startswith(name)), None)
         if meaning is None:
             raise
-        raise BadInput(f"{file}: {meaning.format(code=code)}.") from None
+        raise InputError(f"{file}: {meaning.format(code=code)}.") from None

@@ -9,12 +9,12 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credence.core.atomic_write import remove_drafts, replacing
-from credence.core.errors import BadInput
-from credence.generation.ledger.records import Record
+from credence.core.atomic_write import atomic_write, remove_stale_temp_files
+from credence.core.errors import InputError
+from credence.generation.ledger.records import DatasetRow
 
 TYPES = {str: pa.string(), bool: pa.bool_(), int: pa.int32()}
-SCHEMA = pa.schema([pa.field(n, TYPES[f.annotation], nullable=False) for n, f in Record.model_fields.items()])  # type: ignore[index]
+SCHEMA = pa.schema([pa.field(n, TYPES[f.annotation], nullable=False) for n, f in DatasetRow.model_fields.items()])  # type: ignore[index]
 GROUP_ROWS, LINES = 1 << 16, 4096
 
 
@@ -40,12 +40,12 @@ def _exported(file: Path, write: Callable[[IO[bytes]], None]) -> str:
     """A crash at any moment leaves the file of before or the new one, never a part."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        remove_drafts(file.parent, file.name)
-        with replacing(file) as draft:
+        remove_stale_temp_files(file.parent, file.name)
+        with atomic_write(file) as draft:
             with draft.open("xb") as out:
                 write(out)
             with draft.open("rb") as written:
                 sha256 = hashlib.file_digest(written, "sha256").hexdigest()
     except OSError as error:
-        raise BadInput(f"{file}: not written ({error.strerror or error}); free the place or name another.") from None
+        raise InputError(f"{file}: not written ({error.strerror or error}); free the place or name another.") from None
     return sha256

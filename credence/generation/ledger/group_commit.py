@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from credence.generation.ledger.database import told
+from credence.generation.ledger.database import explain_sqlite_error
 
-MOST_ROWS, MOST_SECONDS = 256, 0.01
+MAX_ROWS, MAX_SECONDS = 256, 0.01
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], T]
+WriteFn = Callable[[sqlite3.Connection], T]
 
 
 @dataclass(frozen=True)
 class _Job(Generic[T]):
-    work: Work[T]
+    work: WriteFn[T]
     rows: int
     patient: bool
     done: "Future[T]"
 
 
-class Commits:
+class GroupCommit:
     """A thread that alone writes. Work that came within a hundredth of a second, or 256 rows, is committed together."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Commits:
         self._thread = threading.Thread(target=self._run, name=f"ledger {file.parent.name}", daemon=True)
         self._thread.start()
 
-    def put(self, work: Work[T], rows: int, *, patient: bool) -> "Future[T]":
+    def put(self, work: WriteFn[T], rows: int, *, patient: bool) -> "Future[T]":
         """Have this done in a transaction; the future is set when it is on the disk. Impatient work delays nobody."""
         done: Future[T] = Future()
         done.set_running_or_notify_cancel()  # whoever stops waiting for it does not undo it
@@ -69,11 +69,11 @@ class Commits:
     def _gathered(self) -> tuple[list[_Job[Any]], bool]:
         """The next jobs, and whether more may come."""
         job, jobs, rows, patient = self._jobs.get(), list[_Job[Any]](), 0, True
-        until = time.monotonic() + MOST_SECONDS
+        until = time.monotonic() + MAX_SECONDS
         while job is not None:
             jobs.append(job)
             rows, patient = rows + job.rows, patient and job.patient
-            if rows >= MOST_ROWS:
+            if rows >= MAX_ROWS:
                 return jobs, True
             wait = until - time.monotonic() if patient else 0
             try:
@@ -85,7 +85,7 @@ class Commits:
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         began = time.monotonic()
         try:
-            with told(self._file):
+            with explain_sqlite_error(self._file):
                 ends = self._transaction(jobs)
         except BaseException as error:
             for job in jobs:

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 import pyarrow as pa
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.generation.ledger import database, exports
-from credence.generation.ledger.records import Slot, Spent, unpacked
+from credence.generation.ledger.records import Slot, Spending, decompress
 from credence.generation.llm.messages import Reply, Request
 
 ATTEMPTS = pa.schema(
@@ -44,15 +44,15 @@ group by category, label order by category, label
 """
 
 
-class Reader:
+class LedgerReader:
     """Reads a ledger as it was after the last commit, also while a run writes it."""
 
     def __init__(self, folder: Path) -> None:
         """Raises BadInput where there is no ledger."""
-        if not (folder / database.NAME).exists():
-            raise BadInput(f"{folder}: there is no ledger; run the generation first, or name its folder.")
-        self.folder, self.file = folder, folder / database.NAME
-        self._reading = database.connect(folder, write=False)
+        if not (folder / database.DATABASE_FILE).exists():
+            raise InputError(f"{folder}: there is no ledger; run the generation first, or name its folder.")
+        self.folder, self.file = folder, folder / database.DATABASE_FILE
+        self._reading = database.connect_ledger(folder, write=False)
 
     def __enter__(self) -> Self:
         return self
@@ -68,7 +68,7 @@ class Reader:
         """The specification of the run."""
         rows = self._query("select spec from run")
         if not rows:
-            raise BadInput(f"{self.folder}: {database.NOT_BEGUN}.")
+            raise InputError(f"{self.folder}: {database.NOT_BEGUN}.")
         found: dict[str, Any] = json.loads(rows[0][0])
         return found
 
@@ -80,12 +80,12 @@ class Reader:
         """The whole answer that was got for this request before, if any; its text may have been found unusable."""
         query = "select exchange from attempt where request_id = ? and kind = 'ok' order by number desc limit 1"
         rows = self._query(query, request_id)
-        return unpacked(rows[0][0])[1] if rows else None
+        return decompress(rows[0][0])[1] if rows else None
 
     def exchanges(self, request_id: str) -> list[tuple[Request, Reply]]:
         """What was sent and what came back, for every attempt at this request."""
         rows = self._query("select exchange from attempt where request_id = ? order by number", request_id)
-        return [unpacked(row[0]) for row in rows]
+        return [decompress(row[0]) for row in rows]
 
     def results(self) -> pa.Table:
         """The data set, sorted by content_id."""
@@ -103,11 +103,11 @@ class Reader:
         """Per category and label: rows wanted and there, slots given up, duplicates, quarantined attempts."""
         return self._table(COUNTED, COUNTS)
 
-    def spent(self) -> Spent:
+    def spent(self) -> Spending:
         """What the run has cost so far."""
         query = "select (select coalesce(sum(cost), 0) from attempt), (select coalesce(sum(reserved), 0) from budget)"
         [(settled, reserved)] = self._query(query)
-        return Spent(settled=settled, reserved=reserved)
+        return Spending(settled=settled, reserved=reserved)
 
     def digest(self) -> str:
         """BLAKE2b-128 over the sorted content ids: two data sets with the same rows have the same."""
@@ -123,7 +123,7 @@ class Reader:
         return exports.export_jsonl(self.results(), file)
 
     def _query(self, query: str, *values: object) -> list[Any]:
-        with database.told(self.file):
+        with database.explain_sqlite_error(self.file):
             return self._reading.execute(query, values).fetchall()
 
     def _table(self, query: str, schema: pa.Schema) -> pa.Table:

@@ -9,8 +9,8 @@ from typing import Self, cast
 import pyarrow as pa
 from pydantic import Field
 
-from credence.core.canonical_json import digest
-from credence.core.registry import Strict
+from credence.core.canonical_json import json_digest
+from credence.core.registry import StrictModel
 from credence.generation.llm import work_item
 from credence.generation.llm.messages import Reply, Request
 
@@ -18,23 +18,23 @@ CODEC = pa.Codec("zstd")
 LENGTH = 4
 
 
-def packed(request: Request, reply: Reply) -> bytes:
+def compress(request: Request, reply: Reply) -> bytes:
     """Both, behind the length that they have unpacked."""
     text = json.dumps({"request": request.model_dump(), "reply": reply.model_dump(mode="json")}).encode()
     return len(text).to_bytes(LENGTH, "big") + cast(bytes, CODEC.compress(text, asbytes=True))
 
 
-def unpacked(exchange: bytes) -> tuple[Request, Reply]:
+def decompress(exchange: bytes) -> tuple[Request, Reply]:
     """Both again."""
     length = int.from_bytes(exchange[:LENGTH], "big")
     found = json.loads(cast(bytes, CODEC.decompress(exchange[LENGTH:], length, asbytes=True)))
     return Request(**found["request"]), Reply.model_validate_json(json.dumps(found["reply"]))
 
 
-MOST_ATTEMPTS = 20
+MAX_ATTEMPTS = 20
 
 
-class Slot(Strict):
+class Slot(StrictModel):
     """A place in the data set that wants one row; `attempt` says which try at filling it is due."""
 
     slot_id: str
@@ -52,12 +52,12 @@ def slots(spec_id: str, quotas: Mapping[str, Mapping[str, int]]) -> list[Slot]:
     """
     wanted = [(i, c, label) for c, labels in quotas.items() for label, most in labels.items() for i in range(most)]
     return [
-        Slot(slot_id=digest([spec_id, c, label, i]), category=c, label=label, ordinal=i)
+        Slot(slot_id=json_digest([spec_id, c, label, i]), category=c, label=label, ordinal=i)
         for i, c, label in sorted(wanted)
     ]
 
 
-class Record(Strict):
+class DatasetRow(StrictModel):
     """One row of the data set, in the order of its columns. Nothing in it depends on when or how often was asked."""
 
     content_id: str
@@ -74,14 +74,14 @@ class Record(Strict):
     schema_version: int
 
 
-class Result(Strict):
+class SlotResult(StrictModel):
     """A row that was accepted, for that attempt at its slot."""
 
-    record: Record
+    record: DatasetRow
     attempt: int = Field(ge=0)
 
 
-class Attempt(Strict):
+class AttemptRecord(StrictModel):
     """One call, what it was for and what was decided of it. `cost` is in nanodollars; `reserve` gave `reservation`."""
 
     request: Request
@@ -94,13 +94,13 @@ class Attempt(Strict):
     time: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
     @classmethod
-    def of(cls, made: work_item.Attempt) -> Self:
+    def of(cls, made: work_item.CallAttempt) -> Self:
         """The call as the dispatcher tells of it."""
         about = {"slot": made.slot, "verdict": str(made.verdict.value), "reason": made.reason}
         return cls(request=made.request, reply=made.reply, cost=made.cost, reservation=made.reservation, **about)
 
 
-class Quarantined(Strict):
+class RejectedItem(StrictModel):
     """An attempt at a slot that gave no row, and why. After a `final` one the slot is not tried again."""
 
     slot_id: str
@@ -112,7 +112,7 @@ class Quarantined(Strict):
 
 
 @dataclass
-class Settled:
+class ApplyResult:
     """What became of the entries: slots with a row now, slots to try again, slots given up, and what came too late."""
 
     kept: list[str] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Settled:
     late: list[str] = field(default_factory=list)
 
 
-class Spent(Strict):
+class Spending(StrictModel):
     """Nanodollars: what answered calls cost, and what is held for calls whose end nobody knows yet."""
 
     settled: int

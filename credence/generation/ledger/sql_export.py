@@ -5,17 +5,17 @@ from pydantic import Field
 from sqlalchemy import Boolean, Column, Connection, Engine, Integer, MetaData, String, Table, Text, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
-from credence.data.sources.sql import connect
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
+from credence.data.sources.sql import connect_database
 from credence.generation.ledger.exports import SCHEMA
 
 RUN, KEY = "run_spec_id", "content_id"
 TYPES = {pa.bool_(): Boolean, pa.int32(): Integer, pa.string(): Text}
-AT_ONCE = 5000
+CHUNK_ROWS = 5000
 
 
-class SqlSink(Strict):
+class SqlSink(StrictModel):
     """A table that several runs may share. The url may name environment variables, as that of a source."""
 
     url: str = Field(min_length=1)
@@ -23,7 +23,7 @@ class SqlSink(Strict):
 
     def write(self, rows: pa.Table, run: str) -> int:
         """Make the run's rows in the table these, in one transaction; how many there are."""
-        engine = connect(self.url, "sink.url", new=True)
+        engine = connect_database(self.url, "sink.url", new=True)
         try:
             with engine.begin() as connection:
                 self._replace(connection, rows, run)
@@ -38,7 +38,7 @@ class SqlSink(Strict):
         table.create(connection, checkfirst=True)
         self._refuse_other(connection, table)
         connection.execute(table.delete().where(table.c[RUN] == run))
-        for part in rows.to_batches(max_chunksize=AT_ONCE):
+        for part in rows.to_batches(max_chunksize=CHUNK_ROWS):
             connection.execute(table.insert(), [{RUN: run, **row} for row in part.to_pylist()])
 
     def _table(self) -> Table:
@@ -51,10 +51,10 @@ class SqlSink(Strict):
         found = {c["name"] for c in inspector.get_columns(self.table)}
         keys = set(inspector.get_pk_constraint(self.table)["constrained_columns"])
         if found != set(table.c.keys()) or keys != {RUN, KEY}:
-            raise BadInput(f"the database has another table {self.table!r}; name another in sink.table, or drop it.")
+            raise InputError(f"the database has another table {self.table!r}; name another in sink.table, or drop it.")
 
-    def _sentence(self, error: SQLAlchemyError, engine: Engine) -> BadInput:
+    def _sentence(self, error: SQLAlchemyError, engine: Engine) -> InputError:
         said = str(getattr(error, "orig", None) or error).strip().split("\n")[0].rstrip(".")
         password = engine.url.password
         said = said.replace(str(password), "***") if password else said
-        return BadInput(f"table {self.table!r} was not written: {said}; check sink, and that the database is there.")
+        return InputError(f"table {self.table!r} was not written: {said}; check sink, and that the database is there.")

@@ -6,17 +6,19 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-START = 4
-MOST = 256
+INITIAL_LIMIT = 4
+MAX_LIMIT = 256
 LATENCIES = 200
 
 
-class Concurrency:
+class AdaptiveConcurrency:
     """Additive increase, multiplicative decrease; doubles per round trip until the first decrease, to get going."""
 
-    def __init__(self, *, requests_per_minute: int | None = None, most: int | None = None, start: int = START) -> None:
+    def __init__(
+        self, *, requests_per_minute: int | None = None, most: int | None = None, start: int = INITIAL_LIMIT
+    ) -> None:
         self._rpm = requests_per_minute
-        self._most = min(most or MOST, MOST)
+        self._most = min(most or MAX_LIMIT, MAX_LIMIT)
         self._ceiling = self._most
         self._limit = float(min(start, self._most))
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
@@ -83,7 +85,7 @@ class Concurrency:
         if self._rpm is None:
             return self._most
         slowest = sorted(self._latencies)[math.ceil(0.99 * len(self._latencies)) - 1]
-        return min(self._most, max(START, math.ceil(self._rpm / 60 * slowest * 1.2)))
+        return min(self._most, max(INITIAL_LIMIT, math.ceil(self._rpm / 60 * slowest * 1.2)))
 
     def _wake(self) -> None:
         limit = self.limit

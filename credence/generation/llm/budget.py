@@ -2,18 +2,18 @@
 
 from typing import Protocol
 
-from credence.core.errors import BadInput
-from credence.generation.llm.notifier import Bell
+from credence.core.errors import InputError
+from credence.generation.llm.notifier import Notifier
 from credence.generation.llm.prices import DOLLAR, dollars
 
 WARN_AT = 0.8
 
 
-class Spent(Exception):
+class BudgetExhausted(Exception):
     """What is left does not pay for one more call, and nothing is in flight that could give some back."""
 
 
-class Journal(Protocol):
+class ReservationStore(Protocol):
     """Where reservations outlive the process, so that a killed run's open calls count as spent: the ledger."""
 
     async def reserve_async(self, request_id: str, cost: int) -> str:
@@ -23,7 +23,7 @@ class Journal(Protocol):
         """The call was not made after all."""
 
 
-class Hold:
+class Reservation:
     """Money set aside for one call. Settle or release it exactly once. `name`: its reservation in the journal."""
 
     def __init__(self, budget: "Budget", amount: int, name: str | None) -> None:
@@ -55,28 +55,32 @@ class Hold:
 class Budget:
     """A limit in dollars, or none. `spent` is what earlier runs on the same ledger have spent."""
 
-    def __init__(self, budget_usd: float | None = None, *, spent: int = 0, journal: Journal | None = None) -> None:
+    def __init__(
+        self, budget_usd: float | None = None, *, spent: int = 0, journal: ReservationStore | None = None
+    ) -> None:
         if budget_usd is not None and not 0 <= budget_usd < float("inf"):
-            raise BadInput(f"budget_usd is {budget_usd}; expected a number of dollars from 0 up, or null for no limit.")
+            raise InputError(
+                f"budget_usd is {budget_usd}; expected a number of dollars from 0 up, or null for no limit."
+            )
         self.limit = None if budget_usd is None else round(budget_usd * DOLLAR)
         self.spent = spent
         self.journal = journal
         self.reserved = 0
-        self._changed = Bell()
+        self._changed = Notifier()
 
     def check(self, most: int, model: str) -> None:
         """Raise BadInput where the whole budget would not pay for one call."""
         if self.limit is not None and most > self.limit:
-            raise BadInput(
+            raise InputError(
                 f"budget_usd is {dollars(self.limit)}, and a single call to {model} may cost {dollars(most)}; "
                 f"raise budget_usd, lower max_tokens or choose a cheaper model."
             )
 
-    async def reserve(self, most: int, request_id: str = "") -> Hold:
+    async def reserve(self, most: int, request_id: str = "") -> Reservation:
         """Set money aside, waiting for calls in flight to give some back. Raises Spent when there is no hope."""
         while not self.fits(most):
             if self.reserved == 0:
-                raise Spent
+                raise BudgetExhausted
             await self._changed.wait()
         self.reserved += most
         try:
@@ -85,7 +89,7 @@ class Budget:
         except BaseException:
             self.settle(most, 0)
             raise
-        return Hold(self, most, name)
+        return Reservation(self, most, name)
 
     def fits(self, most: int) -> bool:
         """Whether a call of at most this cost is within the limit, whatever those in flight turn out to cost."""

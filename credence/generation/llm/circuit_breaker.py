@@ -6,19 +6,19 @@ from typing import Literal
 
 from credence.generation.llm.notifier import Clock, loop_time
 
-WINDOW = 20
-FEWEST = 5
-SHARE = 0.5
-FIRST_OPEN, LONGEST_OPEN = 5.0, 300.0
+WINDOW_CALLS = 20
+MIN_CALLS = 5
+MAX_FAILURE_SHARE = 0.5
+FIRST_OPEN_SECONDS, MAX_OPEN_SECONDS = 5.0, 300.0
 SPREAD = 0.2
 
-State = Literal["closed", "half-open", "open"]
+BreakerState = Literal["closed", "half-open", "open"]
 
 
 class Permit:
     """Leave to make one call. Exactly one of its methods is called when the call has ended."""
 
-    def __init__(self, breaker: "Breaker", period: int) -> None:
+    def __init__(self, breaker: "CircuitBreaker", period: int) -> None:
         self._breaker, self._period = breaker, period
 
     def ok(self) -> None:
@@ -38,7 +38,7 @@ class Permit:
         self._breaker.forget(self._period)
 
 
-class Breaker:
+class CircuitBreaker:
     """Opens when half of the last calls failed; the time to the next probe doubles with each failed one."""
 
     def __init__(
@@ -47,7 +47,7 @@ class Breaker:
         self._clock = clock
         self._chance = chance or random.Random()
         self._probe_deadline = probe_deadline
-        self._recent: deque[bool] = deque(maxlen=WINDOW)
+        self._recent: deque[bool] = deque(maxlen=WINDOW_CALLS)
         # Every opening and every probe begins a new period; a call of an earlier one has no say any more.
         self._period = 0
         self._open_for = 0.0
@@ -56,7 +56,7 @@ class Breaker:
         self.opened = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """Closed, open, or half-open while a probe is out."""
         if self._next_probe is None:
             return "closed"
@@ -85,7 +85,7 @@ class Breaker:
             self._open() if failed else self._close()
             return
         self._recent.append(failed)
-        if len(self._recent) >= FEWEST and sum(self._recent) >= SHARE * len(self._recent):
+        if len(self._recent) >= MIN_CALLS and sum(self._recent) >= MAX_FAILURE_SHARE * len(self._recent):
             self._open()
 
     def lives(self, period: int) -> None:
@@ -100,7 +100,7 @@ class Breaker:
             self._probing = False
 
     def _open(self) -> None:
-        self._open_for = min(LONGEST_OPEN, self._open_for * 2 or FIRST_OPEN)
+        self._open_for = min(MAX_OPEN_SECONDS, self._open_for * 2 or FIRST_OPEN_SECONDS)
         spread = self._chance.uniform(1 - SPREAD, 1 + SPREAD)
         self._next_probe = self._clock() + self._open_for * spread
         self._probing = False

@@ -5,21 +5,21 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.generation.llm.budget import Budget, Spent
-from credence.generation.llm.circuit_breaker import State
-from credence.generation.llm.endpoint import Away, Called, Endpoint
+from credence.core.errors import InputError, did_you_mean
+from credence.generation.llm.budget import Budget, BudgetExhausted
+from credence.generation.llm.circuit_breaker import BreakerState
+from credence.generation.llm.endpoint import Endpoint, EndpointClosed, SentCall
 from credence.generation.llm.messages import Request
-from credence.generation.llm.metrics import Meters
-from credence.generation.llm.notifier import Bell, Clock, loop_time
-from credence.generation.llm.prices import Price, price
+from credence.generation.llm.metrics import LlmMetrics
+from credence.generation.llm.notifier import Clock, Notifier, loop_time
+from credence.generation.llm.prices import Price, price_of
 from credence.generation.llm.provider import Provider
-from credence.generation.llm.retry import LONGEST_SLEEP, Verdict, pause
-from credence.generation.llm.work_item import Attempt, Item, Judged, Outcome, Reader, Tally
+from credence.generation.llm.retry import MAX_SLEEP_SECONDS, ReplyAction, retry_delay
+from credence.generation.llm.work_item import CallAttempt, FailureCounts, ItemResult, JudgedReply, ReplyParser, WorkItem
 
 
 @dataclass(frozen=True)
-class Standing:
+class EndpointStatus:
     """How an endpoint does, for people to watch.
 
     `rate`: calls per second that its limits and latency allow. `rests`: seconds for which it asked to be left alone.
@@ -28,7 +28,7 @@ class Standing:
     name: str
     in_flight: int
     limit: int
-    breaker: State
+    breaker: BreakerState
     opened: int
     throttled: int
     utilisation: float
@@ -47,8 +47,8 @@ class Dispatcher:
         *,
         failover: bool,
         prices: Mapping[str, Price] | None = None,
-        on_attempt: Callable[[Attempt], None] | None = None,
-        meters: Meters | None = None,
+        on_attempt: Callable[[CallAttempt], None] | None = None,
+        meters: LlmMetrics | None = None,
         clock: Clock = loop_time,
         chance: random.Random | None = None,
     ) -> None:
@@ -63,13 +63,13 @@ class Dispatcher:
         """
         self.budget, self.failover = budget, failover
         self._on_attempt, self._meters, self._clock = on_attempt, meters, clock
-        self._changed = Bell()
+        self._changed = Notifier()
         self._chance = chance or random.Random()
         own = prices or {}
         names = [p.name for p in providers]
         if len(set(names)) < len(names) or not names:
-            raise BadInput(f"providers: {names} were given; expected one or more, each with a name of its own.")
-        priced = [(p, own.get(p.name) or own.get(p.model) or price(p.model)) for p in providers]
+            raise InputError(f"providers: {names} were given; expected one or more, each with a name of its own.")
+        priced = [(p, own.get(p.name) or own.get(p.model) or price_of(p.model)) for p in providers]
         self.endpoints = {
             p.name: Endpoint(p, cost, budget, meters=meters, clock=clock, chance=self._chance) for p, cost in priced
         }
@@ -80,8 +80,8 @@ class Dispatcher:
             self.budget.check(endpoint.most(request), endpoint.provider.model)
 
     async def ask(
-        self, request: Request, *, slot: str, read: Reader | None = None, tally: Tally | None = None
-    ) -> Outcome:
+        self, request: Request, *, slot: str, read: ReplyParser | None = None, tally: FailureCounts | None = None
+    ) -> ItemResult:
         """Ask until there is an answer that `read` accepts, or a reason why there is none.
 
         Args:
@@ -91,7 +91,7 @@ class Dispatcher:
             tally: what an earlier outcome counted, when the item comes back from the queue.
         """
         self.check(request)
-        item = Item(request, slot, read, tally or Tally(), self._order(request.provider))
+        item = WorkItem(request, slot, read, tally or FailureCounts(), self._order(request.provider))
         while item.outcome is None:
             if endpoint := await self._ready(item):
                 await self._attempt(item, endpoint)
@@ -99,10 +99,10 @@ class Dispatcher:
             self._meters.tried(len(item.attempts))
         return item.outcome
 
-    def standing(self) -> list[Standing]:
+    def standing(self) -> list[EndpointStatus]:
         """How every endpoint does."""
         return [
-            Standing(
+            EndpointStatus(
                 name=e.name,
                 in_flight=e.concurrency.in_flight,
                 limit=e.concurrency.limit,
@@ -124,42 +124,42 @@ class Dispatcher:
 
     def _order(self, first: str) -> list[Endpoint]:
         if first not in self.endpoints:
-            raise BadInput(f"no provider is called {first!r}. {did_you_mean(first, self.endpoints)}")
+            raise InputError(f"no provider is called {first!r}. {did_you_mean(first, self.endpoints)}")
         names = list(self.endpoints)
         place = names.index(first)
         return [self.endpoints[n] for n in (names[place:] + names[:place] if self.failover else [first])]
 
-    async def _ready(self, item: Item) -> Endpoint | None:
+    async def _ready(self, item: WorkItem) -> Endpoint | None:
         """The endpoint whose turn it is; None after a wait, or when there is nothing to wait for."""
         if not (left := item.candidates()):
             item.end("stopped", "; ".join(e.stopped or "" for e in item.order))
             return None
         if not (left := [e for e in left if not item.retrying or e.retries.allows()]):
-            item.end("later", "retry budget", after=pause(item.tally.transport, self._chance))
+            item.end("later", "retry budget", after=retry_delay(item.tally.transport, self._chance))
             return None
         delays = [e.delay() for e in left]
         if (soonest := min(delays)) <= 0:
             able = [e for e, delay in zip(left, delays, strict=True) if delay <= 0]
             return min(able, key=lambda e: e.wait(item.request))
-        if soonest > LONGEST_SLEEP:
+        if soonest > MAX_SLEEP_SECONDS:
             item.end("later", "unavailable", after=soonest)
         else:
             await self._changed.wait(soonest)
         return None
 
-    async def _attempt(self, item: Item, endpoint: Endpoint) -> None:
+    async def _attempt(self, item: WorkItem, endpoint: Endpoint) -> None:
         request = endpoint.addressed(item.request)
 
-        def lost(called: Called) -> None:
-            self._record(item, request, called, Judged(Verdict.RETRY, "cancelled"))
+        def lost(called: SentCall) -> None:
+            self._record(item, request, called, JudgedReply(ReplyAction.RETRY, "cancelled"))
 
         try:
             called = await endpoint.call(request, retry=item.retrying, lost=lost)
             judged = self._judged(item, request, called)
             wait = item.follow(endpoint, called.reply, judged, self._chance)
-        except Away:
+        except EndpointClosed:
             return
-        except Spent:
+        except BudgetExhausted:
             item.end("spent", "budget")
             return
         finally:
@@ -167,8 +167,8 @@ class Dispatcher:
             self._changed.ring()
         await asyncio.sleep(wait)
 
-    def _judged(self, item: Item, request: Request, called: Called) -> Judged:
-        judged = Judged(Verdict.RETRY, "unread")
+    def _judged(self, item: WorkItem, request: Request, called: SentCall) -> JudgedReply:
+        judged = JudgedReply(ReplyAction.RETRY, "unread")
         try:
             judged = item.judge(called.reply)
         finally:
@@ -176,9 +176,9 @@ class Dispatcher:
             self._record(item, request, called, judged)
         return judged
 
-    def _record(self, item: Item, request: Request, called: Called, judged: Judged) -> None:
+    def _record(self, item: WorkItem, request: Request, called: SentCall, judged: JudgedReply) -> None:
         number = len(item.attempts) + 1
-        attempt = Attempt(
+        attempt = CallAttempt(
             item.slot, number, request, called.reply, judged.verdict, judged.reason, called.cost, called.reservation
         )
         item.attempts.append(attempt)

@@ -9,22 +9,22 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
-from credence.core.errors import BadInput
-from credence.generation.llm.adaptive_concurrency import Concurrency
-from credence.generation.llm.budget import Budget, Hold
-from credence.generation.llm.circuit_breaker import Breaker, Permit
+from credence.core.errors import InputError
+from credence.generation.llm.adaptive_concurrency import AdaptiveConcurrency
+from credence.generation.llm.budget import Budget, Reservation
+from credence.generation.llm.circuit_breaker import CircuitBreaker, Permit
 from credence.generation.llm.messages import Reply, Request
-from credence.generation.llm.metrics import Meters
+from credence.generation.llm.metrics import LlmMetrics
 from credence.generation.llm.notifier import Clock, loop_time
 from credence.generation.llm.prices import Price, input_tokens
 from credence.generation.llm.provider import Provider
-from credence.generation.llm.rate_limit_headers import told
-from credence.generation.llm.rate_limiter import Limiter, Ticket
-from credence.generation.llm.retry import LONGEST_SLEEP, RetryBudget, endpoint_failed, overloaded, unsent
+from credence.generation.llm.rate_limit_headers import parse_rate_limit_headers
+from credence.generation.llm.rate_limiter import RateLimiter, RateTicket
+from credence.generation.llm.retry import MAX_SLEEP_SECONDS, RetryBudget, is_endpoint_failure, is_overload, was_not_sent
 
-DEADLINE = 120.0
+DEADLINE_SECONDS = 120.0
 # The provider cuts at its deadline; this is the second cut, should it not.
-GRACE = 0.5
+GRACE_SECONDS = 0.5
 ANSWERS = {"ok", "truncated", "refusal", "empty"}
 
 MEANING = {
@@ -37,7 +37,7 @@ MEANING = {
 
 
 @dataclass(frozen=True)
-class Called:
+class SentCall:
     """A call that was sent: the reply, its cost in nanodollars, and the reservation that the cost settles."""
 
     reply: Reply
@@ -45,12 +45,12 @@ class Called:
     reservation: str | None
 
 
-Lost = Callable[[Called], None]
+OnLateReply = Callable[[SentCall], None]
 
 _log = logging.getLogger(__name__)
 
 
-class Away(Exception):
+class EndpointClosed(Exception):
     """The endpoint closed, or its retries were used up, while the call waited for its turn; nothing was sent."""
 
 
@@ -63,16 +63,16 @@ class Endpoint:
         price: Price,
         budget: Budget,
         *,
-        meters: Meters | None = None,
+        meters: LlmMetrics | None = None,
         clock: Clock = loop_time,
         chance: random.Random | None = None,
     ) -> None:
         self.provider, self.price = provider, price
-        self.deadline = float(getattr(provider, "total_seconds", DEADLINE))
+        self.deadline = float(getattr(provider, "total_seconds", DEADLINE_SECONDS))
         limits = provider.limits
-        self.limiter = Limiter(limits.rpm, limits.tpm, clock=clock)
-        self.concurrency = Concurrency(requests_per_minute=limits.rpm, most=limits.in_flight)
-        self.breaker = Breaker(probe_deadline=self.deadline + 2 * GRACE, clock=clock, chance=chance)
+        self.limiter = RateLimiter(limits.rpm, limits.tpm, clock=clock)
+        self.concurrency = AdaptiveConcurrency(requests_per_minute=limits.rpm, most=limits.in_flight)
+        self.breaker = CircuitBreaker(probe_deadline=self.deadline + 2 * GRACE_SECONDS, clock=clock, chance=chance)
         self.retries = RetryBudget(clock)
         self.stopped: str | None = None
         self.throttled = 0
@@ -94,7 +94,7 @@ class Endpoint:
         opens = self.breaker.delay()
         if self.breaker.state == "half-open":
             # The probe is out and will report long before its deadline: wait for it rather than put items off.
-            opens = min(opens, LONGEST_SLEEP)
+            opens = min(opens, MAX_SLEEP_SECONDS)
         return max(opens, self.rests())
 
     def rests(self) -> float:
@@ -143,7 +143,7 @@ class Endpoint:
         known += [self.concurrency.limit / latency] if latency else []
         return min(known, default=None)
 
-    async def call(self, request: Request, *, retry: bool, lost: Lost) -> Called:
+    async def call(self, request: Request, *, retry: bool, lost: OnLateReply) -> SentCall:
         """Make one call in its turn.
 
         Raises Away when the endpoint takes no more meanwhile, and Spent when the money is gone. A call that is given
@@ -163,16 +163,16 @@ class Endpoint:
             self.heard = self._clock() if self.heard is None else self.heard
             try:
                 reply = await self._send(request)
-            except BadInput:
+            except InputError:
                 permit.cancelled()
                 hold.release()
                 raise
             except BaseException:
                 permit.cancelled()
-                lost(Called(Reply(kind="deadline", error_type="cancelled"), hold.settle_in_full(), hold.name))
+                lost(SentCall(Reply(kind="deadline", error_type="cancelled"), hold.settle_in_full(), hold.name))
                 raise
             self._learn(reply, permit, period, ticket)
-            return Called(reply, self._settle(request, hold, reply), hold.name)
+            return SentCall(reply, self._settle(request, hold, reply), hold.name)
 
     @contextmanager
     def _queue(self) -> Iterator[None]:
@@ -182,7 +182,7 @@ class Endpoint:
         finally:
             self._ahead -= 1
 
-    async def _turn(self, request: Request, retry: bool) -> tuple[Ticket, Permit]:
+    async def _turn(self, request: Request, retry: bool) -> tuple[RateTicket, Permit]:
         began = self._clock()
         ticket = await self.limiter.reserve(self._tokens(request))
         if self._meters:
@@ -191,44 +191,44 @@ class Endpoint:
         permit = None if away else self.breaker.admit()
         if permit is None:
             self.limiter.release(ticket)
-            raise Away
+            raise EndpointClosed
         self.show()
         return ticket, permit
 
     async def _send(self, request: Request) -> Reply:
         began = self._clock()
         try:
-            async with asyncio.timeout(self.deadline + GRACE):
+            async with asyncio.timeout(self.deadline + GRACE_SECONDS):
                 return await self.provider.complete(request)
         except TimeoutError:
             return Reply(kind="deadline", latency=self._clock() - began, error_type="total_seconds")
 
-    def _learn(self, reply: Reply, permit: Permit, period: int, ticket: Ticket) -> None:
-        if endpoint_failed(reply):
+    def _learn(self, reply: Reply, permit: Permit, period: int, ticket: RateTicket) -> None:
+        if is_endpoint_failure(reply):
             permit.failed()
         elif reply.kind == "ok":
             permit.ok()
         else:
             permit.aside()
-        if overloaded(reply):
+        if is_overload(reply):
             self.throttled += reply.status == 429
             self.concurrency.overloaded(period)
         elif reply.kind in ANSWERS:
             self.heard = self._clock()
             self.concurrency.succeeded(reply.latency)
-        self.limiter.obey(told(reply.headers))
+        self.limiter.obey(parse_rate_limit_headers(reply.headers))
         if reply.usage:
             self.limiter.settle(ticket, reply.usage.input + reply.usage.output)
         if reply.retry_after:
             self.rest(reply.retry_after)
 
-    def _settle(self, request: Request, hold: Hold, reply: Reply) -> int:
+    def _settle(self, request: Request, hold: Reservation, reply: Reply) -> int:
         if reply.usage:
             cost = self.price.cost(reply.usage)
             if estimate := self._estimate(request):
                 self._stretch = max(self._stretch, Fraction(cost, estimate))
             return hold.settle(cost)
         # A refusal with a status is not billed; an answer that got lost or that nobody counted may be.
-        if unsent(reply) or reply.kind == "http":
+        if was_not_sent(reply) or reply.kind == "http":
             return hold.settle(0)
         return hold.settle_in_full()

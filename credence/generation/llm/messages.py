@@ -6,13 +6,13 @@ from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field
 
-from credence.core.canonical_json import digest
-from credence.core.registry import Strict
+from credence.core.canonical_json import json_digest
+from credence.core.registry import StrictModel
 
-Outcome = Literal["ok", "truncated", "refusal", "empty", "http", "network", "deadline", "envelope"]
+ReplyKind = Literal["ok", "truncated", "refusal", "empty", "http", "network", "deadline", "envelope"]
 
 
-class Request(Strict):
+class Request(StrictModel):
     """One call: two messages, the JSON schema of the reply, and the most tokens it may take."""
 
     provider: str
@@ -27,7 +27,7 @@ class Request(Strict):
     @cached_property
     def id(self) -> str:
         """The digest of everything above: the same request is the same id on every machine."""
-        return digest(self.model_dump())
+        return json_digest(self.model_dump())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with other fields has another id."""
@@ -37,7 +37,7 @@ class Request(Strict):
         return copied
 
 
-class Usage(Strict):
+class Usage(StrictModel):
     """Tokens as the provider counted them: `cached` is a part of `input`, `reasoning` a part of `output`."""
 
     input: int = Field(ge=0)
@@ -46,11 +46,11 @@ class Usage(Strict):
     reasoning: int = Field(0, ge=0)
 
 
-class Reply(Strict):
+class Reply(StrictModel):
     """How one attempt ended. `raw` is the body as it came; a failed attempt keeps whatever usage it reported."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
-    kind: Outcome
+    kind: ReplyKind
     text: str | None = None
     raw: bytes = b""
     usage: Usage | None = None

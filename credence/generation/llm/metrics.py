@@ -12,7 +12,7 @@ COMMITS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1)
 STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
-class Meters:
+class LlmMetrics:
     """The figures of one run, in a registry of its own."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

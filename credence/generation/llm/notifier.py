@@ -15,7 +15,7 @@ def loop_time() -> float:
         return time.monotonic()
 
 
-class Bell:
+class Notifier:
     """Wakes all who wait, each time it rings."""
 
     def __init__(self) -> None:

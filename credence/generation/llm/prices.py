@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import Field
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict
-from credence.core.yaml_loader import parse
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel
+from credence.core.yaml_loader import load_yaml
 from credence.generation.llm.messages import Request, Usage
 
 DOLLAR = 1_000_000_000
@@ -20,7 +20,7 @@ PRICES = Path(__file__).parent / "prices.yaml"
 BYTES_PER_TOKEN = 3
 
 
-class Price(Strict):
+class Price(StrictModel):
     """US dollars per million tokens; cached input costs as much as other input where nothing else is said."""
 
     input: float = Field(ge=0, allow_inf_nan=False)
@@ -40,7 +40,7 @@ class Price(Strict):
         return math.ceil(_nano(input_tokens(request), dearest) + _nano(request.max_tokens, self.output))
 
 
-class _File(Strict):
+class _File(StrictModel):
     read: datetime.date
     models: dict[str, Price]
 
@@ -51,11 +51,11 @@ def input_tokens(request: Request) -> int:
     return math.ceil(len((request.system + request.user + schema).encode()) / BYTES_PER_TOKEN)
 
 
-def price(model: str) -> Price:
+def price_of(model: str) -> Price:
     """The price of a model. Raises BadInput for one that the price file does not have."""
     known = _file().models
     if model not in known:
-        raise BadInput(
+        raise InputError(
             f"no price is known for the model {model!r}, so its cost cannot be bounded. {did_you_mean(model, known)} "
             f"Correct the model, or give its price: {{input: ..., output: ...}} in dollars per million tokens."
         )
@@ -75,7 +75,7 @@ def dollars(nano: int) -> str:
 
 @cache
 def _file() -> _File:
-    return _File.model_validate(parse(PRICES))
+    return _File.model_validate(load_yaml(PRICES))
 
 
 def _nano(tokens: int, dollars_per_million: float) -> Fraction:

@@ -5,13 +5,13 @@ import re
 
 from pydantic import Field, field_validator
 
-from credence.core.errors import BadInput
-from credence.core.registry import Spec, Strict
+from credence.core.errors import InputError
+from credence.core.registry import KindSpec, StrictModel
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.prices import Price
 
 
-class Limits(Strict):
+class RateLimits(StrictModel):
     """What the account allows: requests and tokens per minute (null: no such limit), and calls at the same time."""
 
     rpm: int | None = Field(60, ge=1)
@@ -19,27 +19,27 @@ class Limits(Strict):
     in_flight: int = Field(256, ge=1, le=256)
 
 
-class ProviderSpec(Spec):
+class ProviderSpec(KindSpec):
     """One language model and the way to it; `price` where the price file does not have the model."""
 
     family = "providers"
     price: Price | None = None
 
 
-class Provider(Strict):
+class Provider(StrictModel):
     """One model at one place. It never retries, never waits for its turn and never reads what the text means."""
 
     name: str = Field(min_length=1)
     model: str = Field(min_length=1)
     key_env: str | None = None
-    limits: Limits = Limits()
+    limits: RateLimits = RateLimits()
 
     @field_validator("key_env")
     @classmethod
     def _names_a_variable(cls, key_env: str | None) -> str | None:
         """A key that was written here by mistake must not be shown by an error or kept with the task."""
         if key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", key_env):
-            raise BadInput("expected the name of an environment variable in capitals; the key itself goes into that.")
+            raise InputError("expected the name of an environment variable in capitals; the key itself goes into that.")
         return key_env
 
     async def complete(self, request: Request) -> Reply:
@@ -59,12 +59,12 @@ class Provider(Strict):
             return None
         key = os.environ.get(self.key_env, "").strip()
         if not key:
-            raise BadInput(
+            raise InputError(
                 f"provider {self.name!r} takes its key from the environment variable {self.key_env}, which is not set; "
                 f"set it, or choose kind: offline, which needs no key."
             )
         if not (key.isascii() and key.isprintable() and " " not in key):
-            raise BadInput(
+            raise InputError(
                 f"provider {self.name!r}: {self.key_env} holds a space, a line break or another character "
                 "that no key has; copy the key again."
             )

@@ -5,16 +5,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 # A reset further away than a window is a daily quota: the 429 that follows says how long to park.
-LONGEST_HOLD = 60.0
+MAX_HOLD_SECONDS = 60.0
 
 
-class Told(Strict):
+class HeaderLimits(StrictModel):
     """Limits per minute, and for how long nothing is left."""
 
     requests: int | None = None
@@ -22,14 +22,14 @@ class Told(Strict):
     hold: float = 0.0
 
 
-def told(headers: Mapping[str, str]) -> Told:
+def parse_rate_limit_headers(headers: Mapping[str, str]) -> HeaderLimits:
     """Read the headers of OpenAI's and Anthropic's kind; what cannot be read says nothing."""
     low = {name.lower(): value.strip() for name, value in headers.items()}
     holds = [_hold(low, what) for what in ("requests", "tokens")]
-    return Told(
+    return HeaderLimits(
         requests=_whole(_value(low, "limit", "requests")),
         tokens=_whole(_value(low, "limit", "tokens")),
-        hold=min(max(holds), LONGEST_HOLD),
+        hold=min(max(holds), MAX_HOLD_SECONDS),
     )
 
 

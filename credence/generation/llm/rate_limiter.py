@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from credence.generation.llm.notifier import Bell, Clock, loop_time
-from credence.generation.llm.rate_limit_headers import Told
+from credence.generation.llm.notifier import Clock, Notifier, loop_time
+from credence.generation.llm.rate_limit_headers import HeaderLimits
 
 WINDOW = 60.0
 # Calls take longer to arrive on a new connection or from a busy machine: with a quarter of a second beside five busy
@@ -14,14 +14,14 @@ MARGIN = 0.5
 
 
 @dataclass(eq=False)
-class Ticket:
+class RateTicket:
     """One call's place in the log: when it was sent, and the tokens that it takes."""
 
     sent: float
     tokens: int
 
 
-class Limiter:
+class RateLimiter:
     """First come, first served. None for a limit that does not exist."""
 
     def __init__(
@@ -37,32 +37,32 @@ class Limiter:
         self._own = (requests, tokens)
         self._span = window + margin
         self._clock = clock
-        self._log: deque[Ticket] = deque()
+        self._log: deque[RateTicket] = deque()
         self._held = 0.0
         self._turn = asyncio.Lock()
-        self._changed = Bell()
+        self._changed = Notifier()
 
-    async def reserve(self, tokens: int = 0) -> Ticket:
+    async def reserve(self, tokens: int = 0) -> RateTicket:
         """Wait for a place in the window and take it. The call must be sent now."""
         async with self._turn:
             while (delay := self.delay(tokens)) > 0:
                 await self._changed.wait(delay)
-            ticket = Ticket(self._clock(), tokens)
+            ticket = RateTicket(self._clock(), tokens)
             self._log.append(ticket)
             return ticket
 
-    def settle(self, ticket: Ticket, tokens: int) -> None:
+    def settle(self, ticket: RateTicket, tokens: int) -> None:
         """Count the tokens that a call really took."""
         ticket.tokens = tokens
         self._changed.ring()
 
-    def release(self, ticket: Ticket) -> None:
+    def release(self, ticket: RateTicket) -> None:
         """Give back the place of a call that was never sent."""
         if ticket in self._log:
             self._log.remove(ticket)
             self._changed.ring()
 
-    def obey(self, told: Told) -> None:
+    def obey(self, told: HeaderLimits) -> None:
         """Follow what the headers of a reply say, where that is less than our own; what they leave out stays."""
         if told.requests is not None:
             self.requests = _lower(self._own[0], told.requests)

@@ -7,11 +7,11 @@ from enum import StrEnum
 from credence.generation.llm.messages import Reply
 from credence.generation.llm.notifier import Clock, loop_time
 
-ATTEMPTS = 6
+MAX_ATTEMPTS = 6
 CONTENT_RETRIES = 2
 REFUSAL_RETRIES = 1
-FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-LONGEST_SLEEP = 120.0
+FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS = 0.5, 30.0
+MAX_SLEEP_SECONDS = 120.0
 RETRY_SHARE, RETRY_FLOOR, RETRY_WINDOW = 0.2, 10, 60.0
 
 _TRANSIENT = {408, 409, 429}
@@ -21,11 +21,11 @@ _UNSENT = {"ConnectError", "ConnectTimeout", "PoolTimeout", "ConnectionRefusedEr
 _SPENT = ("insufficient_quota", "quota_exceeded", "spend_limit", "spendlimit", "billing", "credit")
 
 
-class Unusable(ValueError):
+class UnusableReply(ValueError):
     """The text of a reply is not what was asked for; the message says why, in a few words of a closed set."""
 
 
-class Verdict(StrEnum):
+class ReplyAction(StrEnum):
     """What to do after a reply."""
 
     ACCEPT = "accept"
@@ -37,30 +37,30 @@ class Verdict(StrEnum):
     STOP = "stop"
 
 
-def judge(reply: Reply) -> Verdict:
+def judge_reply(reply: Reply) -> ReplyAction:
     """What follows this reply, before anyone has read its text."""
     match reply.kind:
         case "ok":
-            return Verdict.ACCEPT
+            return ReplyAction.ACCEPT
         case "truncated" | "empty":
-            return Verdict.CONTENT
+            return ReplyAction.CONTENT
         case "refusal":
-            return Verdict.REFUSED
+            return ReplyAction.REFUSED
         case "network" | "deadline" | "envelope":
             return _again(reply)
         case "http":
             return _judge_status(reply)
 
 
-def _judge_status(reply: Reply) -> Verdict:
+def _judge_status(reply: Reply) -> ReplyAction:
     status = reply.status or 200
     if _says_spent(reply):
-        return Verdict.STOP
+        return ReplyAction.STOP
     # An error in the middle of a stream has the status 200.
     if status >= 500 or status in _TRANSIENT or status < 300:
         return _again(reply)
     # A redirect is a wrong base_url: it fails for every item, as a wrong key or an unknown model does.
-    return Verdict.STOP if status in _OF_THE_ENDPOINT or status < 400 else Verdict.QUARANTINE
+    return ReplyAction.STOP if status in _OF_THE_ENDPOINT or status < 400 else ReplyAction.QUARANTINE
 
 
 def _says_spent(reply: Reply) -> bool:
@@ -68,35 +68,35 @@ def _says_spent(reply: Reply) -> bool:
     return any(word in said for word in _SPENT)
 
 
-def _again(reply: Reply) -> Verdict:
-    return Verdict.PARK if (reply.retry_after or 0.0) > LONGEST_SLEEP else Verdict.RETRY
+def _again(reply: Reply) -> ReplyAction:
+    return ReplyAction.PARK if (reply.retry_after or 0.0) > MAX_SLEEP_SECONDS else ReplyAction.RETRY
 
 
-def endpoint_failed(reply: Reply) -> bool:
+def is_endpoint_failure(reply: Reply) -> bool:
     """Whether the breaker counts this reply against the endpoint."""
     return reply.kind in ("network", "deadline", "envelope") or (
         reply.kind == "http" and ((reply.status or 200) >= 500 or (reply.status or 200) < 300)
     )
 
 
-def overloaded(reply: Reply) -> bool:
+def is_overload(reply: Reply) -> bool:
     """Whether this reply asks for fewer calls at a time."""
     return reply.kind == "deadline" or (reply.kind == "http" and reply.status in _THROTTLED)
 
 
-def unsent(reply: Reply) -> bool:
+def was_not_sent(reply: Reply) -> bool:
     """Whether the request never reached the endpoint, so that it cannot have cost anything."""
     return reply.kind == "network" and reply.error_type in _UNSENT
 
 
-def reason(reply: Reply) -> str:
+def failure_reason(reply: Reply) -> str:
     """A word of a closed set for what went wrong."""
     return f"http_{reply.status}" if reply.kind == "http" and reply.status else reply.kind
 
 
-def pause(retries: int, chance: random.Random) -> float:
+def retry_delay(retries: int, chance: random.Random) -> float:
     """Seconds before the next attempt, by full jitter. The endpoint itself keeps the floor of Retry-After."""
-    return chance.uniform(0, min(LONGEST_DELAY, FIRST_DELAY * 2**retries))
+    return chance.uniform(0, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**retries))
 
 
 class RetryBudget:

@@ -8,21 +8,21 @@ from typing import Literal
 from credence.generation.llm.endpoint import Endpoint
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.retry import (
-    ATTEMPTS,
     CONTENT_RETRIES,
+    MAX_ATTEMPTS,
     REFUSAL_RETRIES,
-    Unusable,
-    Verdict,
-    judge,
-    pause,
-    reason,
+    ReplyAction,
+    UnusableReply,
+    failure_reason,
+    judge_reply,
+    retry_delay,
 )
 
-End = Literal["ok", "quarantine", "later", "stopped", "spent"]
+ItemEnd = Literal["ok", "quarantine", "later", "stopped", "spent"]
 
 
 @dataclass(frozen=True)
-class Tally:
+class FailureCounts:
     """Failures counted against an item. Hand it to the next `ask` when the item comes back from the queue."""
 
     transport: int = 0
@@ -32,36 +32,36 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Attempt:
+class CallAttempt:
     """One call: what was sent to whom, what came back, what was decided, and its cost in nanodollars."""
 
     slot: str
     number: int
     request: Request
     reply: Reply
-    verdict: Verdict
+    verdict: ReplyAction
     reason: str
     cost: int
     reservation: str | None = None
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ItemResult:
     """How an item ended.
 
     ok: `value` is what the reader made of `reply`, which answered `request` (its provider may be a stand-in).
-    quarantine: no further attempt would help, for `reason`.
+    quarantine: no further attempt would help, for `failure_reason`.
     later: ask again after so many seconds, with `tally`; nothing was counted for the wait.
-    stopped: no endpoint is left, for `reason`. spent: the budget does not pay for a further call.
+    stopped: no endpoint is left, for `failure_reason`. spent: the budget does not pay for a further call.
     """
 
-    end: End
+    end: ItemEnd
     reason: str = ""
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[CallAttempt, ...] = ()
     value: object = None
     reply: Reply | None = None
     request: Request | None = None
-    tally: Tally = Tally()
+    tally: FailureCounts = FailureCounts()
     after: float = 0.0
 
     @property
@@ -70,32 +70,32 @@ class Outcome:
         return sum(attempt.cost for attempt in self.attempts)
 
 
-Reader = Callable[[str], object]
+ReplyParser = Callable[[str], object]
 # Far from the samples that a caller numbers: a bad text must not come again from a cache or from the same seed.
 RESAMPLE = 1 << 20
 
 
 @dataclass(frozen=True)
-class Judged:
+class JudgedReply:
     """A reply after it was read: what follows, why, and the value of its text."""
 
-    verdict: Verdict
+    verdict: ReplyAction
     reason: str
     value: object = None
 
 
 @dataclass(eq=False)
-class Item:
+class WorkItem:
     """A request and its history. `order`: the endpoints that may answer it, the first one first."""
 
     request: Request
     slot: str
-    read: Reader | None
-    tally: Tally
+    read: ReplyParser | None
+    tally: FailureCounts
     order: list[Endpoint]
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[CallAttempt] = field(default_factory=list)
     retrying: bool = False
-    outcome: Outcome | None = None
+    outcome: ItemResult | None = None
     _turn: int = 0
 
     def __post_init__(self) -> None:
@@ -108,38 +108,38 @@ class Item:
         start = self._turn % len(self.order)
         return [e for e in self.order[start:] + self.order[:start] if e.stopped is None]
 
-    def judge(self, reply: Reply) -> Judged:
+    def judge(self, reply: Reply) -> JudgedReply:
         """Decide on a reply, reading its text where it has a whole one."""
-        verdict = judge(reply)
-        if verdict is not Verdict.ACCEPT or self.read is None:
-            return Judged(verdict, reason(reply), reply.text)
+        verdict = judge_reply(reply)
+        if verdict is not ReplyAction.ACCEPT or self.read is None:
+            return JudgedReply(verdict, failure_reason(reply), reply.text)
         try:
-            return Judged(verdict, "ok", self.read(reply.text or ""))
-        except Unusable as error:
-            return Judged(Verdict.CONTENT, str(error))
+            return JudgedReply(verdict, "ok", self.read(reply.text or ""))
+        except UnusableReply as error:
+            return JudgedReply(ReplyAction.CONTENT, str(error))
 
-    def follow(self, endpoint: Endpoint, reply: Reply, judged: Judged, chance: random.Random) -> float:
+    def follow(self, endpoint: Endpoint, reply: Reply, judged: JudgedReply, chance: random.Random) -> float:
         """Do what the verdict asks for. Returns the seconds to wait before the next attempt."""
         match judged.verdict:
-            case Verdict.ACCEPT:
+            case ReplyAction.ACCEPT:
                 self.end("ok", value=judged.value, reply=reply, request=endpoint.addressed(self.request))
-            case Verdict.QUARANTINE:
+            case ReplyAction.QUARANTINE:
                 self.end("quarantine", judged.reason)
-            case Verdict.STOP:
+            case ReplyAction.STOP:
                 endpoint.stop(judged.reason, reply.error_type)
-            case Verdict.PARK:
+            case ReplyAction.PARK:
                 self._turn += 1
-            case Verdict.RETRY:
+            case ReplyAction.RETRY:
                 return self._retry(judged.reason, chance)
-            case Verdict.CONTENT:
+            case ReplyAction.CONTENT:
                 self._ask_again(judged.reason, truncated=reply.kind == "truncated")
-            case Verdict.REFUSED:
+            case ReplyAction.REFUSED:
                 self._refused(judged.reason)
         return 0.0
 
     def end(
         self,
-        how: End,
+        how: ItemEnd,
         why: str = "",
         *,
         value: object = None,
@@ -148,16 +148,16 @@ class Item:
         after: float = 0.0,
     ) -> None:
         """Fix the outcome."""
-        self.outcome = Outcome(how, why, tuple(self.attempts), value, reply, request, self.tally, after)
+        self.outcome = ItemResult(how, why, tuple(self.attempts), value, reply, request, self.tally, after)
 
     def _retry(self, why: str, chance: random.Random) -> float:
         self.tally = replace(self.tally, transport=self.tally.transport + 1)
-        if self.tally.transport >= ATTEMPTS:
+        if self.tally.transport >= MAX_ATTEMPTS:
             self.end("quarantine", why)
             return 0.0
         self.retrying = True
         self._turn += 1
-        return pause(self.tally.transport - 1, chance)
+        return retry_delay(self.tally.transport - 1, chance)
 
     def _ask_again(self, why: str, *, truncated: bool) -> None:
         double = truncated and not self.tally.doubled

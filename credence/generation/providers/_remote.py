@@ -10,16 +10,16 @@ from urllib.parse import urlsplit
 import httpx2
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.generation.llm.messages import Reply, Request, Usage
 from credence.generation.llm.provider import Provider
-from credence.generation.providers._response import Answer, Content, document, reply
+from credence.generation.providers._response import HttpResponse, ReplyContent, build_reply, parse_document
 
 ADDRESS = re.compile(r"https?://[!-~]+")
 CONNECTIONS = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
 
 
-class Remote(Provider):
+class RemoteProvider(Provider):
     """A provider whose SDK makes the call; the SDK's own retries and redirects are off."""
 
     sdk: ClassVar[ModuleType]
@@ -35,16 +35,16 @@ class Remote(Provider):
     def _is_an_address(cls, url: str) -> str:
         host = host_of(url)
         if any(sign in url for sign in "@?#"):
-            raise BadInput(f"the address of {host} holds @, ? or #; give the plain address, and the key in key_env.")
+            raise InputError(f"the address of {host} holds @, ? or #; give the plain address, and the key in key_env.")
         if not ADDRESS.fullmatch(url) or not host:
-            raise BadInput(f"{url!r} is no address of a server; expected one like https://host/v1.")
+            raise InputError(f"{url!r} is no address of a server; expected one like https://host/v1.")
         return url.rstrip("/")
 
     @model_validator(mode="after")
     def _key_belongs_to_the_address(self) -> Self:
         """A key for one company must not be sent to another because a line is missing."""
         if self._elsewhere() and "key_env" not in self.model_fields_set:
-            raise BadInput(
+            raise InputError(
                 f"provider {self.name!r}: base_url is {self.base_url}, so say whose key it takes with key_env: "
                 "the name of an environment variable, or null where the server asks for none."
             )
@@ -69,16 +69,16 @@ class Remote(Provider):
         if client is not None and loop is asyncio.get_running_loop():
             await client.close()
 
-    async def _attempt(self, request: Request, key: str | None) -> Answer:
+    async def _attempt(self, request: Request, key: str | None) -> HttpResponse:
         try:
             return await self._call(self._connected(key), request)
         except self.sdk.APIStatusError as error:
             response: httpx2.Response = error.response
-            return Answer(response.status_code, dict(response.headers), response.content)
+            return HttpResponse(response.status_code, dict(response.headers), response.content)
 
-    def _reply(self, answer: Answer, latency: float) -> Reply:
-        body = document(answer.body)
-        return reply(answer, body, self._content(body), self._usage(body.get("usage")), latency)
+    def _reply(self, answer: HttpResponse, latency: float) -> Reply:
+        body = parse_document(answer.body)
+        return build_reply(answer, body, self._content(body), self._usage(body.get("usage")), latency)
 
     def _connected(self, key: str | None) -> Any:
         """The SDK's client: connections belong to the event loop they were opened in."""
@@ -103,10 +103,10 @@ class Remote(Provider):
     def _connect(self, key: str | None) -> Any:
         raise NotImplementedError
 
-    async def _call(self, client: Any, request: Request) -> Answer:
+    async def _call(self, client: Any, request: Request) -> HttpResponse:
         raise NotImplementedError
 
-    def _content(self, body: dict[str, Any]) -> Content | None:
+    def _content(self, body: dict[str, Any]) -> ReplyContent | None:
         raise NotImplementedError
 
     def _usage(self, counted: Any) -> Usage | None:

@@ -8,52 +8,52 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from credence.generation.llm.messages import Outcome, Reply, Usage
+from credence.generation.llm.messages import Reply, ReplyKind, Usage
 
 KEPT = {"retry-after", "retry-after-ms", "x-request-id", "request-id", "content-type", "date"}
-MOST_TOKENS = 1_000_000_000
-LONGEST_NAME = 80
+MAX_TOKENS = 1_000_000_000
+MAX_NAME_LENGTH = 80
 # Quotas come back within a day; who says longer is asked again after a day.
-LONGEST_WAIT = 86_400.0
+MAX_WAIT_SECONDS = 86_400.0
 # A shorter key is a placeholder such as "none" or "EMPTY": no secret, and maybe a word of the answer.
-SHORTEST_SECRET = 8
-KEPT_BEGINNINGS = ("x-ratelimit-", "anthropic-ratelimit-")
+MIN_SECRET_LENGTH = 8
+MIN_KEPT_PREFIX = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 @dataclass(frozen=True)
-class Content:
+class ReplyContent:
     """What a body of the expected shape holds."""
 
-    kind: Outcome
+    kind: ReplyKind
     text: str | None
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpResponse:
     """Status, headers (names in lower case) and body of one HTTP answer."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
-    def without(self, secret: str | None) -> "Answer":
+    def without(self, secret: str | None) -> "HttpResponse":
         """The same answer where the server repeats the key, which some do to say that it is wrong."""
-        if not secret or len(secret) < SHORTEST_SECRET:
+        if not secret or len(secret) < MIN_SECRET_LENGTH:
             return self
         headers = {name: value.replace(secret, "[key]") for name, value in self.headers.items()}
-        return Answer(self.status, headers, self.body.replace(secret.encode(), b"[key]"))
+        return HttpResponse(self.status, headers, self.body.replace(secret.encode(), b"[key]"))
 
 
-def kept(headers: Mapping[str, str]) -> dict[str, str]:
+def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The headers worth keeping: limits, waiting times and ids; cookies and the rest are not ours to store."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    return {n: v for n, v in lowered.items() if n in KEPT or n.startswith(KEPT_BEGINNINGS)}
+    return {n: v for n, v in lowered.items() if n in KEPT or n.startswith(MIN_KEPT_PREFIX)}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """The seconds that the server asks to wait, a day at most; None where it does not say."""
     asked = _asked(headers)
-    return None if asked is None else min(asked, LONGEST_WAIT)
+    return None if asked is None else min(asked, MAX_WAIT_SECONDS)
 
 
 def _asked(headers: Mapping[str, str]) -> float | None:
@@ -69,7 +69,7 @@ def _asked(headers: Mapping[str, str]) -> float | None:
     return max(0.0, (then - now).total_seconds()) if then else None
 
 
-def document(body: bytes) -> dict[str, Any]:
+def parse_document(body: bytes) -> dict[str, Any]:
     """The JSON object that a body holds, an empty one where it holds anything else."""
     try:
         value = json.loads(body)
@@ -87,10 +87,10 @@ def error_type(document: dict[str, Any]) -> str | None:
     details = error.get("details")
     named = [details.get("error_code") if isinstance(details, dict) else None, error.get("code"), error.get("type")]
     said = (str(name) for name in named if isinstance(name, str | int) and name)
-    return next((name[:LONGEST_NAME] for name in said if name.isprintable()), None)
+    return next((name[:MAX_NAME_LENGTH] for name in said if name.isprintable()), None)
 
 
-def at(value: Any, *path: str | int) -> Any:
+def value_at(value: Any, *path: str | int) -> Any:
     """What lies at a path of keys and places in a JSON value; None where there is nothing."""
     for step in path:
         try:
@@ -100,17 +100,19 @@ def at(value: Any, *path: str | int) -> Any:
     return value
 
 
-def tokens(value: Any, *path: str) -> int | None:
+def token_count(value: Any, *path: str) -> int | None:
     """A count of tokens; None where the server gives none that can be one."""
-    count = at(value, *path)
-    return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MOST_TOKENS else None
+    count = value_at(value, *path)
+    return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS else None
 
 
-def reply(answer: Answer, body: dict[str, Any], content: Content | None, usage: Usage | None, latency: float) -> Reply:
+def build_reply(
+    answer: HttpResponse, body: dict[str, Any], content: ReplyContent | None, usage: Usage | None, latency: float
+) -> Reply:
     """The Reply to an answer whose body was read as `content`; without content the body has not the expected shape."""
     read = content if 200 <= answer.status < 300 else None
-    failed: Outcome = "envelope" if 200 <= answer.status < 300 else "http"
-    headers, name = kept(answer.headers), body.get("id")
+    failed: ReplyKind = "envelope" if 200 <= answer.status < 300 else "http"
+    headers, name = kept_headers(answer.headers), body.get("id")
     return Reply(
         kind=read.kind if read else failed,
         text=read.text if read else None,

@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, ValidationError
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
-from credence.generation.arithmetic import propose
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
+from credence.generation.arithmetic import propose_statement
 from credence.generation.llm.messages import Reply, Request, Usage
-from credence.generation.llm.provider import Limits, Provider
+from credence.generation.llm.provider import Provider, RateLimits
 
 
-class _Slot(Strict):
+class _Slot(StrictModel):
     """One item that is asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -28,7 +28,7 @@ class Offline(Provider):
     name: str = Field("offline", min_length=1)
     model: str = "arithmetic"
     key_env: None = None
-    limits: Limits = Limits(rpm=None)
+    limits: RateLimits = RateLimits(rpm=None)
     seed: int = 0
 
     async def complete(self, request: Request) -> Reply:
@@ -39,7 +39,7 @@ class Offline(Provider):
         return Reply(kind="ok", text=text, raw=text.encode(), usage=usage, provider_id=f"offline-{request.id}")
 
     def _item(self, slot: _Slot, sample: int) -> dict[str, Any]:
-        return propose(self.seed + sample, slot.category, slot.label, slot.ordinal, slot.attempt).model_dump()
+        return propose_statement(self.seed + sample, slot.category, slot.label, slot.ordinal, slot.attempt).model_dump()
 
 
 def _slots(message: str) -> list[_Slot]:
@@ -52,7 +52,7 @@ def _slots(message: str) -> list[_Slot]:
             end = place + 1
         place = message.find("{", end)
     if not found:
-        raise BadInput(
+        raise InputError(
             "the offline provider writes statements of arithmetic, and this request asks for none; its message must "
             "hold an object with category, label (true or false), ordinal and attempt, or use a provider with a key."
         )

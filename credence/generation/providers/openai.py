@@ -6,14 +6,14 @@ from typing import Any, ClassVar, Literal
 import openai
 from pydantic import Field, model_validator
 
-from credence.generation.llm.messages import Outcome, Request, Usage
-from credence.generation.providers._remote import Remote, host_of
-from credence.generation.providers._response import Answer, Content, at, tokens
+from credence.generation.llm.messages import ReplyKind, Request, Usage
+from credence.generation.providers._remote import RemoteProvider, host_of
+from credence.generation.providers._response import HttpResponse, ReplyContent, token_count, value_at
 
 NO_KEY = "none"  # the SDK refuses to be without one; a server that asks for none ignores it
 
 
-class Openai(Remote):
+class Openai(RemoteProvider):
     """Chat completions. What a server understands beyond two messages is said by the fields."""
 
     sdk: ClassVar = openai
@@ -43,9 +43,9 @@ class Openai(Remote):
             client.organization = client.project = None  # the environment's, and nobody else's business
         return client
 
-    async def _call(self, client: openai.AsyncOpenAI, request: Request) -> Answer:
+    async def _call(self, client: openai.AsyncOpenAI, request: Request) -> HttpResponse:
         raw = await client.chat.completions.with_raw_response.create(**self._parameters(request))
-        return Answer(raw.status_code, dict(raw.headers), raw.content)
+        return HttpResponse(raw.status_code, dict(raw.headers), raw.content)
 
     def _parameters(self, request: Request) -> dict[str, Any]:
         messages = [{"role": "system", "content": self._system(request)}, {"role": "user", "content": request.user}]
@@ -68,24 +68,27 @@ class Openai(Remote):
         schema = json.dumps(request.schema_, sort_keys=True)
         return f"{request.system}\n\nAnswer with one JSON object and nothing else. It fits this JSON schema: {schema}"
 
-    def _content(self, body: dict[str, Any]) -> Content | None:
-        message, finish = at(body, "choices", 0, "message"), at(body, "choices", 0, "finish_reason")
-        text, refusal = at(message, "content"), at(message, "refusal")
+    def _content(self, body: dict[str, Any]) -> ReplyContent | None:
+        message, finish = value_at(body, "choices", 0, "message"), value_at(body, "choices", 0, "finish_reason")
+        text, refusal = value_at(message, "content"), value_at(message, "refusal")
         if not isinstance(message, dict) or not isinstance(text, str | None):
             return None
         if refusal or finish == "content_filter":
-            return Content("refusal", refusal if isinstance(refusal, str) else text)
-        kind: Outcome = "truncated" if finish == "length" else "ok" if text and text.strip() else "empty"
-        return Content(kind, text)
+            return ReplyContent("refusal", refusal if isinstance(refusal, str) else text)
+        kind: ReplyKind = "truncated" if finish == "length" else "ok" if text and text.strip() else "empty"
+        return ReplyContent(kind, text)
 
     def _usage(self, counted: Any) -> Usage | None:
-        read, written = tokens(counted, "prompt_tokens"), tokens(counted, "completion_tokens")
+        read, written = token_count(counted, "prompt_tokens"), token_count(counted, "completion_tokens")
         if read is None or written is None:
             return None
-        total, hit = tokens(counted, "total_tokens") or 0, tokens(counted, "prompt_cache_hit_tokens")  # DeepSeek's name
+        total, hit = (
+            token_count(counted, "total_tokens") or 0,
+            token_count(counted, "prompt_cache_hit_tokens"),
+        )  # DeepSeek's name
         return Usage(
             input=read,
             output=max(written, total - read),  # Grok and Gemini count their reasoning in the total alone
-            cached=tokens(counted, "prompt_tokens_details", "cached_tokens") or hit or 0,
-            reasoning=tokens(counted, "completion_tokens_details", "reasoning_tokens") or 0,
+            cached=token_count(counted, "prompt_tokens_details", "cached_tokens") or hit or 0,
+            reasoning=token_count(counted, "completion_tokens_details", "reasoning_tokens") or 0,
         )

@@ -9,20 +9,20 @@ from matplotlib.figure import Figure
 
 from credence.generation.llm.prices import dollars
 from credence.generation.quality import plots
-from credence.generation.quality.report import Quality
-from credence.generation.writers.reply_parsing import OF_ITEMS
+from credence.generation.quality.report import QualityReport
+from credence.generation.writers.reply_parsing import REJECT_REASONS
 from credence.reporting import plot_style
-from credence.reporting.html import environment
-from credence.reporting.number_format import ABSENT, number, percent, plural, spread
+from credence.reporting.html import template_environment
+from credence.reporting.number_format import ABSENT, format_number, format_percent, format_spread, plural
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-LONG = 1e15
+MAX_SHOWN_CHARACTERS = 1e15
 Tile = tuple[str, str, str]
 OF_EXAMPLES = {"label": "its author says another label than was asked for"}
 
 
-class Errors(NamedTuple):
+class ErrorTable(NamedTuple):
     """What the errors of a kind of rows are called: of an example nobody knows who was wrong."""
 
     heading: str
@@ -32,13 +32,13 @@ class Errors(NamedTuple):
 
 
 ERRORS = {
-    "statements": Errors(
+    "statements": ErrorTable(
         "Mistakes of the models",
         "models’ mistakes",
         "mistakes",
         "Among statements whose truth could be worked out: how many their author got wrong. None of them became a row.",
     ),
-    "examples": Errors(
+    "examples": ErrorTable(
         "Disagreement of the models",
         "models disagreed",
         "disagreements",
@@ -48,17 +48,17 @@ ERRORS = {
 }
 
 
-def render(quality: Quality, title: str) -> str:
+def render(quality: QualityReport, title: str) -> str:
     """The whole page."""
-    tone, headline = verdict(quality)
-    return environment(TEMPLATES).get_template("generation.html.j2").render(
-        quality=quality, title=title, tone=tone, headline=headline, tiles=tiles(quality), figures=drawn(quality),
-        reasons=OF_ITEMS | (OF_EXAMPLES if quality.writer == "examples" else {}), errors=ERRORS[quality.writer],
-        number=number, whole=whole, dollars=dollars, spread=spread, most=plots.MOST_LINES,
+    tone, headline = verdict_sentence(quality)
+    return template_environment(TEMPLATES).get_template("generation.html.j2").render(
+        quality=quality, title=title, tone=tone, headline=headline, tiles=key_figures(quality), figures=sample_texts(quality),
+        reasons=REJECT_REASONS | (OF_EXAMPLES if quality.writer == "examples" else {}), errors=ERRORS[quality.writer],
+        number=format_number, whole=as_integer_text, dollars=dollars, spread=format_spread, most=plots.MAX_LINES,
     )  # fmt: skip
 
 
-def verdict(quality: Quality) -> tuple[str, str]:
+def verdict_sentence(quality: QualityReport) -> tuple[str, str]:
     """The colour and the words that stand above everything."""
     if quality.faults:
         return "error", "Do not use"
@@ -67,54 +67,68 @@ def verdict(quality: Quality) -> tuple[str, str]:
     return ("hold", "Words tell labels") if quality.cautions else ("promote", "Complete")
 
 
-def tiles(quality: Quality) -> list[Tile]:
+def key_figures(quality: QualityReport) -> list[Tile]:
     """The key figures: what, how much, and what to compare it with."""
     found, spent, twice = quality.items, quality.expenses, quality.repeats.duplicates
     return [
-        ("rows", number(found.rows), f"of {number(found.wanted)} wanted, {number(found.given_up)} given up"),
+        (
+            "rows",
+            format_number(found.rows),
+            f"of {format_number(found.wanted)} wanted, {format_number(found.given_up)} given up",
+        ),
         _checked(quality),
-        ("exact duplicates", number(twice.count), f"of {plural(twice.of, 'row')}"),
-        ("rejected", percent(found.rejected.value), f"{found.rejected.count:,} of {plural(found.read, 'item')} read"),
+        ("exact duplicates", format_number(twice.count), f"of {plural(twice.of, 'row')}"),
+        (
+            "rejected",
+            format_percent(found.rejected.value),
+            f"{found.rejected.count:,} of {plural(found.read, 'item')} read",
+        ),
         _erred(quality),
         ("spent", dollars(spent.cost), f"{dollars(spent.held)} held" if spent.held else plural(spent.calls, "call")),
     ]
 
 
-def _checked(quality: Quality) -> Tile:
+def _checked(quality: QualityReport) -> Tile:
     if quality.wrong:
-        return "wrong by the check", number(quality.wrong.count), f"of {plural(quality.wrong.of, 'row')}"
+        return "wrong by the check", format_number(quality.wrong.count), f"of {plural(quality.wrong.of, 'row')}"
     of = quality.unchecked.of
     beside = f"by {quality.agreement} models, of {plural(of, 'row')}"
-    return "labels agreed on", number(of - quality.unchecked.count), beside
+    return "labels agreed on", format_number(of - quality.unchecked.count), beside
 
 
-def _erred(quality: Quality) -> Tile:
+def _erred(quality: QualityReport) -> Tile:
     errors = [author.errors for author in quality.items.authors]
     count, of = sum(e.count for e in errors), sum(e.of for e in errors)
-    return ERRORS[quality.writer].tile, percent(count / of if of else None), f"{count:,} of {of:,} checked"
+    return ERRORS[quality.writer].tile, format_percent(count / of if of else None), f"{count:,} of {of:,} checked"
 
 
-def whole(size: float | None) -> str:
+def as_integer_text(size: float | None) -> str:
     """A number of a text, as it is written there where that is not too long."""
     if size is None:
         return ABSENT
-    return f"{size:.3g}" if size >= LONG else f"{size:,.1f}".removesuffix(".0")
+    return f"{size:.3g}" if size >= MAX_SHOWN_CHARACTERS else f"{size:,.1f}".removesuffix(".0")
 
 
-def drawn(quality: Quality) -> dict[str, Markup]:
+def sample_texts(quality: QualityReport) -> dict[str, Markup]:
     """Every figure that there is something to show in, as inline SVG with alt text."""
     found, calls, tested = quality.items, quality.expenses, quality.tells.tested
     judged = [author for author in found.authors if author.errors.of]
     made: dict[str, tuple[Figure, str]] = {}
     if found.cells:
-        made["places"] = plots.places(found.cells), "rows of every category and label beside their quota"
+        made["places"] = plots.category_plot(found.cells), "rows of every category and label beside their quota"
     if judged:
         name = ERRORS[quality.writer].counted
-        made["errors"] = plots.errors(judged, name), f"share of {name} of every model with its 95 % interval"
+        made["errors"] = plots.error_plot(judged, name), f"share of {name} of every model with its 95 % interval"
     if tested:
-        made["giveaways"] = plots.giveaways(tested), "labels told by words in every category, with what is permitted"
+        made["giveaways"] = (
+            plots.label_leakage_plot(tested),
+            "labels told by words in every category, with what is permitted",
+        )
     if calls.calls:
-        made["latency"] = plots.latency(calls.latency), f"calls by seconds, half of them up to {number(calls.median)}"
+        made["latency"] = (
+            plots.latency_plot(calls.latency),
+            f"calls by seconds, half of them up to {format_number(calls.median)}",
+        )
     return {name: _inline(figure, name, alt) for name, (figure, alt) in made.items()}
 
 

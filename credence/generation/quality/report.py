@@ -2,20 +2,27 @@
 
 import pandas as pd
 
-from credence.core.registry import Strict
-from credence.generation.arithmetic import check
-from credence.generation.ledger import Reader
+from credence.core.registry import StrictModel
+from credence.generation.arithmetic import check_statement
+from credence.generation.ledger import LedgerReader
 from credence.generation.llm.prices import dollars
-from credence.generation.quality.content_analysis import Numbers, Repeats, Tells, numbers, repeats, tells
-from credence.generation.quality.costs import Expenses, expenses
-from credence.generation.quality.item_outcomes import Items, Kind, items
-from credence.reporting.number_format import percent, plural
-from credence.reporting.proportion import Share, share
+from credence.generation.quality.content_analysis import (
+    DuplicateSummary,
+    LabelLeakage,
+    NumberSummary,
+    find_duplicates,
+    summarize_numbers,
+    test_label_leakage,
+)
+from credence.generation.quality.costs import CallCosts, call_costs
+from credence.generation.quality.item_outcomes import ItemOutcomes, RowsKind, item_outcomes
+from credence.reporting.number_format import format_percent, plural
+from credence.reporting.proportion import Proportion, proportion
 
 COLUMNS = ["category", "question", "answer", "answer_verified", "checker_version", "source", "request_id"]
 
 
-class Quality(Strict):
+class QualityReport(StrictModel):
     """What there is to say of a generated data set.
 
     wrong: statements whose truth, worked out anew from the text, is not their answer; none is counted of examples.
@@ -23,15 +30,15 @@ class Quality(Strict):
     as `agreement` says.
     """
 
-    writer: Kind
+    writer: RowsKind
     agreement: int
-    items: Items
-    wrong: Share | None
-    unchecked: Share
-    repeats: Repeats
-    tells: Tells
-    numbers: list[Numbers]
-    expenses: Expenses
+    items: ItemOutcomes
+    wrong: Proportion | None
+    unchecked: Proportion
+    repeats: DuplicateSummary
+    tells: LabelLeakage
+    numbers: list[NumberSummary]
+    expenses: CallCosts
     calls_per_row: float | None
     digest: str
 
@@ -64,8 +71,8 @@ class Quality(Strict):
         places = f"{plural(gone, 'place')} given up, {absent - gone:,} still open"
         missing = [f"{plural(absent, 'row')} of {self.items.wanted:,} missing: {places}."] if absent > 0 else []
         return missing + [
-            f"{s.category}: words and digits tell the label of {percent(s.accuracy)} of unseen texts, "
-            f"where {percent(s.permitted)} is permitted."
+            f"{s.category}: words and digits tell the label of {format_percent(s.accuracy)} of unseen texts, "
+            f"where {format_percent(s.permitted)} is permitted."
             for s in self.tells.flagged()
         ]
 
@@ -77,22 +84,22 @@ class Quality(Strict):
         return f"each label agreed on by {self.agreement} different models"
 
 
-def examine(reader: Reader) -> Quality:
+def examine_generation(reader: LedgerReader) -> QualityReport:
     """Everything that the ledger tells, also while it is being filled. Raises BadInput where no run has begun."""
     spec, rows = reader.spec(), reader.results().select(COLUMNS).to_pandas()
-    writer: Kind = "examples" if spec.get("writer") == "examples" else "statements"
+    writer: RowsKind = "examples" if spec.get("writer") == "examples" else "statements"
     attempts = reader.attempts()
-    found, spending = items(reader, attempts, rows, writer), expenses(attempts, reader.spent())
+    found, spending = item_outcomes(reader, attempts, rows, writer), call_costs(attempts, reader.spent())
     agreement = spec.get("agreement", 2)
-    return Quality(
+    return QualityReport(
         writer=writer,
         agreement=agreement,
         items=found,
-        wrong=share(_wrong(rows), len(rows)) if writer == "statements" else None,
-        unchecked=share(_unchecked(rows, writer, agreement), len(rows)),
-        repeats=repeats(rows),
-        tells=tells(rows, found.labels(), lexical=writer == "examples"),
-        numbers=numbers(rows),
+        wrong=proportion(_wrong(rows), len(rows)) if writer == "statements" else None,
+        unchecked=proportion(_unchecked(rows, writer, agreement), len(rows)),
+        repeats=find_duplicates(rows),
+        tells=test_label_leakage(rows, found.labels(), lexical=writer == "examples"),
+        numbers=summarize_numbers(rows),
         expenses=spending,
         calls_per_row=spending.calls / len(rows) if len(rows) else None,
         digest=reader.digest(),
@@ -101,11 +108,11 @@ def examine(reader: Reader) -> Quality:
 
 def _wrong(rows: pd.DataFrame) -> int:
     """How many texts do not say something of their category that is as true as their answer has it."""
-    said = [(c.category, "yes" if c.truth else "no") if c else None for c in map(check, rows["question"])]
+    said = [(c.category, "yes" if c.truth else "no") if c else None for c in map(check_statement, rows["question"])]
     return sum(s != row for s, row in zip(said, zip(rows["category"], rows["answer"], strict=True), strict=True))
 
 
-def _unchecked(rows: pd.DataFrame, writer: Kind, agreement: int) -> int:
+def _unchecked(rows: pd.DataFrame, writer: RowsKind, agreement: int) -> int:
     checked = rows["answer_verified"].astype(bool)
     if writer == "examples":
         checked |= rows["checker_version"] == f"agreement/{agreement}"

@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.generation.arithmetic.normalization import NUMBER
 from credence.models.kinds.tfidf import TfIdf
-from credence.reporting.proportion import wilson
+from credence.reporting.proportion import wilson_interval
 
-MOST_ROWS = 3000
-LEAST_TEXTS = 10
-SURE = 3.0
+MAX_ROWS = 3000
+MIN_TEXTS = 10
+MIN_CONFIDENCE = 3.0
 # two of five properties, even and odd, are told by the last digit; the other three are not
-PERMITTED: Mapping[str, float] = {
+PERMITTED_ACCURACY: Mapping[str, float] = {
     "math_verification": 0.5,
     "comparison": 0.5,
     "number_property": 0.7,
@@ -24,7 +24,7 @@ PERMITTED: Mapping[str, float] = {
 }
 
 
-class Operands(Strict):
+class OperandSummary(StrictModel):
     """How many texts of one label there are, and the numbers that they hold."""
 
     label: bool
@@ -34,7 +34,7 @@ class Operands(Strict):
     largest: float | None
 
 
-class Shortcut(Strict):
+class ShortcutResult(StrictModel):
     """How often a reader of words and pieces of words is right about texts it has not seen, with a 99.7 % interval."""
 
     category: str
@@ -45,16 +45,16 @@ class Shortcut(Strict):
     control: float
     permitted: float
     flagged: bool
-    operands: tuple[Operands, Operands]
+    operands: tuple[OperandSummary, OperandSummary]
 
 
-def shortcuts(
+def test_shortcuts(
     questions: Sequence[str],
     answers: Sequence[bool],
     categories: Sequence[str],
-    permitted: Mapping[str, float] = PERMITTED,
+    permitted: Mapping[str, float] = PERMITTED_ACCURACY,
     seed: int = 0,
-) -> list[Shortcut]:
+) -> list[ShortcutResult]:
     """The test for every category that holds ten texts of both labels.
 
     As many texts of one label as of the other are read, so that chance is a half. A category is flagged where the
@@ -63,7 +63,7 @@ def shortcuts(
     """
     table = pd.DataFrame({"text": list(questions), "label": np.asarray(answers, dtype=int), "category": categories})
     groups = [(str(category), rows) for category, rows in table.groupby("category", sort=True)]
-    return [_shortcut(c, rows, permitted.get(c, 1.0), seed) for c, rows in groups if _rarer(rows) >= LEAST_TEXTS]
+    return [_shortcut(c, rows, permitted.get(c, 1.0), seed) for c, rows in groups if _rarer(rows) >= MIN_TEXTS]
 
 
 def _rarer(table: pd.DataFrame) -> int:
@@ -71,15 +71,15 @@ def _rarer(table: pd.DataFrame) -> int:
     return int(min((table["label"] == label).sum() for label in (0, 1)))
 
 
-def _shortcut(category: str, table: pd.DataFrame, permitted: float, seed: int) -> Shortcut:
-    count = min(_rarer(table), MOST_ROWS // 2)
+def _shortcut(category: str, table: pd.DataFrame, permitted: float, seed: int) -> ShortcutResult:
+    count = min(_rarer(table), MAX_ROWS // 2)
     sample = pd.concat([table[table["label"] == label].sample(count, random_state=seed) for label in (0, 1)])
     labels = sample["label"].to_numpy()
     right = _right(sample, labels, seed)
     shuffled = np.random.default_rng(seed).permutation(labels)
     control = _right(sample, shuffled, seed) / len(sample)
-    low, high = wilson(right, len(sample), SURE)
-    return Shortcut(
+    low, high = wilson_interval(right, len(sample), MIN_CONFIDENCE)
+    return ShortcutResult(
         category=category,
         rows=len(sample),
         accuracy=right / len(sample),
@@ -98,13 +98,13 @@ def _right(sample: pd.DataFrame, labels: NDArray[Any], seed: int) -> int:
     return int(((p > 0.5) == labels).sum()) if p is not None else 0
 
 
-def _operands(table: pd.DataFrame, label: bool) -> Operands:
+def _operands(table: pd.DataFrame, label: bool) -> OperandSummary:
     texts = table.loc[table["label"] == int(label), "text"]
     numbers = [_value(n) for text in texts for n in NUMBER.findall(text)]
     if not numbers:
-        return Operands(label=label, texts=len(texts), smallest=None, median=None, largest=None)
+        return OperandSummary(label=label, texts=len(texts), smallest=None, median=None, largest=None)
     low, middle, high = (float(v) for v in np.quantile(numbers, (0, 0.5, 1)))
-    return Operands(label=label, texts=len(texts), smallest=low, median=middle, largest=high)
+    return OperandSummary(label=label, texts=len(texts), smallest=low, median=middle, largest=high)
 
 
 def _value(written: str) -> float:

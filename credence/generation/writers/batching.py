@@ -4,23 +4,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from credence.generation.ledger import Reader, Slot
-from credence.generation.llm.work_item import Tally
-from credence.generation.writers.reply_parsing import OF_ITEMS
+from credence.generation.ledger import LedgerReader, Slot
+from credence.generation.llm.work_item import FailureCounts
+from credence.generation.writers.reply_parsing import REJECT_REASONS
 
-Refused = Mapping[tuple[str, int], str]
+RejectedItems = Mapping[tuple[str, int], str]
 Key = tuple[str | int, ...]
 
 
 @dataclass(eq=False)
-class Pack:
+class Batch:
     """Slots of one category, label and attempt that one call shall fill.
 
     `tallies`: what was counted against its requests before it was put off.
     """
 
     slots: tuple[Slot, ...]
-    tallies: dict[str, Tally] = field(default_factory=dict)
+    tallies: dict[str, FailureCounts] = field(default_factory=dict)
 
     @property
     def category(self) -> str:
@@ -33,7 +33,7 @@ class Pack:
         return self.slots[0].label
 
 
-def packed(due: Iterable[Slot], size: int, refused: Refused) -> list[Pack]:
+def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list[Batch]:
     """First attempts by their place in the plan, what one call failed to fill together, and every other slot alone.
 
     Args:
@@ -47,10 +47,10 @@ def packed(due: Iterable[Slot], size: int, refused: Refused) -> list[Pack]:
         return slot.ordinal // size, slot.category, slot.label, slot.attempt, together
 
     slots = sorted(due, key=lambda slot: (key(slot)[:3], slot.attempt, key(slot)[-1], slot.ordinal))
-    return [Pack(tuple(group)) for _, group in groupby(slots, key)]
+    return [Batch(tuple(group)) for _, group in groupby(slots, key)]
 
 
-def refused_items(reader: Reader) -> Refused:
-    """The items in quarantine, as `packed` wants them."""
+def rejected_items(reader: LedgerReader) -> RejectedItems:
+    """The items in quarantine, as `make_batches` wants them."""
     rows = reader.quarantined().select(["slot_id", "attempt", "reason", "request_id"]).to_pylist()
-    return {(r["slot_id"], r["attempt"]): r["request_id"] for r in rows if r["reason"] in OF_ITEMS}
+    return {(r["slot_id"], r["attempt"]): r["request_id"] for r in rows if r["reason"] in REJECT_REASONS}

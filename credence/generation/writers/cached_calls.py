@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from credence.generation.ledger import Attempt, Ledger, Reader
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Request
-from credence.generation.llm.retry import CONTENT_RETRIES, REFUSAL_RETRIES, Unusable
-from credence.generation.llm.work_item import RESAMPLE, Tally
-from credence.generation.writers.batching import Pack
+from credence.generation.llm.retry import CONTENT_RETRIES, REFUSAL_RETRIES, UnusableReply
+from credence.generation.llm.work_item import RESAMPLE, FailureCounts
+from credence.generation.writers.batching import Batch
 
-Read = Callable[[str], Any]
+ParseReply = Callable[[str], Any]
 
 
-class PutOff(Exception):
+class Deferred(Exception):
     """Nobody can take the question now; ask again after so many seconds."""
 
     def __init__(self, after: float) -> None:
@@ -23,7 +23,7 @@ class PutOff(Exception):
         self.after = after
 
 
-class Unanswered(Exception):
+class NoAnswer(Exception):
     """No further attempt at this question would help."""
 
     def __init__(self, reason: str, request: Request) -> None:
@@ -31,65 +31,65 @@ class Unanswered(Exception):
         self.reason, self.request = reason, request
 
 
-class Stopped(Exception):
+class RunStopped(Exception):
     """The run cannot go on: no provider is left, or no money. The message says which."""
 
 
 @dataclass(frozen=True)
-class Answered:
+class LlmAnswer:
     """What the reader made of the reply, and the request that was answered."""
 
     value: Any
     request: Request
 
 
-class Asker:
+class CachedCaller:
     """Asks for a run. What earlier runs of the same task were answered counts as answered."""
 
     def __init__(
-        self, ledger: Ledger, dispatcher: Dispatcher, earlier: Sequence[Reader] = (), *, sample: int = 0
+        self, ledger: Ledger, dispatcher: Dispatcher, earlier: Sequence[LedgerReader] = (), *, sample: int = 0
     ) -> None:
         """`sample`: the same question under another number is another question, with another answer."""
         self._ledger, self._dispatcher, self._earlier, self._sample = ledger, dispatcher, earlier, sample
 
-    async def ask(self, variants: Sequence[Request], read: Read, pack: Pack) -> Answered:
+    async def ask(self, variants: Sequence[Request], read: ParseReply, pack: Batch) -> LlmAnswer:
         """The answer to the variant that was answered before, or else to the first.
 
         Raises PutOff, Unanswered or Stopped.
         """
         variants = [r.model_copy(update={"sample": self._sample}) for r in variants]
-        bad: list[Unanswered] = []
+        bad: list[NoAnswer] = []
         for variant in variants:
             for request, reply in self._kept(variant):
                 await asyncio.sleep(0)
                 try:
                     value = read(reply.text or "")
-                except Unusable as error:
-                    bad += [Unanswered(str(error), request)] if variant is variants[0] else []
+                except UnusableReply as error:
+                    bad += [NoAnswer(str(error), request)] if variant is variants[0] else []
                     continue
                 if not self._ledger.cached(request.id):
-                    kept = Attempt(request=request, reply=reply, verdict="accept", reason="kept")
+                    kept = AttemptRecord(request=request, reply=reply, verdict="accept", reason="kept")
                     self._ledger.record(attempts=[kept])
-                return Answered(value, request)
+                return LlmAnswer(value, request)
         if len(bad) > CONTENT_RETRIES:
             raise bad[-1]
-        counted = pack.tallies.get(variants[0].id, Tally())
+        counted = pack.tallies.get(variants[0].id, FailureCounts())
         return await self._asked(variants[0], read, pack, replace(counted, content=max(counted.content, len(bad))))
 
-    async def _asked(self, request: Request, read: Read, pack: Pack, counted: Tally) -> Answered:
+    async def _asked(self, request: Request, read: ParseReply, pack: Batch, counted: FailureCounts) -> LlmAnswer:
         outcome = await self._dispatcher.ask(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":
-                return Answered(outcome.value, outcome.request or request)
+                return LlmAnswer(outcome.value, outcome.request or request)
             case "later":
                 pack.tallies[request.id] = outcome.tally
-                raise PutOff(outcome.after)
+                raise Deferred(outcome.after)
             case "quarantine":
-                raise Unanswered(outcome.reason, outcome.attempts[-1].request if outcome.attempts else request)
+                raise NoAnswer(outcome.reason, outcome.attempts[-1].request if outcome.attempts else request)
             case "spent":
-                raise Stopped("the budget does not pay for one more call")
+                raise RunStopped("the budget does not pay for one more call")
             case "stopped":
-                raise Stopped(outcome.reason)
+                raise RunStopped(outcome.reason)
 
     def _kept(self, request: Request) -> list[tuple[Request, Reply]]:
         """The whole replies to it that were paid for before, here or for an earlier data set, bad texts among them.

@@ -5,29 +5,29 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
-from credence.core.registry import Strict
-from credence.generation.arithmetic.normalization import normalised
-from credence.generation.ledger import Quarantined, Result, Slot
+from credence.core.registry import StrictModel
+from credence.generation.arithmetic.normalization import normalize_statement
+from credence.generation.ledger import RejectedItem, Slot, SlotResult
 from credence.generation.llm.messages import Request
 from credence.generation.llm.prices import BYTES_PER_TOKEN
 from credence.generation.section import UNCLEAR, Generation
-from credence.generation.writers.batching import Pack
-from credence.generation.writers.cached_calls import Answered, PutOff, Read, Stopped
+from credence.generation.writers.batching import Batch
+from credence.generation.writers.cached_calls import Deferred, LlmAnswer, ParseReply, RunStopped
 from credence.generation.writers.prompts import Template
-from credence.generation.writers.prompts import read as prompt
-from credence.generation.writers.reply_parsing import entries, refusal
-from credence.generation.writers.writer import LONGEST_REPLY, Ask, Named, Written, filled
+from credence.generation.writers.prompts import load_prompt as prompt
+from credence.generation.writers.reply_parsing import parse_reply_list, reject
+from credence.generation.writers.writer import MAX_REPLY_TOKENS, CallFn, Named, WrittenBatch, make_row
 
-SHOWN = 5
+SHOWN_SEEDS = 5
 
 
-class _Text(Strict):
+class _Text(StrictModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     text: str
     label: str
 
 
-class _Opinion(Strict):
+class _Opinion(StrictModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     number: int
     label: str
@@ -42,11 +42,11 @@ class Examples:
         self._section = section
         self._written, self._read = prompt("examples"), prompt("opinion")
         self._seeds = section.written_by_hand()
-        self._copied = {normalised(seed.text) for seed in self._seeds}
+        self._copied = {normalize_statement(seed.text) for seed in self._seeds}
         self.templates = [self._written.id, self._read.id]
-        self.size = min(section.items_per_call, LONGEST_REPLY // self._written.max_tokens)
+        self.size = min(section.items_per_call, MAX_REPLY_TOKENS // self._written.max_tokens)
 
-    async def write(self, pack: Pack, turns: Sequence[Named], ask: Ask) -> Written:
+    async def write(self, pack: Batch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
         """Texts of one call; those that are of use are read by as many other models as have to agree."""
         answered = await _first([self._asked_to_write(pack, who) for who in turns], _texts, pack, ask)
         texts = (answered.value + [None] * len(pack.slots))[: len(pack.slots)]
@@ -62,13 +62,13 @@ class Examples:
                 reasons[i] = _differs(pack.label, opinion.value.get(number))
         return [self._entry(*entry, answered) for entry in zip(pack.slots, texts, reasons, strict=True)]
 
-    def foreseen(self, pack: Pack, turns: Sequence[Named]) -> list[Request]:
+    def foreseen(self, pack: Batch, turns: Sequence[Named]) -> list[Request]:
         """One call to write and one for each that has to agree."""
         longest = ["x" * BYTES_PER_TOKEN * self._written.max_tokens] * len(pack.slots)
         readers = [who for who in turns if who[1] != turns[0][1]][: self._section.agreement - 1]
         return [self._asked_to_write(pack, turns[0]), *(self._asked_to_read(longest, who) for who in readers)]
 
-    def _asked_to_write(self, pack: Pack, who: Named) -> Request:
+    def _asked_to_write(self, pack: Batch, who: Named) -> Request:
         labels, first = self._section.labels, pack.slots[0]
         user = self._written.user_message(
             topic=self._section.topic, label=pack.label, meaning=labels[pack.label], count=len(pack.slots),
@@ -82,11 +82,11 @@ class Examples:
         user = self._read.user_message(topic=self._section.topic, labels=self._section.labels, texts=numbered)
         return _request(self._read, who, user, len(texts))
 
-    def _shown(self, pack: Pack) -> list[str]:
+    def _shown(self, pack: Batch) -> list[str]:
         """Other texts in every call, of the pack's label where the file says labels."""
         fit = [seed.text for seed in self._seeds if seed.label in (None, pack.label)]
-        start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN
-        return [fit[(start + i) % len(fit)] for i in range(min(SHOWN, len(fit)))]
+        start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN_SEEDS
+        return [fit[(start + i) % len(fit)] for i in range(min(SHOWN_SEEDS, len(fit)))]
 
     def _wrong(self, slot: Slot, text: _Text | None) -> str:
         if text is None:
@@ -95,15 +95,15 @@ class Examples:
             return "blank"
         if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for sign in text.text):
             return "grammar"  # no file can hold these
-        if normalised(text.text) in self._copied:
+        if normalize_statement(text.text) in self._copied:
             return "copied"
         return "" if text.label == slot.label else "label"
 
-    def _entry(self, slot: Slot, text: _Text | None, reason: str, answered: Answered) -> Result | Quarantined:
+    def _entry(self, slot: Slot, text: _Text | None, reason: str, answered: LlmAnswer) -> SlotResult | RejectedItem:
         if text is None or reason:
-            return refusal(slot, reason, answered.request.id, text.text if text else "")
+            return reject(slot, reason, answered.request.id, text.text if text else "")
         checker = f"agreement/{self._section.agreement}"
-        return filled(slot, text.text.strip(), answered, self._written.id, checker, verified=False)
+        return make_row(slot, text.text.strip(), answered, self._written.id, checker, verified=False)
 
 
 def _differs(label: str, opinion: str | None) -> str:
@@ -112,16 +112,16 @@ def _differs(label: str, opinion: str | None) -> str:
     return "" if opinion == label else "disagreement"
 
 
-async def _first(requests: Sequence[Request], read: Read, pack: Pack, ask: Ask) -> Answered:
+async def _first(requests: Sequence[Request], read: ParseReply, pack: Batch, ask: CallFn) -> LlmAnswer:
     """The answer that was got before, or that of the first who can give one now."""
-    away: list[PutOff] = []
-    stopped = Stopped("fewer different models are left than have to agree")
+    away: list[Deferred] = []
+    stopped = RunStopped("fewer different models are left than have to agree")
     for i in range(len(requests)):
         try:
             return await ask(requests[i:], read, pack)
-        except PutOff as error:
+        except Deferred as error:
             away.append(error)
-        except Stopped as error:
+        except RunStopped as error:
             stopped = error
     raise min(away, key=lambda error: error.after) if away else stopped
 
@@ -134,12 +134,12 @@ def _request(template: Template, who: Named, user: str, items: int) -> Request:
 
 
 def _texts(text: str) -> list[_Text | None]:
-    return [_valid(_Text, entry) for entry in entries(text, "items")]
+    return [_valid(_Text, entry) for entry in parse_reply_list(text, "items")]
 
 
 def _labels(text: str) -> dict[int, str]:
     found: dict[int, str] = {}
-    for opinion in filter(None, (_valid(_Opinion, entry) for entry in entries(text, "labels"))):
+    for opinion in filter(None, (_valid(_Opinion, entry) for entry in parse_reply_list(text, "labels"))):
         same = found.get(opinion.number, opinion.label) == opinion.label
         found[opinion.number] = opinion.label if same else UNCLEAR
     return found

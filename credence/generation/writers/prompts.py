@@ -9,17 +9,17 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from credence.core.canonical_json import digest
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict, sentence
-from credence.core.yaml_loader import read_words
+from credence.core.canonical_json import json_digest
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel, format_validation_error
+from credence.core.yaml_loader import parse_yaml
 
-FOLDER = Path(__file__).parents[3] / "prompts"
+PROMPTS_FOLDER = Path(__file__).parents[3] / "prompts"
 KEYS = ("system", "user", "fields", "schema", "max_tokens", "examples")
 PLACE = re.compile(r"\$([a-z_]+)")
 
 
-class Template(Strict):
+class Template(StrictModel):
     """System and user message, the schema of the reply, examples, and the most tokens that one item of it takes."""
 
     name: str
@@ -44,7 +44,7 @@ class Template(Strict):
     @property
     def digest(self) -> str:
         """What the content hashes to, whatever its layout and its comments."""
-        return digest(self.model_dump(by_alias=True))
+        return json_digest(self.model_dump(by_alias=True))
 
     @cached_property
     def id(self) -> str:
@@ -63,49 +63,49 @@ class Template(Strict):
         """
         missing, unknown = sorted(set(self.fields) - set(values)), sorted(set(values) - set(self.fields))
         if missing:
-            raise BadInput(
+            raise InputError(
                 f"prompt {self.name}/{self.version}: no value for {', '.join(missing)}; give all its fields."
             )
         if unknown:
-            raise BadInput(
+            raise InputError(
                 f"prompt {self.name}/{self.version}: no field {unknown[0]!r}. {did_you_mean(unknown[0], self.fields)}"
             )
         written = {k: json.dumps(v, ensure_ascii=False, sort_keys=True) for k, v in values.items()}
         return PLACE.sub(lambda place: written[place[1]], self.user).rstrip()
 
 
-def read(name: str, version: str | None = None, folder: Path = FOLDER) -> Template:
+def load_prompt(name: str, version: str | None = None, folder: Path = PROMPTS_FOLDER) -> Template:
     """The template of that name, in that version or in the newest. Raises BadInput in one sentence."""
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     if name not in names:
-        raise BadInput(f"no prompt {name!r} in {folder}. {did_you_mean(name, names)}")
+        raise InputError(f"no prompt {name!r} in {folder}. {did_you_mean(name, names)}")
     known = sorted((p.stem for p in (folder / name).glob("*.yaml")), key=_numbers)
     version = version or (known[-1] if known else "")
     if version not in known:
-        raise BadInput(f"prompt {name!r} has no version {version!r}. {did_you_mean(version, known)}")
+        raise InputError(f"prompt {name!r} has no version {version!r}. {did_you_mean(version, known)}")
     path = folder / name / f"{version}.yaml"
     try:
         return Template.model_validate({**_content(path), "name": name, "version": version})
     except ValidationError as error:
-        raise BadInput(f"{path}: {sentence(error, Template)}") from None
+        raise InputError(f"{path}: {format_validation_error(error, Template)}") from None
 
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content = read_words(path.read_text(encoding="utf-8"))
+        content = parse_yaml(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f", line {mark.line + 1}" if mark else ""
-        raise BadInput(f"{path}{where}: this is not YAML in UTF-8: {getattr(error, 'problem', error)}.") from None
+        raise InputError(f"{path}{where}: this is not YAML in UTF-8: {getattr(error, 'problem', error)}.") from None
     if not isinstance(content, dict):
-        raise BadInput(f"{path}: holds {type(content).__name__}; expected a mapping with {', '.join(KEYS)}.")
+        raise InputError(f"{path}: holds {type(content).__name__}; expected a mapping with {', '.join(KEYS)}.")
     return {str(key): value for key, value in content.items()}
 
 
-def digests(folder: Path = FOLDER) -> dict[str, str]:
+def prompt_digests(folder: Path = PROMPTS_FOLDER) -> dict[str, str]:
     """The digest of every version of every prompt."""
     files = sorted(folder.glob("*/*.yaml"))
-    return {f"{f.parent.name}/{f.stem}": read(f.parent.name, f.stem, folder).digest for f in files}
+    return {f"{f.parent.name}/{f.stem}": load_prompt(f.parent.name, f.stem, folder).digest for f in files}
 
 
 def _numbers(version: str) -> list[tuple[int, str]]:

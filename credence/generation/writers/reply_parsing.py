@@ -4,10 +4,10 @@ import json
 import re
 from typing import Any, NoReturn
 
-from credence.generation.ledger import Quarantined, Slot
-from credence.generation.llm.retry import Unusable
+from credence.generation.ledger import RejectedItem, Slot
+from credence.generation.llm.retry import UnusableReply
 
-OF_ITEMS = {
+REJECT_REASONS = {
     "grammar": "the text cannot be read",
     "category": "of another category than asked",
     "claim": "its parts are not what the text says",
@@ -19,28 +19,28 @@ OF_ITEMS = {
     "unclear": "another model could not tell the label",
     "disagreement": "another model gave another label",
 }
-DETAIL = 200
+MAX_DETAIL_CHARACTERS = 200
 
 
-def refusal(slot: Slot, reason: str, request_id: str, detail: str = "") -> Quarantined:
+def reject(slot: Slot, reason: str, request_id: str, detail: str = "") -> RejectedItem:
     """An item that was not taken; the slot is tried again."""
-    shown = detail[:DETAIL].encode("utf-8", "replace").decode()
-    return Quarantined(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, detail=shown, request_id=request_id)
+    shown = detail[:MAX_DETAIL_CHARACTERS].encode("utf-8", "replace").decode()
+    return RejectedItem(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, detail=shown, request_id=request_id)
 
 
 FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL)
 
 
-def entries(text: str, key: str) -> list[Any]:
+def parse_reply_list(text: str, key: str) -> list[Any]:
     """The list under the only key of the object. Raises Unusable: "json", or "schema" where it is another object."""
     if fenced := FENCED.fullmatch(text):
         text = fenced[1]
     try:
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_once)
     except (ValueError, RecursionError):
-        raise Unusable("json") from None
+        raise UnusableReply("json") from None
     if not isinstance(value, dict) or set(value) != {key} or not isinstance(value[key], list):
-        raise Unusable("schema")
+        raise UnusableReply("schema")
     return list(value[key])
 
 

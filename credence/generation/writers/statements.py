@@ -6,19 +6,19 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError
 
-from credence.generation.arithmetic import Item, check
-from credence.generation.ledger import Quarantined, Result, Slot
+from credence.generation.arithmetic import Statement, check_statement
+from credence.generation.ledger import RejectedItem, Slot, SlotResult
 from credence.generation.llm.messages import Request
-from credence.generation.writers.batching import Pack
-from credence.generation.writers.cached_calls import Answered
-from credence.generation.writers.prompts import read
-from credence.generation.writers.reply_parsing import entries, refusal
-from credence.generation.writers.writer import LONGEST_REPLY, Ask, Named, Written, filled
+from credence.generation.writers.batching import Batch
+from credence.generation.writers.cached_calls import LlmAnswer
+from credence.generation.writers.prompts import load_prompt
+from credence.generation.writers.reply_parsing import parse_reply_list, reject
+from credence.generation.writers.writer import MAX_REPLY_TOKENS, CallFn, Named, WrittenBatch, make_row
 
 CHECKER = "arithmetic/1"
 
 
-class _Exact(Item):
+class _Exact(Statement):
     """An item as it must be spelled: a number is no text, and a 1 is not true."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -30,21 +30,21 @@ class Statements:
     failover = True
 
     def __init__(self, items_per_call: int) -> None:
-        self._template = read("arithmetic")
+        self._template = load_prompt("arithmetic")
         self.templates = [self._template.id]
-        self.size = min(items_per_call, LONGEST_REPLY // self._template.max_tokens)
+        self.size = min(items_per_call, MAX_REPLY_TOKENS // self._template.max_tokens)
 
-    async def write(self, pack: Pack, turns: Sequence[Named], ask: Ask) -> Written:
+    async def write(self, pack: Batch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
         """The statements of one call, each checked."""
         answered = await ask([self._request(pack, who) for who in turns], _items, pack)
         said = answered.value[: len(pack.slots)]
         return [self._judged(slot, item, answered) for slot, item in zip_longest(pack.slots, said)]
 
-    def foreseen(self, pack: Pack, turns: Sequence[Named]) -> list[Request]:
+    def foreseen(self, pack: Batch, turns: Sequence[Named]) -> list[Request]:
         """One call."""
         return [self._request(pack, turns[0])]
 
-    def _request(self, pack: Pack, who: Named) -> Request:
+    def _request(self, pack: Batch, who: Named) -> Request:
         slots = [
             {"category": s.category, "label": s.label == "yes", "ordinal": s.ordinal, "attempt": s.attempt}
             for s in pack.slots
@@ -55,17 +55,17 @@ class Statements:
             max_tokens=self._template.max_tokens * len(slots), template=self._template.id,
         )  # fmt: skip
 
-    def _judged(self, slot: Slot, item: Item | None, answered: Answered) -> Result | Quarantined:
+    def _judged(self, slot: Slot, item: Statement | None, answered: LlmAnswer) -> SlotResult | RejectedItem:
         if item is None:
-            return refusal(slot, "missing", answered.request.id)
-        if reason := wrong(slot, item):
-            return refusal(slot, reason, answered.request.id, item.question)
-        return filled(slot, item.question, answered, self._template.id, CHECKER, verified=True)
+            return reject(slot, "missing", answered.request.id)
+        if reason := reject_reason(slot, item):
+            return reject(slot, reason, answered.request.id, item.question)
+        return make_row(slot, item.question, answered, self._template.id, CHECKER, verified=True)
 
 
-def wrong(slot: Slot, item: Item) -> str:
+def reject_reason(slot: Slot, item: Statement) -> str:
     """Why an item may not fill a slot; nothing where it may."""
-    found = check(item.question)
+    found = check_statement(item.question)
     if found is None:
         return "grammar"
     if not found.category == item.category == slot.category:
@@ -77,11 +77,11 @@ def wrong(slot: Slot, item: Item) -> str:
     return "" if found.truth == (slot.label == "yes") else "label"
 
 
-def _items(text: str) -> list[Item | None]:
-    return [_item(entry) for entry in entries(text, "items")]
+def _items(text: str) -> list[Statement | None]:
+    return [_item(entry) for entry in parse_reply_list(text, "items")]
 
 
-def _item(entry: Any) -> Item | None:
+def _item(entry: Any) -> Statement | None:
     try:
         return _Exact.model_validate(entry)
     except ValidationError:

@@ -10,13 +10,20 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PrivateAttr
 
-from credence.core.errors import BadInput
-from credence.data.rows import EVERYONE
-from credence.model import Diagnostic, Labels, Learned, Model
-from credence.models.bayes.design_matrix import Inputs, of_columns, of_texts
-from credence.models.bayes.posterior import Features, Numbers, Posterior, Single, answers, coded
+from credence.core.errors import InputError
+from credence.data.rows import ALL_GROUPS
+from credence.model import Diagnostic, Labels, Model, TrainingRecord
+from credence.models.bayes.design_matrix import DesignMatrix, from_columns, from_texts
+from credence.models.bayes.posterior import (
+    FloatArray,
+    LearnedFeatures,
+    NumericArray,
+    Posterior,
+    group_codes,
+    predict_draws,
+)
 from credence.models.tabular import serialization
-from credence.models.tabular.encoding import Encode, Encoding, words
+from credence.models.tabular.encoding import Encode, TableEncoding, category_strings
 from credence.statistics.uncertainty import Array
 
 
@@ -24,7 +31,7 @@ class PooledModel(Model):
     """Logistic regression with coefficients B = mu + tau * z per group (Gelman & Hill 2007): mu ~ N(0, 1) is what all
     groups share, tau ~ HalfNormal(1) how far they lie apart, z ~ N(0, 1) where each stands.
 
-    Columns are encoded; of a text, the `keep` strongest among its `words` most frequent words, the relations of its
+    Columns are encoded; of a text, the `keep` strongest among its `category_strings` most frequent words, the relations of its
     numbers and the products of both are columns. Every posterior draw is one opinion, the same for all rows.
     """
 
@@ -32,19 +39,19 @@ class PooledModel(Model):
     encode: Encode = "auto"
     words: int = Field(64, ge=0)
     keep: int = Field(32, ge=1)
-    _inputs: Inputs = PrivateAttr()
+    _inputs: DesignMatrix = PrivateAttr()
     _groups: list[str] = PrivateAttr(default_factory=list)
-    _coefficients: Single = PrivateAttr()
-    _features: Features | None = PrivateAttr(default=None)
+    _coefficients: FloatArray = PrivateAttr()
+    _features: LearnedFeatures | None = PrivateAttr(default=None)
     _how: dict[str, Any] = PrivateAttr(default_factory=dict)
-    _chains: Single = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
+    _chains: FloatArray = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         how = {**self._how, "diagnostics": [Diagnostic(**d) for d in self._how.get("diagnostics", [])]}
         chains = dict(zip(how.pop("parameters", []), self._chains.astype(np.float64).tolist(), strict=True))
         return super().learned().model_copy(update={**how, "chains": chains})
 
-    def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:
+    def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         """The posterior given rows Z, shape (rows, columns), the number of each row's group, and the answers."""
         raise NotImplementedError
 
@@ -54,14 +61,14 @@ class PooledModel(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
         if "text" in X:
-            self._inputs, Z = of_texts(X, y, self.words, self.keep, self.seed)
+            self._inputs, Z = from_texts(X, y, self.words, self.keep, self.seed)
         else:
-            self._inputs, Z = of_columns(X, y, Encoding(self.encode, seed=self.seed))
+            self._inputs, Z = from_columns(X, y, TableEncoding(self.encode, seed=self.seed))
         named = _groups_of(X)
         self._groups = sorted(set(named))
-        posterior = self._posterior(Z, coded(named, self._groups), y, self._inputs.names())
+        posterior = self._posterior(Z, group_codes(named, self._groups), y, self._inputs.names())
         self._keep(posterior)
 
     def _keep(self, posterior: Posterior) -> None:
@@ -78,7 +85,7 @@ class PooledModel(Model):
     def _draws(self, X: pd.DataFrame) -> Array:
         Z = self._inputs.matrix(X)
         Z = Z if self._features is None else self._features.beside(Z)
-        return answers(Z, coded(_groups_of(X), self._groups), self._coefficients)
+        return predict_draws(Z, group_codes(_groups_of(X), self._groups), self._coefficients)
 
     def _save(self, folder: Path) -> None:
         features = [*self._features] if self._features else None
@@ -89,11 +96,11 @@ class PooledModel(Model):
 
     def _load(self, folder: Path) -> None:
         stored = serialization.load(folder)
-        self._inputs, self._groups, self._how = Inputs.restored(stored["inputs"]), stored["groups"], stored["how"]
+        self._inputs, self._groups, self._how = DesignMatrix.restored(stored["inputs"]), stored["groups"], stored["how"]
         self._coefficients, self._chains = stored["coefficients"], stored["chains"]
-        self._features = Features(*stored["features"]) if stored["features"] else None
+        self._features = LearnedFeatures(*stored["features"]) if stored["features"] else None
 
 
 def _groups_of(X: pd.DataFrame) -> list[str]:
     """The group of every row; all are of one where there is no such column."""
-    return words(X["group"].to_numpy()) if "group" in X else [EVERYONE] * len(X)
+    return category_strings(X["group"].to_numpy()) if "group" in X else [ALL_GROUPS] * len(X)

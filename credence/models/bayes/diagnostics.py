@@ -14,7 +14,7 @@ import platformdirs
 from credence.model import Diagnostic
 
 
-def _imported() -> Any:
+def _import_arviz() -> Any:
     """arviz announces its next major version once a day, and notes the day in a file in the user's cache: processes
     that import it at the same time move each other's file away, and where nothing can be written it does not import.
     """
@@ -28,30 +28,30 @@ def _imported() -> Any:
             platformdirs.user_cache_dir = usual
 
 
-arviz = _imported()
+arviz = _import_arviz()
 
-HIGHEST_R_HAT, FEWEST_EFFECTIVE, LOWEST_ENERGY = 1.01, 400, 0.3
+MAX_R_HAT, MIN_EFFECTIVE_DRAWS, MIN_ENERGY_BFMI = 1.01, 400, 0.3
 
 
-def diagnose(draws: dict[str, Any], energy: Any, divergences: int) -> list[Diagnostic]:
+def mcmc_diagnostics(draws: dict[str, Any], energy: Any, divergences: int) -> list[Diagnostic]:
     """The worst figure over all parameters, each against its bound.
 
     draws: parameter -> shape (chains, draws, …). energy: shape (chains, draws). One chain is cut into halves, which
     then have to agree.
     """
-    chains = {name: _halves(values) for name, values in draws.items()}
+    chains = {name: _split_chains(values) for name, values in draws.items()}
     r_hat, bulk, tail = (_worst(chains, which) for which in ("r_hat", "bulk", "tail"))
     kept = np.min(np.nan_to_num(arviz.bfmi(np.asarray(energy)), nan=0.0))
     return [
-        Diagnostic(name="R-hat", value=r_hat, bound=f"< {HIGHEST_R_HAT}", kept=r_hat < HIGHEST_R_HAT),
-        Diagnostic(name="bulk ESS", value=bulk, bound=f"> {FEWEST_EFFECTIVE}", kept=bulk > FEWEST_EFFECTIVE),
-        Diagnostic(name="tail ESS", value=tail, bound=f"> {FEWEST_EFFECTIVE}", kept=tail > FEWEST_EFFECTIVE),
+        Diagnostic(name="R-hat", value=r_hat, bound=f"< {MAX_R_HAT}", kept=r_hat < MAX_R_HAT),
+        Diagnostic(name="bulk ESS", value=bulk, bound=f"> {MIN_EFFECTIVE_DRAWS}", kept=bulk > MIN_EFFECTIVE_DRAWS),
+        Diagnostic(name="tail ESS", value=tail, bound=f"> {MIN_EFFECTIVE_DRAWS}", kept=tail > MIN_EFFECTIVE_DRAWS),
         Diagnostic(name="divergences", value=divergences, bound="= 0", kept=divergences == 0),
-        Diagnostic(name="E-BFMI", value=float(kept), bound=f"> {LOWEST_ENERGY}", kept=bool(kept > LOWEST_ENERGY)),
+        Diagnostic(name="E-BFMI", value=float(kept), bound=f"> {MIN_ENERGY_BFMI}", kept=bool(kept > MIN_ENERGY_BFMI)),
     ]
 
 
-def _halves(values: Any) -> Any:
+def _split_chains(values: Any) -> Any:
     one = np.asarray(values, np.float64)
     middle = one.shape[1] // 2
     return one if len(one) > 1 else np.concatenate([one[:, :middle], one[:, middle : 2 * middle]])

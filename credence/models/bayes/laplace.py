@@ -9,14 +9,14 @@ from scipy.optimize import minimize_scalar
 from credence.model import Labels
 from credence.statistics.uncertainty import Array, sigmoid
 
-NARROWEST, WIDEST = 1e5, 1e-4
-FLAT = 1e-4
-STEPS, CLOSE = 100, 1e-10
-HALVINGS = 30
+MIN_PRIOR_SD, MAX_PRIOR_SD = 1e5, 1e-4
+INTERCEPT_SD = 1e-4
+MAX_NEWTON_STEPS, TOLERANCE = 100, 1e-10
+MAX_STEP_HALVINGS = 30
 
 
 @dataclass
-class Gaussian:
+class GaussianPosterior:
     """Weights ~ N(mode, H⁻¹): the last one is the intercept. `root` is the lower Cholesky factor of H.
 
     `precision` is that of the prior on every other weight; `evidence` approximates log p(y | Z, precision) in nats.
@@ -37,7 +37,7 @@ class Gaussian:
         return np.asarray(self.mode[:, None] + solve_triangular(self.root.T, noise, lower=False)).T
 
 
-def most_plausible(Z: Array, y: Labels) -> Gaussian:
+def fit_by_evidence(Z: Array, y: Labels) -> GaussianPosterior:
     """The posterior under the prior precision of the highest evidence (MacKay 1992), sought between 1e-4 and 1e5.
 
     Z: shape (rows, weights), its last column ones. The intercept has a precision of its own, 1e-4, so next to none.
@@ -46,29 +46,29 @@ def most_plausible(Z: Array, y: Labels) -> Gaussian:
 
     def loss(logarithm: float) -> float:
         nonlocal warm
-        found = posterior(Z, y, float(np.exp(logarithm)), warm)
+        found = laplace_posterior(Z, y, float(np.exp(logarithm)), warm)
         warm = found.mode
         return -found.evidence
 
-    bounds = (np.log(WIDEST), np.log(NARROWEST))
+    bounds = (np.log(MAX_PRIOR_SD), np.log(MIN_PRIOR_SD))
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3})
-    return posterior(Z, y, float(np.exp(best.x)))
+    return laplace_posterior(Z, y, float(np.exp(best.x)))
 
 
-def posterior(Z: Array, y: Labels, precision: float, start: Array | None = None) -> Gaussian:
+def laplace_posterior(Z: Array, y: Labels, precision: float, start: Array | None = None) -> GaussianPosterior:
     """The mode by Newton's method, the curvature there, and the evidence that follows (Bishop 2006, 4.4 and 4.137)."""
-    prior = np.append(np.full(Z.shape[1] - 1, precision), FLAT)
+    prior = np.append(np.full(Z.shape[1] - 1, precision), INTERCEPT_SD)
     mode = np.zeros(Z.shape[1]) if start is None else start
-    for _ in range(STEPS):
+    for _ in range(MAX_NEWTON_STEPS):
         p = sigmoid(Z @ mode)
         slope = Z.T @ (p - y) + prior * mode
         step = cho_solve(cho_factor(_curvature(Z, p, prior), lower=True), slope)
-        if float(slope @ step) < CLOSE:
+        if float(slope @ step) < TOLERANCE:
             break
         mode = _descended(Z, y, prior, mode, step)
     root = np.asarray(np.linalg.cholesky(_curvature(Z, sigmoid(Z @ mode), prior)), np.float64)
     evidence = -_loss(Z, y, prior, mode) + 0.5 * np.log(prior).sum() - np.log(np.diag(root)).sum()
-    return Gaussian(mode, root, precision, float(evidence))
+    return GaussianPosterior(mode, root, precision, float(evidence))
 
 
 def _curvature(Z: Array, p: Array, prior: Array) -> Array:
@@ -83,7 +83,7 @@ def _loss(Z: Array, y: Labels, prior: Array, weights: Array) -> float:
 def _descended(Z: Array, y: Labels, prior: Array, mode: Array, step: Array) -> Array:
     """The full Newton step, halved until it leads downwards."""
     before = _loss(Z, y, prior, mode)
-    for halving in range(HALVINGS):
+    for halving in range(MAX_STEP_HALVINGS):
         moved = mode - step / 2**halving
         if _loss(Z, y, prior, moved) <= before:
             return np.asarray(moved)

@@ -16,20 +16,20 @@ from numpyro.infer.util import potential_energy
 from tqdm import tqdm
 
 from credence.model import Diagnostic, Labels
-from credence.models.bayes.diagnostics import diagnose
-from credence.models.bayes.posterior import Numbers, Posterior, thinned
+from credence.models.bayes.diagnostics import mcmc_diagnostics
+from credence.models.bayes.posterior import NumericArray, Posterior, thin_draws
 from credence.statistics.uncertainty import Array
 
-ACCEPT, CAREFUL = 0.95, 0.99
+TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.95, 0.99
 BLOCK = 20
-PATIENCE = 3.0
-SHOWN_DRAWS = 200
-APART = 0.5
-MEDIAN = 0.674  # of a half-normal
+PROGRESS_DELAY_SECONDS = 3.0
+MAX_SHOWN_DRAWS = 200
+CHAIN_INIT_SPREAD = 0.5
+MEDIAN_PASSES = 0.674  # of a half-normal
 
 
 @dataclass(frozen=True)
-class Sampling:
+class NutsSettings:
     """How long: so many chains, each of `warmup` transitions that adapt and `samples` that are kept."""
 
     chains: int
@@ -39,7 +39,7 @@ class Sampling:
 
 
 @dataclass
-class Chains:
+class NutsDraws:
     """Draws by parameter, shape (chains, draws, …), their energies, and which of them diverged, (chains, draws)."""
 
     mu: Array
@@ -49,12 +49,12 @@ class Chains:
     diverged: Array
 
     def diagnostics(self) -> list[Diagnostic]:
-        return diagnose({"mu": self.mu, "tau": self.tau, "B": self.B}, self.energy, int(self.diverged.sum()))
+        return mcmc_diagnostics({"mu": self.mu, "tau": self.tau, "B": self.B}, self.energy, int(self.diverged.sum()))
 
     def posterior(self, names: list[str], notes: list[str]) -> Posterior:
         """All chains behind one another, and the draws of mu and tau by the names of their columns."""
         named = {
-            f"{symbol}: {name}": thinned(values[:, :, place], SHOWN_DRAWS)
+            f"{symbol}: {name}": thin_draws(values[:, :, place], MAX_SHOWN_DRAWS)
             for symbol, values in (("mu", self.mu), ("tau", self.tau))
             for place, name in enumerate(names)
         }
@@ -76,27 +76,27 @@ def model(X: Any, group: Any, y: Any = None) -> None:
     numpyro.sample("y", dist.Bernoulli(logits=logits), obs=y)
 
 
-def sample(Z: Array, codes: Numbers, y: Labels, names: list[str], how: Sampling) -> Posterior:
+def sample(Z: Array, codes: NumericArray, y: Labels, names: list[str], how: NutsSettings) -> Posterior:
     """The posterior of mu, tau and B given rows Z, shape (rows, columns), their groups and answers.
 
     Where a transition diverges, all is sampled once more with smaller steps.
     """
     data = arguments(Z, codes, y)
-    chains, notes = _run(data, how, ACCEPT), []
+    chains, notes = _run(data, how, TARGET_ACCEPT), []
     if chains.diverged.any():
         notes = [f"{int(chains.diverged.sum())} transitions diverged, so all was sampled again with smaller steps"]
-        chains = _run(data, how, CAREFUL)
+        chains = _run(data, how, RETRY_TARGET_ACCEPT)
     return chains.posterior(names, notes)
 
 
-def arguments(Z: Array, codes: Numbers, y: Labels) -> tuple[Any, Any, Any]:
+def arguments(Z: Array, codes: NumericArray, y: Labels) -> tuple[Any, Any, Any]:
     """Rows, groups and answers as `model` reads them."""
     one_hot = np.arange(codes.max() + 1)[:, None] == codes
     X, group, answers = (jnp.asarray(np.ascontiguousarray(part), jnp.float32) for part in (Z.T, one_hot, y))
     return X, group, answers
 
 
-def _run(data: tuple[Any, Any, Any], how: Sampling, accept: float) -> Chains:
+def _run(data: tuple[Any, Any, Any], how: NutsSettings, accept: float) -> NutsDraws:
     """Chains one after another: side by side, each transition takes as long as the longest of them."""
     start, advance = _kernel(how.warmup)
     step = partial(advance, accept=accept, data=data)
@@ -106,10 +106,10 @@ def _run(data: tuple[Any, Any, Any], how: Sampling, accept: float) -> Chains:
     z, energy, diverged = (jax.tree.map(lambda *a: np.stack(a), *part) for part in zip(*parts, strict=True))
     mu, tau = z["mu"], np.exp(z["tau"])
     B = mu[:, :, None] + tau[:, :, None] * z["z"]
-    return Chains(mu, tau, B, energy, diverged)
+    return NutsDraws(mu, tau, B, energy, diverged)
 
 
-def _chain(state: Any, step: Callable[[Any], Any], how: Sampling, progress: "tqdm[Any]") -> Any:
+def _chain(state: Any, step: Callable[[Any], Any], how: NutsSettings, progress: "tqdm[Any]") -> Any:
     kept = []
     for length, keep in ((how.warmup, False), (how.samples, True)):
         for done in range(0, length, BLOCK):
@@ -144,17 +144,20 @@ def _near_the_median(key: Any, columns: int, groups: int) -> dict[str, Any]:
     """Where a chain starts: around the prior's median, apart from other chains; tau by its logarithm."""
     keys = jax.random.split(key, 3)
     shapes = {"mu": (columns,), "tau": (columns,), "z": (groups, columns)}
-    near = {name: APART * jax.random.normal(k, shape) for k, (name, shape) in zip(keys, shapes.items(), strict=True)}
-    return near | {"tau": near["tau"] + jnp.log(MEDIAN)}
+    near = {
+        name: CHAIN_INIT_SPREAD * jax.random.normal(k, shape)
+        for k, (name, shape) in zip(keys, shapes.items(), strict=True)
+    }
+    return near | {"tau": near["tau"] + jnp.log(MEDIAN_PASSES)}
 
 
-def _progress(how: Sampling) -> "tqdm[Any]":
+def _progress(how: NutsSettings) -> "tqdm[Any]":
     """Transitions of all chains with rate and time to go, once they have taken three seconds."""
     return tqdm(
         total=how.chains * (how.warmup + how.samples),
         desc="  NUTS",
         unit="draw",
-        delay=PATIENCE,
+        delay=PROGRESS_DELAY_SECONDS,
         leave=False,
         file=sys.stderr,
     )

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from credence.model import Diagnostic
 from credence.statistics.uncertainty import Array, sigmoid
 
-Single = NDArray[np.float32]
-Numbers = NDArray[np.intp]
+FloatArray = NDArray[np.float32]
+NumericArray = NDArray[np.intp]
 
 
-class Features(NamedTuple):
+class LearnedFeatures(NamedTuple):
     """Columns that were learned: tanh(Z @ weight + bias) of all columns but the ones at the end, before those."""
 
     weight: Array
@@ -35,13 +35,13 @@ class Posterior:
     mu: Array
     tau: Array
     B: Array
-    features: Features | None = None
-    chains: dict[str, Single] = field(default_factory=dict)
+    features: LearnedFeatures | None = None
+    chains: dict[str, FloatArray] = field(default_factory=dict)
     curves: dict[str, list[float]] = field(default_factory=dict)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def coefficients(self, most: int, seed: int) -> Single:
+    def coefficients(self, most: int, seed: int) -> FloatArray:
         """At most so many draws, evenly chosen, shape (draws, groups + 1, columns).
 
         The last group is one that was never seen: mu + tau * z with z ~ N(0, 1) of its own in every draw.
@@ -52,7 +52,7 @@ class Posterior:
         return np.concatenate([self.B[chosen], unseen[:, None]], axis=1).astype(np.float32)
 
 
-def answers(Z: Array, codes: Numbers, coefficients: Single) -> Array:
+def predict_draws(Z: Array, codes: NumericArray, coefficients: FloatArray) -> Array:
     """p(yes) of rows Z, shape (rows, columns), of the groups `codes`, by every draw: shape (draws, rows)."""
     draws = np.empty((len(coefficients), len(Z)))
     for code in np.unique(codes):
@@ -61,13 +61,13 @@ def answers(Z: Array, codes: Numbers, coefficients: Single) -> Array:
     return draws
 
 
-def coded(names: list[str], groups: list[str]) -> Numbers:
+def group_codes(names: list[str], groups: list[str]) -> NumericArray:
     """The number of every row's group; one that was never seen has the number after the last."""
     known = {group: number for number, group in enumerate(groups)}
     return np.array([known.get(name, len(groups)) for name in names], dtype=np.intp)
 
 
-def thinned(draws: Any, most: int) -> Single:
+def thin_draws(draws: Any, most: int) -> FloatArray:
     """At most so many draws of each chain, evenly chosen: shape (chains, draws) stays (chains, at most `most`)."""
     n = np.shape(draws)[1]
     chosen = np.linspace(0, n - 1, min(most, n)).round().astype(np.intp)

@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from credence.model import Labels
-from credence.models.bayes.posterior import Features, Numbers, Posterior
+from credence.models.bayes.posterior import LearnedFeatures, NumericArray, Posterior
 from credence.models.training.rng import seeded
 from credence.statistics.uncertainty import Array
 
-FASTEST, SLOWEST, LONGEST_GRADIENT = 0.02, 0.0002, 10.0
-PATIENCE = 3.0
-POINTS = 100
+MAX_LEARNING_RATE, MIN_LEARNING_RATE, MAX_GRADIENT_NORM = 0.02, 0.0002, 10.0
+PROGRESS_DELAY_SECONDS = 3.0
+MAX_CURVE_POINTS = 100
 GUIDES: dict[str, Callable[..., Any]] = {"normal": AutoNormal, "low_rank": AutoLowRankMultivariateNormal}
 
 
 @dataclass(frozen=True)
-class Fitting:
+class SviSettings:
     """`steps` of at most `batch_rows` rows each, with one of GUIDES, and so many draws from it.
 
     `extractor` is how many further columns a network learns, if any.
@@ -41,7 +41,7 @@ class Fitting:
     extractor: int | None = None
 
 
-class Extractor(nn.Module):
+class FeatureExtractor(nn.Module):
     """Further columns beside those given: tanh of `width` weighted sums of them, learned as a point with the rest."""
 
     def __init__(self, columns: int, width: int) -> None:
@@ -52,24 +52,24 @@ class Extractor(nn.Module):
         """X [rows, columns], whose last column is ones, as [rows, width + columns]."""
         return torch.cat([torch.tanh(self.layer(X[:, :-1])), X], 1)
 
-    def features(self) -> Features:
+    def features(self) -> LearnedFeatures:
         """What numpy needs to do the same."""
         weight, bias = (p.detach().double().numpy() for p in (self.layer.weight, self.layer.bias))
-        return Features(weight.T.copy(), bias.copy())
+        return LearnedFeatures(weight.T.copy(), bias.copy())
 
 
 @dataclass
-class Data:
+class SviData:
     """Columns [rows, columns], groups one-hot [rows, groups], answers [rows], and how many rows a step looks at."""
 
     X: Tensor
     group: Tensor
     y: Tensor
     batch_rows: int
-    extractor: Extractor | None = None
+    extractor: FeatureExtractor | None = None
 
     @classmethod
-    def of(cls, Z: Array, codes: Numbers, y: Labels, batch_rows: int) -> "Data":
+    def of(cls, Z: Array, codes: NumericArray, y: Labels, batch_rows: int) -> "SviData":
         one_hot = codes[:, None] == np.arange(codes.max() + 1)
         X, group, answers = (torch.as_tensor(np.asarray(part, np.float32)) for part in (Z, one_hot, y))
         return cls(X, group, answers, min(batch_rows, len(Z)))
@@ -87,7 +87,7 @@ class Data:
         return pyro.plate("rows", len(self.X), subsample_size=self.batch_rows)
 
 
-def model(data: Data) -> None:
+def model(data: SviData) -> None:
     """The same prior and likelihood as in `nuts`, for the rows of a step."""
     columns, groups = data.columns(), data.group.shape[1]
     mu = pyro.sample("mu", dist.Normal(torch.zeros(columns), 1.0).to_event(1))  # type: ignore[no-untyped-call]
@@ -98,11 +98,11 @@ def model(data: Data) -> None:
         pyro.sample("y", dist.Bernoulli(logits=logits), obs=data.y[chosen])
 
 
-def sample(Z: Array, codes: Numbers, y: Labels, how: Fitting) -> Posterior:
+def sample(Z: Array, codes: NumericArray, y: Labels, how: SviSettings) -> Posterior:
     """Draws from the guide that fits the posterior best, and the loss per row on the way."""
-    data = Data.of(Z, codes, y, how.batch_rows)
+    data = SviData.of(Z, codes, y, how.batch_rows)
     with seeded(how.seed, "variational"), pyro.get_param_store().scope(), _one_thread():
-        data.extractor = Extractor(Z.shape[1], how.extractor) if how.extractor else None
+        data.extractor = FeatureExtractor(Z.shape[1], how.extractor) if how.extractor else None
         guide = GUIDES[how.guide](model)
         losses = _fitted(guide, data, how)
         mu, tau, z = _drawn(guide, data, how.samples)
@@ -121,19 +121,21 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _fitted(guide: Any, data: Data, how: Fitting) -> list[float]:
+def _fitted(guide: Any, data: SviData, how: SviSettings) -> list[float]:
     """Learn the guide; the loss in nats per row, as the mean over each of at most POINTS stretches."""
-    decay = (SLOWEST / FASTEST) ** (1 / how.steps)
-    adam = pyro.optim.ClippedAdam({"lr": FASTEST, "lrd": decay, "clip_norm": LONGEST_GRADIENT})
+    decay = (MIN_LEARNING_RATE / MAX_LEARNING_RATE) ** (1 / how.steps)
+    adam = pyro.optim.ClippedAdam({"lr": MAX_LEARNING_RATE, "lrd": decay, "clip_norm": MAX_GRADIENT_NORM})
     svi: Any = SVI(model, guide, adam, Trace_ELBO())  # type: ignore[no-untyped-call]
     losses = []
-    steps = tqdm(range(how.steps), desc="  SVI", unit="step", delay=PATIENCE, leave=False, file=sys.stderr)
+    steps = tqdm(
+        range(how.steps), desc="  SVI", unit="step", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
+    )
     for _ in steps:
         losses.append(svi.step(data) / len(data.X))
-    return [float(part.mean()) for part in np.array_split(losses, min(POINTS, how.steps))]
+    return [float(part.mean()) for part in np.array_split(losses, min(MAX_CURVE_POINTS, how.steps))]
 
 
-def _drawn(guide: Any, data: Data, samples: int) -> tuple[Array, Array, Array]:
+def _drawn(guide: Any, data: SviData, samples: int) -> tuple[Array, Array, Array]:
     with torch.no_grad():
         drawn = [guide(data) for _ in range(samples)]
     mu, tau, z = (torch.stack([one[name] for one in drawn]).double().numpy() for name in ("mu", "tau", "z"))

@@ -10,19 +10,19 @@ import numpy as np
 from scipy.sparse import csc_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.text import TAG, UNSPACED
 from credence.model import Labels
-from credence.models.relations import NAMES, masked, numbers, relations
+from credence.models.relations import RELATION_NAMES, mask_numbers, number_values, relation_vector
 from credence.models.tabular.preprocessing import Columns
 from credence.statistics.uncertainty import Array
 
 WORD = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|[^\w\s]")
-FEWEST = 2
-MOST_PER_ANSWER = 10_000
+MIN_TEXTS = 2
+MAX_PER_ANSWER = 10_000
 
 
-class Phrase(NamedTuple):
+class TextFeature(NamedTuple):
     """One column: a word (1 where it is there), a relation (-1, 0 or 1), or the product of both."""
 
     word: str | None
@@ -34,23 +34,23 @@ class Phrase(NamedTuple):
         return " × ".join(part for part in self if part is not None)
 
 
-def strongest(texts: Sequence[str], y: Labels, words: int, keep: int, seed: int) -> list[Phrase]:
+def select_text_features(texts: Sequence[str], y: Labels, words: int, keep: int, seed: int) -> list[TextFeature]:
     """At most `keep` phrases: those that an L1 logistic regression weighs most, of all that the `words` most frequent
     words of the texts and the relations of their numbers make. At most 10,000 texts of either answer are looked at."""
     looked_at = _some(y, seed)
     texts, y = [texts[row] for row in looked_at], y[looked_at]
     there = [_words(text) for text in texts]
     often = Counter(word for found in there for word in sorted(found))
-    known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= FEWEST][:words]
-    candidates = [*(Phrase(None, r) for r in NAMES), *(Phrase(w, None) for w in known)]
-    candidates += [Phrase(w, r) for w in known for r in NAMES]
+    known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_TEXTS][:words]
+    candidates = [*(TextFeature(None, r) for r in RELATION_NAMES), *(TextFeature(w, None) for w in known)]
+    candidates += [TextFeature(w, r) for w in known for r in RELATION_NAMES]
     Z = _candidates(csr_matrix(_relations(texts)), _presence(there, known))
     distinct = _distinct(Z)
     chosen = distinct[_heaviest(Z[:, distinct], y, keep, seed)] if len(distinct) else distinct
     return [candidates[place] for place in sorted(chosen)]
 
 
-def matrix(texts: Sequence[str], phrases: Sequence[Phrase]) -> Array:
+def feature_matrix(texts: Sequence[str], phrases: Sequence[TextFeature]) -> Array:
     """The value of every phrase in every text, shape (texts, phrases)."""
     _refuse_unknown(phrases)
     related = _relations(texts)
@@ -58,7 +58,7 @@ def matrix(texts: Sequence[str], phrases: Sequence[Phrase]) -> Array:
     Z = np.ones((len(texts), len(phrases)))
     for place, phrase in enumerate(phrases):
         if phrase.relation is not None:
-            Z[:, place] *= related[:, NAMES.index(phrase.relation)]
+            Z[:, place] *= related[:, RELATION_NAMES.index(phrase.relation)]
         if phrase.word is not None:
             Z[:, place] *= [phrase.word in found for found in there]
     return Z
@@ -68,15 +68,15 @@ def _some(y: Labels, seed: int) -> Columns:
     """Row numbers, in order: of either answer all, or so many by chance."""
     rng = np.random.default_rng(seed)
     mixed = (rng.permutation(np.flatnonzero(y == answer)) for answer in (0, 1))
-    return np.sort(np.concatenate([rows[:MOST_PER_ANSWER] for rows in mixed]))
+    return np.sort(np.concatenate([rows[:MAX_PER_ANSWER] for rows in mixed]))
 
 
 def _words(text: str) -> set[str]:
-    return set(WORD.findall(masked(TAG.sub(" ", html.unescape(text))).lower()))
+    return set(WORD.findall(mask_numbers(TAG.sub(" ", html.unescape(text))).lower()))
 
 
 def _relations(texts: Sequence[str]) -> Array:
-    return np.array([relations(numbers(text)) for text in texts]).reshape(len(texts), len(NAMES))
+    return np.array([relation_vector(number_values(text)) for text in texts]).reshape(len(texts), len(RELATION_NAMES))
 
 
 def _presence(there: list[set[str]], known: list[str]) -> csr_matrix:
@@ -109,9 +109,9 @@ def _heaviest(Z: csc_matrix, y: Labels, keep: int, seed: int) -> Columns:
     return np.asarray(heavy[strength[heavy] > 0])
 
 
-def _refuse_unknown(phrases: Sequence[Phrase]) -> None:
-    if unknown := sorted({p.relation for p in phrases if p.relation is not None} - set(NAMES)):
-        raise BadInput(
+def _refuse_unknown(phrases: Sequence[TextFeature]) -> None:
+    if unknown := sorted({p.relation for p in phrases if p.relation is not None} - set(RELATION_NAMES)):
+        raise InputError(
             f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "
-            "expected those of credence.models.relations.NAMES: train it again."
+            "expected those of credence.models.relations.RELATION_NAMES: train it again."
         )

@@ -10,15 +10,15 @@ from scipy.optimize import minimize
 from scipy.special import betaincinv
 from torch import Tensor, nn
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.statistics.uncertainty import Array
 
 JEFFREYS = (0.5, 0.5)
-FLATTEST = 0.05
+MIN_CONCENTRATION = 0.05
 
 
 @dataclass(frozen=True)
-class Evidence:
+class BetaEvidence:
     """Beta(alpha, beta) over each row's chance of a yes: float64 [B] each, entropies in nats.
 
     float64 because the promises (1e-9 to the exact posterior) are finer than float32 can hold.
@@ -86,11 +86,11 @@ class BetaEvidenceHead(nn.Module):
     def __init__(self, prior: tuple[float, float] = JEFFREYS) -> None:
         super().__init__()
         if min(prior) <= 0:
-            raise BadInput(f"prior {prior}: expected two numbers above 0, such as (0.5, 0.5).")
+            raise InputError(f"prior {prior}: expected two numbers above 0, such as (0.5, 0.5).")
         for name, value in {"prior": prior, "scale": (0.0, 1.0), "centre": 0.0, "rows": 0.0}.items():
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
-    def counts(self, y: Tensor, mask: Tensor, weight: Tensor | None = None) -> Evidence:
+    def counts(self, y: Tensor, mask: Tensor, weight: Tensor | None = None) -> BetaEvidence:
         """The exact posterior after labels y [B, n] in {0, 1} with mask [B, n] (True = real) and weights [B, n] >= 0.
 
         Sums of integers are exact, so the order of the evidence cannot matter. Raises BadInput for other values.
@@ -98,10 +98,10 @@ class BetaEvidenceHead(nn.Module):
         weight = torch.ones_like(mask, dtype=torch.float64) if weight is None else weight.double()
         y, weight = (torch.where(mask, value.double(), 0.0) for value in (y, weight))
         if not ((y == 0) | (y == 1)).all() or not (weight >= 0).all():
-            raise BadInput("y holds something else than 0 and 1, or a weight is negative; mask what is not a label.")
+            raise InputError("y holds something else than 0 and 1, or a weight is negative; mask what is not a label.")
         return self._updated((weight * y).sum(1), (weight * (1 - y)).sum(1))
 
-    def forward(self, log_density: Tensor, probability: Tensor) -> Evidence:
+    def forward(self, log_density: Tensor, probability: Tensor) -> BetaEvidence:
         """Pseudo-counts N p and N (1 - p) from the log density [B] of a row's features and its probability [B]."""
         support, probability = self.support(log_density), probability.double()
         return self._updated(support * probability, support * (1 - probability))
@@ -137,9 +137,9 @@ class BetaEvidenceHead(nn.Module):
         scale, centre = scale.double(), self.centre.double()
         return torch.minimum((scale[0] + scale[1] * (log_density.double() - centre)).exp(), self.rows.double())
 
-    def _updated(self, yes: Tensor, no: Tensor) -> Evidence:
+    def _updated(self, yes: Tensor, no: Tensor) -> BetaEvidence:
         prior = self.prior.double()
-        return Evidence(prior[0] + yes, prior[1] + no)
+        return BetaEvidence(prior[0] + yes, prior[1] + no)
 
 
 def _sums(value: Tensor, cells: Tensor) -> Tensor:
@@ -147,18 +147,18 @@ def _sums(value: Tensor, cells: Tensor) -> Tensor:
     return torch.zeros(int(cells.max()) + 1, dtype=torch.float64).index_add(0, cells, value.double())
 
 
-def _surprise(before: Evidence, yes: Tensor, no: Tensor) -> Tensor:
+def _surprise(before: BetaEvidence, yes: Tensor, no: Tensor) -> Tensor:
     """-log of the Beta-Binomial chance of these very labels, in nats."""
-    after = Evidence(before.alpha + yes, before.beta + no)
+    after = BetaEvidence(before.alpha + yes, before.beta + no)
     return _log_beta(before) - _log_beta(after)
 
 
-def _log_beta(evidence: Evidence) -> Tensor:
+def _log_beta(evidence: BetaEvidence) -> Tensor:
     return evidence.alpha.lgamma() + evidence.beta.lgamma() - evidence.concentration.lgamma()
 
 
 def _lowest(cost: Callable[[Array], float], most: float) -> Array:
     """(s, kappa) of the lowest cost: the best of a coarse grid, then Nelder-Mead within the bounds."""
-    starts = [np.array([s, kappa]) for s in np.linspace(-2, most, 8) for kappa in (FLATTEST, 0.2, 0.5, 1.0)]
-    found = minimize(cost, min(starts, key=cost), method="Nelder-Mead", bounds=[(-10, most), (FLATTEST, 1)])
+    starts = [np.array([s, kappa]) for s in np.linspace(-2, most, 8) for kappa in (MIN_CONCENTRATION, 0.2, 0.5, 1.0)]
+    found = minimize(cost, min(starts, key=cost), method="Nelder-Mead", bounds=[(-10, most), (MIN_CONCENTRATION, 1)])
     return np.asarray(found.x)

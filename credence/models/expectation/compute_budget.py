@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-SETTLED = 3.0
-Passes = Callable[[Tensor, int, int], Tensor]
+SETTLED_SD = 3.0
+RunPasses = Callable[[Tensor, int, int], Tensor]
 
 
-class ReasoningBudget(nn.Module):
+class ComputeBudget(nn.Module):
     """k = clamp(ceil(c sqrt(n) log2(1/epsilon)), least, most): a heuristic with one constant, fitted by `fit`.
 
     From k* = sqrt(alpha n / (H_CoT (B0 - Bopt))) log2(1/epsilon) in arXiv 2507.11768v1 (its optimal reasoning length),
@@ -25,7 +25,7 @@ class ReasoningBudget(nn.Module):
     def __init__(self, least: int = 1, most: int = 16, constant: float = 1.0) -> None:
         super().__init__()
         if not 1 <= least <= most:
-            raise BadInput(f"least {least}, most {most}: expected 1 <= least <= most.")
+            raise InputError(f"least {least}, most {most}: expected 1 <= least <= most.")
         self.least, self.most = least, most
         self.register_buffer("constant", torch.tensor(constant, dtype=torch.float64))
 
@@ -36,17 +36,17 @@ class ReasoningBudget(nn.Module):
 
     @torch.no_grad()
     def fit(self, lengths: Tensor, needed: Tensor, epsilon: float) -> None:
-        """Least squares of the k that held-out rows needed, int64 [n] (see `sufficient`), on their lengths [n]."""
+        """Least squares of the k that held-out rows needed, int64 [n] (see `smallest_sufficient_k`), on their lengths [n]."""
         shape = _shape(lengths, epsilon)
         self.constant.copy_((shape * needed).sum() / shape.square().sum().clamp(min=torch.finfo(torch.float64).tiny))
 
 
-def sufficient(nll: Tensor, ks: Tensor, epsilon: float) -> Tensor:
+def smallest_sufficient_k(nll: Tensor, ks: Tensor, epsilon: float) -> Tensor:
     """The smallest of ks int64 [T] at which a row's NLL [T, n], in nats, comes within epsilon of that at the last."""
     return ks[(nll <= nll[-1] + epsilon).int().argmax(0)]
 
 
-def repeated(block: Callable[..., Tensor], x: Tensor, mask: Tensor, k: Tensor, *more: Tensor) -> Tensor:
+def run_block_repeatedly(block: Callable[..., Tensor], x: Tensor, mask: Tensor, k: Tensor, *more: Tensor) -> Tensor:
     """Run one weight-tied block on x [B, L, d] with mask [B, L], k int64 [B] times per row; rows that are done rest.
 
     `more`, such as segment ids [B, L], goes to the block as well.
@@ -58,7 +58,7 @@ def repeated(block: Callable[..., Tensor], x: Tensor, mask: Tensor, k: Tensor, *
 
 
 @dataclass(frozen=True)
-class Stopped:
+class StoppedPasses:
     """Per row [B]: the mean probability of the k passes it took (float64), their sd, and k (int64)."""
 
     probability: Tensor
@@ -66,7 +66,9 @@ class Stopped:
     k: Tensor
 
 
-def sequential(passes: Passes, rows: int, most: int, epsilon: float, z: float = SETTLED, least: int = 2) -> Stopped:
+def sample_until_settled(
+    passes: RunPasses, rows: int, most: int, epsilon: float, z: float = SETTLED_SD, least: int = 2
+) -> StoppedPasses:
     """Double the passes of each row, least, … most, until its answer is settled or precise enough.
 
     Settled: |mean - 1/2| > z sd / sqrt(k). Precise: sd / sqrt(k) <= epsilon. `passes(rows, first, last)` gives the
@@ -74,7 +76,7 @@ def sequential(passes: Passes, rows: int, most: int, epsilon: float, z: float = 
     tell their spread so badly that close answers settle too soon; `least` 4 costs two more and avoids most of that.
     """
     if not 2 <= least <= most:
-        raise BadInput(f"least {least}, most {most}: expected 2 or more, since one pass cannot tell its spread.")
+        raise InputError(f"least {least}, most {most}: expected 2 or more, since one pass cannot tell its spread.")
     active, drawn = torch.arange(rows), torch.empty(0, rows, dtype=torch.float64)
     mean, std, k = torch.empty(rows).double(), torch.empty(rows).double(), torch.zeros(rows, dtype=torch.int64)
     for last in _ladder(least, most):
@@ -85,12 +87,12 @@ def sequential(passes: Passes, rows: int, most: int, epsilon: float, z: float = 
         active, drawn = active[open_], drawn[:, open_]
         if not len(active):
             break
-    return Stopped(mean, std, k)
+    return StoppedPasses(mean, std, k)
 
 
 def _shape(lengths: Tensor, epsilon: float) -> Tensor:
     if not 0 < epsilon < 1:
-        raise BadInput(f"epsilon {epsilon}: expected a number between 0 and 1.")
+        raise InputError(f"epsilon {epsilon}: expected a number between 0 and 1.")
     return lengths.double().clamp(min=0).sqrt() * -math.log2(epsilon)
 
 

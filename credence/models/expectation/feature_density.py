@@ -7,9 +7,9 @@ import torch
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
-from credence.models.expectation.beta_evidence import BetaEvidenceHead, Evidence
+from credence.models.expectation.beta_evidence import BetaEvidence, BetaEvidenceHead
 
-FLOOR = 1e-8
+MIN_VARIANCE = 1e-8
 
 
 class FeatureDensity(nn.Module):
@@ -60,7 +60,7 @@ class FeatureDensity(nn.Module):
 
     def _whiten(self, deviations: Tensor) -> None:
         covariance = torch.as_tensor(ledoit_wolf(deviations.cpu().numpy(), assume_centered=True)[0])
-        covariance.diagonal().add_(FLOOR * (1 + covariance.diagonal().mean()))
+        covariance.diagonal().add_(MIN_VARIANCE * (1 + covariance.diagonal().mean()))
         root = torch.linalg.cholesky(covariance)
         self.whitening.copy_(torch.linalg.inv(root).T)
         self.constant.copy_(-root.diagonal().log().sum() - len(root) / 2 * math.log(2 * math.pi))
@@ -74,7 +74,7 @@ class FeatureDensity(nn.Module):
                 2 * mean.square() / scatter.clamp(min=torch.finfo(scatter.dtype).tiny), mean.new_tensor(rest)
             )
             variance = mean / free.clamp(min=1)
-            self.spread.copy_(variance + FLOOR * (1 + variance))
+            self.spread.copy_(variance + MIN_VARIANCE * (1 + variance))
             self.constant.sub_(free / 2 * torch.log(2 * math.pi * self.spread))
 
     def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -84,7 +84,7 @@ class FeatureDensity(nn.Module):
         return along @ self.whitening, (z - along @ self.axes.T).square().sum(1)
 
 
-def neighbourhoods(z: Tensor, size: int = 16) -> Tensor:
+def neighborhood_cells(z: Tensor, size: int = 16) -> Tensor:
     """Cells int64 [n] of at most `size` rows of z [n, d] that lie together: halved at the median of the widest axis."""
     cells = torch.zeros(len(z), dtype=torch.int64)
     for number, rows in enumerate(_halved(z, torch.arange(len(z)), size)):
@@ -100,11 +100,11 @@ def _halved(z: Tensor, rows: Tensor, size: int) -> list[Tensor]:
     return [*_halved(z, rows[:half], size), *_halved(z, rows[half:], size)]
 
 
-RANKS = 1000
+MAX_RANK_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Features:
+class RowFeatures:
     """Features z [n, d], the probability of a yes [n] and the answer [n] of rows."""
 
     z: Tensor
@@ -112,7 +112,7 @@ class Features:
     y: Tensor
 
 
-class Support(nn.Module):
+class TrainingSupport(nn.Module):
     """The density of the features of training rows, and what held-out rows say of it; nothing is known before `fit`."""
 
     held: Tensor
@@ -120,7 +120,7 @@ class Support(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.density, self.evidence = FeatureDensity(features), BetaEvidenceHead()
-        self.register_buffer("held", torch.full((RANKS,), torch.inf, dtype=torch.float64))
+        self.register_buffer("held", torch.full((MAX_RANK_ROWS,), torch.inf, dtype=torch.float64))
 
     @property
     def known(self) -> bool:
@@ -128,16 +128,16 @@ class Support(nn.Module):
         return bool(self.evidence.rows > 0)
 
     @torch.no_grad()
-    def fit(self, learned: Features, held: Features) -> None:
+    def fit(self, learned: RowFeatures, held: RowFeatures) -> None:
         """The density of the rows that were learned from; how much it is worth, from those that were held out."""
         self.density.fit(learned.z, learned.y)
         self.evidence.anchor(self.density(learned.z))
         log_density = self.density(held.z)
-        self.evidence.fit(log_density, held.p, held.y, neighbourhoods(held.z))
-        kept = torch.linspace(0, len(held.y) - 1, min(len(held.y), RANKS)).round().long()
+        self.evidence.fit(log_density, held.p, held.y, neighborhood_cells(held.z))
+        kept = torch.linspace(0, len(held.y) - 1, min(len(held.y), MAX_RANK_ROWS)).round().long()
         self.held[: len(kept)] = log_density.sort().values[kept]
 
-    def forward(self, z: Tensor, p: Tensor) -> tuple[Evidence, Tensor]:
+    def forward(self, z: Tensor, p: Tensor) -> tuple[BetaEvidence, Tensor]:
         """Evidence behind the probabilities p [B] of rows with features z [B, d], and the share [B] of held-out rows,
         itself among them, that lie no denser."""
         log_density = self.density(z)

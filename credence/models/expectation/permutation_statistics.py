@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TINY = 1e-300
+EPSILON = 1e-300
 
 
 @dataclass(frozen=True)
-class OrderStatistics:
+class PermutationStatistics:
     """Per row, float64 [B]: the mean of K orders' probabilities, and their spread, absent (NaN) where K is 1.
 
     `jsd` is mean_k KL(p_k || mean) in nats; `bound` = sqrt(jsd / 2) is at least the mean absolute deviation from the
@@ -23,7 +23,7 @@ class OrderStatistics:
     low: Tensor
 
     @classmethod
-    def of(cls, probabilities: Tensor) -> "OrderStatistics":
+    def of(cls, probabilities: Tensor) -> "PermutationStatistics":
         """From the chance of a yes under each order, [K, B]."""
         p = probabilities.double()
         mean, absent = p.mean(0), torch.full(p.shape[1:], torch.nan, dtype=torch.float64)
@@ -38,7 +38,7 @@ def jensen_gap(probabilities: Tensor, y: Tensor) -> Tensor:
 
     Never negative, by Jensen's inequality; averaging hidden states promises nothing of the kind.
     """
-    told = torch.where(y.bool(), probabilities.double(), 1 - probabilities.double()).clamp(min=TINY)
+    told = torch.where(y.bool(), probabilities.double(), 1 - probabilities.double()).clamp(min=EPSILON)
     return told.mean(0).log() - told.log().mean(0)
 
 

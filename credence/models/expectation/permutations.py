@@ -5,15 +5,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-Mode = Literal["exact", "average", "off"]
+PermutationMode = Literal["exact", "average", "off"]
 Sampler = Literal["iid", "latin", "banded"]
-FAR = torch.iinfo(torch.int64).max // 4
+PADDING_KEY = torch.iinfo(torch.int64).max // 4
 
 
-def arranged(
-    mode: Mode, position_ids: Tensor, segment_ids: Tensor, mask: Tensor, places: Tensor | None = None
+def permuted_positions(
+    mode: PermutationMode, position_ids: Tensor, segment_ids: Tensor, mask: Tensor, places: Tensor | None = None
 ) -> Tensor:
     """Position ids [K, B, L] of the K copies of a row, from position and segment ids int64 [B, L] and mask bool [B, L].
 
@@ -27,11 +27,13 @@ def arranged(
     if mode == "exact":
         return _restarted(position_ids, segment_ids.clamp(min=0), blocks)[None]
     if mode != "average" or places is None:
-        raise BadInput(f"mode {mode!r}: expected 'exact', 'off', or 'average' with places, as orders.draw gives them.")
+        raise InputError(
+            f"mode {mode!r}: expected 'exact', 'off', or 'average' with places, as orders.draw gives them."
+        )
     return torch.stack([_placed(position_ids, segment_ids.clamp(min=0), blocks, place) for place in places])
 
 
-def draw(sampler: Sampler, blocks: Tensor, k: int, generator: torch.Generator, bands: int = 4) -> Tensor:
+def sample_permutations(sampler: Sampler, blocks: Tensor, k: int, generator: torch.Generator, bands: int = 4) -> Tensor:
     """K orders of each row's blocks (int64 [B], how many): the place of every block, int64 [K, B, max blocks].
 
     `iid`: independent, uniform. `latin`: rows of random Latin squares: over m, 2m, … orders each block stands in each
@@ -43,50 +45,50 @@ def draw(sampler: Sampler, blocks: Tensor, k: int, generator: torch.Generator, b
     if sampler == "latin":
         return _latin(blocks, k, generator)
     if sampler not in ("iid", "banded"):
-        raise BadInput(f"sampler {sampler!r}: expected 'iid', 'latin' or 'banded'.")
+        raise InputError(f"sampler {sampler!r}: expected 'iid', 'latin' or 'banded'.")
     number = torch.arange(width)
     stretch = number * bands // blocks[:, None].clamp(min=1) if sampler == "banded" else torch.zeros(1, 1)
     return _shuffled(torch.rand(k, len(blocks), width, generator=generator) + stretch, blocks)
 
 
-def repeatable(sampler: Sampler, blocks: Tensor, k: int, seed: int, bands: int = 4) -> Tensor:
-    """`draw` by seed and a row's own number of blocks alone: the same by itself as in a batch, now as later."""
+def sample_permutations_deterministic(sampler: Sampler, blocks: Tensor, k: int, seed: int, bands: int = 4) -> Tensor:
+    """`sample_permutations` by seed and a row's own number of blocks alone: the same by itself as in a batch, now as later."""
     places = torch.arange(max(int(blocks.max()), 1)).repeat(k, len(blocks), 1)
     for m in sorted(set(blocks.tolist())):
         generator = torch.Generator().manual_seed((seed * 1_000_003 + m) % 2**63)
-        places[:, blocks == m, : max(m, 1)] = draw(sampler, torch.tensor([m]), k, generator, bands)
+        places[:, blocks == m, : max(m, 1)] = sample_permutations(sampler, torch.tensor([m]), k, generator, bands)
     return places
 
 
-def fold(values: Tensor, k: int) -> Tensor:
+def merge_copies(values: Tensor, k: int) -> Tensor:
     """k copies of a batch [B, …] as one batch [k B, …]."""
     return values.expand(k, *values.shape).flatten(0, 1)
 
 
-def unfold(values: Tensor, k: int) -> Tensor:
+def split_copies(values: Tensor, k: int) -> Tensor:
     """The copies apart again, [k, B, …] of [k B, …]."""
     return values.view(k, -1, *values.shape[1:])
 
 
 def _restarted(position_ids: Tensor, segments: Tensor, blocks: Tensor) -> Tensor:
-    first = torch.full((len(segments), int(segments.max()) + 1), FAR, device=segments.device)
-    first = first.scatter_reduce(1, segments, torch.where(blocks, position_ids, FAR), "amin")
+    first = torch.full((len(segments), int(segments.max()) + 1), PADDING_KEY, device=segments.device)
+    first = first.scatter_reduce(1, segments, torch.where(blocks, position_ids, PADDING_KEY), "amin")
     return torch.where(blocks, position_ids - first.gather(1, segments), position_ids)
 
 
 def _placed(position_ids: Tensor, segments: Tensor, blocks: Tensor, place: Tensor) -> Tensor:
     """The blocks' own positions, dealt out anew: first to the block in place 0, in its order within, and so on."""
     step = int(position_ids.max()) + 1
-    keys = torch.where(blocks, place.to(segments.device).gather(1, segments) * step + position_ids, FAR)
+    keys = torch.where(blocks, place.to(segments.device).gather(1, segments) * step + position_ids, PADDING_KEY)
     rank = keys.argsort(dim=1, stable=True).argsort(1)
-    slots = torch.where(blocks, position_ids, FAR).sort(1).values
+    slots = torch.where(blocks, position_ids, PADDING_KEY).sort(1).values
     return torch.where(blocks, slots.gather(1, rank), position_ids)
 
 
 def _shuffled(keys: Tensor, blocks: Tensor) -> Tensor:
     """The rank of each block among the keys [K, B, m], blocks beyond a row's own behind the others, as they were."""
     number = torch.arange(keys.shape[-1])
-    keys = torch.where(number < blocks[:, None], keys, FAR + number * 0.0)
+    keys = torch.where(number < blocks[:, None], keys, PADDING_KEY + number * 0.0)
     return keys.argsort(dim=-1, stable=True).argsort(-1)
 
 

@@ -7,12 +7,12 @@ import torch
 from scipy.special import betainc
 from torch import Tensor, nn
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 TREND = 3
 RIDGE = 1e-9
-REACH = 2
-APART = 0.75
+MAX_FREQUENCY = 2
+MIN_PERIOD_RATIO = 0.75
 
 
 class HarmonicProjection(nn.Module):
@@ -46,7 +46,9 @@ class HarmonicProjection(nn.Module):
         self.longest, self.fading, self.level = longest, fading, level
         self.frequencies = _frequencies(periods, harmonics)
         if not self.frequencies:
-            raise BadInput(f"periods {periods}, harmonics {harmonics}: expected a period above 2, harmonics from 1 on.")
+            raise InputError(
+                f"periods {periods}, harmonics {harmonics}: expected a period above 2, harmonics from 1 on."
+            )
         for name, shape in {"total": (2, longest, width), "seen": (2, longest), "gate": ()}.items():
             self.register_buffer(name, torch.zeros(shape, dtype=torch.float64))
         self.register_buffer("coefficients", torch.zeros(2 * len(self.frequencies), width, dtype=torch.float64))
@@ -66,7 +68,7 @@ class HarmonicProjection(nn.Module):
         """
         places = position_ids[mask]
         if len(places) and int(places.max()) >= self.longest:
-            raise BadInput(f"position {int(places.max())}: expected positions below longest, {self.longest}.")
+            raise InputError(f"position {int(places.max())}: expected positions below longest, {self.longest}.")
         label = torch.zeros_like(position_ids) if y is None else y.long()[:, None].expand_as(position_ids)
         at = (label[mask], places)
         self.total.mul_(self.fading).index_put_(at, x[mask].double(), accumulate=True)
@@ -103,7 +105,9 @@ class HarmonicProjection(nn.Module):
     def _beside(self, span: int) -> list[float]:
         """Frequencies around and between the harmonics, a period per span apart, that are none of them."""
         bins = [float(f) * span for f in self.frequencies]
-        free = (n for n in range(1, int(max(bins)) + 1 + REACH) if min(abs(n - b) for b in bins) > APART)
+        free = (
+            n for n in range(1, int(max(bins)) + 1 + MAX_FREQUENCY) if min(abs(n - b) for b in bins) > MIN_PERIOD_RATIO
+        )
         return [n / span for n in free if 2 * n < span]
 
 

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NODES, WEIGHTS = (torch.as_tensor(part) for part in np.polynomial.hermite_e.hermegauss(21))
-WEIGHTS /= WEIGHTS.sum()
+QUADRATURE_NODES, QUADRATURE_WEIGHTS = (torch.as_tensor(part) for part in np.polynomial.hermite_e.hermegauss(21))
+QUADRATURE_WEIGHTS /= QUADRATURE_WEIGHTS.sum()
 
 
 def logit_normal_mean(mean: Tensor, variance: Tensor) -> Tensor:
@@ -21,14 +21,14 @@ def expected_nll(mean: Tensor, variance: Tensor, y: Tensor) -> Tensor:
 
 
 def _at_nodes(mean: Tensor, variance: Tensor) -> Tensor:
-    return mean.double() + variance.double().clamp(min=0).sqrt() * NODES.to(mean.device)[:, None]
+    return mean.double() + variance.double().clamp(min=0).sqrt() * QUADRATURE_NODES.to(mean.device)[:, None]
 
 
 def _expected(values: Tensor) -> Tensor:
-    return WEIGHTS.to(values.device) @ values
+    return QUADRATURE_WEIGHTS.to(values.device) @ values
 
 
-FIRST_SD = 0.1
+INITIAL_SD = 0.1
 
 
 class VariationalLastLayer(nn.Module):
@@ -42,7 +42,7 @@ class VariationalLastLayer(nn.Module):
     def __init__(self, width: int, dense: bool = False, precision: float = 1.0) -> None:
         super().__init__()
         self.mean = nn.Parameter(torch.randn(width) * width**-0.5)
-        self.log_sd = nn.Parameter(torch.full((width,), FIRST_SD).log())
+        self.log_sd = nn.Parameter(torch.full((width,), INITIAL_SD).log())
         self.lower = nn.Parameter(torch.zeros(width, width)) if dense else None
         self.bias = nn.Parameter(torch.zeros(()))
         self.register_buffer("precision", torch.tensor(precision, dtype=torch.float64))

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from credence.model import Labels
 from credence.models.tabular import TabularModel
-from credence.models.tabular.fast_predict import Panel, compact, grove
+from credence.models.tabular.fast_predict import ScorerSet, forest_scorer, to_fast_scorer
 from credence.statistics.uncertainty import Array
 
 
@@ -25,7 +25,11 @@ class Bagging(TabularModel):
     def _learn(self, Z: Array, y: Labels) -> Any:
         rng = np.random.default_rng(self.seed)
         fitted = [self._estimator(y[rows]).fit(Z[rows], y[rows]) for rows in self._samples(y, rng)]
-        return grove(fitted, Z.shape[1]) if self.base == "tree" else Panel([compact(one, Z) for one in fitted])
+        return (
+            forest_scorer(fitted, Z.shape[1])
+            if self.base == "tree"
+            else ScorerSet([to_fast_scorer(one, Z) for one in fitted])
+        )
 
     def _estimator(self, y: Labels) -> Any:
         if self.base == "logistic":

@@ -8,12 +8,12 @@ import pandas as pd
 from pydantic import Field, PrivateAttr
 from threadpoolctl import threadpool_limits
 
-from credence.core.errors import BadInput
-from credence.model import Labels, Learned, Model
-from credence.models.bayes.design_matrix import Inputs, of_columns
-from credence.models.bayes.laplace import most_plausible
+from credence.core.errors import InputError
+from credence.model import Labels, Model, TrainingRecord
+from credence.models.bayes.design_matrix import DesignMatrix, from_columns
+from credence.models.bayes.laplace import fit_by_evidence
 from credence.models.tabular import serialization
-from credence.models.tabular.encoding import Encode, Encoding
+from credence.models.tabular.encoding import Encode, TableEncoding
 from credence.statistics.uncertainty import Array, sigmoid
 
 
@@ -25,12 +25,12 @@ class BayesianLogistic(Model):
     encode: Encode = "auto"
     knots: int = Field(0, ge=0, le=20)
     samples: int = Field(200, ge=2)
-    _inputs: Inputs = PrivateAttr()
+    _inputs: DesignMatrix = PrivateAttr()
     _weights: Array = PrivateAttr()
     _center: Array = PrivateAttr()
     _notes: list[str] = PrivateAttr(default_factory=list)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         return super().learned().model_copy(update={"notes": self._notes})
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
@@ -47,10 +47,10 @@ class BayesianLogistic(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
         with threadpool_limits(1):
-            self._inputs, Z = of_columns(X, y, Encoding(self.encode, knots=self.knots, seed=self.seed))
-            found = most_plausible(Z, y)
+            self._inputs, Z = from_columns(X, y, TableEncoding(self.encode, knots=self.knots, seed=self.seed))
+            found = fit_by_evidence(Z, y)
         self._center, self._weights = Z[:, :-1].mean(0), found.sample(self.samples, self.seed)
         self._notes = [f"prior precision {found.precision:.3g}, log evidence {found.evidence:.1f} nats"]
 
@@ -63,5 +63,5 @@ class BayesianLogistic(Model):
 
     def _load(self, folder: Path) -> None:
         stored = serialization.load(folder)
-        self._inputs, self._notes = Inputs.restored(stored["inputs"]), stored["notes"]
+        self._inputs, self._notes = DesignMatrix.restored(stored["inputs"]), stored["notes"]
         self._weights, self._center = stored["weights"], stored["center"]

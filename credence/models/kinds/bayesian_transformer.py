@@ -9,19 +9,24 @@ import torch
 from pydantic import Field, PrivateAttr, model_validator
 from torch import Tensor
 
-from credence.model import Learned, NotFitted
-from credence.models.expectation.compute_budget import sufficient
-from credence.models.expectation.feature_density import Features
-from credence.models.expectation.permutation_statistics import OrderStatistics, jensen_gap
-from credence.models.neural import Answering, TorchModel
-from credence.models.neural.row_encoder import Reader
-from credence.models.pretrained.sentence_encoder import Encoder
-from credence.models.training import Batch, EncodedRows
-from credence.models.transformer.column_tokens import Tables
+from credence.model import NotFitted, TrainingRecord
+from credence.models.expectation.compute_budget import smallest_sufficient_k
+from credence.models.expectation.feature_density import RowFeatures
+from credence.models.expectation.permutation_statistics import PermutationStatistics, jensen_gap
+from credence.models.neural import TorchModel, TwoPartModule
+from credence.models.neural.row_encoder import RowEncoder
+from credence.models.pretrained.sentence_encoder import SentenceEncoder
+from credence.models.training import Batch, PaddedRows
+from credence.models.transformer.column_tokens import TableTokenizer
 from credence.models.transformer.encoder import PRECISION
-from credence.models.transformer.network import Design, Inputs, Network, Opinions
-from credence.models.transformer.pretrained_tokens import PieceTokens, Pretrained
-from credence.models.transformer.text_tokens import Texts
+from credence.models.transformer.network import (
+    ExpectationTransformer,
+    PermutationOutputs,
+    TrainingInputs,
+    TransformerConfig,
+)
+from credence.models.transformer.pretrained_tokens import PieceEmbedding, PretrainedTokenizer
+from credence.models.transformer.text_tokens import TextTokenizer
 from credence.statistics.uncertainty import Array
 
 EVIDENCE = ("alpha", "beta", "ood_pvalue")
@@ -38,7 +43,7 @@ class BayesianTransformer(TorchModel):
     """
 
     reads = "both"
-    read_by = Inputs
+    read_by = TrainingInputs
     width: int = Field(64, ge=2)
     layers: int = Field(2, ge=1)
     heads: int = Field(4, ge=1)
@@ -55,7 +60,7 @@ class BayesianTransformer(TorchModel):
     longest: int = Field(512, ge=1)
     checkpoint: str | None = Field(None, min_length=1)
     freeze: int | None = Field(None, ge=0)
-    _encoder: Encoder | None = PrivateAttr(default=None)
+    _encoder: SentenceEncoder | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -89,40 +94,40 @@ class BayesianTransformer(TorchModel):
         both = self._over(self._rows(X), self._both)
         return both[len(names) :], dict(zip(names, both, strict=False))
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         last = self._network.head.variational
         bits = None if last is None else float(last.kl().detach()) / math.log(2)
         return super().learned().model_copy(update={"passes": self.permutations * self.loops, "model_bits": bits})
 
     @property
-    def _network(self) -> Network:
-        assert isinstance(self._module, Network)
+    def _network(self) -> ExpectationTransformer:
+        assert isinstance(self._module, ExpectationTransformer)
         return self._module
 
-    def _read(self, X: pd.DataFrame) -> Reader:
+    def _read(self, X: pd.DataFrame) -> RowEncoder:
         if self.checkpoint:
-            pretrained, self._encoder = Pretrained.read(X, self.checkpoint, self.longest, self.relations)
-            return Inputs(rows=len(X), reader=pretrained)
+            pretrained, self._encoder = PretrainedTokenizer.read(X, self.checkpoint, self.longest, self.relations)
+            return TrainingInputs(rows=len(X), reader=pretrained)
         if "text" in X:
-            reader = Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
-            return Inputs(rows=len(X), reader=reader)
-        return Inputs(rows=len(X), reader=Tables.learn(X, self.vocabulary))
+            reader = TextTokenizer.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
+            return TrainingInputs(rows=len(X), reader=reader)
+        return TrainingInputs(rows=len(X), reader=TableTokenizer.learn(X, self.vocabulary))
 
-    def _pieces(self, reader: Pretrained) -> PieceTokens:
+    def _pieces(self, reader: PretrainedTokenizer) -> PieceEmbedding:
         encoder, self._encoder = self._encoder or reader.blank(), None
-        return PieceTokens(reader, encoder, self.width, self.freeze)
+        return PieceEmbedding(reader, encoder, self.width, self.freeze)
 
-    def _build(self, reader: Reader) -> Answering:
-        assert isinstance(reader, Inputs)
-        usual: Literal["exact", "off"] = "exact" if isinstance(reader.reader, Tables) else "off"
-        return Network(
+    def _build(self, reader: RowEncoder) -> TwoPartModule:
+        assert isinstance(reader, TrainingInputs)
+        usual: Literal["exact", "off"] = "exact" if isinstance(reader.reader, TableTokenizer) else "off"
+        return ExpectationTransformer(
             reader,
-            Design(
+            TransformerConfig(
                 width=self.width, layers=self.layers, heads=self.heads, dropout=self.dropout, mdl=self.mdl,
                 orders=usual if self.orders == "auto" else self.orders, permutations=self.permutations,
                 evidence=self.evidence, debias=self.debias, loops=self.loops, seed=self.seed,
             ),
-            self._pieces(reader.reader) if isinstance(reader.reader, Pretrained) else None,
+            self._pieces(reader.reader) if isinstance(reader.reader, PretrainedTokenizer) else None,
         )  # fmt: skip
 
     def _opinions(self, batch: Batch) -> Tensor:
@@ -133,7 +138,7 @@ class BayesianTransformer(TorchModel):
         said = self._network.opinions(batch)
         return torch.cat([self._stated(said), self._network.draws(said.z, self.samples)])
 
-    def _finish(self, rows: EncodedRows, held_out: EncodedRows | None) -> None:
+    def _finish(self, rows: PaddedRows, held_out: PaddedRows | None) -> None:
         if self._network.head.variational is not None:
             self._network.head.variational.fit_prior()
         if held_out is None:
@@ -143,18 +148,18 @@ class BayesianTransformer(TorchModel):
         if self._network.support is not None:
             self._network.support.fit(self._features(rows), self._features(held_out))
 
-    def _budget(self, held_out: EncodedRows) -> None:
+    def _budget(self, held_out: PaddedRows) -> None:
         """How many runs through the layers a row is worth, by what each number of them does for held-out rows."""
         ks = torch.arange(1, self.loops + 1)
         nll = self._over(held_out, lambda batch: torch.stack([self._network.surprise(batch, k) for k in ks]))
         lengths = self._over(held_out, lambda batch: self._network.read(batch).mask.sum(1)[None])[0]
-        needed = sufficient(torch.as_tensor(nll), ks, PRECISION)
+        needed = smallest_sufficient_k(torch.as_tensor(nll), ks, PRECISION)
         self._network.encoder.budget.fit(torch.as_tensor(lengths), needed, PRECISION)
 
-    def _features(self, rows: EncodedRows) -> Features:
+    def _features(self, rows: PaddedRows) -> RowFeatures:
         """What the last layer sees of these rows, their probabilities and their answers."""
         seen = torch.as_tensor(self._over(rows, self._seen))
-        return Features(seen[2:].T, seen[0], seen[1])
+        return RowFeatures(seen[2:].T, seen[0], seen[1])
 
     def _seen(self, batch: Batch) -> Tensor:
         """[probability, answer, features] of rows, [2 + d, B]."""
@@ -170,7 +175,7 @@ class BayesianTransformer(TorchModel):
     def _found(self, batch: Batch) -> Tensor:
         return self._stated(self._network.opinions(batch))
 
-    def _stated(self, said: Opinions) -> Tensor:
+    def _stated(self, said: PermutationOutputs) -> Tensor:
         """Findings [names, B], float64."""
         support = self._network.support
         found = [said.runs.double()]
@@ -178,7 +183,7 @@ class BayesianTransformer(TorchModel):
             evidence, ood = support(said.z.mean(0), said.p.mean(0))
             found += [evidence.alpha, evidence.beta, ood]
         if len(said.p) > 1:
-            orders = OrderStatistics.of(said.p)
+            orders = PermutationStatistics.of(said.p)
             yes = torch.ones(said.p.shape[1])
             found += [orders.std, orders.jsd, jensen_gap(said.p, yes), jensen_gap(said.p, 1 - yes)]
         return torch.stack(found)

@@ -6,12 +6,12 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from credence.models.neural import Answering, TorchModel
-from credence.models.neural.dropout import Dropout
-from credence.models.neural.row_encoder import Reader
+from credence.models.neural import TorchModel, TwoPartModule
+from credence.models.neural.dropout import MaskedDropout
+from credence.models.neural.row_encoder import RowEncoder
 from credence.models.training import Batch
-from credence.models.transformer.embeddings import TextTokens
-from credence.models.transformer.text_tokens import Texts
+from credence.models.transformer.embeddings import TextEmbedding
+from credence.models.transformer.text_tokens import TextTokenizer
 
 
 class BiLSTM(TorchModel):
@@ -23,7 +23,7 @@ class BiLSTM(TorchModel):
     """
 
     reads = "text"
-    read_by = Texts
+    read_by = TextTokenizer
     patience: int = Field(8, ge=1)
     width: int = Field(64, ge=1)
     dropout: float = Field(0.3, ge=0, lt=1)
@@ -34,11 +34,11 @@ class BiLSTM(TorchModel):
     vocabulary: int = Field(30_000, ge=1)
     longest: int = Field(512, ge=1)
 
-    def _read(self, X: pd.DataFrame) -> Reader:
-        return Texts.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
+    def _read(self, X: pd.DataFrame) -> RowEncoder:
+        return TextTokenizer.learn(X, self.vocabulary, self.longest, self.fone, self.relations)
 
-    def _build(self, reader: Reader) -> Answering:
-        assert isinstance(reader, Texts)
+    def _build(self, reader: RowEncoder) -> TwoPartModule:
+        assert isinstance(reader, TextTokenizer)
         return _Network(reader, self.width, self.dropout)
 
     def _opinions(self, batch: Batch) -> Tensor:
@@ -47,15 +47,15 @@ class BiLSTM(TorchModel):
         return super()._opinions(batch)
 
 
-class _Network(Answering):
-    def __init__(self, reader: Texts, width: int, dropout: float) -> None:
+class _Network(TwoPartModule):
+    def __init__(self, reader: TextTokenizer, width: int, dropout: float) -> None:
         super().__init__()
-        self.tokens = TextTokens(reader, width, sd=1.0)  # smaller ones leave it where it began for several epochs
+        self.tokens = TextEmbedding(reader, width, sd=1.0)  # smaller ones leave it where it began for several epochs
         self.first = nn.LSTM(width, width, bidirectional=True, batch_first=True)
-        self.between = Dropout(dropout, 2 * width)
+        self.between = MaskedDropout(dropout, 2 * width)
         self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)
         self.relevance = nn.Linear(2 * width, 1)
-        self.head = nn.Sequential(Dropout(dropout, 2 * width), nn.Linear(2 * width, 1))
+        self.head = nn.Sequential(MaskedDropout(dropout, 2 * width), nn.Linear(2 * width, 1))
 
     def encode(self, batch: Batch) -> Tensor:
         tokens = self.tokens(batch)

@@ -13,22 +13,22 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Labels, Model
-from credence.models.pretrained.checkpoint import blank, read
-from credence.models.pretrained.sentence_encoder import Encoder
-from credence.models.pretrained.tokenization import Pieces
-from credence.models.training import EncodedRows, Training
-from credence.models.training.batches import by_length
+from credence.models.pretrained.checkpoint import empty_encoder, load_checkpoint
+from credence.models.pretrained.sentence_encoder import SentenceEncoder
+from credence.models.pretrained.tokenization import PieceEncoder
+from credence.models.training import PaddedRows, Training
+from credence.models.training.batches import batches_by_length
 from credence.models.training.device import chosen_device
-from credence.models.training.weight_files import packed
+from credence.models.training.weight_files import pack_tensors
 from credence.statistics.calibration import log_loss
-from credence.statistics.cross_validation import PATIENCE, folds
+from credence.statistics.cross_validation import PROGRESS_DELAY_SECONDS, stratified_folds
 from credence.statistics.uncertainty import Array, sigmoid
 
 READER, ENCODER, REGRESSION = "reader.json", "encoder.safetensors", "regression.npz"
 CPU = torch.device("cpu")
-STRENGTHS, USUAL = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0), 10.0
+STRENGTHS, DEFAULT_STRENGTH = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0), 10.0
 
 
 class Embeddings(Model):
@@ -45,8 +45,8 @@ class Embeddings(Model):
     longest: int = Field(256, ge=2)
     batch_rows: int = Field(32, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    _reader: Pieces = PrivateAttr()
-    _encoder: Encoder = PrivateAttr()
+    _reader: PieceEncoder = PrivateAttr()
+    _encoder: SentenceEncoder = PrivateAttr()
     _coef: Array = PrivateAttr()
     _intercept: Array = PrivateAttr()
     _out_of_fold: Array | None = PrivateAttr(default=None)
@@ -61,21 +61,21 @@ class Embeddings(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
-        found = read(self.checkpoint, self.longest)
-        self._reader = Pieces.of(found, self.longest)
-        self._encoder = Encoder(found.encoder, self._reader.padding).eval()
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+        found = load_checkpoint(self.checkpoint, self.longest)
+        self._reader = PieceEncoder.of(found, self.longest)
+        self._encoder = SentenceEncoder(found.encoder, self._reader.padding).eval()
         Z = self._vectors(X, chosen_device(Training(device=self.device)))
         with threadpool_limits(1):
-            self._learn(Z, y, folds(y, self.folds, self.seed))
+            self._learn(Z, y, stratified_folds(y, self.folds, self.seed))
 
     def _vectors(self, X: pd.DataFrame, device: torch.device = CPU) -> Array:
         """Sentence vectors, shape (rows, width), batch by batch of like length."""
-        rows = EncodedRows([str(i) for i in X.index], self._reader.columns(X))
+        rows = PaddedRows([str(i) for i in X.index], self._reader.columns(X))
         vectors = np.empty((len(rows), self._encoder.width))
         self._encoder.to(device)
         with torch.inference_mode(), self._shown(len(rows)) as bar:
-            for numbers in by_length(rows.lengths, Training(batch_rows=self.batch_rows)):
+            for numbers in batches_by_length(rows.lengths, Training(batch_rows=self.batch_rows)):
                 vectors[numbers] = self._encoder(rows.batch(numbers).to(device)).cpu().numpy()
                 bar.update(len(numbers))
         self._encoder.to(CPU)
@@ -83,7 +83,9 @@ class Embeddings(Model):
 
     def _shown(self, rows: int) -> "tqdm[Any]":
         """Rows with rate and time to go, once they have taken three seconds."""
-        return tqdm(total=rows, desc=f"  {self.kind()}", unit="row", delay=PATIENCE, leave=False, file=sys.stderr)
+        return tqdm(
+            total=rows, desc=f"  {self.kind()}", unit="row", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
+        )
 
     def _learn(self, Z: Array, y: Labels, dealt: list[tuple[Any, Any]]) -> None:
         parts = [train for train, _ in dealt] or [np.arange(len(y))]
@@ -96,7 +98,7 @@ class Embeddings(Model):
     def _strengths(self, can_choose: bool) -> tuple[float, ...]:
         if self.C != "auto":
             return (self.C,)
-        return STRENGTHS if can_choose else (USUAL,)
+        return STRENGTHS if can_choose else (DEFAULT_STRENGTH,)
 
     def _regressions(self, Z: Array, y: Labels, parts: list[Any], C: float) -> tuple[Array, Array]:
         """Coefficients (parts, width) and intercepts (parts,), one regression for each list of row numbers."""
@@ -108,14 +110,14 @@ class Embeddings(Model):
 
     def _save(self, folder: Path) -> None:
         (folder / READER).write_text(self._reader.model_dump_json())
-        (folder / ENCODER).write_bytes(packed({n: t.contiguous() for n, t in self._encoder.state_dict().items()}))
+        (folder / ENCODER).write_bytes(pack_tensors({n: t.contiguous() for n, t in self._encoder.state_dict().items()}))
         held = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
         with (folder / REGRESSION).open("wb") as file:
             np.savez(file, coef=self._coef, intercept=self._intercept, out_of_fold=held)
 
     def _load(self, folder: Path) -> None:
-        self._reader = Pieces.model_validate_json((folder / READER).read_text())
-        self._encoder = Encoder(blank(self._reader.config), self._reader.padding).eval()
+        self._reader = PieceEncoder.model_validate_json((folder / READER).read_text())
+        self._encoder = SentenceEncoder(empty_encoder(self._reader.config), self._reader.padding).eval()
         self._encoder.load_state_dict(load_file(folder / ENCODER))
         with np.load(folder / REGRESSION, allow_pickle=False) as found:
             self._coef, self._intercept = found["coef"], found["intercept"]

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from pydantic import Field, PrivateAttr
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
-from credence.model import Labels, Learned, Model, refuse_other_inputs
+from credence.model import Labels, Model, TrainingRecord, require_matching_inputs
 from credence.statistics.uncertainty import Array
 
 
@@ -28,12 +28,12 @@ class Ensemble(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         first = self._member(0)
-        refuse_other_inputs(first, "text" in X)
+        require_matching_inputs(first, "text" in X)
         self._learned = [(first if i == 0 else self._member(i)).fit(X, y) for i in range(self.members)]
 
     def _member(self, number: int) -> Model:
         if self.model.search or self.model.prequential or "seed" in (self.model.model_extra or {}):
-            raise BadInput("ensemble.model takes neither search, prequential nor seed: give those to the ensemble.")
+            raise InputError("ensemble.model takes neither search, prequential nor seed: give those to the ensemble.")
         parameters = {**(self.model.model_extra or {}), "seed": self.seed * 1000 + number}
         member: Model = ModelSpec(kind=self.model.kind, **parameters).build()
         return member.kept_in(self._root, self._watch if number == 0 else None) if self._root else member
@@ -45,7 +45,7 @@ class Ensemble(Model):
     def rounding(self) -> float:
         return max(member.rounding for member in self._learned)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         """The curves of the first member, and the passes of all."""
         parts = [member.learned() for member in self._learned]
         passes = sum(part.passes for part in parts)

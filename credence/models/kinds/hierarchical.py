@@ -5,13 +5,13 @@ import importlib
 
 from pydantic import Field
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Diagnostic, Labels
 from credence.models.bayes import PooledModel
-from credence.models.bayes.posterior import Numbers, Posterior
+from credence.models.bayes.posterior import NumericArray, Posterior
 from credence.statistics.uncertainty import Array
 
-DISAGREE, LONG = 1.1, 400
+CHAINS_DISAGREE, LONG_ADVICE = 1.1, 400
 
 
 class Hierarchical(PooledModel):
@@ -26,7 +26,7 @@ class Hierarchical(PooledModel):
     def _most(self) -> int:
         return self.served
 
-    def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:
+    def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         nuts = importlib.import_module("credence.models.bayes.nuts")
         how = nuts.Sampling(self.chains, self.warmup, self.samples, self.seed)
         posterior: Posterior = nuts.sample(Z, codes, y, names, how)
@@ -36,8 +36,8 @@ class Hierarchical(PooledModel):
     def _judge(self, found: list[Diagnostic], notes: list[str]) -> None:
         """Note what the chains fail; refuse them where they are long and still tell different stories."""
         r_hat = next(d.value for d in found if d.name == "R-hat")
-        if r_hat > DISAGREE and self.samples >= LONG:
-            raise BadInput(
+        if r_hat > CHAINS_DISAGREE and self.samples >= LONG_ADVICE:
+            raise InputError(
                 f"the chains disagree after {self.warmup} + {self.samples} transitions each: R-hat is {r_hat:.2f}, "
                 "expected below 1.01; raise warmup and samples, give fewer columns, or choose 'hierarchical_svi'."
             )

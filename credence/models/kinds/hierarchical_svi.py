@@ -5,9 +5,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from credence.model import Labels, Learned
+from credence.model import Labels, TrainingRecord
 from credence.models.bayes import PooledModel
-from credence.models.bayes.posterior import Numbers, Posterior
+from credence.models.bayes.posterior import NumericArray, Posterior
 from credence.statistics.uncertainty import Array
 
 NARROW = (
@@ -29,13 +29,13 @@ class HierarchicalSVI(PooledModel):
     samples: int = Field(200, ge=2)
     extractor: int | None = Field(None, ge=1)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         return super().learned().model_copy(update={"notes": [NARROW]})
 
     def _most(self) -> int:
         return self.samples
 
-    def _posterior(self, Z: Array, codes: Numbers, y: Labels, names: list[str]) -> Posterior:
+    def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         svi = importlib.import_module("credence.models.bayes.svi")
         how = svi.Fitting(self.guide, self.steps, self.batch_rows, self.samples, self.seed, self.extractor)
         posterior: Posterior = svi.sample(Z, codes, y, how)

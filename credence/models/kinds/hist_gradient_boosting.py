@@ -8,8 +8,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from credence.model import Labels
 from credence.models.tabular import TabularModel
 
-PATIENCE = 20
-FEW_ROUNDS = 50
+PATIENCE_ROUNDS = 20
+MIN_ROUNDS = 50
 
 
 class HistGradientBoosting(TabularModel):
@@ -30,10 +30,10 @@ class HistGradientBoosting(TabularModel):
     def _estimator(self, y: Labels) -> Any:
         watched = self._watched(y)
         return HistGradientBoostingClassifier(
-            max_iter=self.rounds if watched else min(self.rounds, FEW_ROUNDS), learning_rate=self.learning_rate,
+            max_iter=self.rounds if watched else min(self.rounds, MIN_ROUNDS), learning_rate=self.learning_rate,
             max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf, l2_regularization=self.l2,
             max_features=self.columns, early_stopping=watched, validation_fraction=self.validation,
-            n_iter_no_change=PATIENCE, categorical_features=None, random_state=self.seed,
+            n_iter_no_change=PATIENCE_ROUNDS, categorical_features=None, random_state=self.seed,
         )  # fmt: skip
 
     def _watched(self, y: Labels) -> bool:

@@ -6,26 +6,26 @@ import lightgbm
 from sklearn.model_selection import train_test_split
 
 from credence.model import Labels
-from credence.models.kinds.hist_gradient_boosting import FEW_ROUNDS, PATIENCE, HistGradientBoosting
-from credence.models.tabular.trees import Trees
+from credence.models.kinds.hist_gradient_boosting import MIN_ROUNDS, PATIENCE_ROUNDS, HistGradientBoosting
+from credence.models.tabular.trees import TreeEnsemble
 from credence.statistics.uncertainty import Array
 
 
 class LightGBM(HistGradientBoosting):
     """The parameters of `hist_gradient_boosting`; usually the same answers in less time."""
 
-    def _learn(self, Z: Array, y: Labels) -> Trees:
+    def _learn(self, Z: Array, y: Labels) -> TreeEnsemble:
         if not self._watched(y):
-            return self._trees(lightgbm.train(self._parameters(), lightgbm.Dataset(Z, y), min(self.rounds, FEW_ROUNDS)))
+            return self._trees(lightgbm.train(self._parameters(), lightgbm.Dataset(Z, y), min(self.rounds, MIN_ROUNDS)))
         Z, watched, y, answers = train_test_split(Z, y, test_size=self.validation, random_state=self.seed, stratify=y)
         data = lightgbm.Dataset(Z, y, params=self._parameters())
         held = lightgbm.Dataset(watched, answers, reference=data)
-        stop = lightgbm.early_stopping(PATIENCE, verbose=False)
+        stop = lightgbm.early_stopping(PATIENCE_ROUNDS, verbose=False)
         grown = lightgbm.train(self._parameters(), data, self.rounds, valid_sets=[held], callbacks=[stop])
         return self._trees(grown)
 
-    def _trees(self, grown: lightgbm.Booster) -> Trees:
-        return Trees(grown.model_to_string(num_iteration=grown.best_iteration), odds=True, single=False)
+    def _trees(self, grown: lightgbm.Booster) -> TreeEnsemble:
+        return TreeEnsemble(grown.model_to_string(num_iteration=grown.best_iteration), odds=True, single=False)
 
     def _parameters(self) -> dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from credence.model import Labels
 from credence.models.tabular import TabularModel
-from credence.models.tabular.encoding import Encoding
+from credence.models.tabular.encoding import TableEncoding
 
 
 class Logistic(TabularModel):
@@ -20,7 +20,7 @@ class Logistic(TabularModel):
     C: float = Field(0.3, gt=0)
     knots: int = Field(3, ge=0, le=20)
 
-    def _encoding(self) -> Encoding:
+    def _encoding(self) -> TableEncoding:
         straight = self.select is not None or self.drop_collinear is not None
         return replace(super()._encoding(), knots=0 if straight else self.knots)
 

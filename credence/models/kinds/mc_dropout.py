@@ -5,9 +5,9 @@ from pathlib import Path
 import pandas as pd
 from pydantic import Field, PrivateAttr, field_validator
 
-from credence.core.errors import BadInput
-from credence.core.registry import ModelSpec, find, names
-from credence.model import Labels, Learned, Model, refuse_other_inputs
+from credence.core.errors import InputError
+from credence.core.registry import ModelSpec, available_kinds, load_kind
+from credence.model import Labels, Model, TrainingRecord, require_matching_inputs
 from credence.models.neural import TorchModel
 from credence.statistics.uncertainty import Array
 
@@ -28,11 +28,11 @@ class McDropout(Model):
     @field_validator("model")
     @classmethod
     def _is_a_module(cls, model: ModelSpec) -> ModelSpec:
-        if not issubclass(find("models", model.kind), TorchModel):
-            kinds = [kind for kind in names("models") if issubclass(find("models", kind), TorchModel)]
-            raise BadInput(f"mc_dropout.model is {model.kind!r}, which has no dropout; choose one of {kinds}.")
+        if not issubclass(load_kind("models", model.kind), TorchModel):
+            kinds = [kind for kind in available_kinds("models") if issubclass(load_kind("models", kind), TorchModel)]
+            raise InputError(f"mc_dropout.model is {model.kind!r}, which has no dropout; choose one of {kinds}.")
         if model.search or model.prequential:
-            raise BadInput("mc_dropout.model takes neither search nor prequential: give those to mc_dropout itself.")
+            raise InputError("mc_dropout.model takes neither search nor prequential: give those to mc_dropout itself.")
         return model
 
     def title(self) -> str:
@@ -40,9 +40,9 @@ class McDropout(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         self._inner = ModelSpec(kind=self.model.kind, **{"seed": self.seed, **(self.model.model_extra or {})}).build()
-        refuse_other_inputs(self._inner, "text" in X)
+        require_matching_inputs(self._inner, "text" in X)
         if self._inner.dropout == 0:
-            raise BadInput("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
+            raise InputError("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
         if self._root:
             self._inner.kept_in(self._root, self._watch)
         self._inner.fit(X, y)
@@ -54,7 +54,7 @@ class McDropout(Model):
     def rounding(self) -> float:
         return self._inner.rounding
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         return self._inner.learned().model_copy(update={"passes": self.passes if self.full else 1})
 
     def _save(self, folder: Path) -> None:

@@ -6,10 +6,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.models.neural import Answering, TorchModel
-from credence.models.neural.dropout import Dropout
-from credence.models.neural.row_encoder import Reader
-from credence.models.relations.row_encoder import Related
+from credence.models.neural import TorchModel, TwoPartModule
+from credence.models.neural.dropout import MaskedDropout
+from credence.models.neural.row_encoder import RowEncoder
+from credence.models.relations.row_encoder import RelationEncoder
 from credence.models.training import Batch, Loss
 
 
@@ -21,7 +21,7 @@ class Relations(TorchModel):
     """
 
     reads = "text"
-    read_by = Related
+    read_by = RelationEncoder
     members: int = Field(5, ge=1)
     width: int = Field(64, ge=1)
     vocabulary: int = Field(2000, ge=1)
@@ -30,11 +30,11 @@ class Relations(TorchModel):
     learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
     patience: int = Field(5, ge=1)
 
-    def _read(self, X: pd.DataFrame) -> Reader:
-        return Related.learn(X, self.vocabulary)
+    def _read(self, X: pd.DataFrame) -> RowEncoder:
+        return RelationEncoder.learn(X, self.vocabulary)
 
-    def _build(self, reader: Reader) -> Answering:
-        assert isinstance(reader, Related)
+    def _build(self, reader: RowEncoder) -> TwoPartModule:
+        assert isinstance(reader, RelationEncoder)
         inputs = len(reader.vocabulary.words) + len(reader.places)
         return _Members(self.members, inputs, self.width, self.dropout)
 
@@ -46,13 +46,13 @@ class Relations(TorchModel):
         return torch.cat([self._pass(batch, number).mean(1) for number in range(passes)])
 
 
-class _Members(Answering):
+class _Members(TwoPartModule):
     """Networks side by side: scores [members, B] of the same rows; they share batches and nothing else."""
 
     def __init__(self, members: int, inputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.head = nn.Sequential(
-            _Side(members, inputs, width), nn.GELU(), Dropout(dropout, width), _Side(members, width, 1)
+            _Side(members, inputs, width), nn.GELU(), MaskedDropout(dropout, width), _Side(members, width, 1)
         )
 
     def encode(self, batch: Batch) -> Tensor:

@@ -12,14 +12,14 @@ from scipy.sparse import csr_matrix, diags
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
-from credence.core.errors import BadInput
-from credence.data.text import PIECE, Span, counted, terms
+from credence.core.errors import InputError
+from credence.data.text import CHAR_NGRAM_PREFIX, Span, count_ngrams, ngrams
 from credence.model import Labels, Model
-from credence.statistics.cross_validation import folds, shown
+from credence.statistics.cross_validation import stratified_folds, with_progress
 from credence.statistics.uncertainty import Array, sigmoid
 
-MOST_CHARACTERS = 3_000_000
-ROWS_PER_COUNT = 10_000
+MAX_CHARACTERS = 3_000_000
+CHUNK_ROWS = 10_000
 Flags = NDArray[np.bool_]
 
 
@@ -50,15 +50,15 @@ class TfIdf(Model):
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
         texts = X["text"].tolist()
         self._pieces = self._span(sum(map(len, texts)))
-        vocabulary, counts = counted(texts, self.word_ngrams, self._pieces)
+        vocabulary, counts = count_ngrams(texts, self.word_ngrams, self._pieces)
         self._is_piece = _are_pieces(vocabulary)
         counts.data = 1 + np.log(counts.data)
-        dealt = folds(y, self.folds, self.seed)
+        dealt = stratified_folds(y, self.folds, self.seed)
         with threadpool_limits(1):
-            fitted = [self._fold(counts, y, train) for train, _ in shown(dealt, self.kind())]
+            fitted = [self._fold(counts, y, train) for train, _ in with_progress(dealt, self.kind())]
             fitted = fitted or [self._fold(counts, y, np.arange(len(y)))]
         weight, coef, intercept = zip(*fitted, strict=True)
         self._weight, self._coef, self._intercept = (np.stack(p, axis=-1) for p in (weight, coef, intercept))
@@ -67,7 +67,7 @@ class TfIdf(Model):
 
     def _span(self, characters: int) -> Span | None:
         if self.char_ngrams == "auto":
-            return (2, 5) if characters <= MOST_CHARACTERS else None
+            return (2, 5) if characters <= MAX_CHARACTERS else None
         return self.char_ngrams
 
     def _fold(self, counts: csr_matrix, y: Labels, train: Any) -> tuple[Array, Array, float]:
@@ -90,7 +90,7 @@ class TfIdf(Model):
 
     def _kept(self, often: Array, n: int) -> Flags:
         """Terms that occur in enough rows: the more rows, the more are enough, and pieces must recur."""
-        kept = often >= 1 + n // ROWS_PER_COUNT + self._is_piece
+        kept = often >= 1 + n // CHUNK_ROWS + self._is_piece
         if kept.sum() > self.max_features:
             kept &= often > np.sort(often)[-self.max_features - 1]
         return np.asarray(kept)
@@ -112,7 +112,7 @@ class TfIdf(Model):
 
     def _score(self, text: str) -> Array:
         """p(yes) of one text in every fold."""
-        found = [i for t in terms(text, self.word_ngrams, self._pieces) if (i := self._known.get(t)) is not None]
+        found = [i for t in ngrams(text, self.word_ngrams, self._pieces) if (i := self._known.get(t)) is not None]
         ids, times = np.unique(np.array(found, dtype=np.intp), return_counts=True)
         value = (1 + np.log(times))[:, None] * self._weight[ids]
         score = self._intercept.copy()
@@ -143,7 +143,7 @@ class TfIdf(Model):
 
 
 def _are_pieces(vocabulary: list[str]) -> Flags:
-    return np.array([term.startswith(PIECE) for term in vocabulary], dtype=bool)
+    return np.array([term.startswith(CHAR_NGRAM_PREFIX) for term in vocabulary], dtype=bool)
 
 
 def _blocks(counts: csr_matrix, weight: Array, is_piece: Flags) -> csr_matrix:

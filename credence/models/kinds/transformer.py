@@ -9,17 +9,17 @@ from pydantic import Field, PrivateAttr
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from credence.model import Learned
+from credence.model import TrainingRecord
 from credence.models.expectation.variational_last_layer import VariationalLastLayer, mdl_loss
-from credence.models.neural import Answering, TorchModel
-from credence.models.neural.dropout import Dropout
-from credence.models.neural.row_encoder import Reader
-from credence.models.pretrained.checkpoint import blank, read
-from credence.models.pretrained.sentence_encoder import Encoder
-from credence.models.pretrained.tokenization import Pieces
+from credence.models.neural import TorchModel, TwoPartModule
+from credence.models.neural.dropout import MaskedDropout
+from credence.models.neural.row_encoder import RowEncoder
+from credence.models.pretrained.checkpoint import empty_encoder, load_checkpoint
+from credence.models.pretrained.sentence_encoder import SentenceEncoder
+from credence.models.pretrained.tokenization import PieceEncoder
 from credence.models.training import Batch, Loss
 
-REACH = (
+MAX_LOG_ODDS = (
     4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
 )
 
@@ -34,7 +34,7 @@ class Transformer(TorchModel):
     """
 
     reads = "text"
-    read_by = Pieces
+    read_by = PieceEncoder
     checkpoint: str = Field("distilbert-base-uncased", min_length=1)
     head: Literal["plain", "mc_dropout", "variational"] = "variational"
     samples: int = Field(50, ge=1)
@@ -47,20 +47,20 @@ class Transformer(TorchModel):
     _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
     _rows_learned: int = PrivateAttr(default=1)
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         head = self._module.head
         bits = float(head.kl().detach()) / math.log(2) if isinstance(head, VariationalLastLayer) else None
         return super().learned().model_copy(update={"model_bits": bits})
 
-    def _read(self, X: pd.DataFrame) -> Reader:
-        found = read(self.checkpoint, self.longest)
+    def _read(self, X: pd.DataFrame) -> RowEncoder:
+        found = load_checkpoint(self.checkpoint, self.longest)
         self._pretrained, self._rows_learned = found.encoder, len(X)
-        return Pieces.of(found, self.longest)
+        return PieceEncoder.of(found, self.longest)
 
-    def _build(self, reader: Reader) -> Answering:
-        assert isinstance(reader, Pieces)
-        body, self._pretrained = self._pretrained or blank(reader.config), None
-        encoder = Encoder(body, reader.padding)
+    def _build(self, reader: RowEncoder) -> TwoPartModule:
+        assert isinstance(reader, PieceEncoder)
+        body, self._pretrained = self._pretrained or empty_encoder(reader.config), None
+        encoder = SentenceEncoder(body, reader.padding)
         encoder.freeze(self.freeze)
         return _Bayesian(encoder, self._rows_learned) if self.head == "variational" else _Point(encoder, self.dropout)
 
@@ -72,15 +72,15 @@ class Transformer(TorchModel):
         return super()._opinions(batch)
 
 
-class _FineTuned(Answering):
+class _FineTuned(TwoPartModule):
     head_pace: ClassVar[float]
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: SentenceEncoder) -> None:
         super().__init__()
         self.encoder = encoder
 
     def encode(self, batch: Batch) -> Tensor:
-        features: Tensor = REACH * self.encoder(batch)
+        features: Tensor = MAX_LOG_ODDS * self.encoder(batch)
         return features
 
     def pace(self, name: str) -> float:
@@ -90,11 +90,15 @@ class _FineTuned(Answering):
 class _Point(_FineTuned):
     head_pace = 20.0
 
-    def __init__(self, encoder: Encoder, dropout: float) -> None:
+    def __init__(self, encoder: SentenceEncoder, dropout: float) -> None:
         super().__init__(encoder)
         width = encoder.width
         self.head = nn.Sequential(
-            Dropout(dropout, width), nn.Linear(width, width), nn.GELU(), Dropout(dropout, width), nn.Linear(width, 1)
+            MaskedDropout(dropout, width),
+            nn.Linear(width, width),
+            nn.GELU(),
+            MaskedDropout(dropout, width),
+            nn.Linear(width, 1),
         )
 
 
@@ -104,7 +108,7 @@ class _Bayesian(_FineTuned):
     head_pace = 100.0
     head: VariationalLastLayer
 
-    def __init__(self, encoder: Encoder, rows: int) -> None:
+    def __init__(self, encoder: SentenceEncoder, rows: int) -> None:
         super().__init__(encoder)
         self.head, self.rows = VariationalLastLayer(encoder.width), rows
 

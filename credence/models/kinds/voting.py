@@ -2,11 +2,11 @@
 
 from credence.model import Labels
 from credence.models.tabular.encoding import Table
-from credence.models.tabular.ensembling import Committee, CommitteeModel
+from credence.models.tabular.ensembling import Ensemble, EnsembleModel
 
 
-class Voting(CommitteeModel):
+class Voting(EnsembleModel):
     """`members` are kinds with their parameters; every one of every fold is a draw."""
 
-    def _member(self, table: Table, y: Labels) -> Committee:
-        return Committee(self._opinions(table, y))
+    def _member(self, table: Table, y: Labels) -> Ensemble:
+        return Ensemble(self._opinions(table, y))

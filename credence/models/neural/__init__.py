@@ -17,22 +17,22 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.core.errors import BadInput
-from credence.model import Labels, Learned, Model
-from credence.models.neural.dropout import held, sites
-from credence.models.neural.row_encoder import Reader
-from credence.models.training import Batch, EncodedRows, Epoch, History, Learner, Loss, Training, seeded, train
-from credence.models.training.batches import by_length
+from credence.core.errors import InputError
+from credence.model import Labels, Model, TrainingRecord
+from credence.models.neural.dropout import dropout_layers, fixed_dropout_masks
+from credence.models.neural.row_encoder import RowEncoder
+from credence.models.training import Batch, Epoch, History, Loss, PaddedRows, Trainable, Training, seeded, train
+from credence.models.training.batches import batches_by_length
 from credence.statistics.uncertainty import Array
 
-SMALL = 2_000_000
+SINGLE_THREAD_ROWS = 2_000_000
 
 
 @contextmanager
-def threads_for(module: nn.Module) -> Iterator[None]:
+def thread_count(module: nn.Module) -> Iterator[None]:
     """One thread inside for a module of fewer than two million weights; others keep what torch was given."""
     before = torch.get_num_threads()
-    if sum(weights.numel() for weights in module.parameters()) < SMALL:
+    if sum(weights.numel() for weights in module.parameters()) < SINGLE_THREAD_ROWS:
         torch.set_num_threads(1)
     try:
         yield
@@ -41,11 +41,11 @@ def threads_for(module: nn.Module) -> Iterator[None]:
 
 
 WEIGHTS, READER = "weights.safetensors", "reader.json"
-FEWEST_HELD_OUT = 2
-Numbers = np.ndarray[Any, np.dtype[np.intp]]
+MIN_HELD_OUT_ROWS = 2
+IntArray = np.ndarray[Any, np.dtype[np.intp]]
 
 
-class Answering(Learner):
+class TwoPartModule(Trainable):
     """A module in two parts: what it makes of a row, and what it answers to that."""
 
     head: nn.Module
@@ -69,28 +69,28 @@ class TorchModel(Training, Model):
     """A kind that is a torch module. The fields of `Training` are its own; `held_out` is the share of the training rows
     that decides when to stop."""
 
-    read_by: ClassVar[type[Reader]]
+    read_by: ClassVar[type[RowEncoder]]
     held_out: float = Field(0.1, gt=0, lt=0.5)
     dropout: float = Field(0.1, ge=0, lt=1)
-    _reader: Reader = PrivateAttr()
-    _module: Answering = PrivateAttr()
+    _reader: RowEncoder = PrivateAttr()
+    _module: TwoPartModule = PrivateAttr()
     _history: History = PrivateAttr(default_factory=History)
 
     @property
     def rounding(self) -> float:
         return 1e-5
 
-    def learned(self) -> Learned:
+    def learned(self) -> TrainingRecord:
         epochs = self._history.epochs
         held_out = {"held-out log-loss": [e.held_out for e in epochs if e.held_out is not None]}
         curves = {"loss": [e.loss for e in epochs], **(held_out if held_out["held-out log-loss"] else {})}
         return super().learned().model_copy(update={"curves": curves, "notes": self._history.notes})
 
-    def _read(self, X: pd.DataFrame) -> Reader:
+    def _read(self, X: pd.DataFrame) -> RowEncoder:
         """What has to be remembered of the training rows."""
         raise NotImplementedError
 
-    def _build(self, reader: Reader) -> Answering:
+    def _build(self, reader: RowEncoder) -> TwoPartModule:
         """The module, with its first weights."""
         raise NotImplementedError
 
@@ -98,12 +98,12 @@ class TorchModel(Training, Model):
         """Probabilities of yes [S, B], float64; nothing in them may depend on what else is in the batch."""
         return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
-    def _finish(self, rows: EncodedRows, held_out: EncodedRows | None) -> None:
+    def _finish(self, rows: PaddedRows, held_out: PaddedRows | None) -> None:
         """What is left to do when the weights are learned."""
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
         learn, stop = self._dealt(y)
         self._reader = self._read(X.iloc[learn])
         with seeded(self.seed, "first weights"):
@@ -112,12 +112,12 @@ class TorchModel(Training, Model):
         self._history = self._learn(rows, held_out)
         self._finish(rows, held_out)
 
-    def _learn(self, rows: EncodedRows, held_out: EncodedRows | None) -> History:
+    def _learn(self, rows: PaddedRows, held_out: PaddedRows | None) -> History:
         """One run of the engine; what it only needs to go on is gone when it has ended."""
         about = {**self.model_dump(mode="json"), "kind": self.kind(), "reader": self._reader.digest()}
         name = hashlib.sha256(json.dumps([about, rows.digest()], sort_keys=True).encode()).hexdigest()[:12]
         folder = self._root / f"{self.kind()}-{name}" if self._root else None
-        with threads_for(self._module):
+        with thread_count(self._module):
             history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
         if folder:
             shutil.rmtree(folder / "training")
@@ -131,25 +131,25 @@ class TorchModel(Training, Model):
         """The part of the hyper-parameters that the engine reads."""
         return Training(**{name: getattr(self, name) for name in Training.model_fields})
 
-    def _dealt(self, y: Labels) -> tuple[Numbers, Numbers]:
+    def _dealt(self, y: Labels) -> tuple[IntArray, IntArray]:
         """Row numbers to learn from, and those that say when to stop: as many of either answer, by seed."""
         numbers = np.arange(len(y))
-        if self.held_out * np.bincount(y, minlength=2).min() < FEWEST_HELD_OUT:
+        if self.held_out * np.bincount(y, minlength=2).min() < MIN_HELD_OUT_ROWS:
             return numbers, numbers[:0]
         learn, stop = train_test_split(numbers, test_size=self.held_out, random_state=self.seed, stratify=y)
         return np.sort(learn), np.sort(stop)
 
-    def _rows(self, X: pd.DataFrame, y: Labels | None = None) -> EncodedRows:
+    def _rows(self, X: pd.DataFrame, y: Labels | None = None) -> PaddedRows:
         label = {} if y is None else {"label": torch.as_tensor(y)}
-        return EncodedRows([str(i) for i in X.index], {**self._reader.columns(X), **label})
+        return PaddedRows([str(i) for i in X.index], {**self._reader.columns(X), **label})
 
     def _draws(self, X: pd.DataFrame) -> Array:
         return self._over(self._rows(X), self._opinions)
 
     def sampled(self, X: pd.DataFrame, passes: int, full: bool = False) -> Array:
         """Draws [passes, rows] with features dropped: after pooling, so that rows are encoded once, or everywhere."""
-        if not sites(self._module):
-            raise BadInput(f"{self.kind()!r} drops no features, so its passes would all agree; set dropout above 0.")
+        if not dropout_layers(self._module):
+            raise InputError(f"{self.kind()!r} drops no features, so its passes would all agree; set dropout above 0.")
         return self._over(self._rows(X), lambda batch: self._passes(batch, passes, full))
 
     def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
@@ -157,26 +157,26 @@ class TorchModel(Training, Model):
         if full:
             return torch.cat([self._pass(batch, number) for number in range(passes)])
         features = self._module.encode(batch)
-        with held(sites(self._module.head), passes, self.seed):
+        with fixed_dropout_masks(dropout_layers(self._module.head), passes, self.seed):
             return torch.sigmoid(self._module.score(features).double())
 
     def _pass(self, batch: Batch, number: int) -> Tensor:
-        with held(sites(self._module), 1, self.seed, number):
+        with fixed_dropout_masks(dropout_layers(self._module), 1, self.seed, number):
             return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
-    def _over(self, rows: EncodedRows, answer: Callable[[Batch], Tensor]) -> Array:
+    def _over(self, rows: PaddedRows, answer: Callable[[Batch], Tensor]) -> Array:
         """What is answered for every row, shape (draws, rows), batch by batch of like length."""
         if not len(rows):
             return np.zeros((1, 0))
-        with torch.inference_mode(), threads_for(self._module):
+        with torch.inference_mode(), thread_count(self._module):
             parts = [(numbers, answer(rows.batch(numbers)).numpy()) for numbers in self._batches(rows)]
         draws = np.empty((len(parts[0][1]), len(rows)))
         for numbers, part in parts:
             draws[:, numbers] = part
         return draws
 
-    def _batches(self, rows: EncodedRows) -> Iterator[list[int]]:
-        return by_length(rows.lengths, self.settings())
+    def _batches(self, rows: PaddedRows) -> Iterator[list[int]]:
+        return batches_by_length(rows.lengths, self.settings())
 
     def _save(self, folder: Path) -> None:
         (folder / WEIGHTS).write_bytes(save({n: t.contiguous() for n, t in self._module.state_dict().items()}))

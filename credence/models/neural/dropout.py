@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Dropout(nn.Module):
+class MaskedDropout(nn.Module):
     """Drops each of `width` features with probability p: anew for every cell to learn, as held to answer."""
 
     def __init__(self, p: float, width: int) -> None:
@@ -33,13 +33,13 @@ class Dropout(nn.Module):
         self.held = None
 
 
-def sites(module: nn.Module) -> list[Dropout]:
+def dropout_layers(module: nn.Module) -> list[MaskedDropout]:
     """The places of a module at which features are dropped, in their order."""
-    return [part for part in module.modules() if isinstance(part, Dropout) and part.p > 0]
+    return [part for part in module.modules() if isinstance(part, MaskedDropout) and part.p > 0]
 
 
 @contextmanager
-def held(where: list[Dropout], passes: int, *place: int) -> Iterator[None]:
+def fixed_dropout_masks(where: list[MaskedDropout], passes: int, *place: int) -> Iterator[None]:
     """The same masks for all rows inside, drawn by the numbers in `place` and by nothing else."""
     generator = torch.Generator().manual_seed(hash((passes, *place)) % 2**63)
     try:

@@ -17,7 +17,7 @@ from credence.models.training.padded_batch import Column
 TOKEN = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|\d|[^\w\s]|_")
 
 
-def tokens(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """Words in lower case, each digit, each sign and each character of a script without spaces by itself.
 
     HTML tags are blanks, entities what they stand for.
@@ -29,7 +29,7 @@ PADDING, UNKNOWN = 0, 1
 SPECIAL = 2
 
 
-class Reader(BaseModel):
+class RowEncoder(BaseModel):
     """What a kind must remember of its training rows to read others; its fields are all there is to it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

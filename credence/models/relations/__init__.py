@@ -4,7 +4,17 @@ Nothing here is learned, and no wording is looked at: which relation a sentence 
 library of checks for arithmetic, in the form of inputs; what it does not hold a model has to learn from words alone.
 """
 
-from credence.models.relations.number_extraction import Found, found, masked, numbers
-from credence.models.relations.relation_table import FONE_WIDTH, MOST, NAMES, fone, relations
+from credence.models.relations.number_extraction import FoundNumber, find_numbers, mask_numbers, number_values
+from credence.models.relations.relation_table import FONE_WIDTH, MAX_NUMBERS, RELATION_NAMES, fone, relation_vector
 
-__all__ = ["FONE_WIDTH", "MOST", "NAMES", "Found", "fone", "found", "masked", "numbers", "relations"]
+__all__ = [
+    "FONE_WIDTH",
+    "MAX_NUMBERS",
+    "RELATION_NAMES",
+    "FoundNumber",
+    "find_numbers",
+    "fone",
+    "mask_numbers",
+    "number_values",
+    "relation_vector",
+]

@@ -8,12 +8,12 @@ EXACT = 2**53
 WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
 
-def whole(value: float) -> int | None:
+def as_integer(value: float) -> int | None:
     """The number as an int, or None where it has a fraction or floats of its size skip whole numbers."""
     return int(value) if abs(value) < EXACT and value == int(value) else None
 
 
-def prime(n: int) -> bool:
+def is_prime(n: int) -> bool:
     """Whether n has exactly two divisors (Miller 1976, Rabin 1980)."""
     if n < 2 or any(n % p == 0 for p in WITNESSES):
         return n in WITNESSES
@@ -34,33 +34,33 @@ def _proves_composite(a: int, n: int, odd: int, halvings: int) -> bool:
     return True
 
 
-def square(n: int) -> bool:
+def is_square(n: int) -> bool:
     """Whether n is 0, 1, 4, 9, …"""
     return n >= 0 and isqrt(n) ** 2 == n
 
 
-def cube(n: int) -> bool:
+def is_cube(n: int) -> bool:
     """Whether n is 0, ±1, ±8, ±27, …"""
     root = round(math.cbrt(abs(n)))
     return root**3 == abs(n)
 
 
-def triangular(n: int) -> bool:
+def is_triangular(n: int) -> bool:
     """Whether n is 0, 1, 3, 6, 10, …"""
-    return square(8 * n + 1)
+    return is_square(8 * n + 1)
 
 
-def fibonacci(n: int) -> bool:
+def is_fibonacci(n: int) -> bool:
     """Whether n is 0, 1, 2, 3, 5, 8, …"""
-    return n >= 0 and (square(5 * n * n + 4) or square(5 * n * n - 4))
+    return n >= 0 and (is_square(5 * n * n + 4) or is_square(5 * n * n - 4))
 
 
-def power_of_two(n: int) -> bool:
+def is_power_of_two(n: int) -> bool:
     """Whether n is 1, 2, 4, 8, …"""
     return n > 0 and n & (n - 1) == 0
 
 
-def palindrome(n: int) -> bool:
+def is_palindrome(n: int) -> bool:
     """Whether its digits read the same from either end."""
     return str(abs(n)) == str(abs(n))[::-1]
 

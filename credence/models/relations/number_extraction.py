@@ -14,7 +14,7 @@ LOOK_BACK = 8
 PLACEHOLDER = "#"
 
 
-class Found(NamedTuple):
+class FoundNumber(NamedTuple):
     """A number: text[start:end] is how it is written."""
 
     start: int
@@ -22,18 +22,18 @@ class Found(NamedTuple):
     value: float
 
 
-def numbers(text: str) -> list[float]:
-    """The values of `found`."""
-    return [number.value for number in found(text)]
+def number_values(text: str) -> list[float]:
+    """The values of `find_numbers`."""
+    return [number.value for number in find_numbers(text)]
 
 
-def found(text: str) -> list[Found]:
+def find_numbers(text: str) -> list[FoundNumber]:
     """Every number of a text in order: 7, 0.5, 1,820, 2e5, and 3/4 as its ratio where no blank stands beside the bar.
 
     A minus is a sign where nothing stands before it that it could take from: 5 - 3 and 5-3 hold 5 and 3. Digits that
     continue a word (B12) are no number, 1.2.3 is three. What is too large for a float is the largest float.
     """
-    chains: list[list[Found]] = []
+    chains: list[list[FoundNumber]] = []
     for number in _written(text):
         if chains and text[chains[-1][-1].end : number.start] == "/":
             chains[-1].append(number)
@@ -42,16 +42,16 @@ def found(text: str) -> list[Found]:
     return [number for chain in chains for number in _ratio(chain)]
 
 
-def masked(text: str) -> str:
+def mask_numbers(text: str) -> str:
     """The text with # in the place of every number, and blanks around it."""
     end, parts = 0, []
-    for number in found(text):
+    for number in find_numbers(text):
         parts += [text[end : number.start], PLACEHOLDER]
         end = number.end
     return " ".join([*parts, text[end:]])
 
 
-def _written(text: str) -> Iterator[Found]:
+def _written(text: str) -> Iterator[FoundNumber]:
     for run in RUN.finditer(text):
         if run["word"]:
             continue
@@ -59,7 +59,7 @@ def _written(text: str) -> Iterator[Found]:
         spans = [run.span("digits")] if one else [m.span() for m in DIGITS.finditer(text, *run.span("digits"))]
         for start, end in spans:
             value = _bounded(float(text[start:end].replace(",", "")))
-            yield Found(start - 1, end, -value) if _signed(text, start) else Found(start, end, value)
+            yield FoundNumber(start - 1, end, -value) if _signed(text, start) else FoundNumber(start, end, value)
 
 
 def _signed(text: str, start: int) -> bool:
@@ -71,12 +71,12 @@ def _signed(text: str, start: int) -> bool:
     return not (before[-1:].isalpha() or before[-1:] == "_" or term.isdigit() or (term and term in CLOSING))
 
 
-def _ratio(chain: list[Found]) -> list[Found]:
+def _ratio(chain: list[FoundNumber]) -> list[FoundNumber]:
     """Two numbers with a bar between as one; 1/2/2026 stays three numbers, and what is divided by 0 stays two."""
     if len(chain) != 2 or not chain[1].value:
         return chain
     (start, _, above), (_, end, below) = chain
-    return [Found(start, end, _bounded(above / below))]
+    return [FoundNumber(start, end, _bounded(above / below))]
 
 
 def _bounded(value: float) -> float:

@@ -8,43 +8,43 @@ from math import prod
 from credence.models.relations import integers
 from credence.models.relations.integers import divides
 
-Ask = Callable[..., bool | float | None]
+Predicate = Callable[..., bool | float | None]
 TOLERANCE = 1e-14
 DIVISORS = (*range(2, 13), 13, 17, 19, 23, 29, 31)
-LARGEST_POWER = 64
+MAX_POWER = 64
 
 
-def same(p: float, q: float, size: float = 0.0) -> bool:
+def equal(p: float, q: float, size: float = 0.0) -> bool:
     """Whether p equals q but for the rounding of floats of this size; never where either left the range of floats."""
     bound = TOLERANCE * max(abs(p), abs(q), size)
     return math.isfinite(bound) and abs(p - q) <= bound
 
 
-def order(p: float, q: float) -> float:
+def compare(p: float, q: float) -> float:
     """1 where p is greater, -1 where it is less, 0 where both are the same."""
-    return 0.0 if same(p, q) else math.copysign(1.0, p - q)
+    return 0.0 if equal(p, q) else math.copysign(1.0, p - q)
 
 
-def _whole(ask: Callable[..., bool]) -> Ask:
+def _whole(ask: Callable[..., bool]) -> Predicate:
     """The question of whole numbers; it does not apply to others."""
 
     def asked(*values: float) -> bool | None:
-        ints = [integers.whole(value) for value in values]
+        ints = [integers.as_integer(value) for value in values]
         return None if None in ints else ask(*ints)
 
     return asked
 
 
-def _divisible_by(q: int) -> Ask:
+def _divisible_by(q: int) -> Predicate:
     return _whole(lambda n: divides(q, n))
 
 
 def _quotient(p: float, q: float, result: float) -> bool:
-    return q != 0 and same(p, q * result)
+    return q != 0 and equal(p, q * result)
 
 
 def _power(x: int, y: int, z: int) -> bool:
-    return 0 <= y <= LARGEST_POWER and x**y == z
+    return 0 <= y <= MAX_POWER and x**y == z
 
 
 def _steps(terms: tuple[float, ...]) -> list[float]:
@@ -53,7 +53,7 @@ def _steps(terms: tuple[float, ...]) -> list[float]:
 
 def _constant(values: list[float], terms: tuple[float, ...]) -> bool:
     size = max(map(abs, terms))
-    return all(same(p, q, size) for p, q in pairwise(values))
+    return all(equal(p, q, size) for p, q in pairwise(values))
 
 
 def _constant_difference(*t: float) -> bool:
@@ -65,7 +65,7 @@ def _constant_second_difference(*t: float) -> bool:
 
 
 def _constant_ratio(*t: float) -> bool:
-    return 0 not in t and all(same(b * b, a * c) for a, b, c in zip(t, t[1:], t[2:], strict=False))
+    return 0 not in t and all(equal(b * b, a * c) for a, b, c in zip(t, t[1:], t[2:], strict=False))
 
 
 def _ratio_of_differences(*t: float) -> bool:
@@ -73,73 +73,73 @@ def _ratio_of_differences(*t: float) -> bool:
 
 
 def _sums_of_two(*t: float) -> bool:
-    return all(same(a + b, c, abs(a)) for a, b, c in zip(t, t[1:], t[2:], strict=False))
+    return all(equal(a + b, c, abs(a)) for a, b, c in zip(t, t[1:], t[2:], strict=False))
 
 
 def _differences_of_two(*t: float) -> bool:
-    return all(same(a - b, c, abs(a)) for a, b, c in zip(t, t[1:], t[2:], strict=False))
+    return all(equal(a - b, c, abs(a)) for a, b, c in zip(t, t[1:], t[2:], strict=False))
 
 
-COUNTS: Mapping[str, Ask] = {
+COUNT_PREDICATES: Mapping[str, Predicate] = {
     "no number": lambda n: n == 0,
     "one number": lambda n: n == 1,
     "two numbers": lambda n: n == 2,
     "three numbers": lambda n: n == 3,
     "four numbers or more": lambda n: n > 3,
 }
-OF_ONE: Mapping[str, Ask] = {
-    "sign of a": lambda a: order(a, 0),
-    "order of a, 1": lambda a: order(a, 1),
+ONE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
+    "sign of a": lambda a: compare(a, 0),
+    "order of a, 1": lambda a: compare(a, 1),
     "a is whole": lambda a: a == math.floor(a),
-    "a is prime": _whole(integers.prime),
-    "a is a square": _whole(integers.square),
-    "a is a cube": _whole(integers.cube),
-    "a is a power of two": _whole(integers.power_of_two),
-    "a is triangular": _whole(integers.triangular),
-    "a is a Fibonacci number": _whole(integers.fibonacci),
-    "a is a palindrome": _whole(integers.palindrome),
+    "a is prime": _whole(integers.is_prime),
+    "a is a square": _whole(integers.is_square),
+    "a is a cube": _whole(integers.is_cube),
+    "a is a power of two": _whole(integers.is_power_of_two),
+    "a is triangular": _whole(integers.is_triangular),
+    "a is a Fibonacci number": _whole(integers.is_fibonacci),
+    "a is a palindrome": _whole(integers.is_palindrome),
     **{f"{q} divides a": _divisible_by(q) for q in DIVISORS},
 }
-OF_TWO: Mapping[str, Ask] = {
-    "order of a, b": order,
-    "a = b": same,
-    "a = -b": lambda a, b: same(a, -b),
-    "a = 2b": lambda a, b: same(a, 2 * b),
-    "b = 2a": lambda a, b: same(b, 2 * a),
-    "a = b²": lambda a, b: same(a, b * b),
-    "b = a²": lambda a, b: same(b, a * a),
-    "ab = 1": lambda a, b: same(a * b, 1),
-    "a + 1 = b": lambda a, b: same(a + 1, b),
+TWO_NUMBER_PREDICATES: Mapping[str, Predicate] = {
+    "order of a, b": compare,
+    "a = b": equal,
+    "a = -b": lambda a, b: equal(a, -b),
+    "a = 2b": lambda a, b: equal(a, 2 * b),
+    "b = 2a": lambda a, b: equal(b, 2 * a),
+    "a = b²": lambda a, b: equal(a, b * b),
+    "b = a²": lambda a, b: equal(b, a * a),
+    "ab = 1": lambda a, b: equal(a * b, 1),
+    "a + 1 = b": lambda a, b: equal(a + 1, b),
     "a divides b": _whole(divides),
     "b divides a": _whole(lambda a, b: divides(b, a)),
     "a, b have no common divisor": _whole(lambda a, b: math.gcd(a, b) == 1),
     "a, b are both even or both odd": _whole(lambda a, b: divides(2, a - b)),
 }
-TO_THE_LAST: Mapping[str, Ask] = {
-    "order of a, z": order,
-    "a = z": same,
+RESULT_PREDICATES: Mapping[str, Predicate] = {
+    "order of a, z": compare,
+    "a = z": equal,
 }
-OF_THREE: Mapping[str, Ask] = {
-    "order of y, z": lambda x, y, z: order(y, z),
-    "y = z": lambda x, y, z: same(y, z),
-    "order of x + y, z": lambda x, y, z: order(x + y, z),
-    "order of xy, z": lambda x, y, z: order(x * y, z),
-    "x + y = z": lambda x, y, z: same(x + y, z, abs(x)),
-    "x - y = z": lambda x, y, z: same(x - y, z, abs(x)),
-    "y - x = z": lambda x, y, z: same(y - x, z, abs(x)),
-    "xy = z": lambda x, y, z: same(x * y, z),
+THREE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
+    "order of y, z": lambda x, y, z: compare(y, z),
+    "y = z": lambda x, y, z: equal(y, z),
+    "order of x + y, z": lambda x, y, z: compare(x + y, z),
+    "order of xy, z": lambda x, y, z: compare(x * y, z),
+    "x + y = z": lambda x, y, z: equal(x + y, z, abs(x)),
+    "x - y = z": lambda x, y, z: equal(x - y, z, abs(x)),
+    "y - x = z": lambda x, y, z: equal(y - x, z, abs(x)),
+    "xy = z": lambda x, y, z: equal(x * y, z),
     "x / y = z": _quotient,
     "y / x = z": lambda x, y, z: _quotient(y, x, z),
     "x to the power of y = z": _whole(_power),
     "x modulo y = z": _whole(lambda x, y, z: y != 0 and x % y == z),
     "the greatest common divisor of x, y = z": _whole(lambda x, y, z: math.gcd(x, y) == z),
     "the least common multiple of x, y = z": _whole(lambda x, y, z: math.lcm(x, y) == z),
-    "(x + y) / 2 = z": lambda x, y, z: same(x + y, 2 * z, abs(x)),
-    "2y - x = z": lambda x, y, z: same(2 * y - x, z, abs(x)),
-    "y² = xz": lambda x, y, z: same(y * y, x * z),
+    "(x + y) / 2 = z": lambda x, y, z: equal(x + y, 2 * z, abs(x)),
+    "2y - x = z": lambda x, y, z: equal(2 * y - x, z, abs(x)),
+    "y² = xz": lambda x, y, z: equal(y * y, x * z),
     "z is between x and y": lambda x, y, z: min(x, y) < z < max(x, y),
 }
-OF_SEQUENCE: Mapping[str, Ask] = {
+SEQUENCE_PREDICATES: Mapping[str, Predicate] = {
     "constant differences": _constant_difference,
     "constant ratios": _constant_ratio,
     "each the sum of two before": _sums_of_two,
@@ -148,10 +148,10 @@ OF_SEQUENCE: Mapping[str, Ask] = {
     "constant ratios of differences": _ratio_of_differences,
     "increasing": lambda *t: all(a < b for a, b in pairwise(t)),
     "decreasing": lambda *t: all(a > b for a, b in pairwise(t)),
-    "the last is the sum of all before": lambda *t: same(sum(t[:-1]), t[-1], max(map(abs, t))),
-    "the last is the product of all before": lambda *t: same(prod(t[:-1]), t[-1]),
-    "the last is the mean of all before": lambda *t: same(sum(t[:-1]), t[-1] * (len(t) - 1), max(map(abs, t))),
-    "the last is the largest before": lambda *t: same(max(t[:-1]), t[-1]),
-    "the last is the smallest before": lambda *t: same(min(t[:-1]), t[-1]),
-    "the last two are the two before": lambda *t: same(t[-1], t[-3]) and same(t[-2], t[-4]),
+    "the last is the sum of all before": lambda *t: equal(sum(t[:-1]), t[-1], max(map(abs, t))),
+    "the last is the product of all before": lambda *t: equal(prod(t[:-1]), t[-1]),
+    "the last is the mean of all before": lambda *t: equal(sum(t[:-1]), t[-1] * (len(t) - 1), max(map(abs, t))),
+    "the last is the largest before": lambda *t: equal(max(t[:-1]), t[-1]),
+    "the last is the smallest before": lambda *t: equal(min(t[:-1]), t[-1]),
+    "the last two are the two before": lambda *t: equal(t[-1], t[-3]) and equal(t[-2], t[-4]),
 }

@@ -9,15 +9,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from credence.core.errors import BadInput
-from credence.models.relations.predicates import COUNTS, OF_ONE, OF_SEQUENCE, OF_THREE, OF_TWO, TO_THE_LAST, Ask
+from credence.core.errors import InputError
+from credence.models.relations.predicates import (
+    COUNT_PREDICATES,
+    ONE_NUMBER_PREDICATES,
+    RESULT_PREDICATES,
+    SEQUENCE_PREDICATES,
+    THREE_NUMBER_PREDICATES,
+    TWO_NUMBER_PREDICATES,
+    Predicate,
+)
 from credence.statistics.uncertainty import Array
 
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 TENS = tuple(10**k for k in range(10))
 PERIODS = np.array([*PRIMES, *TENS], dtype=np.float64)
 FONE_WIDTH = 2 * len(PERIODS) + 3
-LARGEST_ROOT = 1000.0
+MAX_ROOT = 1000.0
 
 
 def fone(value: float) -> Array:
@@ -25,11 +33,11 @@ def fone(value: float) -> Array:
     in thousands (at most 1) and the sign; shape (FONE_WIDTH,). The remainders are exact for every float.
     """
     turn = 2 * np.pi * np.fmod(value, PERIODS) / PERIODS
-    size = [math.log1p(abs(value)) / 10, min(math.sqrt(abs(value)) / LARGEST_ROOT, 1.0), float(np.sign(value))]
+    size = [math.log1p(abs(value)) / 10, min(math.sqrt(abs(value)) / MAX_ROOT, 1.0), float(np.sign(value))]
     return np.concatenate([np.sin(turn), np.cos(turn), size])
 
 
-MOST = 6
+MAX_NUMBERS = 6
 Terms = Sequence[float]
 
 
@@ -38,7 +46,7 @@ class _Group(NamedTuple):
 
     fewest: int
     pick: Callable[[Terms], Terms]
-    asks: Mapping[str, Ask]
+    asks: Mapping[str, Predicate]
 
     def answers(self, values: Terms) -> list[float]:
         if len(values) < self.fewest:
@@ -54,23 +62,23 @@ def _number(answer: bool | float | None) -> float:
     return float(answer or 0)
 
 
-GROUPS = (
-    _Group(0, lambda values: [len(values)], COUNTS),
-    _Group(1, lambda values: values[:1], OF_ONE),
-    _Group(2, lambda values: values[:2], OF_TWO),
-    _Group(3, lambda values: (values[0], values[-1]), TO_THE_LAST),
-    _Group(3, lambda values: values[-3:], OF_THREE),
-    _Group(4, lambda values: values[-MOST:], OF_SEQUENCE),
+PREDICATE_GROUPS = (
+    _Group(0, lambda values: [len(values)], COUNT_PREDICATES),
+    _Group(1, lambda values: values[:1], ONE_NUMBER_PREDICATES),
+    _Group(2, lambda values: values[:2], TWO_NUMBER_PREDICATES),
+    _Group(3, lambda values: (values[0], values[-1]), RESULT_PREDICATES),
+    _Group(3, lambda values: values[-3:], THREE_NUMBER_PREDICATES),
+    _Group(4, lambda values: values[-MAX_NUMBERS:], SEQUENCE_PREDICATES),
 )
-NAMES: tuple[str, ...] = tuple(name for group in GROUPS for name in group.asks)
+RELATION_NAMES: tuple[str, ...] = tuple(name for group in PREDICATE_GROUPS for name in group.asks)
 
 
-def relations(values: Terms) -> Array:
+def relation_vector(values: Terms) -> Array:
     """The relations of numbers in the order of NAMES, float64, shape (len(NAMES),), each in [-1, 1].
 
     Asks about the first two and the last MOST of them. Floats are equal where only rounding tells them apart. BadInput
     for infinities and NaN, which `numbers` never gives.
     """
     if not all(map(math.isfinite, values)):
-        raise BadInput(f"the numbers {list(values)} were given; expected finite ones: leave out infinities and NaN.")
-    return np.array([answer for group in GROUPS for answer in group.answers(values)], dtype=np.float64)
+        raise InputError(f"the numbers {list(values)} were given; expected finite ones: leave out infinities and NaN.")
+    return np.array([answer for group in PREDICATE_GROUPS for answer in group.answers(values)], dtype=np.float64)

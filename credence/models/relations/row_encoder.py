@@ -10,51 +10,53 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from credence.core.errors import BadInput
-from credence.models.neural.row_encoder import SPECIAL, UNKNOWN, Reader, Vocabulary, tokens
-from credence.models.relations.number_extraction import masked, numbers
-from credence.models.relations.relation_table import NAMES, relations
+from credence.core.errors import InputError
+from credence.models.neural.row_encoder import SPECIAL, UNKNOWN, RowEncoder, Vocabulary, tokenize
+from credence.models.relations.number_extraction import mask_numbers, number_values
+from credence.models.relations.relation_table import RELATION_NAMES, relation_vector
 from credence.models.training.padded_batch import Column
 
 
-class Related(Reader):
-    """Even columns `terms`, uint8 [rows, terms], 1 where a term is there, and `relations`, float32 [rows, names].
+class RelationEncoder(RowEncoder):
+    """Even columns `number_terms`, uint8 [rows, terms], 1 where a term is there, and `relation_vector`, float32 [rows, names].
 
     Terms are words and pairs of neighbouring words, in which every number is the same sign.
     """
 
     vocabulary: Vocabulary
-    names: tuple[str, ...] = NAMES
+    names: tuple[str, ...] = RELATION_NAMES
 
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int) -> Self:
         """Remember the `most` frequent terms of these texts."""
-        return cls(vocabulary=Vocabulary.learn(map(terms, X["text"]), most))
+        return cls(vocabulary=Vocabulary.learn(map(number_terms, X["text"]), most))
 
     @cached_property
     def places(self) -> list[int]:
         """Where its relations stand among all. BadInput where one of them is not worked out any more."""
-        if unknown := sorted(set(self.names) - set(NAMES)):
-            raise BadInput(
+        if unknown := sorted(set(self.names) - set(RELATION_NAMES)):
+            raise InputError(
                 f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "
-                "expected those of credence.models.relations.NAMES: train it again."
+                "expected those of credence.models.relations.RELATION_NAMES: train it again."
             )
-        return [NAMES.index(name) for name in self.names]
+        return [RELATION_NAMES.index(name) for name in self.names]
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
         texts = X["text"].tolist()
-        related = np.array([relations(numbers(text)) for text in texts]).reshape(len(texts), len(NAMES))
+        related = np.array([relation_vector(number_values(text)) for text in texts]).reshape(
+            len(texts), len(RELATION_NAMES)
+        )
         return {"terms": self._terms(texts), "relations": torch.from_numpy(related[:, self.places]).float()}
 
     def _terms(self, texts: list[str]) -> Tensor:
         there = torch.zeros(len(texts), len(self.vocabulary.words), dtype=torch.uint8)
         for row, text in enumerate(texts):
-            known = [number - SPECIAL for number in self.vocabulary.ids(terms(text)) if number != UNKNOWN]
+            known = [number - SPECIAL for number in self.vocabulary.ids(number_terms(text)) if number != UNKNOWN]
             there[row, known] = 1
         return there
 
 
-def terms(text: str) -> list[str]:
+def number_terms(text: str) -> list[str]:
     """Words and signs without digits, then each two that stand side by side, with # for a number."""
-    words = [token for token in tokens(masked(text)) if not token.isdigit()]
+    words = [token for token in tokenize(mask_numbers(text)) if not token.isdigit()]
     return words + [" ".join(pair) for pair in pairwise(words)]

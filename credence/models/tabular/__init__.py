@@ -9,17 +9,17 @@ import pandas as pd
 from pydantic import Field, PrivateAttr
 from threadpoolctl import threadpool_limits
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Labels, Model
 from credence.models.tabular import serialization
-from credence.models.tabular.encoding import Encode, Encoding, Table, cells
-from credence.models.tabular.fast_predict import compact
-from credence.models.tabular.preprocessing import Columns, balanced, strongest, uncorrelated
-from credence.statistics.cross_validation import folds, shown
+from credence.models.tabular.encoding import Encode, Table, TableEncoding, feature_columns
+from credence.models.tabular.fast_predict import to_fast_scorer
+from credence.models.tabular.preprocessing import Columns, drop_collinear, oversample_smote, select_features_rfe
+from credence.statistics.cross_validation import stratified_folds, with_progress
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
 
-class Opinion(Protocol):
+class ProbabilityModel(Protocol):
     """What one fold yields: something that answers with one or more draws."""
 
     def draws(self, table: Table) -> Array:
@@ -30,13 +30,13 @@ class Opinion(Protocol):
 
 
 @dataclass
-class Member:
+class FoldModel:
     """One fitted estimator: how it reads rows, which columns of the matrix it looks at, and what it learned.
 
     `shift` is added to its log-odds: balanced training rows make the rarer answer look common (Elkan 2001).
     """
 
-    encoding: Encoding
+    encoding: TableEncoding
     kept: Columns
     scorer: Any
     shift: float
@@ -73,7 +73,7 @@ class TabularModel(Model):
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
         """Exact SHAP values of the log-odds, shape (rows, input columns), averaged over folds; None where not cheap."""
-        table = cells(X)
+        table = feature_columns(X)
         found = [values for member in self._members if (values := member.contributions(table)) is not None]
         return (sum(found[1:], found[0]) / len(found)).set_index(X.index) if found else None
 
@@ -83,42 +83,44 @@ class TabularModel(Model):
 
     def _learn(self, Z: Array, y: Labels) -> Any:
         """What answers for this kind: `predict_proba(Z)`, or `draws(Z)` where it holds several opinions."""
-        return compact(self._estimator(y).fit(Z, y), Z)
+        return to_fast_scorer(self._estimator(y).fit(Z, y), Z)
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
-            raise BadInput(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
-        table, dealt = cells(X), folds(y, self.folds, self.seed)
+            raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
+        table, dealt = feature_columns(X), stratified_folds(y, self.folds, self.seed)
         with threadpool_limits(1):
-            learned = [self._member(part(table, train), y[train]) for train, _ in shown(dealt, self.kind())]
+            learned = [
+                self._member(part_of_rows(table, train), y[train]) for train, _ in with_progress(dealt, self.kind())
+            ]
             self._members = learned or [self._member(table, y)]
         self._out_of_fold = self._held_out(table, dealt, len(y)) if dealt else None
 
     def _held_out(self, table: Table, dealt: list[Any], n: int) -> Array:
         p = np.empty(n)
         for member, (_, held) in zip(self._members, dealt, strict=True):
-            p[held] = member.draws(part(table, held)).mean(0)
+            p[held] = member.draws(part_of_rows(table, held)).mean(0)
         return p
 
-    def _encoding(self) -> Encoding:
+    def _encoding(self) -> TableEncoding:
         """How columns become a matrix; selection and balance need one without holes."""
         prepares = bool(self.drop_collinear or self.select or self.resample)
-        return Encoding(self.encode, self.scale, raw=self.native and not prepares, seed=self.seed)
+        return TableEncoding(self.encode, self.scale, raw=self.native and not prepares, seed=self.seed)
 
-    def _member(self, table: Table, y: Labels) -> Opinion:
+    def _member(self, table: Table, y: Labels) -> ProbabilityModel:
         """Learn one opinion from these rows and no others."""
         encoding = self._encoding()
         Z, learned_from = encoding.fit_transform(table, y), y
-        kept = uncorrelated(Z, self.drop_collinear) if self.drop_collinear else np.arange(Z.shape[1])
+        kept = drop_collinear(Z, self.drop_collinear) if self.drop_collinear else np.arange(Z.shape[1])
         if self.resample:
-            Z, learned_from = balanced(Z, y, self.seed)
+            Z, learned_from = oversample_smote(Z, y, self.seed)
         if self.select:
-            kept = kept[strongest(Z[:, kept], learned_from, self.select)]
+            kept = kept[select_features_rfe(Z[:, kept], learned_from, self.select)]
         shift = float(logit(y.mean()) - logit(learned_from.mean()))
-        return Member(encoding, kept, self._learn(Z[:, kept], learned_from), shift)
+        return FoldModel(encoding, kept, self._learn(Z[:, kept], learned_from), shift)
 
     def _draws(self, X: pd.DataFrame) -> Array:
-        table = cells(X)
+        table = feature_columns(X)
         return np.vstack([member.draws(table) for member in self._members])
 
     def _save(self, folder: Path) -> None:
@@ -132,6 +134,6 @@ class TabularModel(Model):
         self._out_of_fold = np.load(file, allow_pickle=False) if file.exists() else None
 
 
-def part(table: Table, rows: Any) -> Table:
+def part_of_rows(table: Table, rows: Any) -> Table:
     """Some rows of a table."""
     return {name: values[rows] for name, values in table.items()}

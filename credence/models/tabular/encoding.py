@@ -9,19 +9,19 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import TargetEncoder
 
 from credence.model import Labels
-from credence.statistics.cross_validation import folds
+from credence.statistics.cross_validation import stratified_folds
 from credence.statistics.uncertainty import Array
 
 Cells = NDArray[np.generic]
 Table = dict[str, Cells]
 Encode = Literal["auto", "onehot", "target"]
-MOST_ONEHOT = 20
+MAX_ONEHOT_LEVELS = 20
 TARGET_FOLDS = 5
-FEW = 3
-RARE = 0.005
+MIN_DISTINCT_FOR_KNOTS = 3
+MIN_LEVEL_ROWS = 0.005
 
 
-class Encoder(Protocol):
+class ColumnEncoder(Protocol):
     """One input column as one or more columns of the matrix."""
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
@@ -31,13 +31,13 @@ class Encoder(Protocol):
         """The part of the matrix for any cells, shape (rows, width)."""
 
 
-def cells(X: pd.DataFrame) -> Table:
+def feature_columns(X: pd.DataFrame) -> Table:
     """The input columns as arrays, without the group by which other kinds pool."""
     return {str(c): X[c].to_numpy() for c in X.columns if c != "group"}
 
 
 @dataclass
-class Number:
+class NumberEncoder:
     """The number, with the training median where it is missing, and whether it was missing if training saw that.
 
     `raw` leaves missing numbers as NaN, for learners that split on them. With `knots`, a linear learner can bend its
@@ -56,9 +56,9 @@ class Number:
         there = numbers[~np.isnan(numbers)]
         self.median = float(np.median(there)) if len(there) else 0.0
         self.flagged = not self.raw and 0 < len(there) < len(numbers)
-        if self.knots and len(np.unique(there)) > self.knots + FEW:
+        if self.knots and len(np.unique(there)) > self.knots + MIN_DISTINCT_FOR_KNOTS:
             self.bends = np.unique(np.quantile(there, np.linspace(0, 1, self.knots + 2)[1:-1])).tolist()
-            self.reach = np.quantile(there, [RARE, 1 - RARE]).tolist()
+            self.reach = np.quantile(there, [MIN_LEVEL_ROWS, 1 - MIN_LEVEL_ROWS]).tolist()
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:
@@ -73,48 +73,48 @@ class Number:
 
 
 @dataclass
-class Date:
+class DateEncoder:
     """Days since 1970, year, month, weekday and hour: each a number, as far as it varies among the training rows."""
 
     raw: bool = False
     parts: list[int] = field(default_factory=list)
-    numbers: list[Number] = field(default_factory=list)
+    numbers: list[NumberEncoder] = field(default_factory=list)
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
-        found = _calendar(values)
+        found = _calendar_parts(values)
         varied = [i for i, part in enumerate(found) if len(np.unique(part[~np.isnan(part)])) > 1]
         self.parts = varied or [0]
-        self.numbers = [Number(self.raw) for _ in self.parts]
+        self.numbers = [NumberEncoder(self.raw) for _ in self.parts]
         return np.hstack([n.fit_transform(found[i], y) for i, n in zip(self.parts, self.numbers, strict=True)])
 
     def transform(self, values: Cells) -> Array:
-        found = _calendar(values)
+        found = _calendar_parts(values)
         return np.hstack([n.transform(found[i]) for i, n in zip(self.parts, self.numbers, strict=True)])
 
 
-def _calendar(values: Cells) -> list[Array]:
+def _calendar_parts(values: Cells) -> list[Array]:
     dates = pd.DatetimeIndex(values)
     days = np.where(dates.isna(), np.nan, dates.as_unit("ns").asi8 / 86_400e9)
     return [days, *(np.asarray(part, np.float64) for part in (dates.year, dates.month, dates.weekday, dates.hour))]
 
 
 @dataclass
-class OneHot:
+class OneHotEncoder:
     """One column per category that training saw, missing among them; a new category has none of them."""
 
     codes: dict[str, int] = field(default_factory=dict)
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
-        self.codes = {word: i for i, word in enumerate(sorted(set(words(values))))}
+        self.codes = {word: i for i, word in enumerate(sorted(set(category_strings(values))))}
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:
-        found = [self.codes.get(word, -1) for word in words(values)]
+        found = [self.codes.get(word, -1) for word in category_strings(values)]
         return np.asarray(np.asarray(found)[:, None] == np.arange(len(self.codes)), np.float64)
 
 
 @dataclass
-class Target:
+class MeanTargetEncoder:
     """The share of yes in the category, shrunk to the overall share; cross-fitted on the training rows (TargetEncoder).
 
     A new category gets the overall share.
@@ -125,24 +125,24 @@ class Target:
     overall: float = 0.0
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
-        column = np.array(words(values), dtype=object)[:, None]
-        encoder = TargetEncoder(target_type="binary", cv=folds(y, TARGET_FOLDS, self.seed) or 2)
+        column = np.array(category_strings(values), dtype=object)[:, None]
+        encoder = TargetEncoder(target_type="binary", cv=stratified_folds(y, TARGET_FOLDS, self.seed) or 2)
         fitted = encoder.fit_transform(column, y)
         self.shares = dict(zip(map(str, encoder.categories_[0]), map(float, encoder.encodings_[0]), strict=True))
         self.overall = float(encoder.target_mean_)
         return np.asarray(fitted, np.float64)
 
     def transform(self, values: Cells) -> Array:
-        return np.array([self.shares.get(word, self.overall) for word in words(values)], np.float64)[:, None]
+        return np.array([self.shares.get(word, self.overall) for word in category_strings(values)], np.float64)[:, None]
 
 
-def words(values: Cells) -> list[str]:
+def category_strings(values: Cells) -> list[str]:
     """Categories as strings; a missing one is a category of its own that no cell can spell."""
     return [v if isinstance(v, str) else "\0" for v in values]
 
 
 @dataclass
-class Encoding:
+class TableEncoding:
     """All input columns as one matrix; scaled to mean 0 and standard deviation 1 where `scale` is set."""
 
     encode: Encode = "auto"
@@ -150,7 +150,7 @@ class Encoding:
     raw: bool = False
     knots: int = 0
     seed: int = 0
-    encoders: dict[str, Encoder] = field(default_factory=dict)
+    encoders: dict[str, ColumnEncoder] = field(default_factory=dict)
     origin: list[str] = field(default_factory=list)
     mean: Array = field(default_factory=lambda: np.zeros(1))
     sd: Array = field(default_factory=lambda: np.ones(1))
@@ -176,13 +176,13 @@ class Encoding:
     def _scaled(self, matrix: Array) -> Array:
         return (matrix - self.mean) / self.sd
 
-    def _encoder(self, values: Cells) -> Encoder:
+    def _encoder(self, values: Cells) -> ColumnEncoder:
         if values.dtype.kind == "M":
-            return Date(self.raw)
+            return DateEncoder(self.raw)
         if values.dtype.kind in "fiub":
-            return Number(self.raw, self.knots)
-        few = self.encode == "auto" and len(set(words(values))) <= MOST_ONEHOT
-        return OneHot() if few or self.encode == "onehot" else Target(self.seed)
+            return NumberEncoder(self.raw, self.knots)
+        few = self.encode == "auto" and len(set(category_strings(values))) <= MAX_ONEHOT_LEVELS
+        return OneHotEncoder() if few or self.encode == "onehot" else MeanTargetEncoder(self.seed)
 
 
 def _moments(matrix: Array) -> tuple[Array, Array]:

@@ -8,10 +8,10 @@ import pandas as pd
 from pydantic import Field, field_validator
 from scipy.optimize import minimize
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.model import Labels
-from credence.models.tabular import Opinion, TabularModel
+from credence.models.tabular import ProbabilityModel, TabularModel
 from credence.models.tabular.encoding import Table
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
@@ -21,7 +21,7 @@ PENALTY = 1e-3
 
 
 @dataclass
-class Committee:
+class Ensemble:
     """Fitted opinions. With `weights`, which end with the intercept, their log-odds are added up to one draw."""
 
     opinions: list[Any]
@@ -31,14 +31,14 @@ class Committee:
         """Probabilities of yes, shape (opinions, rows), or (1, rows) where they are weighed."""
         if self.weights is None:
             return np.vstack([opinion.draws(table) for opinion in self.opinions])
-        return weighed(log_odds(self.opinions, table), self.weights)[None]
+        return weighted_average(log_odds(self.opinions, table), self.weights)[None]
 
     def contributions(self, table: Table) -> pd.DataFrame | None:
         """None: averages of probabilities have no exact share per column."""
         return None
 
 
-class CommitteeModel(TabularModel):
+class EnsembleModel(TabularModel):
     """A kind made of other kinds, which all take its encoding, selection and balance unless they bring their own."""
 
     members: list[ModelSpec] = Field(DEFAULT, min_length=2)
@@ -47,11 +47,11 @@ class CommitteeModel(TabularModel):
     @classmethod
     def _members_read_columns(cls, members: list[ModelSpec]) -> list[ModelSpec]:
         for spec in members:
-            if not isinstance(spec.build(), TabularModel) or isinstance(spec.build(), CommitteeModel):
-                raise BadInput(f"members: {spec.kind!r} cannot be one; expected single kinds that read columns.")
+            if not isinstance(spec.build(), TabularModel) or isinstance(spec.build(), EnsembleModel):
+                raise InputError(f"members: {spec.kind!r} cannot be one; expected single kinds that read columns.")
         return members
 
-    def _opinions(self, table: Table, y: Labels) -> list[Opinion]:
+    def _opinions(self, table: Table, y: Labels) -> list[ProbabilityModel]:
         """One fit of every member kind on the same rows."""
         return [self._member_model(spec)._member(table, y) for spec in self.members]
 
@@ -66,7 +66,7 @@ def log_odds(opinions: list[Any], table: Table) -> Array:
     return np.stack([logit(opinion.draws(table).mean(0)) for opinion in opinions], axis=1)
 
 
-def weighed(odds: Array, weights: Array) -> Array:
+def weighted_average(odds: Array, weights: Array) -> Array:
     """p(yes) from log-odds, shape (rows, opinions), and their weights, which end with the intercept."""
     return sigmoid(odds @ weights[:-1] + weights[-1])
 

@@ -9,12 +9,12 @@ from sklearn import ensemble
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
-from credence.models.tabular.trees import Grove, Nodes, Trees, write
+from credence.models.tabular.trees import TreeDraws, TreeEnsemble, TreeNodes, write
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
 
 @dataclass
-class Linear:
+class LinearScorer:
     """Logistic regression: log-odds = Z @ coef + intercept. `mean` is where the training rows lie on average."""
 
     coef: Array
@@ -32,7 +32,7 @@ class Linear:
 
 
 @dataclass
-class Panel:
+class ScorerSet:
     """Several scorers, each with an opinion of its own."""
 
     scorers: list[Any]
@@ -42,48 +42,48 @@ class Panel:
         return np.stack([scorer.predict_proba(Z)[:, 1] for scorer in self.scorers])
 
 
-def compact(estimator: Any, Z: Array) -> Any:
+def to_fast_scorer(estimator: Any, Z: Array) -> Any:
     """The same answers from less, where the estimator's type is known here; otherwise the estimator itself.
 
     Z is the matrix that the estimator was fitted on.
     """
-    boil: Callable[[Any, Array], Any] | None = KNOWN.get(type(estimator))
+    boil: Callable[[Any, Array], Any] | None = CONVERTERS.get(type(estimator))
     return boil(estimator, Z) if boil else estimator
 
 
-def grove(trees: list[DecisionTreeClassifier], width: int) -> Grove:
+def forest_scorer(trees: list[DecisionTreeClassifier], width: int) -> TreeDraws:
     """Classification trees, each an opinion of its own; no small leaf is certain."""
-    return Grove(write([_nodes(tree, _smoothed(tree)) for tree in trees], width), odds=False, single=True)
+    return TreeDraws(write([_nodes(tree, _smoothed(tree)) for tree in trees], width), odds=False, single=True)
 
 
-def _linear(fitted: LogisticRegression, Z: Array) -> Linear:
-    return Linear(fitted.coef_[0], float(fitted.intercept_[0]), Z.mean(0))
+def _linear(fitted: LogisticRegression, Z: Array) -> LinearScorer:
+    return LinearScorer(fitted.coef_[0], float(fitted.intercept_[0]), Z.mean(0))
 
 
-def _forest(fitted: Any, Z: Array) -> Trees:
+def _forest(fitted: Any, Z: Array) -> TreeEnsemble:
     n = len(fitted.estimators_)
     grown = [_nodes(tree, _share(tree) / n) for tree in fitted.estimators_]
-    return Trees(write(grown, Z.shape[1]), odds=False, single=True)
+    return TreeEnsemble(write(grown, Z.shape[1]), odds=False, single=True)
 
 
-def _adaboost(fitted: ensemble.AdaBoostClassifier, Z: Array) -> Trees:
+def _adaboost(fitted: ensemble.AdaBoostClassifier, Z: Array) -> TreeEnsemble:
     """The weighted vote itself is the log-odds (Friedman, Hastie & Tibshirani 2000); divided by its weights, as
     scikit-learn has it, the ranking is the same and the probability says too little."""
     pairs = zip(fitted.estimators_, fitted.estimator_weights_, strict=False)
     grown = [_nodes(tree, weight * np.where(_share(tree) > 0.5, 1.0, -1.0)) for tree, weight in pairs]
-    return Trees(write(grown, Z.shape[1]), odds=True, single=True)
+    return TreeEnsemble(write(grown, Z.shape[1]), odds=True, single=True)
 
 
-def _gradient(fitted: ensemble.GradientBoostingClassifier, Z: Array) -> Trees:
+def _gradient(fitted: ensemble.GradientBoostingClassifier, Z: Array) -> TreeEnsemble:
     start = float(logit(np.asarray(fitted.init_.class_prior_[1])))
     grown = [_nodes(tree, tree.tree_.value[:, 0, 0] * fitted.learning_rate) for (tree,) in fitted.estimators_]
-    return Trees(write([_constant(start), *grown], Z.shape[1]), odds=True, single=True)
+    return TreeEnsemble(write([_constant(start), *grown], Z.shape[1]), odds=True, single=True)
 
 
-def _histogram(fitted: ensemble.HistGradientBoostingClassifier, Z: Array) -> Trees:
+def _histogram(fitted: ensemble.HistGradientBoostingClassifier, Z: Array) -> TreeEnsemble:
     grown = [_binned(tree.nodes) for (tree,) in fitted._predictors]
     start = float(np.ravel(fitted._baseline_prediction)[0])
-    return Trees(write([_constant(start), *grown], Z.shape[1]), odds=True, single=False)
+    return TreeEnsemble(write([_constant(start), *grown], Z.shape[1]), odds=True, single=False)
 
 
 def _share(tree: DecisionTreeClassifier) -> Array:
@@ -99,26 +99,28 @@ def _smoothed(tree: DecisionTreeClassifier) -> Array:
     return np.asarray((share * rows + 2 * share[0]) / (rows + 2))
 
 
-def _nodes(fitted: Any, value: Array) -> Nodes:
+def _nodes(fitted: Any, value: Array) -> TreeNodes:
     """A scikit-learn tree with a value of its own per node."""
     t = fitted.tree_
     nan_left, rows = t.missing_go_to_left == 1, t.n_node_samples.astype(float)
-    return Nodes(t.children_left, t.children_right, t.feature, t.threshold, nan_left, value, rows)
+    return TreeNodes(t.children_left, t.children_right, t.feature, t.threshold, nan_left, value, rows)
 
 
-def _binned(nodes: Any) -> Nodes:
+def _binned(nodes: Any) -> TreeNodes:
     leaf = nodes["is_leaf"] == 1
     left, right = (np.where(leaf, -1, nodes[side].astype(np.intp)) for side in ("left", "right"))
     feature, nan_left = nodes["feature_idx"], nodes["missing_go_to_left"] == 1
-    return Nodes(left, right, feature, nodes["num_threshold"], nan_left, nodes["value"], nodes["count"].astype(float))
+    return TreeNodes(
+        left, right, feature, nodes["num_threshold"], nan_left, nodes["value"], nodes["count"].astype(float)
+    )
 
 
-def _constant(value: float) -> Nodes:
+def _constant(value: float) -> TreeNodes:
     none, leaf = np.zeros(1), np.full(1, -1)
-    return Nodes(leaf, leaf, leaf, none, none > 0, np.array([value]), np.ones(1))
+    return TreeNodes(leaf, leaf, leaf, none, none > 0, np.array([value]), np.ones(1))
 
 
-KNOWN: dict[type, Callable[[Any, Array], Any]] = {
+CONVERTERS: dict[type, Callable[[Any, Array], Any]] = {
     LogisticRegression: _linear,
     ensemble.RandomForestClassifier: _forest,
     ensemble.ExtraTreesClassifier: _forest,

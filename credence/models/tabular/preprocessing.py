@@ -13,7 +13,7 @@ NEIGHBOURS = 5
 RIDGE = 1e-9
 
 
-def uncorrelated(Z: Array, limit: float) -> Columns:
+def drop_collinear(Z: Array, limit: float) -> Columns:
     """The columns that stay when the one with the highest variance inflation factor goes until none exceeds `limit`.
 
     A column that never varies explains nothing and goes too, unless all are such.
@@ -28,7 +28,7 @@ def uncorrelated(Z: Array, limit: float) -> Columns:
     return kept if len(kept) else np.arange(1)
 
 
-def strongest(Z: Array, y: Labels, k: int) -> Columns:
+def select_features_rfe(Z: Array, y: Labels, k: int) -> Columns:
     """The k columns that recursive elimination leaves (Guyon et al. 2002), by logistic regression on scaled columns."""
     if k >= Z.shape[1]:
         return np.arange(Z.shape[1])
@@ -38,7 +38,7 @@ def strongest(Z: Array, y: Labels, k: int) -> Columns:
     return np.asarray(found.get_support(indices=True))
 
 
-def balanced(Z: Array, y: Labels, seed: int) -> tuple[Array, Labels]:
+def oversample_smote(Z: Array, y: Labels, seed: int) -> tuple[Array, Labels]:
     """As many rows of the rarer answer as of the other, new ones between neighbours (SMOTE, Chawla et al. 2002).
 
     A single row has no neighbour, so nothing can be made from it and the rows stay as they are.

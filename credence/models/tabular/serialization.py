@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 
-OURS = {
+STORED_CLASSES = {
     "Committee": "credence.models.tabular.ensembling",
     "Date": "credence.models.tabular.encoding",
     "Encoding": "credence.models.tabular.encoding",
@@ -23,7 +23,7 @@ OURS = {
     "Grove": "credence.models.tabular.trees",
     "Trees": "credence.models.tabular.trees",
 }
-LONG = 2000
+MAX_INLINE_CHARACTERS = 2000
 
 
 def dump(learned: Any, folder: Path) -> None:
@@ -49,7 +49,7 @@ def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
-        return value if len(value) < LONG else _beside(value, folder)
+        return value if len(value) < MAX_INLINE_CHARACTERS else _beside(value, folder)
     if isinstance(value, np.ndarray):
         arrays[place := str(len(arrays))] = value
         return {"is": "array", "at": place}
@@ -57,7 +57,7 @@ def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
         return [_packed(v, folder, arrays) for v in value]
     if isinstance(value, dict):
         return {"is": "dict", "of": {k: _packed(v, folder, arrays) for k, v in value.items()}}
-    if is_dataclass(value) and type(value).__name__ in OURS:
+    if is_dataclass(value) and type(value).__name__ in STORED_CLASSES:
         return {"is": type(value).__name__, "of": {k: _packed(v, folder, arrays) for k, v in _fields(value).items()}}
     return _estimator(value, folder)
 
@@ -67,7 +67,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _beside(text: str, folder: Path) -> dict[str, str]:
-    file = _free(folder, "txt")
+    file = _free_name(folder, "txt")
     file.write_text(text)
     return {"is": "text", "at": file.name}
 
@@ -75,12 +75,12 @@ def _beside(text: str, folder: Path) -> dict[str, str]:
 def _estimator(value: Any, folder: Path) -> dict[str, str]:
     import skops.io  # imports torch where that is installed, which no model of ours needs
 
-    file = _free(folder, "skops")
+    file = _free_name(folder, "skops")
     skops.io.dump(value, file)
     return {"is": "estimator", "at": file.name}
 
 
-def _free(folder: Path, ending: str) -> Path:
+def _free_name(folder: Path, ending: str) -> Path:
     return folder / f"{len(list(folder.glob(f'*.{ending}')))}.{ending}"
 
 
@@ -101,14 +101,16 @@ def _unpacked(value: Any, folder: Path, arrays: Any) -> Any:
 
 
 def _class(name: str, folder: Path) -> Any:
-    if name not in OURS:
-        raise BadInput(f"{folder / 'learned.json'} holds a {name!r}; expected what credence wrote: {', '.join(OURS)}.")
-    return getattr(importlib.import_module(OURS[name]), name)
+    if name not in STORED_CLASSES:
+        raise InputError(
+            f"{folder / 'learned.json'} holds a {name!r}; expected what credence wrote: {', '.join(STORED_CLASSES)}."
+        )
+    return getattr(importlib.import_module(STORED_CLASSES[name]), name)
 
 
 def _trusted(file: Path) -> Any:
     import skops.io
 
     if strange := skops.io.get_untrusted_types(file=file):
-        raise BadInput(f"{file} holds a {strange[0]}, which is not trusted; expected a scikit-learn estimator.")
+        raise InputError(f"{file} holds a {strange[0]}, which is not trusted; expected a scikit-learn estimator.")
     return skops.io.load(file)

@@ -15,7 +15,7 @@ SINGLE = np.float32
 
 
 @dataclass
-class Nodes:
+class TreeNodes:
     """One tree: per node its children (-1 in leaves), split (left where x <= threshold), value and training rows."""
 
     left: NDArray[np.intp]
@@ -28,7 +28,7 @@ class Nodes:
 
 
 @dataclass
-class Trees:
+class TreeEnsemble:
     """An ensemble in LightGBM's text format, whose leaves add up to log-odds, or to a probability where not `odds`.
 
     `single` marks ensembles that were grown on float32 numbers and must be asked with such.
@@ -63,7 +63,7 @@ class Trees:
 
 
 @dataclass
-class Grove(Trees):
+class TreeDraws(TreeEnsemble):
     """The same, where every tree is an opinion of its own."""
 
     _leaves: list[Array] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -77,7 +77,7 @@ class Grove(Trees):
         return np.stack([values[leaf] for values, leaf in zip(self._leaves, fallen.T, strict=True)])
 
 
-def write(trees: Iterable[Nodes], width: int) -> str:
+def write(trees: Iterable[TreeNodes], width: int) -> str:
     """LightGBM's text format, version 4, of trees over so many features."""
     blocks = "".join(_block(i, tree) for i, tree in enumerate(trees))
     names, unknown = " ".join(f"f{i}" for i in range(width)), " ".join(["none"] * width)
@@ -85,7 +85,7 @@ def write(trees: Iterable[Nodes], width: int) -> str:
     return f"{head}feature_names={names}\nfeature_infos={unknown}\n\n{blocks}end of trees\n"
 
 
-def _block(number: int, t: Nodes) -> str:
+def _block(number: int, t: TreeNodes) -> str:
     inner, leaf = np.flatnonzero(t.left >= 0), np.flatnonzero(t.left < 0)
     lines: dict[str, Any] = {"num_leaves": [len(leaf)], "num_cat": [0]}
     lines |= _splits(t, inner, leaf) if len(inner) else {"leaf_value": t.value[leaf]}
@@ -93,7 +93,7 @@ def _block(number: int, t: Nodes) -> str:
     return f"Tree={number}\n{body}is_linear=0\nshrinkage=1\n\n\n"
 
 
-def _splits(t: Nodes, inner: NDArray[np.intp], leaf: NDArray[np.intp]) -> dict[str, Any]:
+def _splits(t: TreeNodes, inner: NDArray[np.intp], leaf: NDArray[np.intp]) -> dict[str, Any]:
     """LightGBM numbers inner nodes from 0 upwards and leaves from -1 downwards."""
     place = np.empty(len(t.left), dtype=np.intp)
     place[inner], place[leaf] = np.arange(len(inner)), -1 - np.arange(len(leaf))

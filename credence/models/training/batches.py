@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from credence.models.training.settings import Training
 
-POOL = 50
-Numbers = list[int]
+POOL_BATCHES = 50
+IntArray = list[int]
 
 
-def planned(lengths: NDArray[np.int64], settings: Training, epoch: int) -> list[Numbers]:
+def plan_batches(lengths: NDArray[np.int64], settings: Training, epoch: int) -> list[IntArray]:
     """Every row number once, in the batches of an epoch.
 
     Rows are shuffled, sorted by length within pools of 50 batches, cut, and the batches shuffled: padding is small
@@ -19,17 +19,20 @@ def planned(lengths: NDArray[np.int64], settings: Training, epoch: int) -> list[
     """
     dice = np.random.default_rng((settings.seed, epoch))
     order = dice.permutation(len(lengths))
-    pools = (order[at : at + POOL * settings.batch_rows] for at in range(0, len(order), POOL * settings.batch_rows))
-    batches = [batch for pool in pools for batch in by_length(lengths, settings, pool)]
+    pools = (
+        order[at : at + POOL_BATCHES * settings.batch_rows]
+        for at in range(0, len(order), POOL_BATCHES * settings.batch_rows)
+    )
+    batches = [batch for pool in pools for batch in batches_by_length(lengths, settings, pool)]
     return [batches[i] for i in dice.permutation(len(batches))]
 
 
-def by_length(
+def batches_by_length(
     lengths: NDArray[np.int64], settings: Training, numbers: NDArray[np.intp] | None = None
-) -> Iterator[Numbers]:
+) -> Iterator[IntArray]:
     """These rows, or all, from short to long, in batches of `batch_rows` and at most `batch_tokens` padded cells."""
     rows = np.arange(len(lengths)) if numbers is None else numbers
-    batch: Numbers = []
+    batch: IntArray = []
     for i in rows[np.argsort(lengths[rows], kind="stable")].tolist():
         cells = (len(batch) + 1) * int(lengths[i])
         if batch and (len(batch) == settings.batch_rows or cells > (settings.batch_tokens or np.inf)):
@@ -40,6 +43,6 @@ def by_length(
         yield batch
 
 
-def shards(batch: Sequence[int], parts: int) -> list[Numbers]:
+def split_batch(batch: Sequence[int], parts: int) -> list[IntArray]:
     """A batch dealt into as many parts of like cost; some are empty where it has fewer rows."""
     return [list(batch[part::parts]) for part in range(parts)]

@@ -11,30 +11,30 @@ from typing import Any
 
 from torch import nn
 
-from credence.core.atomic_write import remove_drafts
-from credence.core.errors import BadInput
-from credence.models.training.padded_batch import EncodedRows
+from credence.core.atomic_write import remove_stale_temp_files
+from credence.core.errors import InputError
+from credence.models.training.padded_batch import PaddedRows
 from credence.models.training.settings import Training
 from credence.models.training.weight_files import (
     LABEL,
-    Refused,
-    Sealed,
+    CheckpointRejected,
     Tensors,
-    copied,
-    digest_of,
-    packed,
-    read,
+    WeightFile,
+    copy_weights,
+    pack_tensors,
     read_label,
-    remove,
-    write,
+    read_weights,
+    remove_weights,
+    tensor_digest,
+    write_weights,
 )
 
-KEPT, SHOWN = 3, 40
+KEPT_CHECKPOINTS, SHOWN = 3, 40
 PLACE = {"device", "checkpoint_seconds"}
 
 
-def identity(
-    module: nn.Module, rows: EncodedRows, held_out: EncodedRows | None, settings: Training, about: Mapping[str, object]
+def run_identity(
+    module: nn.Module, rows: PaddedRows, held_out: PaddedRows | None, settings: Training, about: Mapping[str, object]
 ) -> dict[str, str]:
     """All that decides a run's weights, by name. Another device or pace of saving is the same run."""
     said = {"module": type(module).__qualname__, **about}
@@ -44,7 +44,7 @@ def identity(
     return {name: str(value) for name, value in said.items()}
 
 
-def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
     """The first thing in which two runs differ, as a clause; None where they are the same run."""
     for name in [*here, *(there.keys() - here.keys())]:
         a, b = there.get(name, "absent"), here.get(name, "absent")
@@ -53,7 +53,7 @@ def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
     return None
 
 
-class Store:
+class CheckpointStore:
     """The checkpoints of one run in a folder."""
 
     def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
@@ -62,20 +62,20 @@ class Store:
         self._kept: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         for kind in ("training", "milestone", "production"):
-            remove_drafts(folder / kind)
+            remove_stale_temp_files(folder / kind)
 
     def save_training(self, step: int, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
         """All that going on needs; older ones than the last three go."""
         stem = self._stem("training", step)
-        file = write(stem, "training", tensors, self.identity, facts)
-        self._kept = [*(s for s in self._kept if s != stem), stem][-KEPT:]
+        file = write_weights(stem, "training", tensors, self.identity, facts)
+        self._kept = [*(s for s in self._kept if s != stem), stem][-KEPT_CHECKPOINTS:]
         for other in {f.with_suffix("") for f in stem.parent.glob(f"[0-9]*-{self.run}.*")} - {*self._kept}:
-            remove(other)
+            remove_weights(other)
         return file
 
     def save_milestone(self, step: int, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
         """Weights that were better than all before, to be kept."""
-        return write(self._stem("milestone", step), "milestone", tensors, self.identity, facts)
+        return write_weights(self._stem("milestone", step), "milestone", tensors, self.identity, facts)
 
     def save_production(self, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
         """Final weights under the next version, or the newest version where that holds the same ones."""
@@ -84,33 +84,33 @@ class Store:
             return newest
         version = int(newest.stem) + 1 if newest else 1
         stem = self.folder / "production" / f"{version:04d}"
-        return write(stem, "production", tensors, self.identity, {"version": version, **facts})
+        return write_weights(stem, "production", tensors, self.identity, {"version": version, **facts})
 
-    def newest(self) -> tuple[Sealed | None, list[str]]:
+    def newest(self) -> tuple[WeightFile | None, list[str]]:
         """The newest whole training checkpoint of this run, and why newer ones were refused."""
         refused = []
         for stem in sorted((f.with_suffix("") for f in self.folder.glob(f"training/[0-9]*{LABEL}")), reverse=True):
             try:
                 found = self._own(stem)
-            except Refused as error:
+            except CheckpointRejected as error:
                 refused.append(f"{error}; it is left out.")
             else:
                 older = sorted(s.with_suffix("") for s in stem.parent.glob(f"[0-9]*-{self.run}{LABEL}"))
-                self._kept = [s for s in older if s <= stem][-KEPT:]
+                self._kept = [s for s in older if s <= stem][-KEPT_CHECKPOINTS:]
                 return found, refused
         return None, refused
 
     def _holds(self, file: Path, tensors: Tensors) -> bool:
         try:
             label = read_label(file.with_suffix(""))
-        except Refused:
+        except CheckpointRejected:
             return False
-        return label.identity == self.identity and label.weights == digest_of(packed(tensors))
+        return label.identity == self.identity and label.weights == tensor_digest(pack_tensors(tensors))
 
-    def _own(self, stem: Path) -> Sealed:
-        if differs := difference(read_label(stem).identity, self.identity):
-            raise Refused(f"{stem.with_suffix(LABEL)} is of another run: {differs}")
-        return read(stem)
+    def _own(self, stem: Path) -> WeightFile:
+        if differs := identity_difference(read_label(stem).identity, self.identity):
+            raise CheckpointRejected(f"{stem.with_suffix(LABEL)} is of another run: {differs}")
+        return read_weights(stem)
 
     def _stem(self, kind: str, step: int) -> Path:
         return self.folder / kind / f"{step:09d}-{self.run}"
@@ -127,18 +127,18 @@ def load_weights(module: nn.Module, file: Path) -> dict[str, Any]:
     BadInput where the checkpoint is torn, or of another kind of module or another vocabulary.
     """
     try:
-        found = read(file.with_suffix(""))
-    except Refused as error:
-        raise BadInput(f"{error}; take another checkpoint, or train again.") from None
+        found = read_weights(file.with_suffix(""))
+    except CheckpointRejected as error:
+        raise InputError(f"{error}; take another checkpoint, or train again.") from None
     tensors = found.tensors()
     there = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in tensors.items()}
     here = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in module.state_dict().items()}
-    if differs := difference(there, here):
-        raise BadInput(f"{file} is of another kind of model or another vocabulary: {differs}.")
+    if differs := identity_difference(there, here):
+        raise InputError(f"{file} is of another kind of model or another vocabulary: {differs}.")
     module.load_state_dict(tensors)
     return found.label.facts
 
 
-def weights(module: nn.Module) -> Tensors:
+def encoder_weights(module: nn.Module) -> Tensors:
     """A copy of all that a module learned, on the CPU."""
-    return copied(module.state_dict())
+    return copy_weights(module.state_dict())

@@ -4,7 +4,7 @@ import os
 
 import torch
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.models.training.settings import Training
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -16,13 +16,13 @@ def chosen_device(settings: Training) -> torch.device:
         return torch.device("cpu")
     if not torch.cuda.is_available():
         built = f"is built for CUDA {torch.version.cuda}" if torch.version.cuda else "is built without CUDA"
-        raise BadInput(
+        raise InputError(
             f"device: cuda was asked for, and torch {torch.__version__}, which {built}, sees no GPU; "
             "set device: auto or cpu, or run this where a GPU is."
         )
     number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= there:
-        raise BadInput(
+        raise InputError(
             f"process {number + 1} on this machine wants a GPU, and there are {there}; start {there} of them."
         )
     return torch.device("cuda", number)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
-class Team:
+class ProcessGroup:
     """This process among those that learn together."""
 
     rank: int
@@ -23,7 +23,7 @@ class Team:
     device: torch.device
 
     @classmethod
-    def joined(cls, device: torch.device) -> "Team":
+    def joined(cls, device: torch.device) -> "ProcessGroup":
         """The team that the environment names (RANK, WORLD_SIZE, MASTER_ADDR), or this process alone."""
         asked = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and int(os.environ["WORLD_SIZE"]) > 1
         if asked and not dist.is_initialized():

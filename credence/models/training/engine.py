@@ -10,33 +10,33 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
-from credence.models.training.batches import Numbers, planned
-from credence.models.training.checkpoints import Store, identity, weights
+from credence.core.errors import InputError
+from credence.models.training.batches import IntArray, plan_batches
+from credence.models.training.checkpoints import CheckpointStore, encoder_weights, run_identity
 from credence.models.training.device import chosen_device, chosen_precision
-from credence.models.training.distributed import Team
-from credence.models.training.forward_backward import Passes
+from credence.models.training.distributed import ProcessGroup
+from credence.models.training.forward_backward import ForwardBackward
 from credence.models.training.history import Epoch, History
-from credence.models.training.optimizer import Optimiser
-from credence.models.training.padded_batch import EncodedRows
-from credence.models.training.rng import repeatable, seeded
-from credence.models.training.run_state import Standing, done, spoilt
+from credence.models.training.optimizer import Optimizer
+from credence.models.training.padded_batch import PaddedRows
+from credence.models.training.rng import deterministic, seeded
+from credence.models.training.run_state import RunState, non_finite_rows, progress
 from credence.models.training.settings import Training
-from credence.models.training.tensorboard import Events
-from credence.models.training.trainable import Learner
-from credence.models.training.weight_files import Label, Sealed
+from credence.models.training.tensorboard import TensorBoardWriter
+from credence.models.training.trainable import Trainable
+from credence.models.training.weight_files import WeightFile, WeightLabel
 
-PATIENCE_SECONDS, LOG_SECONDS = 3.0, 10.0
-Watch = Callable[[Epoch], None]
+PROGRESS_DELAY_SECONDS, LOG_SECONDS = 3.0, 10.0
+OnEpoch = Callable[[Epoch], None]
 
 
 def train(
-    module: Learner,
-    rows: EncodedRows,
-    held_out: EncodedRows | None,
+    module: Trainable,
+    rows: PaddedRows,
+    held_out: PaddedRows | None,
     settings: Training,
     folder: Path | None = None,
-    watch: Watch | None = None,
+    watch: OnEpoch | None = None,
     about: Mapping[str, object] | None = None,
 ) -> History:
     """Teach a module these rows; it is left in evaluation mode with the weights that were best on the held-out rows.
@@ -48,11 +48,11 @@ def train(
     number.
     """
     if not len(rows) or (held_out is not None and not len(held_out)):
-        raise BadInput("there are no rows to learn from, or held-out rows were asked for and there are none.")
+        raise InputError("there are no rows to learn from, or held-out rows were asked for and there are none.")
     device = chosen_device(settings)
-    store = Store(folder, identity(module, rows, held_out, settings, about or {})) if folder else None
-    with seeded(settings.seed, device=device), repeatable(device):
-        return _Run(module, rows, held_out, settings, Team.joined(device), store, watch).finish()
+    store = CheckpointStore(folder, run_identity(module, rows, held_out, settings, about or {})) if folder else None
+    with seeded(settings.seed, device=device), deterministic(device):
+        return _Run(module, rows, held_out, settings, ProcessGroup.joined(device), store, watch).finish()
 
 
 class _Run:
@@ -60,26 +60,26 @@ class _Run:
 
     def __init__(
         self,
-        module: Learner,
-        rows: EncodedRows,
-        held_out: EncodedRows | None,
+        module: Trainable,
+        rows: PaddedRows,
+        held_out: PaddedRows | None,
         settings: Training,
-        team: Team,
-        store: Store | None,
-        watch: Watch | None,
+        team: ProcessGroup,
+        store: CheckpointStore | None,
+        watch: OnEpoch | None,
     ) -> None:
         self.rows, self.held_out, self.settings, self.team, self.watch = rows, held_out, settings, team, watch
         self.home = next(module.parameters()).device
         self.module = module.to(team.device)
         team.agree(self.module.state_dict().values())
         precision = chosen_precision(settings, team.device)
-        self.optimiser = Optimiser(self.module, settings, team.device, precision)
-        self.passes = Passes(self.module, self.optimiser, settings, team, precision, self._say)
+        self.optimiser = Optimizer(self.module, settings, team.device, precision)
+        self.passes = ForwardBackward(self.module, self.optimiser, settings, team, precision, self._say)
         history = History(device=team.device.type, precision=precision, processes=team.size)
-        self.standing = Standing(history=history)
+        self.standing = RunState(history=history)
         self.best: dict[str, Tensor] = {}
         self.store, self.writes = store, store if team.leads else None
-        self.events = Events(store.folder) if store else None
+        self.events = TensorBoardWriter(store.folder) if store else None
         self.unsaved, self.saved_at, self.since = True, time.monotonic(), time.monotonic()
 
     def finish(self) -> History:
@@ -93,12 +93,14 @@ class _Run:
             self.module.load_state_dict(self.best)
         if self.writes:
             best = self.standing.history.best or self.standing.history.epochs[-1]
-            self.writes.save_production(weights(self.module), best.model_dump(include={"number", "step", "held_out"}))
+            self.writes.save_production(
+                encoder_weights(self.module), best.model_dump(include={"number", "step", "held_out"})
+            )
         self.module.to(self.home).eval()
         return self.standing.history
 
     def _epoch(self, epoch: int) -> None:
-        batches = planned(self.rows.lengths, self.settings, epoch)
+        batches = plan_batches(self.rows.lengths, self.settings, epoch)
         self.module.train()
         for number in range(self.standing.batch + 1, len(batches) + 1):
             self._step(batches[number - 1], number, len(batches))
@@ -109,11 +111,11 @@ class _Run:
         self._publish(self.standing.close(held_out, self.settings))
         self._save_when_due()
 
-    def _step(self, batch: Numbers, number: int, of: int) -> None:
+    def _step(self, batch: IntArray, number: int, of: int) -> None:
         epoch, ids = self.standing.epoch, [self.rows.ids[i] for i in batch]
         nll, penalty = self.passes.learn(self.rows, batch, epoch, number)
         self._refuse_spoilt(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
-        norm = self.optimiser.step(done(self.settings, epoch, number, of))
+        norm = self.optimiser.step(progress(self.settings, epoch, number, of))
         self._refuse_spoilt(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
         self.standing.add(nll, penalty, norm)
         self.unsaved = True
@@ -134,7 +136,7 @@ class _Run:
         """Keep what an epoch has taught, and tell everyone who wants to know."""
         self.unsaved, better = True, self.standing.history.best is made
         if better:
-            self.best = weights(self.module)
+            self.best = encoder_weights(self.module)
         if self.writes and self.events:
             if better:
                 self.writes.save_milestone(made.step, self.best, made.model_dump())
@@ -145,11 +147,11 @@ class _Run:
 
     def _refuse_spoilt(self, what: str, values: Tensor, ids: list[str]) -> None:
         """BadInput where a value is no finite number; nothing was learned from it yet, and that state is kept."""
-        named = spoilt(values, ids)
+        named = non_finite_rows(values, ids)
         if named is not None:
             self._save()
             kept = f"the checkpoints in {self.store.folder} are" if self.store else "the module's weights are"
-            raise BadInput(
+            raise InputError(
                 f"{what} is not a finite number, for the rows {named}; {kept} from before. "
                 "Look at these rows, or lower the learning_rate."
             )
@@ -165,7 +167,7 @@ class _Run:
             return
         self._tick()
         self.standing.halved, self.standing.scaler = self.passes.halved, self.optimiser.facts()
-        parts = {"module": weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
+        parts = {"module": encoder_weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
         tensors = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
         self.writes.save_training(self.standing.step, tensors, self.standing.model_dump(mode="json"))
         self.unsaved = False
@@ -178,18 +180,18 @@ class _Run:
         label = self.team.share(found.label.model_dump_json().encode() if found else None)
         data = self.team.share(found.weights if found else None)
         if label is not None and data is not None:
-            self._restore(Sealed(Label.model_validate_json(label), data))
+            self._restore(WeightFile(WeightLabel.model_validate_json(label), data))
         for sentence in refused:
             self._say(sentence)
 
-    def _restore(self, found: Sealed) -> None:
+    def _restore(self, found: WeightFile) -> None:
         tensors = found.tensors()
         parts: dict[str, dict[str, Tensor]] = {"module": {}, "best": {}, "optimiser": {}}
         for name, tensor in tensors.items():
             part, _, own = name.partition(".")
             parts[part][own] = tensor
         here = self.standing.history.model_dump(include={"device", "precision", "processes"})
-        self.standing = Standing.model_validate(found.label.facts)
+        self.standing = RunState.model_validate(found.label.facts)
         self.standing.history = self.standing.history.model_copy(update=here)
         self.module.load_state_dict(parts["module"])
         self.optimiser.restore(parts["optimiser"], self.standing.scaler)
@@ -214,7 +216,7 @@ class _Run:
             desc=f"  {type(self.module).__name__}",
             unit="row",
             unit_scale=True,
-            delay=PATIENCE_SECONDS,
+            delay=PROGRESS_DELAY_SECONDS,
             mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             leave=False,
             file=sys.stderr,

@@ -9,26 +9,26 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from credence.core.errors import BadInput
-from credence.models.training.batches import Numbers, by_length, shards
+from credence.core.errors import InputError
+from credence.models.training.batches import IntArray, batches_by_length, split_batch
 from credence.models.training.device import autocast, ran_out_of_memory, release_memory
-from credence.models.training.distributed import Team
-from credence.models.training.optimizer import Optimiser
-from credence.models.training.padded_batch import EncodedRows
-from credence.models.training.rng import reseed
+from credence.models.training.distributed import ProcessGroup
+from credence.models.training.optimizer import Optimizer
+from credence.models.training.padded_batch import PaddedRows
+from credence.models.training.rng import set_seed
 from credence.models.training.settings import Training
-from credence.models.training.trainable import Learner, Loss
+from credence.models.training.trainable import Loss, Trainable
 
 
-class Passes:
+class ForwardBackward:
     """Runs a module over rows. `halved` says that each process makes twice the passes it was set to make."""
 
     def __init__(
         self,
-        module: Learner,
-        optimiser: Optimiser,
+        module: Trainable,
+        optimiser: Optimizer,
         settings: Training,
-        team: Team,
+        team: ProcessGroup,
         precision: str,
         say: Callable[[str], None],
     ) -> None:
@@ -41,15 +41,15 @@ class Passes:
         """Shards of a batch, over all processes."""
         return self.team.size * self.settings.accumulate * (2 if self.halved else 1)
 
-    def learn(self, rows: EncodedRows, batch: Numbers, epoch: int, number: int) -> tuple[Tensor, float]:
+    def learn(self, rows: PaddedRows, batch: IntArray, epoch: int, number: int) -> tuple[Tensor, float]:
         """Leave a batch's gradient in the module; the loss of its rows, shape (rows,), and its penalty."""
 
         def fill(values: Tensor) -> None:
             self.optimiser.clear()
             for part in range(self.team.rank, self.parts, self.team.size):
-                shard = shards(batch, self.parts)[part]
+                shard = split_batch(batch, self.parts)[part]
                 if shard:
-                    reseed(self.settings.seed, "learn", epoch, number, part, device=self.team.device)
+                    set_seed(self.settings.seed, "learn", epoch, number, part, device=self.team.device)
                     loss, weight = self._loss(rows, shard), len(shard) / len(batch)
                     torch.autograd.backward(self.optimiser.scaled(loss.nll.sum() / len(batch) + loss.penalty * weight))
                     values[part : len(batch) : self.parts] = loss.nll.detach()
@@ -60,19 +60,19 @@ class Passes:
         return values[:-1], float(values[-1])
 
     @torch.no_grad()
-    def judge(self, rows: EncodedRows, epoch: int) -> Tensor:
+    def judge(self, rows: PaddedRows, epoch: int) -> Tensor:
         """The loss of every row without dropout and penalty, shape (rows,)."""
 
         def fill(values: Tensor) -> None:
-            batches = list(by_length(rows.lengths, self.settings))
-            pieces = [piece for batch in batches for piece in shards(batch, self.parts) if piece]
+            batches = list(batches_by_length(rows.lengths, self.settings))
+            pieces = [piece for batch in batches for piece in split_batch(batch, self.parts) if piece]
             for number in range(self.team.rank, len(pieces), self.team.size):
-                reseed(self.settings.seed, "judge", number, device=self.team.device)
+                set_seed(self.settings.seed, "judge", number, device=self.team.device)
                 values[pieces[number]] = self._loss(rows, pieces[number]).nll.double()
 
         return self._within_memory(len(rows), fill, f"on the held-out rows after epoch {epoch}")
 
-    def _loss(self, rows: EncodedRows, numbers: Numbers) -> Loss:
+    def _loss(self, rows: PaddedRows, numbers: IntArray) -> Loss:
         with autocast(self.team.device, self.precision):
             nll, penalty = self.module.loss(rows.batch(numbers).to(self.team.device))
         if nll.shape != (len(numbers),):
@@ -99,7 +99,7 @@ class Passes:
     def _halve(self, where: str) -> None:
         rows = -(-self.settings.batch_rows // self.parts)
         if self.halved:
-            raise BadInput(
+            raise InputError(
                 f"out of memory {where}, also with {rows} rows at a time; lower batch_rows, raise accumulate, "
                 "set batch_tokens, or shorten the longest rows."
             )

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from credence.core.atomic_write import replace_text
+from credence.core.atomic_write import atomic_write_text
 from credence.models.training.settings import Training
 
 FILE = "history.json"
@@ -54,7 +54,7 @@ class History(BaseModel):
 
     def save(self, folder: Path) -> None:
         """Write `history.json`, whole or not at all."""
-        replace_text(folder / FILE, self.model_dump_json(indent=1) + "\n")
+        atomic_write_text(folder / FILE, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "History":

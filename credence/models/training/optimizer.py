@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from credence.models.training.settings import Training
-from credence.models.training.trainable import Learner
-from credence.models.training.weight_files import Tensors, copied
+from credence.models.training.trainable import Trainable
+from credence.models.training.weight_files import Tensors, copy_weights
 
 
-def rate(settings: Training, done: float) -> float:
+def learning_rate_at(settings: Training, done: float) -> float:
     """The learning rate once this share of a run is done: up in a line, then down to nothing at its end."""
     if done < settings.warmup:
         return settings.learning_rate * done / settings.warmup
@@ -21,10 +21,10 @@ def rate(settings: Training, done: float) -> float:
     return settings.learning_rate * shape[settings.decay]
 
 
-class Optimiser:
+class Optimizer:
     """AdamW over the parameters that learn; a module says which of them decay, and at which pace each learns."""
 
-    def __init__(self, module: Learner, settings: Training, device: torch.device, precision: str) -> None:
+    def __init__(self, module: Trainable, settings: Training, device: torch.device, precision: str) -> None:
         groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
         for name, p in module.named_parameters():
             if p.requires_grad:
@@ -51,7 +51,7 @@ class Optimiser:
         Nothing is learned where that is not finite: it is returned, or 0 while half precision looks for its scale.
         """
         for group in self._adam.param_groups:
-            group["lr"] = rate(self._settings, done) * group["pace"]
+            group["lr"] = learning_rate_at(self._settings, done) * group["pace"]
         self._scaler.unscale_(self._adam)
         norm = float(torch.nn.utils.clip_grad_norm_(self.parameters, self._settings.clip or math.inf))
         if not math.isfinite(norm) and (not self._scaler.is_enabled() or self._scaler.get_scale() < 1):
@@ -63,7 +63,9 @@ class Optimiser:
     def tensors(self) -> Tensors:
         """The moments, by number of the parameter and name."""
         state = self._adam.state_dict()["state"]
-        return copied({f"{number}.{name}": value for number, entry in state.items() for name, value in entry.items()})
+        return copy_weights(
+            {f"{number}.{name}": value for number, entry in state.items() for name, value in entry.items()}
+        )
 
     def facts(self) -> dict[str, Any]:
         """What JSON can hold: the scale of half precision."""

@@ -41,7 +41,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class EncodedRows:
+class PaddedRows:
     """What a torch module reads. A tensor of shape (rows, …) is a column with as much in every row; a sequence of
     `rows` tensors of shape (length, …) is a ragged one. ValueError where a column has another number of rows."""
 

@@ -16,12 +16,12 @@ CPU = torch.device("cpu")
 def seeded(*place: int | str, device: torch.device = CPU) -> Iterator[None]:
     """Torch draws by this seed inside, and goes on outside as if nothing had been drawn."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        reseed(*place, device=device)
+        set_seed(*place, device=device)
         yield
 
 
 @contextmanager
-def repeatable(device: torch.device) -> Iterator[None]:
+def deterministic(device: torch.device) -> Iterator[None]:
     """On a CPU, operations that sum in any order sum in one and the same order inside."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if device.type == "cpu":
@@ -32,7 +32,7 @@ def repeatable(device: torch.device) -> Iterator[None]:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
-def reseed(*place: int | str, device: torch.device = CPU) -> None:
+def set_seed(*place: int | str, device: torch.device = CPU) -> None:
     """Let torch draw by this seed from here on."""
     seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:8], "big") >> 1
     torch.default_generator.manual_seed(seed)

@@ -7,13 +7,13 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from credence.models.training.history import Epoch, History
-from credence.models.training.optimizer import rate
+from credence.models.training.optimizer import learning_rate_at
 from credence.models.training.settings import Training
 
 NAMED = 5
 
 
-class Standing(BaseModel):
+class RunState(BaseModel):
     """What a training checkpoint holds besides tensors. `batch` counts the epoch's batches that were learned from."""
 
     step: int = 0
@@ -45,7 +45,7 @@ class Standing(BaseModel):
             loss=self.loss / self.rows,
             penalty=self.penalty / self.batch,
             held_out=held_out,
-            learning_rate=rate(settings, done(settings, self.epoch, self.batch, self.batch)),
+            learning_rate=learning_rate_at(settings, progress(settings, self.epoch, self.batch, self.batch)),
             gradient_norm=self.norm / self.batch,
             seconds=self.seconds,
         )
@@ -59,12 +59,12 @@ class Standing(BaseModel):
         return f"loss {self.loss / self.rows:.4f}" + (f", held-out {best.held_out:.4f} at best" if best else "")
 
 
-def done(settings: Training, epoch: int, number: int, of: int) -> float:
+def progress(settings: Training, epoch: int, number: int, of: int) -> float:
     """The share of a run that is done in the middle of a step: the `number`th of so many of an epoch, from 1."""
     return (epoch - 1 + (number - 0.5) / of) / settings.epochs
 
 
-def spoilt(values: Tensor, ids: list[str]) -> str | None:
+def non_finite_rows(values: Tensor, ids: list[str]) -> str | None:
     """The rows whose values, shape (rows,) or (1,) for all of them, are no finite numbers; None where all are."""
     finite = torch.isfinite(values).tolist()
     if all(finite):

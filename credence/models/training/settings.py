@@ -4,10 +4,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 
 
-class Training(Strict):
+class Training(StrictModel):
     """A batch is what one step of the optimiser sees, however many processes and passes share it.
 
     `batch_tokens` bounds its padded cells besides `batch_rows`; `accumulate` is the passes each process makes of it.

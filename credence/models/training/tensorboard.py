@@ -22,7 +22,7 @@ def _remainder(byte: int) -> int:
 TABLE = [_remainder(byte) for byte in range(256)]
 
 
-class Events:
+class TensorBoardWriter:
     """One event file, of this process; a run that is taken up again writes another, as TensorBoard expects."""
 
     def __init__(self, folder: Path) -> None:

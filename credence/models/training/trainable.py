@@ -17,7 +17,7 @@ class Loss(NamedTuple):
     penalty: Tensor | float = 0.0
 
 
-class Learner(nn.Module):
+class Trainable(nn.Module):
     """A module that knows its loss. It draws at random from torch's generator only, which the engine seeds."""
 
     def loss(self, batch: Batch) -> Loss:

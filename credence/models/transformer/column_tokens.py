@@ -10,15 +10,15 @@ import pandas as pd
 import torch
 from pydantic import BaseModel, ConfigDict
 
-from credence.models.neural.row_encoder import Reader
-from credence.models.tabular.encoding import Cells, Date, Number, cells, words
+from credence.models.neural.row_encoder import RowEncoder
+from credence.models.tabular.encoding import Cells, DateEncoder, NumberEncoder, category_strings, feature_columns
 from credence.models.training.padded_batch import Column
 from credence.statistics.uncertainty import Array
 
 LEVELS = np.linspace(0, 1, 33)
-LARGEST = 1e100
+MAX_VALUE = 1e100
 QUANTITY_WIDTH = 3
-SPARED = 2
+EDGE_SHARE = 2
 
 
 class Quantity(BaseModel):
@@ -60,16 +60,16 @@ class Category(BaseModel):
     @classmethod
     def learn(cls, name: str, values: Cells, most: int) -> Self:
         """The `most` frequent words that two training rows or more have; others teach what is unknown."""
-        ranked = sorted((-n, word) for word, n in Counter(words(values)).items() if n >= SPARED)
+        ranked = sorted((-n, word) for word, n in Counter(category_strings(values)).items() if n >= EDGE_SHARE)
         return cls(name=name, words=tuple(word for _, word in ranked[:most]))
 
     def codes(self, values: Cells) -> list[int]:
         """0 for what is unknown, then the words by number."""
         numbers = {word: number for number, word in enumerate(self.words, 1)}
-        return [numbers.get(word, 0) for word in words(values)]
+        return [numbers.get(word, 0) for word in category_strings(values)]
 
 
-class Tables(Reader):
+class TableTokenizer(RowEncoder):
     """Columns `quantities`, float32 (rows, quantities, 3), and `categories`, int64 (rows, categories), each category's
     codes behind those of the one before it."""
 
@@ -81,7 +81,7 @@ class Tables(Reader):
         """Remember how the columns of these rows are spread."""
         quantities: list[Quantity] = []
         categories: list[Category] = []
-        for name, values in cells(X).items():
+        for name, values in feature_columns(X).items():
             if values.dtype.kind == "M":
                 quantities += _calendar(name, values)
             elif values.dtype.kind in "fiub":
@@ -108,7 +108,7 @@ class Tables(Reader):
         return list(accumulate((len(category.words) + 1 for category in self.categories[:-1]), initial=0))
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
-        table = cells(X)
+        table = feature_columns(X)
         numbers = [q.features(_numbers(table[q.name], q.part)) for q in self.quantities]
         codes = [
             np.array(c.codes(table[c.name])) + first for c, first in zip(self.categories, self.unknown, strict=True)
@@ -123,7 +123,7 @@ class Tables(Reader):
 
 def _calendar(name: str, values: Cells) -> list[Quantity]:
     """The parts of a date that vary among the training rows."""
-    date = Date(raw=True)
+    date = DateEncoder(raw=True)
     parts = date.fit_transform(values, np.zeros(len(values), np.int64))
     return [Quantity.learn(name, part, parts[:, i]) for i, part in enumerate(date.parts)]
 
@@ -131,9 +131,9 @@ def _calendar(name: str, values: Cells) -> list[Quantity]:
 def _numbers(values: Cells, part: int | None) -> Array:
     if part is None:
         return values.astype(np.float64)
-    return Date(raw=True, parts=[part], numbers=[Number(raw=True)]).transform(values)[:, 0]
+    return DateEncoder(raw=True, parts=[part], numbers=[NumberEncoder(raw=True)]).transform(values)[:, 0]
 
 
 def _tame(numbers: Array) -> Array:
     """No number so large that its square overflows."""
-    return np.clip(numbers, -LARGEST, LARGEST)
+    return np.clip(numbers, -MAX_VALUE, MAX_VALUE)

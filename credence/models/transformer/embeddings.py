@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from credence.models.expectation.position_artifacts import HarmonicProjection
 from credence.models.relations import FONE_WIDTH
 from credence.models.training import Batch
-from credence.models.transformer.column_tokens import QUANTITY_WIDTH, Tables
-from credence.models.transformer.text_tokens import Texts
+from credence.models.transformer.column_tokens import QUANTITY_WIDTH, TableTokenizer
+from credence.models.transformer.text_tokens import TextTokenizer
 
-FIRST_SD = 0.5
+INITIAL_SD = 0.5
 
 
 @dataclass(frozen=True)
-class Tokens:
+class TokenBatch:
     """Vectors x [B, L, d], mask bool [B, L] (True = real), position ids int64 [B, L], segment ids int64 [B, L]: -1 for
     the token that begins the row and for padding, else the number of the block."""
 
@@ -25,7 +25,7 @@ class Tokens:
     segments: Tensor
 
     @classmethod
-    def begun(cls, start: Tensor, x: Tensor, mask: Tensor, segments: Tensor) -> "Tokens":
+    def begun(cls, start: Tensor, x: Tensor, mask: Tensor, segments: Tensor) -> "TokenBatch":
         """The tokens of rows behind the vectors [B, d] that begin them."""
         first = mask.new_ones(len(mask), 1)
         positions = torch.arange(x.shape[1] + 1, device=x.device).expand(len(x), -1)
@@ -38,11 +38,11 @@ class Tokens:
         return self.segments.amax(1) + 1
 
 
-class TextTokens(nn.Module):
+class TextEmbedding(nn.Module):
     """A vector per word; a number's is that of all numbers and its FoNE; the first token carries the relations. `sd` is
     that of the vectors before learning."""
 
-    def __init__(self, reader: Texts, width: int, sd: float = FIRST_SD) -> None:
+    def __init__(self, reader: TextTokenizer, width: int, sd: float = INITIAL_SD) -> None:
         super().__init__()
         self.number, self.ends = reader.number, reader.ends
         self.words = nn.Embedding(len(reader.vocabulary), width, padding_idx=0)
@@ -52,7 +52,7 @@ class TextTokens(nn.Module):
         with torch.no_grad():
             self.words.weight.mul_(sd)
 
-    def forward(self, batch: Batch) -> Tokens:
+    def forward(self, batch: Batch) -> TokenBatch:
         """The tokens of texts; what is masked is not read."""
         mask = batch.mask("words")
         words = torch.where(mask, batch["words"], 0)
@@ -62,7 +62,7 @@ class TextTokens(nn.Module):
             x = x.index_put((words == self.number).nonzero(as_tuple=True), coded, accumulate=True)
         start = self.start.expand(len(words), -1)
         start = start if self.relations is None else start + self.relations(batch["relations"])
-        return Tokens.begun(start, x, mask, self._sentences(words))
+        return TokenBatch.begun(start, x, mask, self._sentences(words))
 
     def _sentences(self, words: Tensor) -> Tensor:
         """The number of each token's sentence, int64 [B, L]; signs that end one belong to it, however many."""
@@ -72,35 +72,35 @@ class TextTokens(nn.Module):
         return begins.long().cumsum(1)
 
 
-class TableTokens(nn.Module):
+class TableEmbedding(nn.Module):
     """A vector per column and one for its value: of numbers by three weights each, of categories by code.
 
     What is unknown begins as zeros: the column, and nothing said of its value.
     """
 
-    def __init__(self, reader: Tables, width: int) -> None:
+    def __init__(self, reader: TableTokenizer, width: int) -> None:
         super().__init__()
         quantities, categories = len(reader.quantities), len(reader.categories)
-        self.start = nn.Parameter(FIRST_SD * torch.randn(width))
-        self.column = nn.Parameter(FIRST_SD * torch.randn(quantities + categories, width))
-        self.values = nn.Parameter(FIRST_SD * torch.randn(quantities, QUANTITY_WIDTH, width))
+        self.start = nn.Parameter(INITIAL_SD * torch.randn(width))
+        self.column = nn.Parameter(INITIAL_SD * torch.randn(quantities + categories, width))
+        self.values = nn.Parameter(INITIAL_SD * torch.randn(quantities, QUANTITY_WIDTH, width))
         self.categories = nn.Embedding(max(reader.codes, 1), width)
         with torch.no_grad():
-            self.categories.weight.mul_(FIRST_SD)
+            self.categories.weight.mul_(INITIAL_SD)
             self.categories.weight[reader.unknown] = 0.0
 
-    def forward(self, batch: Batch) -> Tokens:
+    def forward(self, batch: Batch) -> TokenBatch:
         """The tokens of rows: numbers first, then categories."""
         numbers = torch.einsum("bqf,qfd->bqd", batch["quantities"], self.values)
         x = torch.cat([numbers, self.categories(batch["categories"])], dim=1) + self.column
         segments = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        return Tokens.begun(self.start.expand(len(x), -1), x, torch.ones_like(segments, dtype=torch.bool), segments)
+        return TokenBatch.begun(self.start.expand(len(x), -1), x, torch.ones_like(segments, dtype=torch.bool), segments)
 
 
 PERIOD = 64
 
 
-class Artefacts(nn.Module):
+class PositionArtifactFilter(nn.Module):
     """The harmonic projection of texts that reach over a period; it is fitted anew each time `rows` rows went by."""
 
     since: Tensor
@@ -111,14 +111,14 @@ class Artefacts(nn.Module):
         self.projection = HarmonicProjection(width, longest + 1, (PERIOD,))
         self.register_buffer("since", torch.zeros((), dtype=torch.int64))
 
-    def forward(self, tokens: Tokens, y: Tensor | None = None) -> Tokens:
+    def forward(self, tokens: TokenBatch, y: Tensor | None = None) -> TokenBatch:
         """The tokens without the artefact; while learning, rows with answers y [B] are looked at first."""
         if self.training and y is not None:
             self._watch(tokens, y)
         return replace(tokens, x=self.projection(tokens.x, tokens.positions))
 
     @torch.no_grad()
-    def _watch(self, tokens: Tokens, y: Tensor) -> None:
+    def _watch(self, tokens: TokenBatch, y: Tensor) -> None:
         words = tokens.mask & (tokens.segments >= 0)
         self.projection.observe(tokens.x, words, tokens.positions, y)
         self.since += len(y)

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.core.errors import BadInput
-from credence.models.expectation.compute_budget import ReasoningBudget, repeated
-from credence.models.neural.dropout import Dropout
+from credence.core.errors import InputError
+from credence.models.expectation.compute_budget import ComputeBudget, run_block_repeatedly
+from credence.models.neural.dropout import MaskedDropout
 
-TINY = 1e-12
+EPSILON = 1e-12
 
 
 class MaskedMoments(nn.Module):
@@ -26,7 +26,7 @@ class MaskedMoments(nn.Module):
         mean = x.sum(1) / share
         deviation = (x - mean[:, None]) * real
         variance = deviation.square().sum(1) / share
-        return torch.cat([mean, variance.clamp(min=TINY).sqrt(), n.float().log1p()], dim=1)
+        return torch.cat([mean, variance.clamp(min=EPSILON).sqrt(), n.float().log1p()], dim=1)
 
 
 class BlockAttention(nn.Module):
@@ -39,7 +39,7 @@ class BlockAttention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if width % heads:
-            raise BadInput(f"width {width} and {heads} heads: expected a width that the heads divide.")
+            raise InputError(f"width {width} and {heads} heads: expected a width that the heads divide.")
         self.heads, self.dropout = heads, dropout
         self.project = nn.Linear(width, 3 * width)
         self.combine = nn.Linear(width, width)
@@ -69,7 +69,7 @@ class BlockAttention(nn.Module):
 PRECISION = 0.01
 
 
-class Encoder(nn.Module):
+class TokenEncoder(nn.Module):
     """`layers` layers, run `loops` times with the same weights at most, and z = [attention pool | masked moments].
 
     To learn, each batch runs a random number of times, so that every number answers; then the budget says how often.
@@ -77,8 +77,8 @@ class Encoder(nn.Module):
 
     def __init__(self, width: int, layers: int, heads: int, dropout: float, loops: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Layer(width, heads, dropout) for _ in range(layers))
-        self.budget, self.loops = ReasoningBudget(1, loops), loops
+        self.layers = nn.ModuleList(EncoderLayer(width, heads, dropout) for _ in range(layers))
+        self.budget, self.loops = ComputeBudget(1, loops), loops
         self.norm, self.relevance, self.moments = nn.LayerNorm(width), nn.Linear(width, 1), MaskedMoments()
         self.features = 3 * width + 1
 
@@ -87,7 +87,9 @@ class Encoder(nn.Module):
         if self.loops == 1:
             return self._pooled(self._once(x, mask, segments), mask)
         more = () if segments is None else (segments,)
-        return self._pooled(repeated(self._once, x, mask, self.steps(mask) if k is None else k, *more), mask)
+        return self._pooled(
+            run_block_repeatedly(self._once, x, mask, self.steps(mask) if k is None else k, *more), mask
+        )
 
     def steps(self, mask: Tensor) -> Tensor:
         """How often each row of mask [B, L] is run, int64 [B]."""
@@ -107,18 +109,21 @@ class Encoder(nn.Module):
         return torch.cat([(weight[:, None] @ x)[:, 0], self.moments(x, mask)], dim=1)
 
 
-WIDER = 4
+FEED_FORWARD_FACTOR = 4
 
 
-class Layer(nn.Module):
+class EncoderLayer(nn.Module):
     """Pre-LN (Xiong et al. 2020): x + attention(norm x), then x + MLP(norm x), four times as wide inside, GELU."""
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.before, self.between = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = BlockAttention(width, heads, dropout)
-        self.widen, self.narrow = nn.Linear(width, WIDER * width), nn.Linear(WIDER * width, width)
-        self.heard, self.thought = Dropout(dropout, width), Dropout(dropout, width)
+        self.widen, self.narrow = (
+            nn.Linear(width, FEED_FORWARD_FACTOR * width),
+            nn.Linear(FEED_FORWARD_FACTOR * width, width),
+        )
+        self.heard, self.thought = MaskedDropout(dropout, width), MaskedDropout(dropout, width)
 
     def forward(self, x: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """New vectors for x [B, L, d], mask bool [B, L] and segment ids int64 [B, L], of real tokens from real ones."""

@@ -4,11 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from credence.models.expectation.variational_last_layer import VariationalLastLayer, logit_normal_mean
-from credence.models.neural.dropout import Dropout
+from credence.models.neural.dropout import MaskedDropout
 
-TINY = 1e-12
-STEPS = 4
-LONGEST_STEP = 2.0
+EPSILON = 1e-12
+NEWTON_STEPS = 4
+MAX_STEP = 2.0
 
 
 class Head(nn.Module):
@@ -16,7 +16,7 @@ class Head(nn.Module):
 
     def __init__(self, features: int, dropout: float, variational: bool) -> None:
         super().__init__()
-        self.dropped = Dropout(dropout, features)
+        self.dropped = MaskedDropout(dropout, features)
         self.layer = VariationalLastLayer(features) if variational else nn.Linear(features, 1)
 
     @property
@@ -52,7 +52,7 @@ class Head(nn.Module):
         if self.variational is None or draws == 1:
             return target[None]
         deviations = self.variational.draw(z, draws // 2, generator).double() - mean
-        scale = (variance / deviations.square().mean(0).clamp(min=TINY)).sqrt()
+        scale = (variance / deviations.square().mean(0).clamp(min=EPSILON)).sqrt()
         mirrored = torch.cat([deviations, -deviations]) * scale
         middle = torch.zeros(draws % 2, len(z), dtype=torch.float64, device=z.device)
         return _moved(mean + torch.cat([mirrored, middle]), target)
@@ -60,8 +60,8 @@ class Head(nn.Module):
 
 def _moved(logits: Tensor, target: Tensor) -> Tensor:
     """Probabilities of logits [S, B], all of a row moved by one number towards the mean [B] (Newton's steps)."""
-    for _ in range(STEPS):
+    for _ in range(NEWTON_STEPS):
         p = torch.sigmoid(logits)
-        slope = (p - p.square()).mean(0).clamp(min=TINY)
-        logits = logits + ((target - p.mean(0)) / slope).clamp(-LONGEST_STEP, LONGEST_STEP)
+        slope = (p - p.square()).mean(0).clamp(min=EPSILON)
+        logits = logits + ((target - p.mean(0)) / slope).clamp(-MAX_STEP, MAX_STEP)
     return torch.sigmoid(logits)

@@ -10,8 +10,8 @@ import pandas as pd
 import torch
 
 from credence.data.text import TAG
-from credence.models.neural.row_encoder import TOKEN, Reader, Vocabulary
-from credence.models.relations import FONE_WIDTH, NAMES, Found, fone, found, relations
+from credence.models.neural.row_encoder import TOKEN, RowEncoder, Vocabulary
+from credence.models.relations import FONE_WIDTH, RELATION_NAMES, FoundNumber, find_numbers, fone, relation_vector
 from credence.models.training.padded_batch import Column
 
 # two signs, which no other token has
@@ -19,9 +19,9 @@ NUMBER = "##"
 ENDS = (".", "!", "?", "。", "！", "？")
 
 
-class Texts(Reader):
+class TextTokenizer(RowEncoder):
     """Ragged column `words`, int64, at most `longest` a row; `numbers`, FoNE of each number token among them; and
-    `relations` of all numbers of the text. `reach` is the length of the longest training text, in tokens."""
+    `relation_vector` of all numbers of the text. `reach` is the length of the longest training text, in tokens."""
 
     vocabulary: Vocabulary
     longest: int
@@ -32,14 +32,14 @@ class Texts(Reader):
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int, longest: int, fone: bool, relations: bool) -> Self:
         """Remember the words of these texts."""
-        read = [_words(text, found(text) if fone else [], longest) for text in map(plainly, X["text"])]
+        read = [_words(text, find_numbers(text) if fone else [], longest) for text in map(strip_html, X["text"])]
         vocabulary = Vocabulary.learn(read, most)
         return cls(
             vocabulary=vocabulary,
             longest=longest,
             reach=max(map(len, read)),
             fone=fone and NUMBER in vocabulary.numbers,
-            relations=NAMES if relations else (),
+            relations=RELATION_NAMES if relations else (),
         )
 
     @property
@@ -53,24 +53,24 @@ class Texts(Reader):
         return [self.vocabulary.numbers[sign] for sign in ENDS if sign in self.vocabulary.numbers]
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
-        plain = [plainly(text) for text in X["text"]]
-        numbers = [found(text) if self.fone or self.relations else [] for text in plain]
+        plain = [strip_html(text) for text in X["text"]]
+        numbers = [find_numbers(text) if self.fone or self.relations else [] for text in plain]
         told = zip(plain, numbers, strict=True)
         words = [_words(text, there if self.fone else [], self.longest) for text, there in told]
         columns: dict[str, Column] = {"words": [torch.tensor(self.vocabulary.ids(w)).long() for w in words]}
         if self.fone:
             columns["numbers"] = [_coded(there[: w.count(NUMBER)]) for there, w in zip(numbers, words, strict=True)]
         if self.relations:
-            columns["relations"] = related(numbers)
+            columns["relations"] = relation_features(numbers)
         return columns
 
 
-def plainly(text: str) -> str:
+def strip_html(text: str) -> str:
     """The text with HTML tags as blanks and entities as what they stand for."""
     return TAG.sub(" ", html.unescape(text))
 
 
-def _words(text: str, numbers: list[Found], longest: int) -> list[str]:
+def _words(text: str, numbers: list[FoundNumber], longest: int) -> list[str]:
     """The tokens of a text, at most `longest`, with each of these numbers as one."""
     words: list[str] = []
     begins = 0
@@ -86,13 +86,13 @@ def _pieces(text: str, most: int) -> list[str]:
     return [match[0] for match in islice(TOKEN.finditer(text.lower()), most)]
 
 
-def _coded(numbers: list[Found]) -> torch.Tensor:
+def _coded(numbers: list[FoundNumber]) -> torch.Tensor:
     codes = np.array([fone(number.value) for number in numbers]).reshape(-1, FONE_WIDTH)
     return torch.as_tensor(codes, dtype=torch.float32)
 
 
-def related(numbers: list[list[Found]]) -> torch.Tensor:
+def relation_features(numbers: list[list[FoundNumber]]) -> torch.Tensor:
     """The relations of the numbers of each text, float32 [rows, names]."""
     return torch.as_tensor(
-        np.array([relations([number.value for number in there]) for there in numbers]), dtype=torch.float32
+        np.array([relation_vector([number.value for number in there]) for there in numbers]), dtype=torch.float32
     )

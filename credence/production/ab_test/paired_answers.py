@@ -5,8 +5,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.statistics.uncertainty import EDGE, Array
+from credence.core.errors import InputError
+from credence.statistics.uncertainty import MIN_PROBABILITY, Array
 
 SIDES = ("champion", "challenger")
 ENDS = ("_champion", "_challenger")
@@ -15,7 +15,7 @@ TAKEN = [*PLACE, "inputs", "task", "group", "time", "role", "version", "label", 
 Unit = Literal["request", "row"]
 
 
-def paired(log: pd.DataFrame, once: bool = True) -> pd.DataFrame:
+def pair_answers(log: pd.DataFrame, once: bool = True) -> pd.DataFrame:
     """The rows that the newest champion and the newest challenger both answered, labelled ones first.
 
     Rows of one content count once, with the first truth that became known: a retry, a test call or a row that is asked
@@ -35,10 +35,10 @@ def paired(log: pd.DataFrame, once: bool = True) -> pd.DataFrame:
 
 def _refuse_incomplete(log: pd.DataFrame) -> None:
     if absent := [c for c in TAKEN if c not in log]:
-        raise BadInput(f"the log has no column {absent[0]!r}; give predictions joined with their feedback.")
+        raise InputError(f"the log has no column {absent[0]!r}; give predictions joined with their feedback.")
     for side in SIDES:
         if not (log["role"] == side).any():
-            raise BadInput(f"the log holds no answer of a {side}; give the service a challenger and traffic first.")
+            raise InputError(f"the log holds no answer of a {side}; give the service a challenger and traffic first.")
 
 
 def _joined(log: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +47,7 @@ def _joined(log: pd.DataFrame) -> pd.DataFrame:
     ours, theirs = (_of(log, side) for side in SIDES)
     both = ours.merge(theirs[[*PLACE, "inputs", "version", "label", "probability"]], on=PLACE, suffixes=ENDS)
     if both.empty:
-        raise BadInput("the champion and the challenger answered no row in common; wait for more traffic.")
+        raise InputError("the champion and the challenger answered no row in common; wait for more traffic.")
     return both.rename(columns={f"version_{side}": side for side in SIDES})
 
 
@@ -71,13 +71,13 @@ def _content(both: pd.DataFrame) -> pd.Series:
     return read.where(both["inputs_champion"] != "", alone) + "\n" + both["group"].astype(str)
 
 
-def gains(frame: pd.DataFrame) -> tuple[Array, Array]:
+def log_loss_gains(frame: pd.DataFrame) -> tuple[Array, Array]:
     """By how many nats the challenger's log-loss is lower in every row if the truth is no, and if it is yes."""
-    ours, theirs = (np.clip(frame[f"p_{side}"].to_numpy(float), EDGE, 1 - EDGE) for side in SIDES)
+    ours, theirs = (np.clip(frame[f"p_{side}"].to_numpy(float), MIN_PROBABILITY, 1 - MIN_PROBABILITY) for side in SIDES)
     return np.log1p(-theirs) - np.log1p(-ours), np.log(theirs) - np.log(ours)
 
 
-def units(frame: pd.DataFrame, unit: Unit, **columns: Array) -> list[Array]:
+def mean_per_unit(frame: pd.DataFrame, unit: Unit, **columns: Array) -> list[Array]:
     """The mean of each of `columns` (one value per row of the frame) in every unit, in the order of the frame.
 
     Rows of one request often belong together (one patient's tests, one day's orders), so they share one vote.

@@ -4,14 +4,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.production.ab_test.paired_answers import Unit
-from credence.reporting.number_format import number, percent, plural
+from credence.reporting.number_format import format_number, format_percent, plural
 
 Recommendation = Literal["promote", "keep", "wait"]
 
 
-class Bounds(Strict):
+class IntervalEstimate(StrictModel):
     """A mean with bounds that hold at all moments together."""
 
     value: float
@@ -19,7 +19,7 @@ class Bounds(Strict):
     high: float
 
 
-class Trial(Strict):
+class ABTestResult(StrictModel):
     """What is known about champion and challenger so far, and what to do about it."""
 
     task: str
@@ -32,10 +32,10 @@ class Trial(Strict):
     unit: Unit
     alpha: float
     margin: float = Field(description="nats of log-loss below which a gain is not worth a promotion")
-    disagreement: Bounds = Field(description="share of rows that the two label differently")
-    shift: Bounds = Field(description="mean absolute difference of the two probabilities")
+    disagreement: IntervalEstimate = Field(description="share of rows that the two label differently")
+    shift: IntervalEstimate = Field(description="mean absolute difference of the two probabilities")
     possible: float = Field(description="nats that the challenger would gain if every truth went its way")
-    gain: Bounds | None = Field(description="nats by which the challenger's log-loss is lower")
+    gain: IntervalEstimate | None = Field(description="nats by which the challenger's log-loss is lower")
     p_value: float = Field(description="always valid: of evidence this clear, either way, where there is no difference")
     more: int | None = Field(description="labelled rows still needed if they go on like these; only while waiting")
     days: float | None = Field(description="how long that takes at the rate of labels so far")
@@ -50,7 +50,7 @@ class Trial(Strict):
     def command(self) -> str | None:
         """What to type next. A recommendation changes nothing by itself."""
         if self.recommendation == "promote" and self.gain:
-            reason = f"log-loss lower by {number(self.gain.value)} on {plural(self.labelled, 'labelled row')}"
+            reason = f"log-loss lower by {format_number(self.gain.value)} on {plural(self.labelled, 'labelled row')}"
             to = self.challenger.rpartition(":")[2]
             return f'python run.py --pipeline promotion --task {self.task} --to {to} --reason "{reason}"'
         return (
@@ -60,11 +60,11 @@ class Trial(Strict):
         )
 
 
-def _seen(trial: Trial) -> str:
-    apart = f"label {percent(trial.disagreement.value)} of {plural(trial.rows, 'row')} differently"
+def _seen(trial: ABTestResult) -> str:
+    apart = f"label {format_percent(trial.disagreement.value)} of {plural(trial.rows, 'row')} differently"
     if trial.gain is None:
         return f"{trial.challenger} and {trial.champion} {apart}; no truth is known yet."
-    sure = f"{percent(1 - trial.alpha, 2)} sure at every look"
+    sure = f"{format_percent(1 - trial.alpha, 2)} sure at every look"
     return (
         f"On {plural(trial.labelled, 'labelled row')} the log-loss of {trial.challenger} is {_lower(trial.gain.value)} "
         f"than that of {trial.champion}, {_between(trial.gain)} ({sure}); they {apart}."
@@ -72,18 +72,18 @@ def _seen(trial: Trial) -> str:
 
 
 def _lower(gain: float) -> str:
-    return f"{number(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
+    return f"{format_number(abs(gain))} {'lower' if gain >= 0 else 'higher'}"
 
 
-def _between(gain: Bounds) -> str:
+def _between(gain: IntervalEstimate) -> str:
     if gain.low > 0:
-        return f"and surely at least {number(gain.low)} lower"
+        return f"and surely at least {format_number(gain.low)} lower"
     if gain.high < 0:
-        return f"and surely at least {number(-gain.high)} higher"
-    return f"somewhere from {number(-gain.low)} higher to {number(gain.high)} lower"
+        return f"and surely at least {format_number(-gain.high)} higher"
+    return f"somewhere from {format_number(-gain.low)} higher to {format_number(gain.high)} lower"
 
 
-def _advice(trial: Trial) -> str:
+def _advice(trial: ABTestResult) -> str:
     if trial.recommendation == "promote":
         return "Promote it."
     if trial.recommendation == "wait":
@@ -92,15 +92,15 @@ def _advice(trial: Trial) -> str:
         return "Keep the champion: the challenger is worse."
     if trial.gain and trial.gain.high < trial.margin:
         return f"Keep the champion: a gain of {trial.margin:g}, the margin, is ruled out."
-    at_most = f"{number(trial.possible)} even if every truth went its way"
+    at_most = f"{format_number(trial.possible)} even if every truth went its way"
     return f"Keep the champion: the challenger answers so alike that it gains at most {at_most}."
 
 
-def _until(trial: Trial) -> str:
+def _until(trial: ABTestResult) -> str:
     if trial.more is None:
         return ": send the truth to /feedback" if trial.gain is None else ": these rows do not say for how long"
     days = "" if trial.days is None else f", {_duration(trial.days)} at the rate so far"
-    return f": if rows go on like these, about {number(trial.more)} more labelled ones decide{days}"
+    return f": if rows go on like these, about {format_number(trial.more)} more labelled ones decide{days}"
 
 
 def _duration(days: float) -> str:

@@ -11,35 +11,35 @@ import pyarrow as pa
 import pyarrow.csv as pc
 from numpy.typing import NDArray
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.sources._dialect import Dialect
-from credence.data.sources._files import encoding_of, existing, is_packed, lines_of
-from credence.data.sources.csv import Csv, Row, ragged
-from credence.production.batch.reader import Piece, Reader, Rejected, grouped, identity
+from credence.data.sources._files import detect_encoding, is_gzip, read_lines, require_path
+from credence.data.sources.csv import Csv, CsvRow, is_ragged
+from credence.production.batch.reader import BatchReader, Chunk, RejectedRows, chunked, file_identity
 
 HEAD_CHARACTERS = 4_000_000
-LONGEST = 16_000_000
+MAX_CELL_CHARACTERS = 16_000_000
 
-Record = tuple[str, int]
+CsvRecord = tuple[str, int]
 
 
-class CsvReader(Reader):
+class CsvReader(BatchReader):
     """Every cell stays a word, None where it is empty; `spelling` says what the words mean."""
 
     cells = True
 
     def __init__(self, source: Csv) -> None:
-        self.name, self.path = str(source.path), existing(source.path)
-        self.encoding = encoding_of(self.path, source.encoding)
+        self.name, self.path = str(source.path), require_path(source.path)
+        self.encoding = detect_encoding(self.path, source.encoding)
         text, self.is_cut = self._text()
         if not text.strip():
-            raise BadInput(f"{self.path} is empty; expected a table.")
+            raise InputError(f"{self.path} is empty; expected a table.")
         self.layout, rows = source.layout(text, cut=self.is_cut)
         self._head = self._table(rows, 0)
         self._rate = len(text) / max(len(rows), 1)
 
     def fingerprint(self) -> dict[str, Any]:
-        return identity(self.path)
+        return file_identity(self.path)
 
     def head(self) -> pd.DataFrame:
         return self._head
@@ -48,29 +48,29 @@ class CsvReader(Reader):
         """From the size of the file and of its first rows; a packed file does not tell."""
         if not self.is_cut:
             return len(self._head)
-        return None if is_packed(self.path) else int(self.path.stat().st_size / self._rate)
+        return None if is_gzip(self.path) else int(self.path.stat().st_size / self._rate)
 
-    def pieces(self, rows: int) -> Iterator[Piece]:
-        lines = islice(lines_of(self.path, self.encoding), int(self.layout.declared), None)
-        found = records(lines, self.layout.dialect, self.name)
+    def pieces(self, rows: int) -> Iterator[Chunk]:
+        lines = islice(read_lines(self.path, self.encoding), int(self.layout.declared), None)
+        found = csv_records(lines, self.layout.dialect, self.name)
         line = 1 + sum(lines for _, lines in islice(found, self.layout.skipped))
-        for number, group in enumerate(grouped(found, rows)):
-            yield Piece(number * rows, len(group), (line, "".join(text for text, _ in group)))
+        for number, group in enumerate(chunked(found, rows)):
+            yield Chunk(number * rows, len(group), (line, "".join(text for text, _ in group)))
             line += sum(lines for _, lines in group)
 
-    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+    def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         line, text = piece.content
         if (table := self._quick(text, piece)) is not None:
             return table, []
         try:
             rows = list(self.layout.dialect.rows(text))
         except csv.Error as error:
-            raise BadInput(
+            raise InputError(
                 f"{self.name}, lines {line} to {line + text.count(chr(10))}: quotes do not pair up ({error}); "
                 "mend them, or set source.quote ('' for none)."
             ) from None
         width = len(self.layout.names)
-        wrong = {i for i, (_, cells) in enumerate(rows) if ragged(cells, width)}
+        wrong = {i for i, (_, cells) in enumerate(rows) if is_ragged(cells, width)}
         if not wrong:
             return self._table(rows, piece.first), []
         kept = [i for i in range(len(rows)) if i not in wrong]
@@ -78,7 +78,7 @@ class CsvReader(Reader):
         table.index = pd.Index([piece.first + i for i in kept])
         return table, [self._ragged(piece.first + i, line - 1 + rows[i][0], rows[i][1]) for i in sorted(wrong)]
 
-    def _quick(self, text: str, piece: Piece) -> pd.DataFrame | None:
+    def _quick(self, text: str, piece: Chunk) -> pd.DataFrame | None:
         """The same table by Arrow, much faster, where nothing is quoted and all numbers are plain."""
         dialect, names = self.layout.dialect, self.layout.columns()
         if dialect.delimiter == " " or dialect.escape or (dialect.quote and dialect.quote in text):
@@ -97,12 +97,12 @@ class CsvReader(Reader):
         columns = {n: found[n].to_numpy() if n in self.numbers else _cells(found[n]) for n in names}
         return pd.DataFrame(columns, index=range(piece.first, piece.first + piece.rows))
 
-    def _ragged(self, row: int, line: int, cells: list[str]) -> Rejected:
+    def _ragged(self, row: int, line: int, cells: list[str]) -> RejectedRows:
         by, width = self.layout.dialect.delimiter, len(self.layout.names)
         why = f"{len(cells)} cells where line {self.layout.first_line} has {width}"
-        return Rejected(row=row, where=f"{self.name}, line {line}", why=why, given=by.join(cells))
+        return RejectedRows(row=row, where=f"{self.name}, line {line}", why=why, given=by.join(cells))
 
-    def _table(self, rows: list[Row], first: int) -> pd.DataFrame:
+    def _table(self, rows: list[CsvRow], first: int) -> pd.DataFrame:
         names = self.layout.columns()
         columns = list(zip(*(cells[: len(names)] for _, cells in rows), strict=True)) or [()] * len(names)
         words = {name: [cell or None for cell in cells] for name, cells in zip(names, columns, strict=True)}
@@ -110,7 +110,7 @@ class CsvReader(Reader):
 
     def _text(self) -> tuple[str, bool]:
         """The beginning of the file, whole lines, and whether there is more."""
-        lines, taken, size = lines_of(self.path, self.encoding), [], 0
+        lines, taken, size = read_lines(self.path, self.encoding), [], 0
         for line in lines:
             taken.append(line)
             size += len(line)
@@ -123,7 +123,7 @@ def _cells(column: pa.ChunkedArray) -> NDArray[np.object_]:
     return np.array([cell.strip() or None for cell in column.to_pylist()], object)
 
 
-def records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[Record]:
+def csv_records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[CsvRecord]:
     """The text of every record with the number of its lines; blank lines go with the record that follows them."""
     taken: list[str] = []
 
@@ -132,8 +132,8 @@ def records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[Recor
         for line in lines:
             taken.append(line)
             size = size + len(line) if len(taken) > 1 else len(line)
-            if size > LONGEST:
-                raise BadInput(f"{name}: a quote is opened that never closes; mend it, or set source.quote.")
+            if size > MAX_CELL_CHARACTERS:
+                raise InputError(f"{name}: a quote is opened that never closes; mend it, or set source.quote.")
             yield line
 
     ours = taking()

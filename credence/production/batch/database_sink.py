@@ -21,22 +21,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from credence.core.errors import BadInput
-from credence.data.sources.sql import connect
-from credence.production.batch.job import Count, Job
-from credence.production.batch.output_table import flat, records, schema
-from credence.production.batch.reader import Rejected
-from credence.production.batch.sink import Sink, refuse_other
+from credence.core.errors import InputError
+from credence.data.sources.sql import connect_database
+from credence.production.batch.job import BatchJob, ChunkCounts
+from credence.production.batch.output_table import flat_columns, output_records, output_schema
+from credence.production.batch.reader import RejectedRows
+from credence.production.batch.sink import Sink, require_same_job
 
 TYPES = {pa.int64(): BigInteger, pa.float64(): Double, pa.bool_(): Boolean}
 MADE_MEANWHILE = re.compile("exists|unique", re.IGNORECASE)
 JOB, END, CHUNK = "job", "end", "chunk "
 
 
-class Database(Sink):
+class DatabaseSink(Sink):
     """Beside the table stand <table>_ledger, which remembers the job and its chunks, and <table>_rejected."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BatchJob) -> None:
         self.url, self.table, self.named = job.out, job.table, job.row_id is not None
         self._engines: list[Engine] = []
 
@@ -59,12 +59,12 @@ class Database(Sink):
             for engine in self._engines:
                 engine.dispose()
 
-    def finished(self) -> dict[int, Count]:
-        return {int(name.removeprefix(CHUNK)): Count(**found) for name, found in self._read(CHUNK).items()}
+    def finished(self) -> dict[int, ChunkCounts]:
+        return {int(name.removeprefix(CHUNK)): ChunkCounts(**found) for name, found in self._read(CHUNK).items()}
 
-    def commit(self, index: int, answers: pa.Table, rejected: list[Rejected], count: Count) -> None:
+    def commit(self, index: int, answers: pa.Table, rejected: list[RejectedRows], count: ChunkCounts) -> None:
         table, ledger, refused = self._tables()
-        rows = records(flat(answers))
+        rows = output_records(flat_columns(answers))
         lines = [{**r.model_dump(), "given": json.dumps(r.given, ensure_ascii=False)} for r in rejected]
         try:
             with self._engine().begin() as connection:
@@ -74,7 +74,9 @@ class Database(Sink):
                 if lines:
                     connection.execute(refused.insert(), lines)
         except IntegrityError:
-            raise BadInput(f"another process writes table {self.table!r} too; wait for its end, or stop it.") from None
+            raise InputError(
+                f"another process writes table {self.table!r} too; wait for its end, or stop it."
+            ) from None
         except SQLAlchemyError as error:
             raise self._sentence(error) from None
 
@@ -89,30 +91,30 @@ class Database(Sink):
     def assemble(self) -> str:
         end, there = self._read(END), len(self._read(CHUNK))
         if not end or end[END]["chunks"] > there:
-            raise BadInput(f"table {self.table!r} is not complete; run the job again, or its other shards.")
+            raise InputError(f"table {self.table!r} is not complete; run the job again, or its other shards.")
         return f"{self._engine().url.render_as_string(hide_password=True)}, table {self.table}"
 
     def _prepare(self, identity: dict[str, Any]) -> None:
         answers, ledger, rejected = self._tables()
         there = inspect(self._engine()).get_table_names()
         if self.table in there and ledger.name not in there:
-            raise BadInput(f"the database has a table {self.table!r} already; name another, or drop it.")
+            raise InputError(f"the database has a table {self.table!r} already; name another, or drop it.")
         for table in (ledger, answers, rejected):
             table.create(self._engine(), checkfirst=True)
         if before := self._read(JOB):
             way_out = f"drop the tables {answers.name}, {ledger.name} and {rejected.name} to start anew"
-            refuse_other(before[JOB], identity, way_out)
+            require_same_job(before[JOB], identity, way_out)
         else:
             self._note(JOB, identity)
 
     def _engine(self) -> Engine:
         if not self._engines:
-            self._engines.append(connect(self.url, "out", new=True))
+            self._engines.append(connect_database(self.url, "out", new=True))
         return self._engines[0]
 
     def _tables(self) -> tuple[Table, Table, Table]:
         about = MetaData()
-        columns = [Column(f.name, TYPES.get(f.type, Text)()) for f in schema(self.named)]
+        columns = [Column(f.name, TYPES.get(f.type, Text)()) for f in output_schema(self.named)]
         ledger = Table(f"{self.table}_ledger", about, Column("name", Text, primary_key=True), Column("content", Text))
         texts = [Column(name, Text) for name in ("where", "why", "given")]
         rejected = Table(f"{self.table}_rejected", about, Column("row", BigInteger), *texts)
@@ -128,8 +130,8 @@ class Database(Sink):
         with self._engine().begin() as connection:
             connection.execute(self._tables()[1].insert(), {"name": name, "content": json.dumps(content)})
 
-    def _sentence(self, error: SQLAlchemyError) -> BadInput:
+    def _sentence(self, error: SQLAlchemyError) -> InputError:
         said = str(getattr(error, "orig", None) or error).strip().split("\n")[0].rstrip(".")
         password = self._engine().url.password
         said = said.replace(str(password), "***") if password else said
-        return BadInput(f"table {self.table!r} was not written: {said}; check out, and that the database is there.")
+        return InputError(f"table {self.table!r} was not written: {said}; check out, and that the database is there.")

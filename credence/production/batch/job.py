@@ -6,13 +6,13 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import SourceSpec, Strict
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import SourceSpec, StrictModel
 
 FORMATS = (".parquet", ".csv", ".jsonl")
 
 
-class Job(Strict):
+class BatchJob(StrictModel):
     """`out` is a file (.parquet, .csv or .jsonl) or the url of a database, whose `table` then gets the answers.
 
     `row_id` is a column that is carried through, `text` the one that a text task reads. With `on_error: skip`, rows
@@ -33,7 +33,7 @@ class Job(Strict):
     def _known_format(cls, out: Any) -> str:
         place = str(out)
         if "://" not in place and Path(place).suffix not in FORMATS:
-            raise BadInput(f"{place!r} is no format to write. {did_you_mean(Path(place).suffix, FORMATS)}")
+            raise InputError(f"{place!r} is no format to write. {did_you_mean(Path(place).suffix, FORMATS)}")
         return place
 
     @property
@@ -42,7 +42,7 @@ class Job(Strict):
         return "://" in self.out
 
 
-class Count(Strict):
+class ChunkCounts(StrictModel):
     """What became of the rows of a chunk."""
 
     answered: int = 0
@@ -57,7 +57,7 @@ class Count(Strict):
         return self.answered + self.rejected
 
 
-class Summary(Strict):
+class JobSummary(StrictModel):
     """A job's end: how many rows, how fast, and how many of the answers are yes or left to a person."""
 
     rows: int
@@ -69,7 +69,7 @@ class Summary(Strict):
     resumed: int
 
     @classmethod
-    def of(cls, counts: list[Count], seconds: float, resumed: int) -> "Summary":
+    def of(cls, counts: list[ChunkCounts], seconds: float, resumed: int) -> "JobSummary":
         """Over all chunks, `resumed` of which an earlier run had finished."""
         answered = sum(c.answered for c in counts)
         return cls(

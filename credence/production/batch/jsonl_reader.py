@@ -7,60 +7,67 @@ from typing import Any
 
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.data.sources._files import encoding_of, existing, lines_of
-from credence.data.sources.jsonl import Jsonl, parsed, record
-from credence.production.batch.reader import HEAD_ROWS, Piece, Reader, Rejected, grouped, identity
+from credence.core.errors import InputError
+from credence.data.sources._files import detect_encoding, read_lines, require_path
+from credence.data.sources.jsonl import Jsonl, parse_line, parse_record
+from credence.production.batch.reader import (
+    SCHEMA_SAMPLE_ROWS,
+    BatchReader,
+    Chunk,
+    RejectedRows,
+    chunked,
+    file_identity,
+)
 
-LONGEST = 16_000_000
+MAX_LINE_CHARACTERS = 16_000_000
 
 
-class JsonlReader(Reader):
+class JsonlReader(BatchReader):
     """Values stay what JSON says; a key that the first rows have and a later one lacks is null there."""
 
     def __init__(self, source: Jsonl) -> None:
-        self.name, self.path = str(source.path), existing(source.path)
-        self.encoding = encoding_of(self.path, source.encoding)
+        self.name, self.path = str(source.path), require_path(source.path)
+        self.encoding = detect_encoding(self.path, source.encoding)
         opening = next((line.lstrip() for line in self._lines() if line.strip()), "")
         if not opening:
-            raise BadInput(f"{self.path} is empty; expected a table.")
+            raise InputError(f"{self.path} is empty; expected a table.")
         self.is_array = opening.startswith("[")
         self.keys: list[str] = []
         self._head = self._first_rows()
         self.keys = list(map(str, self._head))
 
     def fingerprint(self) -> dict[str, Any]:
-        return identity(self.path)
+        return file_identity(self.path)
 
     def head(self) -> pd.DataFrame:
         return self._head
 
-    def pieces(self, rows: int) -> Iterator[Piece]:
-        for number, group in enumerate(grouped(self._texts(), rows)):
-            yield Piece(number * rows, len(group), group)
+    def pieces(self, rows: int) -> Iterator[Chunk]:
+        for number, group in enumerate(chunked(self._texts(), rows)):
+            yield Chunk(number * rows, len(group), group)
 
-    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+    def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         rows: dict[int, dict[str, Any]] = {}
         rejected = []
         for row, (place, text) in enumerate(piece.content, piece.first):
             where = f"{self.name}, {'object' if self.is_array else 'line'} {place}"
             try:
-                rows[row] = record(where, parsed(text, where))
-            except BadInput as error:
+                rows[row] = parse_record(where, parse_line(text, where))
+            except InputError as error:
                 why = str(error).removeprefix(f"{where}: ").rstrip(".")
-                rejected.append(Rejected(row=row, where=where, why=why, given=text.strip()))
+                rejected.append(RejectedRows(row=row, where=where, why=why, given=text.strip()))
         table = pd.DataFrame(list(rows.values()), index=list(rows), dtype=object)
         return (table.reindex(columns=self.keys) if self.keys else table), rejected
 
     def _first_rows(self) -> pd.DataFrame:
-        group = list(islice(self._texts(), HEAD_ROWS))
-        table, rejected = self.frame(Piece(0, len(group), group))
+        group = list(islice(self._texts(), SCHEMA_SAMPLE_ROWS))
+        table, rejected = self.frame(Chunk(0, len(group), group))
         if table.empty:
-            raise rejected[0].refuse() if rejected else BadInput(f"{self.path} holds no rows; expected objects.")
+            raise rejected[0].refuse() if rejected else InputError(f"{self.path} holds no rows; expected objects.")
         return table
 
     def _lines(self) -> Iterator[str]:
-        return lines_of(self.path, self.encoding)
+        return read_lines(self.path, self.encoding)
 
     def _texts(self) -> Iterator[tuple[int, str]]:
         """The text of every object, with the number of its line or of its place in the array."""
@@ -80,10 +87,10 @@ def _objects(lines: Iterator[str], name: str) -> Iterator[str]:
             try:
                 end = decoder.raw_decode(rest)[1]
             except ValueError as error:
-                if len(rest) > LONGEST:
-                    raise BadInput(f"{name}: this is not JSON ({error}); expected an array of objects.") from None
+                if len(rest) > MAX_LINE_CHARACTERS:
+                    raise InputError(f"{name}: this is not JSON ({error}); expected an array of objects.") from None
                 break
             yield rest[:end]
             rest = rest[end:]
     if rest[:1] != "]":
-        raise BadInput(f"{name}: this is not JSON (the array is not closed, near {rest[:30]!r}); mend it.")
+        raise InputError(f"{name}: this is not JSON (the array is not closed, near {rest[:30]!r}); mend it.")

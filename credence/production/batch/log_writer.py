@@ -7,34 +7,37 @@ from typing import Self
 
 import pandas as pd
 
-from credence.core.hashing import hash_of
+from credence.core.hashing import stable_hash
 from credence.data.prediction_log.closed_segments import write_segment
-from credence.data.prediction_log.schema import PREDICTION, table
-from credence.predictor import Facts
-from credence.production.answer_records import records
-from credence.production.batch.job import Job
-from credence.security.keyed_hash import Hasher
+from credence.data.prediction_log.schema import PREDICTION, records_table
+from credence.predictor import PredictorInfo
+from credence.production.answer_records import build_records
+from credence.production.batch.job import BatchJob
+from credence.security.keyed_hash import KeyedHasher
 
 
 @dataclass(frozen=True)
-class Journal:
+class BatchLog:
     """Logs a chunk under the job's own name, so that a chunk that is scored again after a kill is logged once."""
 
     folder: Path
-    facts: Facts
+    facts: PredictorInfo
     name: str
 
     @classmethod
-    def of(cls, folder: Path, facts: Facts, job: Job) -> Self:
+    def of(cls, folder: Path, facts: PredictorInfo, job: BatchJob) -> Self:
         """The journal of a job in a task's log folder."""
         out = job.out if job.is_database else str(Path(job.out).resolve())
         what = json.dumps([job.source.model_dump(mode="json"), out, facts.version], sort_keys=True, default=str)
-        return cls(folder, facts, f"batch-{hash_of(what)}")
+        return cls(folder, facts, f"batch-{stable_hash(what)}")
 
     def __call__(self, index: int, rows: pd.DataFrame, answers: pd.DataFrame) -> None:
         """Write the records of one chunk."""
         if not len(rows):
             return
-        name, hasher = f"{self.name}-{index:06d}", Hasher.of(self.folder) if self.facts.log.inputs != "plain" else None
-        made = records(f"{self.name}:{index}", rows, answers, self.facts, source="batch", hasher=hasher)
-        write_segment(self.folder / "predictions", name, table(made, PREDICTION))
+        name, hasher = (
+            f"{self.name}-{index:06d}",
+            KeyedHasher.of(self.folder) if self.facts.log.inputs != "plain" else None,
+        )
+        made = build_records(f"{self.name}:{index}", rows, answers, self.facts, source="batch", hasher=hasher)
+        write_segment(self.folder / "predictions", name, records_table(made, PREDICTION))

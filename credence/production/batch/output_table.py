@@ -10,7 +10,7 @@ NUMBERS = ("probability", "low", "high", "uncertainty", "epistemic", "aleatoric"
 LISTS = ("set", "reasons")
 
 
-def schema(named: bool) -> pa.Schema:
+def output_schema(named: bool) -> pa.Schema:
     """The columns; `named` where the rows have names of their own besides their numbers."""
     return pa.schema([
         ("row", pa.int64()), *([("row_id", pa.string())] if named else []), ("label", pa.string()),
@@ -19,15 +19,15 @@ def schema(named: bool) -> pa.Schema:
     ])  # fmt: skip
 
 
-def table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:
+def output_table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:
     """The answers to these rows; what the model cannot know is null."""
     named = "row_id" in rows
     given = {"row": rows.index, **({"row_id": rows["row_id"]} if named else {}), **answers}
-    fields = schema(named)
+    fields = output_schema(named)
     return pa.table([pa.array(given[f.name], f.type, from_pandas=True) for f in fields], schema=fields)
 
 
-def flat(answers: pa.Table) -> pa.Table:
+def flat_columns(answers: pa.Table) -> pa.Table:
     """The same with JSON text for lists, for formats that know none."""
     for name in LISTS:
         texts = pa.array([json.dumps(cell, ensure_ascii=False) for cell in answers[name].to_pylist()], pa.string())
@@ -35,6 +35,6 @@ def flat(answers: pa.Table) -> pa.Table:
     return answers
 
 
-def records(answers: pa.Table) -> list[dict[str, Any]]:
+def output_records(answers: pa.Table) -> list[dict[str, Any]]:
     """One dictionary per row."""
     return answers.to_pylist()  # type: ignore[no-any-return]

@@ -8,50 +8,50 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credence.core.errors import BadInput
-from credence.data.sources._files import existing, flat
+from credence.core.errors import InputError
+from credence.data.sources._files import flatten_columns, require_path
 from credence.data.sources.parquet import Parquet
-from credence.production.batch.reader import HEAD_ROWS, Piece, Reader, Rejected, identity
+from credence.production.batch.reader import SCHEMA_SAMPLE_ROWS, BatchReader, Chunk, RejectedRows, file_identity
 
 BATCH_ROWS = 10_000
 
 
-class ParquetReader(Reader):
+class ParquetReader(BatchReader):
     """Columns as Arrow stores them; the files of a folder in the order of their names."""
 
     def __init__(self, source: Parquet) -> None:
-        self.name, self.path = str(source.path), existing(source.path)
+        self.name, self.path = str(source.path), require_path(source.path)
         self.files = sorted(self.path.rglob("*.parquet")) if self.path.is_dir() else [self.path]
         if not self.files:
-            raise BadInput(f"{self.path}: no *.parquet file in this folder.")
+            raise InputError(f"{self.path}: no *.parquet file in this folder.")
         self.rows: int = sum(self._opened(file).metadata.num_rows for file in self.files)
         if not self.rows:
-            raise BadInput(f"{self.path} holds no rows.")
+            raise InputError(f"{self.path} holds no rows.")
 
     def fingerprint(self) -> dict[str, Any]:
-        return identity(self.path)
+        return file_identity(self.path)
 
     def head(self) -> pd.DataFrame:
-        return self.frame(next(self.pieces(HEAD_ROWS)))[0]
+        return self.frame(next(self.pieces(SCHEMA_SAMPLE_ROWS)))[0]
 
     def expected(self) -> int | None:
         return self.rows
 
-    def pieces(self, rows: int) -> Iterator[Piece]:
+    def pieces(self, rows: int) -> Iterator[Chunk]:
         held, size, first = [], 0, 0
         for batch in self._batches(min(rows, BATCH_ROWS)):
             held.append(batch)
             size += len(batch)
             while size >= rows:
                 table = pa.Table.from_batches(held)
-                yield Piece(first, rows, table.slice(0, rows).combine_chunks())
+                yield Chunk(first, rows, table.slice(0, rows).combine_chunks())
                 held, size, first = table.slice(rows).to_batches(), size - rows, first + rows
         if size:
-            yield Piece(first, size, pa.Table.from_batches(held).combine_chunks())
+            yield Chunk(first, size, pa.Table.from_batches(held).combine_chunks())
 
-    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+    def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         table = piece.content.to_pandas(ignore_metadata=True, integer_object_nulls=True)
-        table = flat(table.drop(columns=[c for c in table if str(c).startswith("__index_level_")]))
+        table = flatten_columns(table.drop(columns=[c for c in table if str(c).startswith("__index_level_")]))
         table.index = pd.RangeIndex(piece.first, piece.first + len(table))
         return table, []
 
@@ -60,7 +60,7 @@ class ParquetReader(Reader):
         for path in self.files:
             with self._opened(path) as file:
                 if file.schema_arrow.names != schema.names:
-                    raise BadInput(f"{path} has other columns than {self.files[0]}; read them one by one.")
+                    raise InputError(f"{path} has other columns than {self.files[0]}; read them one by one.")
                 try:
                     for batch in file.iter_batches(rows):
                         yield pa.RecordBatch.from_arrays(batch.cast(schema).columns, schema=schema.remove_metadata())
@@ -74,6 +74,6 @@ class ParquetReader(Reader):
             raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> BadInput:
+def _unreadable(path: Path, error: Exception) -> InputError:
     said = str(error).strip().split("\n")[0].rstrip(".")
-    return BadInput(f"{path}: not readable as Parquet ({said}); check source.kind.")
+    return InputError(f"{path}: not readable as Parquet ({said}); check source.kind.")

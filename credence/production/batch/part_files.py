@@ -11,55 +11,57 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from credence.core.atomic_write import replacing
-from credence.core.errors import BadInput
-from credence.production.batch.job import Count, Job
-from credence.production.batch.output_table import flat, records
-from credence.production.batch.reader import Rejected
-from credence.production.batch.sink import Sink, refuse_other
+from credence.core.atomic_write import atomic_write
+from credence.core.errors import InputError
+from credence.production.batch.job import BatchJob, ChunkCounts
+from credence.production.batch.output_table import flat_columns, output_records
+from credence.production.batch.reader import RejectedRows
+from credence.production.batch.sink import Sink, require_same_job
 
 COUNT, NOTE = b"credence", "job.json"
 
 
-class Parts(Sink):
+class PartFiles(Sink):
     """A part is whole or not there, so a job that was killed goes on where the files end."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BatchJob) -> None:
         self.out = Path(job.out)
         self.folder = Path(f"{job.out}.parts")
 
     @contextmanager
     def begun(self, identity: dict[str, Any], shard: tuple[int, int]) -> Iterator[None]:
         if not self.out.parent.is_dir():
-            raise BadInput(f"{self.out}: there is no folder {self.out.parent}; make it first.")
+            raise InputError(f"{self.out}: there is no folder {self.out.parent}; make it first.")
         self.folder.mkdir(exist_ok=True)
         with (self.folder / f"shard-{shard[0]}-of-{shard[1]}.lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise BadInput(f"{self.out}: another process is writing this; wait for its end, or stop it.") from None
+                raise InputError(
+                    f"{self.out}: another process is writing this; wait for its end, or stop it."
+                ) from None
             note = self.folder / NOTE
             if note.exists():
-                refuse_other(json.loads(note.read_text()), identity, f"remove {self.folder} to start anew")
+                require_same_job(json.loads(note.read_text()), identity, f"remove {self.folder} to start anew")
             else:
-                with replacing(note) as draft:
+                with atomic_write(note) as draft:
                     draft.write_text(json.dumps(identity, indent=1))
             yield
 
-    def finished(self) -> dict[int, Count]:
+    def finished(self) -> dict[int, ChunkCounts]:
         return {int(file.stem): _count(file) for file in self._files()}
 
-    def commit(self, index: int, answers: pa.Table, rejected: list[Rejected], count: Count) -> None:
+    def commit(self, index: int, answers: pa.Table, rejected: list[RejectedRows], count: ChunkCounts) -> None:
         if rejected:
             lines = "".join(f"{r.model_dump_json()}\n" for r in rejected)
-            with replacing(self.folder / f"{index:08}.rejected.jsonl") as draft:
+            with atomic_write(self.folder / f"{index:08}.rejected.jsonl") as draft:
                 draft.write_text(lines, encoding="utf-8")
         noted = answers.replace_schema_metadata({COUNT: count.model_dump_json()})
-        with replacing(self.folder / f"{index:08}.parquet") as draft:
+        with atomic_write(self.folder / f"{index:08}.parquet") as draft:
             pq.write_table(noted, draft)
 
     def end(self, chunks: int) -> None:
-        with replacing(self.folder / "end.json") as draft:
+        with atomic_write(self.folder / "end.json") as draft:
             draft.write_text(json.dumps({"chunks": chunks}))
 
     def assemble(self) -> str:
@@ -69,13 +71,13 @@ class Parts(Sink):
         files = self._files()
         if not end.exists() or (lacking := json.loads(end.read_text())["chunks"] - len(files)):
             what = f"{lacking} chunks are" if end.exists() else "the end of the source is"
-            raise BadInput(f"{self.out}: {what} still to be scored; run the job again, or its other shards.")
-        with replacing(self.out, self.folder) as draft:
+            raise InputError(f"{self.out}: {what} still to be scored; run the job again, or its other shards.")
+        with atomic_write(self.out, self.folder) as draft:
             _joined(files, draft, self.out.suffix)
         rejected = sorted(self.folder.glob("*.rejected.jsonl"))
         note = Path(f"{self.out}.rejected.jsonl")
         if rejected:
-            with replacing(note, self.folder) as draft:
+            with atomic_write(note, self.folder) as draft:
                 _strung(rejected, draft)
         else:
             note.unlink(missing_ok=True)
@@ -92,8 +94,8 @@ class Parts(Sink):
         return sorted(self.folder.glob("[0-9]*.parquet"))
 
 
-def _count(file: Path) -> Count:
-    return Count(**json.loads(pq.read_schema(file).metadata[COUNT]))
+def _count(file: Path) -> ChunkCounts:
+    return ChunkCounts(**json.loads(pq.read_schema(file).metadata[COUNT]))
 
 
 def _joined(files: list[Path], path: Path, suffix: str) -> None:
@@ -101,11 +103,11 @@ def _joined(files: list[Path], path: Path, suffix: str) -> None:
     if suffix == ".jsonl":
         with path.open("w", encoding="utf-8") as stream:
             for part in _tables(files):
-                stream.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in records(part))
+                stream.writelines(f"{json.dumps(record, ensure_ascii=False)}\n" for record in output_records(part))
         return
     with _writer(suffix, path, next(_tables(files))) as writer:
         for part in _tables(files):
-            writer.write_table(flat(part) if suffix == ".csv" else part)
+            writer.write_table(flat_columns(part) if suffix == ".csv" else part)
 
 
 def _strung(files: list[Path], path: Path) -> None:
@@ -114,7 +116,7 @@ def _strung(files: list[Path], path: Path) -> None:
 
 
 def _writer(suffix: str, path: Path, first: pa.Table) -> Any:
-    return pc.CSVWriter(path, flat(first).schema) if suffix == ".csv" else pq.ParquetWriter(path, first.schema)
+    return pc.CSVWriter(path, flat_columns(first).schema) if suffix == ".csv" else pq.ParquetWriter(path, first.schema)
 
 
 def _tables(files: list[Path]) -> Iterator[pa.Table]:

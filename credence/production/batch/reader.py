@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
 
 
-def identity(path: Path) -> dict[str, Any]:
+def file_identity(path: Path) -> dict[str, Any]:
     """Where a file or a folder of Parquet files lies, how large it is and when it was changed last."""
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     states = [file.stat() for file in files]
@@ -20,10 +20,10 @@ def identity(path: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
-HEAD_ROWS = 10_000
+SCHEMA_SAMPLE_ROWS = 10_000
 
 
-class Piece(NamedTuple):
+class Chunk(NamedTuple):
     """Rows that follow one another, not yet parsed, and the number of the first, counted from 0."""
 
     first: int
@@ -31,7 +31,7 @@ class Piece(NamedTuple):
     content: Any
 
 
-class Rejected(Strict):
+class RejectedRows(StrictModel):
     """A row that cannot be answered, where it stands, and why."""
 
     row: int
@@ -39,12 +39,12 @@ class Rejected(Strict):
     why: str
     given: dict[str, Any] | str
 
-    def refuse(self) -> BadInput:
+    def refuse(self) -> InputError:
         """The same as an error."""
-        return BadInput(f"{self.where}: {self.why}; mend that row, or have such rows left out with on_error=skip.")
+        return InputError(f"{self.where}: {self.why}; mend that row, or have such rows left out with on_error=skip.")
 
 
-class Reader:
+class BatchReader:
     """One per job; it travels to the processes that parse pieces, without what only reading needs (`_…`)."""
 
     name: str
@@ -62,11 +62,11 @@ class Reader:
         """The first rows as `frame` gives them, the same ones whatever the size of the pieces."""
         raise NotImplementedError
 
-    def pieces(self, rows: int) -> Iterator[Piece]:
+    def pieces(self, rows: int) -> Iterator[Chunk]:
         """All rows in order, so many at a time."""
         raise NotImplementedError
 
-    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+    def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         """The raw table of a piece, its index the rows' numbers, and the rows that cannot be told apart into cells."""
         raise NotImplementedError
 
@@ -74,7 +74,7 @@ class Reader:
         """About how many rows there are, where that is cheap to know."""
         return None
 
-    def trace(self, piece: Piece) -> str:
+    def trace(self, piece: Chunk) -> str:
         """A digest of a piece, for sources that may change without telling."""
         return ""
 
@@ -83,7 +83,7 @@ class Reader:
         return f"{self.name}, row {row + 1}"
 
 
-def grouped(records: Iterator[Any], rows: int) -> Iterator[list[Any]]:
+def chunked(records: Iterator[Any], rows: int) -> Iterator[list[Any]]:
     """So many records at a time; the last group may be smaller."""
     group: list[Any] = []
     for record in records:

@@ -5,50 +5,50 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.hashing import plain
-from credence.core.registry import Strict
-from credence.data.column_formats import Dates, Numbers, Words
-from credence.data.rows import EVERYONE, NOBODY, raw_name
+from credence.core.errors import InputError, did_you_mean
+from credence.core.hashing import canonical_value
+from credence.core.registry import StrictModel
+from credence.data.column_formats import DateFormat, NumberFormat, TextFormat
+from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name
 from credence.data.schema import MISSING, Column, Schema
-from credence.production.batch.reader import Reader, Rejected
+from credence.production.batch.reader import BatchReader, RejectedRows
 
 NOUNS = {"number": "a number", "date": "a date such as 2024-01-31", "category": "a word", "text": "a text"}
 SHOWN = 40
 
-Spelling = Numbers | Dates | Words
+ColumnFormat = NumberFormat | DateFormat | TextFormat
 
 
-class Intake(Strict):
+class RowValidator(StrictModel):
     """Where every input stands in the raw table and how it is spelled there; labels and all else are left aside."""
 
     schema_: Schema
     raw: dict[str, str]
-    spellings: dict[str, Spelling]
+    spellings: dict[str, ColumnFormat]
     row_id: str | None = None
-    group: Words = Words()
+    group: TextFormat = TextFormat()
 
     @classmethod
-    def learn(cls, schema: Schema, reader: Reader, text: str | None = None, row_id: str | None = None) -> Self:
+    def learn(cls, schema: Schema, reader: BatchReader, text: str | None = None, row_id: str | None = None) -> Self:
         """By the first rows of a source. BadInput names a column that is not there."""
         head = reader.head()
-        raw = {c.name: (text or "text") if c.kind == "text" else raw_name(c.name) for c in schema.columns}
+        raw = {c.name: (text or "text") if c.kind == "text" else original_name(c.name) for c in schema.columns}
         for name in [*raw.values(), *([row_id] if row_id else [])]:
             if name not in head:
                 way_out = " Name the column to read with columns.text." if name == "text" and not text else ""
                 hint = did_you_mean(name, map(str, head.columns))
-                raise BadInput(f"{reader.name}: column {name!r} is missing. {hint}{way_out}")
+                raise InputError(f"{reader.name}: column {name!r} is missing. {hint}{way_out}")
         spellings = {c.name: _spelling(c, head[raw[c.name]], reader.cells) for c in schema.columns}
         has_group = schema.group is not None and schema.group in head
-        group = Words.learn(head[schema.group], reader.cells) if has_group else Words()
+        group = TextFormat.learn(head[schema.group], reader.cells) if has_group else TextFormat()
         return cls(schema_=schema, raw=raw, spellings=spellings, row_id=row_id, group=group)
 
     def numbers(self) -> frozenset[str]:
         """The raw columns that are plain numbers and asked for as nothing else."""
-        plain = {self.raw[n] for n, s in self.spellings.items() if isinstance(s, Numbers) and s.marks is None}
+        plain = {self.raw[n] for n, s in self.spellings.items() if isinstance(s, NumberFormat) and s.marks is None}
         return frozenset(plain - {self.row_id, self.schema_.group})
 
-    def rows(self, table: pd.DataFrame, reader: Reader) -> tuple[pd.DataFrame, list[Rejected]]:
+    def rows(self, table: pd.DataFrame, reader: BatchReader) -> tuple[pd.DataFrame, list[RejectedRows]]:
         """Internal names, types and the group, for every row that has all it needs; and the others."""
         columns, faults = {}, dict[int, str]()
         for column in reversed(self.schema_.columns):  # so that of several faults in a row the first is told
@@ -61,7 +61,7 @@ class Intake(Strict):
             rows["row_id"], absent = _ids(table[self.row_id])
             faults = dict.fromkeys(table.index[absent], f"id column {self.row_id!r} is empty") | faults
         rejected = [
-            Rejected(row=row, where=reader.where(row), why=why, given=_given(table, row))
+            RejectedRows(row=row, where=reader.where(row), why=why, given=_given(table, row))
             for row, why in sorted(faults.items())
         ]
         return rows.drop(index=list(faults)), rejected
@@ -75,21 +75,21 @@ class Intake(Strict):
     def _groups(self, table: pd.DataFrame, rows: pd.DataFrame) -> Any:
         name = self.schema_.group
         if name is None or name not in table:
-            return EVERYONE if name is None else NOBODY
+            return ALL_GROUPS if name is None else MISSING_GROUP
         inputs = {raw: name for name, raw in self.raw.items()}
         absent = rows[inputs[name]].isna() if name in inputs else table[name].isna()
-        return self.group.meant(table[name]).map(plain).astype(object).where(~absent, NOBODY)
+        return self.group.meant(table[name]).map(canonical_value).astype(object).where(~absent, MISSING_GROUP)
 
 
-def _spelling(column: Column, values: pd.Series, cells: bool) -> Spelling:
+def _spelling(column: Column, values: pd.Series, cells: bool) -> ColumnFormat:
     if column.kind == "number":
         flags = column.low is not None and column.high is not None and column.low >= 0 and column.high <= 1
-        return Numbers.learn(values, flags)
-    return Dates.learn(values) if column.kind == "date" else Words.learn(values, cells)
+        return NumberFormat.learn(values, flags)
+    return DateFormat.learn(values) if column.kind == "date" else TextFormat.learn(values, cells)
 
 
 def _ids(values: pd.Series) -> tuple[pd.Series, Any]:
-    return values.map(plain, "ignore").astype(object), values.isna().to_numpy()
+    return values.map(canonical_value, "ignore").astype(object), values.isna().to_numpy()
 
 
 def _why(column: Column, raw: pd.Series, row: int) -> str:

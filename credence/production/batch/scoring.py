@@ -12,33 +12,35 @@ from typing import Any
 
 from tqdm import tqdm
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
 from credence.production.batch import worker
-from credence.production.batch.job import Count, Job, Summary
-from credence.production.batch.reader import Piece, Reader
+from credence.production.batch.job import BatchJob, ChunkCounts, JobSummary
+from credence.production.batch.reader import BatchReader, Chunk
 from credence.production.batch.readers import reader_of, sink_of
-from credence.production.batch.row_validation import Intake
+from credence.production.batch.row_validation import RowValidator
 from credence.production.batch.worker import OnChunk, Worker
 from credence.security.signing import verify
 
-WHOLE = (0, 1)
-WAITING = 2
+ALL_ROWS = (0, 1)
+CHUNKS_IN_FLIGHT = 2
 QUIET_SECONDS = 3
 
-Todo = Iterator[tuple[int, Piece]]
+ChunkQueue = Iterator[tuple[int, Chunk]]
 
 
-def score(job: Job, folder: Path, shard: tuple[int, int] = WHOLE, on_chunk: OnChunk | None = None) -> Summary:
+def score_job(
+    job: BatchJob, folder: Path, shard: tuple[int, int] = ALL_ROWS, on_chunk: OnChunk | None = None
+) -> JobSummary:
     """Answer the rows of a source with a saved predictor; chunks that an earlier run has finished are not done again.
 
     `shard` (i, n) leaves to others all chunks but every n-th from i on. `on_chunk(index, rows, answers)` is called
     before a chunk is committed, and again with the same index and rows if the job is killed in between; where there
-    are several processes it runs in theirs, and so has to be a function of a module. `assemble` joins the chunks.
+    are several processes it runs in theirs, and so has to be a function of a module. `assemble_output` joins the chunks.
     """
     verify(folder)
     started, reader, sink, predictor = time.monotonic(), reader_of(job.source), sink_of(job), Predictor.load(folder)
-    intake = Intake.learn(predictor.facts.schema_, reader, job.text, job.row_id)
+    intake = RowValidator.learn(predictor.facts.schema_, reader, job.text, job.row_id)
     reader.numbers = intake.numbers()
     with sink.begun(_identity(job, reader, predictor), shard):
         before = sink.finished()
@@ -52,10 +54,10 @@ def score(job: Job, folder: Path, shard: tuple[int, int] = WHOLE, on_chunk: OnCh
                 counts.append(count)
                 progress.update(count.rows)
         sink.end(there.seen)
-    return Summary.of([*counts, *there.kept], time.monotonic() - started, len(there.kept))
+    return JobSummary.of([*counts, *there.kept], time.monotonic() - started, len(there.kept))
 
 
-def assemble(job: Job) -> str:
+def assemble_output(job: BatchJob) -> str:
     """Join the chunks of all shards, in the order of the source, into the job's output; where that is.
 
     The same bytes come out whether the job was killed or not. BadInput where chunks are missing.
@@ -66,12 +68,14 @@ def assemble(job: Job) -> str:
 class _Chunks:
     """The pieces that are still to be scored, and what is known of the others."""
 
-    def __init__(self, job: Job, reader: Reader, shard: tuple[int, int], finished: dict[int, Count]) -> None:
+    def __init__(
+        self, job: BatchJob, reader: BatchReader, shard: tuple[int, int], finished: dict[int, ChunkCounts]
+    ) -> None:
         self.job, self.reader, self.finished = job, reader, finished
         self.number, self.of = shard
-        self.seen, self.kept = 0, list[Count]()
+        self.seen, self.kept = 0, list[ChunkCounts]()
 
-    def __iter__(self) -> Todo:
+    def __iter__(self) -> ChunkQueue:
         for index, piece in enumerate(self.reader.pieces(self.job.chunk_rows)):
             self.seen = index + 1
             if index % self.of != self.number:
@@ -81,31 +85,31 @@ class _Chunks:
                 continue
             self.kept.append(self.finished[index])
             if self.reader.trace(piece) != self.finished[index].trace:
-                raise BadInput(
+                raise InputError(
                     f"{self.reader.name}: rows {piece.first + 1} to {piece.first + piece.rows} are no longer the ones "
                     "that were scored before the pause; start anew in another place."
                 )
 
 
-def _alone(crew: Worker, predictor: Predictor, todo: "_Chunks") -> Iterator[Count]:
+def _alone(crew: Worker, predictor: Predictor, todo: "_Chunks") -> Iterator[ChunkCounts]:
     crew.predictor = predictor
     for index, piece in todo:
         yield crew.score(index, piece)
 
 
-def _together(crew: Worker, processes: int, todo: "_Chunks") -> Iterator[Count]:
+def _together(crew: Worker, processes: int, todo: "_Chunks") -> Iterator[ChunkCounts]:
     """Every process loads the predictor once; at most two pieces wait besides those in work."""
     started = multiprocessing.get_context("spawn")
-    pending: dict[Future[Count], int] = {}
-    with ProcessPoolExecutor(processes, started, worker.begin, (crew,)) as pool:
+    pending: dict[Future[ChunkCounts], int] = {}
+    with ProcessPoolExecutor(processes, started, worker.start_worker, (crew,)) as pool:
         try:
             for index, piece in todo:
-                pending[pool.submit(worker.score, index, piece)] = index
-                if len(pending) >= processes + WAITING:
+                pending[pool.submit(worker.score_chunk, index, piece)] = index
+                if len(pending) >= processes + CHUNKS_IN_FLIGHT:
                     yield from _done(pending, FIRST_COMPLETED)
             yield from _done(pending, ALL_COMPLETED)
         except BrokenProcessPool:
-            raise BadInput(
+            raise InputError(
                 "a process that scored was killed, perhaps for its memory; run the job again and it goes on from "
                 "there, and ask for fewer processes."
             ) from None
@@ -113,7 +117,7 @@ def _together(crew: Worker, processes: int, todo: "_Chunks") -> Iterator[Count]:
             pool.shutdown(cancel_futures=True)
 
 
-def _done(pending: dict[Future[Count], int], until: str) -> Iterator[Count]:
+def _done(pending: dict[Future[ChunkCounts], int], until: str) -> Iterator[ChunkCounts]:
     """The counts of what is done by now; where something failed, the error of the first piece that did."""
     finished = wait(pending, return_when=until).done
     if any(future.exception() for future in finished):
@@ -123,7 +127,7 @@ def _done(pending: dict[Future[Count], int], until: str) -> Iterator[Count]:
         yield future.result()
 
 
-def _identity(job: Job, reader: Reader, predictor: Predictor) -> dict[str, Any]:
+def _identity(job: BatchJob, reader: BatchReader, predictor: Predictor) -> dict[str, Any]:
     """What has to be the same for a job to go on where another one stopped."""
     given = job.model_dump(include={"chunk_rows", "row_id", "text", "on_error"})
     source = json.dumps([job.source.model_dump(mode="json"), reader.fingerprint()], sort_keys=True, default=str)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from credence.core.errors import BadInput
-from credence.production.batch.job import Count
-from credence.production.batch.reader import Rejected
+from credence.core.errors import InputError
+from credence.production.batch.job import ChunkCounts
+from credence.production.batch.reader import RejectedRows
 
 
 class Sink:
@@ -17,11 +17,11 @@ class Sink:
         """Make the place ready; BadInput where another job is there, or another process is at work on this shard."""
         raise NotImplementedError
 
-    def finished(self) -> dict[int, Count]:
+    def finished(self) -> dict[int, ChunkCounts]:
         """The chunks that are here, by number."""
         raise NotImplementedError
 
-    def commit(self, index: int, answers: pa.Table, rejected: list[Rejected], count: Count) -> None:
+    def commit(self, index: int, answers: pa.Table, rejected: list[RejectedRows], count: ChunkCounts) -> None:
         """Take a chunk; when this returns it outlives a kill, and before it is not there."""
         raise NotImplementedError
 
@@ -34,11 +34,11 @@ class Sink:
         raise NotImplementedError
 
 
-def refuse_other(before: dict[str, Any], now: dict[str, Any], way_out: str) -> None:
+def require_same_job(before: dict[str, Any], now: dict[str, Any], way_out: str) -> None:
     """BadInput where what an interrupted job wrote down is not what this one would."""
     other = [name for name in now if before.get(name) != now[name]]
     if other:
-        raise BadInput(
+        raise InputError(
             f"an interrupted job with another {' and another '.join(n.replace('_', ' ') for n in other)} "
             f"is there already; finish that one, or {way_out}."
         )

@@ -8,21 +8,21 @@ from typing import Any
 
 import pandas as pd
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.sources.sql import Sql
-from credence.production.batch.reader import HEAD_ROWS, Piece, Reader, Rejected
+from credence.production.batch.reader import SCHEMA_SAMPLE_ROWS, BatchReader, Chunk, RejectedRows
 
 ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
-class SqlReader(Reader):
+class SqlReader(BatchReader):
     """The query has to say the order of its rows, or a job that goes on after a pause would find others."""
 
     def __init__(self, source: Sql) -> None:
         self.source = source
         self.name = "the query's result"
         if not ORDERED.search(source.query):
-            raise BadInput(
+            raise InputError(
                 "source.query has no ORDER BY, so that its rows may come in another order after a pause; "
                 "order them by a column whose values are all different."
             )
@@ -31,24 +31,24 @@ class SqlReader(Reader):
         return {"query": self.source.query, "database": _digest(self.source.url)}  # a url may hold a password
 
     def head(self) -> pd.DataFrame:
-        piece = next(self.pieces(HEAD_ROWS), None)
+        piece = next(self.pieces(SCHEMA_SAMPLE_ROWS), None)
         if piece is None:
-            raise BadInput(f"the query returned no rows: {self.source.query}")
+            raise InputError(f"the query returned no rows: {self.source.query}")
         return self.frame(piece)[0]
 
-    def pieces(self, rows: int) -> Iterator[Piece]:
+    def pieces(self, rows: int) -> Iterator[Chunk]:
         first = 0
         for content in self.source.parts(rows):
-            yield Piece(first, len(content[1]), content)
+            yield Chunk(first, len(content[1]), content)
             first += len(content[1])
 
-    def frame(self, piece: Piece) -> tuple[pd.DataFrame, list[Rejected]]:
+    def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         names, rows = piece.content
         plain = [[float(v) if isinstance(v, Decimal) else v for v in row] for row in rows]
         index = range(piece.first, piece.first + len(rows))
         return pd.DataFrame(plain, columns=names, index=index, dtype=object), []
 
-    def trace(self, piece: Piece) -> str:
+    def trace(self, piece: Chunk) -> str:
         return _digest(repr(piece.content))
 
 

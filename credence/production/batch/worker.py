@@ -11,10 +11,10 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from credence.predictor import Predictor
-from credence.production.batch.job import Count
-from credence.production.batch.output_table import table
-from credence.production.batch.reader import Piece, Reader
-from credence.production.batch.row_validation import Intake
+from credence.production.batch.job import ChunkCounts
+from credence.production.batch.output_table import output_table
+from credence.production.batch.reader import BatchReader, Chunk
+from credence.production.batch.row_validation import RowValidator
 from credence.production.batch.sink import Sink
 
 OnChunk = Callable[[int, pd.DataFrame, pd.DataFrame], None]
@@ -24,13 +24,13 @@ class Worker:
     """Turns a piece of a source into a part of the answers; loads the predictor in the process that it travels to."""
 
     def __init__(
-        self, folder: Path, reader: Reader, intake: Intake, sink: Sink, skips: bool, on_chunk: OnChunk | None
+        self, folder: Path, reader: BatchReader, intake: RowValidator, sink: Sink, skips: bool, on_chunk: OnChunk | None
     ) -> None:
         self.folder, self.reader, self.intake, self.sink = folder, reader, intake, sink
         self.skips, self.on_chunk = skips, on_chunk
         self.predictor: Predictor | None = None
 
-    def score(self, index: int, piece: Piece) -> Count:
+    def score(self, index: int, piece: Chunk) -> ChunkCounts:
         """Answer the rows of a piece, tell `on_chunk`, and only then commit the part.
 
         A kill in between makes the next run tell `on_chunk` the same again, under the same number.
@@ -45,11 +45,11 @@ class Worker:
             answers = predictor.predict(rows) if len(rows) else _none(rows, predictor)
         if self.on_chunk:
             self.on_chunk(index, rows, answers)
-        count = Count(
+        count = ChunkCounts(
             answered=len(rows), rejected=len(rejected), abstained=int(answers["abstain"].sum()),
             yes=int((answers["label"] == predictor.facts.answers[1]).sum()), trace=self.reader.trace(piece),
         )  # fmt: skip
-        self.sink.commit(index, table(rows, answers), rejected, count)
+        self.sink.commit(index, output_table(rows, answers), rejected, count)
         return count
 
 
@@ -60,7 +60,7 @@ def _none(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
 _worker: Worker | None = None
 
 
-def begin(worker: Worker) -> None:
+def start_worker(worker: Worker) -> None:
     """Make this process the worker's; it ends with the process that started it, and leaves Ctrl-C to that one."""
     global _worker
     _worker = worker
@@ -68,7 +68,7 @@ def begin(worker: Worker) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def score(index: int, piece: Piece) -> Count:
+def score_chunk(index: int, piece: Chunk) -> ChunkCounts:
     """The worker of this process scores a piece."""
     if _worker is None:
         raise RuntimeError("begin comes first")

@@ -5,15 +5,15 @@ from datetime import datetime, timedelta
 import pandas as pd
 from pydantic import Field, field_validator
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
-from credence.core.time_format import seconds
-from credence.production.alerts import Sinks
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
+from credence.core.time_format import parse_duration
+from credence.production.alerts import AlertSinks
 
 FOR_COLUMNS, FOR_SEQUENCE, FOR_LOSS = 0.6, 0.2, 0.2
 
 
-class Monitoring(Strict):
+class Monitoring(StrictModel):
     """What of the log is looked at, and what is worth an alarm."""
 
     window: str | int = Field("1d", description="the span looked back over, such as 6h or 7d, or a number of rows")
@@ -29,15 +29,15 @@ class Monitoring(Strict):
     ignore: list[str] = Field([], description="columns whose change is expected: shown, but no cause for alarm")
     retrain: bool = Field(False, description="start training after drift or a loss beyond the gate's margin")
     latency_ms: float = Field(100.0, gt=0, description="the time within which 95 % of the requests shall be answered")
-    alerts: Sinks = Sinks()
+    alerts: AlertSinks = AlertSinks()
 
     @field_validator("window")
     @classmethod
     def _window_is_a_span_or_rows(cls, window: str | int) -> str | int:
         if isinstance(window, str):
             try:
-                seconds(window)
-            except BadInput as error:
+                parse_duration(window)
+            except InputError as error:
                 raise ValueError(f"{error} A number of rows is possible too.") from None
         elif window < 1:
             raise ValueError(f"a window of {window} rows is empty; expected 1 or more")
@@ -45,7 +45,7 @@ class Monitoring(Strict):
 
     def since(self, now: datetime) -> datetime | None:
         """The time from which records are looked at; nothing where the window is a number of rows."""
-        return now - timedelta(seconds=seconds(self.window)) if isinstance(self.window, str) else None
+        return now - timedelta(seconds=parse_duration(self.window)) if isinstance(self.window, str) else None
 
     def newest(self, records: pd.DataFrame) -> pd.DataFrame:
         """The records of the window, where it is a number of rows: so many, the newest; otherwise all of them."""

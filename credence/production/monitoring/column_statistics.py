@@ -8,23 +8,23 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from credence.data.rows import raw_name
+from credence.data.rows import original_name
 from credence.data.schema import Column, Schema
 from credence.data.text import UNSPACED, WORD
 
-Kind = Literal["number", "category", "date"]
+TraitKind = Literal["number", "category", "date"]
 MISSING = "(missing)"
 VALUES, GAPS, GROUP = "values", "missing", "group"
 LETTERS = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 @dataclass(frozen=True)
-class Trait:
+class ColumnStatistic:
     """The same quantity of the reference rows and of the window's rows; numbers and dates may have gaps."""
 
     column: str
     name: str
-    kind: Kind
+    kind: TraitKind
     before: pd.Series
     now: pd.Series
 
@@ -34,29 +34,29 @@ class Trait:
         return self.column if self.name in (VALUES, GROUP) else f"{self.column} ({self.name})"
 
 
-def traits(reference: pd.DataFrame, now: pd.DataFrame, schema: Schema) -> list[Trait]:
+def column_statistics(reference: pd.DataFrame, now: pd.DataFrame, schema: Schema) -> list[ColumnStatistic]:
     """Everything to compare about the typed inputs of the reference and of the window."""
     found = [t for c in schema.columns for t in _of_column(c, reference[c.name], now[c.name])]
-    if schema.group is not None and schema.group not in map(raw_name, schema.names()):
-        found.append(Trait(raw_name(schema.group), GROUP, "category", reference["group"], now["group"]))
+    if schema.group is not None and schema.group not in map(original_name, schema.names()):
+        found.append(ColumnStatistic(original_name(schema.group), GROUP, "category", reference["group"], now["group"]))
     return found
 
 
-def _of_column(column: Column, before: pd.Series, now: pd.Series) -> Iterator[Trait]:
-    name = raw_name(column.name)
+def _of_column(column: Column, before: pd.Series, now: pd.Series) -> Iterator[ColumnStatistic]:
+    name = original_name(column.name)
     if column.kind == "text":
         for trait, measure in TEXT.items():
-            yield Trait(name, trait, "number", measure(before), measure(now))
+            yield ColumnStatistic(name, trait, "number", measure(before), measure(now))
         known = set().union(*before.iloc[::2].map(_vocabulary))
         unknown = [texts.map(lambda t: _share(_vocabulary(t) - known, t)) for texts in (before.iloc[1::2], now)]
-        yield Trait(name, "share of unknown words", "number", *unknown)
+        yield ColumnStatistic(name, "share of unknown words", "number", *unknown)
         return
     if column.kind == "category":
-        yield Trait(name, VALUES, "category", before.fillna(MISSING), now.fillna(MISSING))
+        yield ColumnStatistic(name, VALUES, "category", before.fillna(MISSING), now.fillna(MISSING))
         return
-    yield Trait(name, VALUES, column.kind, before, now)
+    yield ColumnStatistic(name, VALUES, column.kind, before, now)
     if before.isna().any() or now.isna().any():
-        yield Trait(name, GAPS, "category", _gaps(before), _gaps(now))
+        yield ColumnStatistic(name, GAPS, "category", _gaps(before), _gaps(now))
 
 
 def _gaps(values: pd.Series) -> pd.Series:

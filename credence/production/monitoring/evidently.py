@@ -8,10 +8,10 @@ from evidently import DataDefinition, Dataset, Report
 from evidently.descriptors import NonLetterCharacterPercentage, SentenceCount, TextLength, WordCount
 from evidently.presets import DataDriftPreset, DataSummaryPreset
 
-from credence.data.rows import raw_name
+from credence.data.rows import original_name
 from credence.data.schema import Schema
 
-MOST_ROWS = 5000
+MAX_ROWS = 5000
 PROBABILITY = "probability"
 DESCRIPTORS = {  # those that need no word list from the network
     "characters": TextLength, "words": WordCount, "sentences": SentenceCount,
@@ -35,7 +35,7 @@ def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, schema: Schem
 
 
 def _dataset(table: pd.DataFrame, kinds: Mapping[str, str]) -> Dataset:
-    named = {raw_name(c): k for c, k in kinds.items()}
+    named = {original_name(c): k for c, k in kinds.items()}
     texts = [c for c, k in named.items() if k == "text"]
     definition = DataDefinition(
         numerical_columns=[c for c, k in named.items() if k == "number"],
@@ -43,5 +43,5 @@ def _dataset(table: pd.DataFrame, kinds: Mapping[str, str]) -> Dataset:
         datetime_columns=[c for c, k in named.items() if k == "date"], text_columns=texts,
     )  # fmt: skip
     described = [make(t, alias=f"{t}: {what}") for t in texts for what, make in DESCRIPTORS.items()]
-    shown = table[list(kinds)].rename(columns=raw_name).head(MOST_ROWS).reset_index(drop=True)
+    shown = table[list(kinds)].rename(columns=original_name).head(MAX_ROWS).reset_index(drop=True)
     return Dataset.from_pandas(shown, data_definition=definition, descriptors=described or None)

@@ -9,13 +9,13 @@ from scipy.stats import chi2, kstwobign
 
 from credence.statistics.uncertainty import Array
 
-FEW_VALUES = 10
-MOST_LEVELS = 20
-EXPECTED = 5
+MAX_CATEGORICAL_VALUES = 10
+MAX_LEVELS = 20
+MIN_EXPECTED_COUNT = 5
 OTHERS = "(others)"
 
 
-def compare(before: pd.Series, now: pd.Series, weight: float) -> tuple[float, float]:
+def two_sample_test(before: pd.Series, now: pd.Series, weight: float) -> tuple[float, float]:
     """Distance and p-value of two samples without gaps; each of `now`'s rows counts as `weight` independent ones.
 
     Numbers with many values: Kolmogorov-Smirnov. Categories and numbers with few: total variation distance, with the
@@ -23,13 +23,13 @@ def compare(before: pd.Series, now: pd.Series, weight: float) -> tuple[float, fl
     """
     if not len(before) or not len(now):
         return 0.0, 1.0
-    if pd.api.types.is_numeric_dtype(before) and pd.concat([before, now]).nunique() > FEW_VALUES:
-        return kolmogorov(before.to_numpy(float), now.to_numpy(float), weight * len(now))
-    _, old, new = levels(before, now, weight)
-    return float(np.abs(old - new).sum() / 2), pearson(len(before) * old, weight * len(now) * new)
+    if pd.api.types.is_numeric_dtype(before) and pd.concat([before, now]).nunique() > MAX_CATEGORICAL_VALUES:
+        return ks_test(before.to_numpy(float), now.to_numpy(float), weight * len(now))
+    _, old, new = category_shares(before, now, weight)
+    return float(np.abs(old - new).sum() / 2), chi2_test(len(before) * old, weight * len(now) * new)
 
 
-def kolmogorov(before: Array, now: Array, effective: float) -> tuple[float, float]:
+def ks_test(before: Array, now: Array, effective: float) -> tuple[float, float]:
     """The largest difference of cumulative shares, and the chance of one as large (Stephens 1970); ties make the
     p-value too large, never too small."""
     before, now, at = np.sort(before), np.sort(now), np.concatenate([before, now])
@@ -38,12 +38,12 @@ def kolmogorov(before: Array, now: Array, effective: float) -> tuple[float, floa
     return distance, float(kstwobign.sf((root + 0.12 + 0.11 / root) * distance))
 
 
-def levels(before: pd.Series, now: pd.Series, weight: float = 1.0) -> tuple[list[str], Array, Array]:
+def category_shares(before: pd.Series, now: pd.Series, weight: float = 1.0) -> tuple[list[str], Array, Array]:
     """The commonest values with their shares in both samples; rare ones are counted together."""
     old, new = (s.astype(str).value_counts() for s in (before, now))
     pooled = old.add(weight * new, fill_value=0).sort_values(ascending=False, kind="stable")
     smaller = min(len(before), weight * len(now)) / (len(before) + weight * len(now))
-    common = list(pooled.index[(pooled * smaller >= EXPECTED).to_numpy()][:MOST_LEVELS])
+    common = list(pooled.index[(pooled * smaller >= MIN_EXPECTED_COUNT).to_numpy()][:MAX_LEVELS])
     common = common or list(pooled.index[:1])
     shares = [_shares(counts, common) for counts in (old, new)]
     rest = pooled.sum() - pooled[common].sum()
@@ -57,7 +57,7 @@ def _shares(counts: pd.Series, common: list[str]) -> Array:
     return np.asarray(np.append(kept, counts.sum() - kept.sum()) / counts.sum())
 
 
-def pearson(old: Array, new: Array) -> float:
+def chi2_test(old: Array, new: Array) -> float:
     """The p-value that two rows of counts, which need not be whole, have the same shares."""
     table = np.stack([old, new])
     table = table[:, table.sum(0) > 0]
@@ -67,7 +67,7 @@ def pearson(old: Array, new: Array) -> float:
     return float(chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1))
 
 
-def adjusted(p: NDArray[Any]) -> Array:
+def bh_adjust(p: NDArray[Any]) -> Array:
     """Benjamini and Hochberg's adjusted p-values: those below q are a family with at most a share q of false alarms."""
     order, n = np.argsort(p), len(p)
     stepped = p[order] * n / np.arange(1, n + 1)

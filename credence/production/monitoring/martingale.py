@@ -8,26 +8,26 @@ from crepes.martingales import SimpleJumper
 from numpy.typing import NDArray
 from pydantic import Field
 
-from credence.core.registry import Strict
-from credence.production.monitoring.column_statistics import GAPS, Kind, Trait
+from credence.core.registry import StrictModel
+from credence.production.monitoring.column_statistics import GAPS, ColumnStatistic, TraitKind
 from credence.statistics.metrics import Bools
-from credence.statistics.paired_comparison import spent
+from credence.statistics.paired_comparison import alpha_for_look
 from credence.statistics.uncertainty import Array
 
 BINS = 20
-REMEMBERED = 4096
+MAX_REMEMBERED_ROWS = 4096
 ROWS_A_ROUND = 5000
-MOST = 1e12
+MAX_LOG_CAPITAL = 1e12
 
 
-class Bet(Strict):
+class MartingaleState(StrictModel):
     """The capital at stake on one trait, and the rows so far by bin."""
 
     capital: float
     counts: list[int]
 
 
-class Memory(Strict):
+class MartingaleMemory(StrictModel):
     """What the next window has to know so that the bet goes on: keep it, and give it back."""
 
     version: str
@@ -35,7 +35,7 @@ class Memory(Strict):
     rounds: int = Field(0, description="windows since the last alarm")
     rows: int = 0
     alarms: int = 0
-    bets: dict[str, Bet] = {}
+    bets: dict[str, MartingaleState] = {}
     recent: list[str] = Field([], description="the content of the newest rows, so that copies of them are known again")
 
     @classmethod
@@ -48,7 +48,7 @@ class Memory(Strict):
         return np.array([int(k, 16) for k in self.recent], np.uint64)
 
 
-class Sequential(Strict):
+class MartingaleResult(StrictModel):
     """What the bet won on this window, and what it must win for an alarm."""
 
     alarm: bool
@@ -56,13 +56,13 @@ class Sequential(Strict):
     evidence: float = Field(description="its winnings as a share of what gives an alarm")
     alpha: float = Field(description="the chance that this predictor ever gets a false alarm, however long it serves")
     rows: int = Field(description="rows that were new in this window")
-    memory: Memory
+    memory: MartingaleMemory
 
 
 class _Scale:
     """The bins of one trait: as many rows in each, or one per category; the last is for what has none."""
 
-    def __init__(self, kind: Kind, learned: pd.Series) -> None:
+    def __init__(self, kind: TraitKind, learned: pd.Series) -> None:
         self.kind, there = kind, learned.dropna()
         if kind == "category":
             self.levels = list(there.astype(str).value_counts().index[:BINS])
@@ -81,10 +81,10 @@ class _Scale:
         return np.where(values.isna(), self.bins - 1, bins)
 
 
-def bet(
-    found: list[Trait], keys: NDArray[np.uint64], fresh: Bools, times: pd.Series, share: float, alpha: float,
-    memory: Memory,
-) -> Sequential:  # fmt: skip
+def update_martingale(
+    found: list[ColumnStatistic], keys: NDArray[np.uint64], fresh: Bools, times: pd.Series, share: float, alpha: float,
+    memory: MartingaleMemory,
+) -> MartingaleResult:  # fmt: skip
     """Go on betting with the rows of a window (in the order of time) that are newer than those before.
 
     Only `fresh` rows count, those that are no copies, and of them a `share` drawn at random.
@@ -93,14 +93,16 @@ def bet(
         fresh = fresh & (times > pd.Timestamp(memory.until)).to_numpy()
     new = _drawn(np.flatnonzero(fresh), share, memory.rows)
     found = [t for t in found if t.kind != "date" and t.name != GAPS]
-    level = spent(memory.alarms + 1, alpha) / max(len(found), 1)
+    level = alpha_for_look(memory.alarms + 1, alpha) / max(len(found), 1)
     if not len(new) or not found:
-        return Sequential(alarm=False, trait=None, evidence=0.0, alpha=alpha, rows=0, memory=memory)
+        return MartingaleResult(alarm=False, trait=None, evidence=0.0, alpha=alpha, rows=0, memory=memory)
     winnings, bets = _round(found, new, memory)
     best = max(winnings, key=lambda name: winnings[name])
     evidence = winnings[best] * level
     after = _remembered(memory, bets, keys[fresh], times, evidence >= 1)
-    return Sequential(alarm=evidence >= 1, trait=best, evidence=evidence, alpha=alpha, rows=len(new), memory=after)
+    return MartingaleResult(
+        alarm=evidence >= 1, trait=best, evidence=evidence, alpha=alpha, rows=len(new), memory=after
+    )
 
 
 def _drawn(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
@@ -108,7 +110,9 @@ def _drawn(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
     return np.sort(np.random.default_rng(seed).choice(rows, kept, replace=False))
 
 
-def _round(found: list[Trait], new: NDArray[np.intp], memory: Memory) -> tuple[dict[str, float], dict[str, Bet]]:
+def _round(
+    found: list[ColumnStatistic], new: NDArray[np.intp], memory: MartingaleMemory
+) -> tuple[dict[str, float], dict[str, MartingaleState]]:
     """What each trait won at best, and what goes on to the next round.
 
     Round k wakes 1 / (k (k + 1)) of the money; the rest sleeps, so that a long quiet time cannot lose it all.
@@ -126,8 +130,9 @@ def _round(found: list[Trait], new: NDArray[np.intp], memory: Memory) -> tuple[d
         stake = (old.capital if old else 0.0) + 1 / (k * (k + 1))
         won = stake * SimpleJumper().apply(p)
         winnings[trait.title] = float(won.max()) + 1 / (k + 1)
-        bets[trait.title] = Bet(
-            capital=min(float(won[-1]), MOST), counts=(counts + np.bincount(now, minlength=scale.bins)).tolist()
+        bets[trait.title] = MartingaleState(
+            capital=min(float(won[-1]), MAX_LOG_CAPITAL),
+            counts=(counts + np.bincount(now, minlength=scale.bins)).tolist(),
         )
     return winnings, bets
 
@@ -144,12 +149,12 @@ def p_values(bins: NDArray[np.intp], counts: NDArray[np.intp], ties: Array) -> A
 
 
 def _remembered(
-    memory: Memory, bets: dict[str, Bet], keys: NDArray[np.uint64], times: pd.Series, alarm: bool
-) -> Memory:
+    memory: MartingaleMemory, bets: dict[str, MartingaleState], keys: NDArray[np.uint64], times: pd.Series, alarm: bool
+) -> MartingaleMemory:
     """After an alarm everybody starts anew with the capital of 1, and a smaller chance of error is left."""
-    recent = list(dict.fromkeys([*memory.recent, *(f"{k:016x}" for k in keys.tolist())]))[-REMEMBERED:]
-    restart = {name: Bet(capital=0.0, counts=b.counts) for name, b in bets.items()}
-    return Memory(
+    recent = list(dict.fromkeys([*memory.recent, *(f"{k:016x}" for k in keys.tolist())]))[-MAX_REMEMBERED_ROWS:]
+    restart = {name: MartingaleState(capital=0.0, counts=b.counts) for name, b in bets.items()}
+    return MartingaleMemory(
         version=memory.version, until=pd.Timestamp(times.max()).isoformat(), rounds=0 if alarm else memory.rounds + 1,
         rows=memory.rows + len(keys), alarms=memory.alarms + alarm, bets=restart if alarm else bets, recent=recent,
     )  # fmt: skip

@@ -8,24 +8,30 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from credence.production.monitoring import FOR_LOSS, Monitoring
-from credence.production.monitoring.hypothesis_tests import kolmogorov
-from credence.production.monitoring.summary import Labelled
-from credence.reporting.measure import Measure, by_group, finite, measures, scored
-from credence.reporting.number_format import number, plural
-from credence.statistics.bootstrap import left_out, weights
-from credence.statistics.metrics import METRICS, Bools, in_units, score
-from credence.statistics.paired_comparison import Paired
-from credence.statistics.reliability import by_chance, calibration_error, cox
+from credence.production.monitoring.hypothesis_tests import ks_test
+from credence.production.monitoring.summary import PerformanceReport
+from credence.reporting.measure import (
+    Measure,
+    finite_or_none,
+    measure_by_group,
+    measure_with_intervals,
+    score_with_interval,
+)
+from credence.reporting.number_format import format_number, plural
+from credence.statistics.bootstrap import bootstrap_weights, jackknife_weights
+from credence.statistics.metrics import METRICS, Bools, format_metric_difference, score
+from credence.statistics.paired_comparison import PairedDifference
+from credence.statistics.reliability import calibration_error, cox_recalibration, reliability_by_chance
 from credence.statistics.uncertainty import Array
 
 RESAMPLES = 1000
-MOST_ROWS = 50_000
+MAX_ROWS = 50_000
 BY_GROUP = ("log_loss", "auroc", "ece")
 UNKNOWN = "No label has come back for this window, so nothing is known of how right its answers are."
 
 
 @dataclass(frozen=True)
-class Answered:
+class ScoredRows:
     """Probabilities, labels given and truth of some rows; rows that share a key are copies of one another."""
 
     p: Array
@@ -40,13 +46,13 @@ class Answered:
 
     def drawn(self, seed: int) -> NDArray[Any]:
         """Resamples of the rows, copies together."""
-        return weights(self.keys, len(self.y), RESAMPLES, seed)
+        return bootstrap_weights(self.keys, len(self.y), RESAMPLES, seed)
 
 
-def labelled(
-    records: pd.DataFrame, keys: NDArray[np.uint64], yes: str, section: Monitoring, test: Answered | None, metric: str,
+def score_labelled(
+    records: pd.DataFrame, keys: NDArray[np.uint64], yes: str, section: Monitoring, test: ScoredRows | None, metric: str,
     margin: float,
-) -> Labelled:  # fmt: skip
+) -> PerformanceReport:  # fmt: skip
     """Score the labelled records (column truth), whole and by group, and compare them with the test rows' answers."""
     known = records["truth"].notna().to_numpy()
     found = {
@@ -54,34 +60,36 @@ def labelled(
         **_selected(records["probability"].to_numpy(float), known),
     }  # fmt: skip
     if not known.any():
-        return Labelled(**found, sentence=UNKNOWN)
-    step = 1 + int(known.sum()) // MOST_ROWS
+        return PerformanceReport(**found, sentence=UNKNOWN)
+    step = 1 + int(known.sum()) // MAX_ROWS
     rows, keys = records[known].iloc[::step], keys[known][::step]
     truth, said = rows["truth"].to_numpy(np.int64), (rows["label"] == yes).to_numpy()
-    now = Answered(rows["probability"].to_numpy(float), said, truth, keys)
-    loss = None if test is None else compared(now, test, metric, FOR_LOSS * section.alpha)
+    now = ScoredRows(rows["probability"].to_numpy(float), said, truth, keys)
+    loss = None if test is None else performance_loss(now, test, metric, FOR_LOSS * section.alpha)
     enough = now.independent >= section.minimum_labels
     lost = bool(enough and loss and loss.low is not None and loss.low > margin)
     sentence = _sentence(now, loss, lost, metric, margin) if enough else _too_few(now, section)
-    return Labelled(**found, **_measured(now, test, metric, rows["group"]), loss=loss, lost=lost, sentence=sentence)
+    return PerformanceReport(
+        **found, **_measured(now, test, metric, rows["group"]), loss=loss, lost=lost, sentence=sentence
+    )
 
 
-def _measured(now: Answered, test: Answered | None, metric: str, groups: pd.Series) -> dict[str, Any]:
+def _measured(now: ScoredRows, test: ScoredRows | None, metric: str, groups: pd.Series) -> dict[str, Any]:
     names, w = list(dict.fromkeys((metric, *METRICS))), now.drawn(0)
-    table, chance = by_chance(now.p, now.y)
-    fit = measures(cox(now.p, now.y), w) if 0 < now.y.mean() < 1 else {}
+    table, chance = reliability_by_chance(now.p, now.y)
+    fit = measure_with_intervals(cox_recalibration(now.p, now.y), w) if 0 < now.y.mean() < 1 else {}
     return {
         "scores": _scored(now, names, w), "promised": _scored(test, names, test.drawn(1)) if test else {},
-        "calibration": measures(calibration_error(now.p, now.y), w, centred=True) | fit, "chance": chance,
-        "table": table, "groups": by_group(groups, list(dict.fromkeys((metric, *BY_GROUP))), now.p, now.yes, now.y, w),
+        "calibration": measure_with_intervals(calibration_error(now.p, now.y), w, centred=True) | fit, "chance": chance,
+        "table": table, "groups": measure_by_group(groups, list(dict.fromkeys((metric, *BY_GROUP))), now.p, now.yes, now.y, w),
     }  # fmt: skip
 
 
-def _scored(side: Answered, names: list[str], w: NDArray[Any]) -> dict[str, Measure]:
-    return {m: scored(m, side.p, side.yes, side.y, w) for m in names}
+def _scored(side: ScoredRows, names: list[str], w: NDArray[Any]) -> dict[str, Measure]:
+    return {m: score_with_interval(m, side.p, side.yes, side.y, w) for m in names}
 
 
-def compared(now: Answered, test: Answered, metric: str, alpha: float) -> Measure:
+def performance_loss(now: ScoredRows, test: ScoredRows, metric: str, alpha: float) -> Measure:
     """By how much the metric is worse than on the test rows; `low` and `high` are one-sided bounds at alpha.
 
     The rows of both are independent, so both are resampled; few deciding rows widen the bounds as in the gate.
@@ -93,46 +101,46 @@ def compared(now: Answered, test: Answered, metric: str, alpha: float) -> Measur
     pull = np.concatenate([_pull(metric, side) for side in (test, now)])
     deciding = float((pull**2).sum() ** 2 / fourth) if (fourth := (pull**4).sum()) > 0 else 0.0
     error = float(defined.std()) if len(defined) else 0.0
-    pair = Paired(value, error, deciding if error > 0 else 0.0, n, METRICS[metric].widest)
+    pair = PairedDifference(value, error, deciding if error > 0 else 0.0, n, METRICS[metric].widest)
     low, high = (pair.low(alpha), pair.high(alpha)) if np.isfinite(value) else (None, None)
-    return Measure(value=finite(value), low=low, high=high, n=len(now.y))
+    return Measure(value=finite_or_none(value), low=low, high=high, n=len(now.y))
 
 
-def _scores(metric: str, side: Answered, w: NDArray[Any]) -> Array:
+def _scores(metric: str, side: ScoredRows, w: NDArray[Any]) -> Array:
     return np.asarray(METRICS[metric].of(side.p, side.yes, side.y, w))
 
 
-def _pull(metric: str, side: Answered) -> Array:
+def _pull(metric: str, side: ScoredRows) -> Array:
     """By how much each row, or group of rows, moves the metric."""
-    without = _scores(metric, side, left_out(side.keys, len(side.y)))
+    without = _scores(metric, side, jackknife_weights(side.keys, len(side.y)))
     defined = without[~np.isnan(without)]
     return (defined.mean() - defined) if len(defined) else defined
 
 
 def _selected(p: Array, known: Bools) -> dict[str, Any]:
     """Whether the rows with a label look like the others: labels that come back are seldom a fair sample."""
-    means = [finite(part.mean()) if len(part) else None for part in (p[known], p[~known])]
+    means = [finite_or_none(part.mean()) if len(part) else None for part in (p[known], p[~known])]
     both = known.any() and not known.all()
     return {
         "probability": tuple(means),
-        "representative": kolmogorov(p[~known], p[known], float(known.sum()))[1] if both else None,
+        "representative": ks_test(p[~known], p[known], float(known.sum()))[1] if both else None,
     }
 
 
-def _too_few(now: Answered, section: Monitoring) -> str:
+def _too_few(now: ScoredRows, section: Monitoring) -> str:
     return (
         f"{plural(now.independent, 'different labelled row')} of the {section.minimum_labels} that "
         "monitoring.minimum_labels asks for: too few to tell a loss from luck."
     )
 
 
-def _sentence(now: Answered, loss: Measure | None, lost: bool, metric: str, margin: float) -> str:
+def _sentence(now: ScoredRows, loss: Measure | None, lost: bool, metric: str, margin: float) -> str:
     title, rows = METRICS[metric].title, plural(len(now.y), "labelled row")
     if loss is None or loss.value is None:
         return f"On {rows} the {title} cannot be compared with the test rows."
-    value, how = number(score(metric, now.p, now.yes, now.y)), "worse" if loss.value >= 0 else "better"
-    claim = f"On {rows} the {title} is {value}, {in_units(metric, abs(loss.value))} {how} than on the test rows"
-    limit = in_units(metric, margin)
+    value, how = format_number(score(metric, now.p, now.yes, now.y)), "worse" if loss.value >= 0 else "better"
+    claim = f"On {rows} the {title} is {value}, {format_metric_difference(metric, abs(loss.value))} {how} than on the test rows"
+    limit = format_metric_difference(metric, margin)
     if lost:
         return f"{claim}, surely worse{f' by more than {limit}' if margin else ''}."
     return f"{claim}, which is no sure loss{f' of more than {limit}' if margin else ''}."

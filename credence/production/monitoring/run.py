@@ -6,29 +6,37 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.data.novelty.messages import general
+from credence.data.novelty.messages import without_figures
 from credence.predictor import Predictor
 from credence.production.monitoring import FOR_SEQUENCE, Monitoring
-from credence.production.monitoring.column_statistics import traits
-from credence.production.monitoring.drift import drift
-from credence.production.monitoring.martingale import Memory, Sequential, bet
-from credence.production.monitoring.performance import Answered, labelled
-from credence.production.monitoring.summary import Health, Operations, reason, state, troubles
+from credence.production.monitoring.column_statistics import column_statistics
+from credence.production.monitoring.drift import measure_drift
+from credence.production.monitoring.martingale import MartingaleMemory, MartingaleResult, update_martingale
+from credence.production.monitoring.performance import ScoredRows, score_labelled
+from credence.production.monitoring.summary import (
+    MonitoringSummary,
+    OperationsSummary,
+    drift_reason,
+    drift_state,
+    warnings,
+)
 from credence.production.monitoring.window import Window
-from credence.statistics.metrics import Name
+from credence.statistics.metrics import MetricName
 
 PARTS = 12
 
 
-def operations(
+def summarize_operations(
     records: pd.DataFrame, versions: dict[str, int], yes: str, section: Monitoring, dropped: int, skipped: list[str]
-) -> Operations:
+) -> OperationsSummary:
     """Read it off the records of one version."""
     requests = records.drop_duplicates("request_id")
     taken = requests.loc[requests["source"] == "http", "latency_ms"].dropna().to_numpy(float)
     latency = {f"p{q}": float(np.quantile(taken, q / 100)) for q in (50, 95, 99)} if len(taken) else {}
-    reasons = records["reasons"].map(lambda r: list(dict.fromkeys(map(general, r)))).explode().dropna().value_counts()
-    return Operations(
+    reasons = (
+        records["reasons"].map(lambda r: list(dict.fromkeys(map(without_figures, r)))).explode().dropna().value_counts()
+    )
+    return OperationsSummary(
         records=len(records), requests=len(requests), versions=versions, first=_spelled(records["time"].min()),
         last=_spelled(records["time"].max()), abstained=float(records["abstain"].mean()),
         yes=float((records["label"] == yes).mean()),
@@ -53,11 +61,11 @@ def _over_time(records: pd.DataFrame, yes: str) -> dict[str, list[float]]:
 Test = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
-def examine(
+def run_monitoring(
     predictor: Predictor, window: pd.DataFrame | Window, section: Monitoring, *, test: Test | None = None,
-    metric: Name = "accuracy", margin: float = 0.0, earlier: Memory | None = None, dropped: int = 0,
+    metric: MetricName = "accuracy", margin: float = 0.0, earlier: MartingaleMemory | None = None, dropped: int = 0,
     skipped: list[str] | None = None,
-) -> Health:  # fmt: skip
+) -> MonitoringSummary:  # fmt: skip
     """The state of a predictor from the records of a window.
 
     Args:
@@ -68,31 +76,35 @@ def examine(
         dropped, skipped: what the log could not keep or read.
     """
     seen = window if isinstance(window, Window) else Window.of(predictor, window)
-    moved = drift(predictor, seen, section, None if test is None else np.asarray(test[0], float))
+    moved = measure_drift(predictor, seen, section, None if test is None else np.asarray(test[0], float))
     sequential = _sequential(predictor, seen, section, earlier)
     answered = None if test is None else _answered(test)
     yes = predictor.facts.answers[1]
-    right = labelled(seen.records, seen.keys, yes, section, answered, metric, margin)
-    service = operations(seen.records, seen.versions, yes, section, dropped, skipped or [])
-    verdict = state(moved, sequential)
-    why = reason(verdict, moved, sequential, section)
-    return Health(
+    right = score_labelled(seen.records, seen.keys, yes, section, answered, metric, margin)
+    service = summarize_operations(seen.records, seen.versions, yes, section, dropped, skipped or [])
+    verdict = drift_state(moved, sequential)
+    why = drift_reason(verdict, moved, sequential, section)
+    return MonitoringSummary(
         task=predictor.facts.task, version=predictor.facts.version, verdict=verdict, reason=why,
-        troubles=([] if verdict == "quiet" else [why]) + troubles(right, service),
+        troubles=([] if verdict == "quiet" else [why]) + warnings(right, service),
         retrain=section.retrain and (verdict == "drift" or right.lost),
         drift=moved, sequential=sequential, performance=right, operations=service,
     )  # fmt: skip
 
 
-def _answered(test: Test) -> Answered:
+def _answered(test: Test) -> ScoredRows:
     p, yes, y, _ = test
-    return Answered(np.asarray(p, float), np.asarray(yes, bool), np.asarray(y, np.int64))
+    return ScoredRows(np.asarray(p, float), np.asarray(yes, bool), np.asarray(y, np.int64))
 
 
-def _sequential(predictor: Predictor, seen: Window, section: Monitoring, earlier: Memory | None) -> Sequential:
-    found = traits(seen.schema.select(predictor.reference), seen.inputs, seen.schema)
+def _sequential(
+    predictor: Predictor, seen: Window, section: Monitoring, earlier: MartingaleMemory | None
+) -> MartingaleResult:
+    found = column_statistics(seen.schema.select(predictor.reference), seen.inputs, seen.schema)
     watched = [t for t in found if t.column not in section.ignore]
     share = seen.effective / max(len(seen.distinct), 1)
-    memory = Memory.of(predictor.facts.version, earlier)
+    memory = MartingaleMemory.of(predictor.facts.version, earlier)
     fresh = ~(seen.copies | seen.repetition.copied(seen.keys, memory.contents()))
-    return bet(watched, seen.keys, fresh, seen.records["time"], share, FOR_SEQUENCE * section.alpha, memory)
+    return update_martingale(
+        watched, seen.keys, fresh, seen.records["time"], share, FOR_SEQUENCE * section.alpha, memory
+    )

@@ -4,19 +4,19 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.martingale import Sequential
+from credence.production.monitoring.martingale import MartingaleResult
 from credence.reporting.measure import Group, Measure
-from credence.reporting.number_format import number, plural
-from credence.statistics.reliability import Bin, Chance
+from credence.reporting.number_format import format_number, plural
+from credence.statistics.reliability import ChanceLevel, ReliabilityBin
 
-State = Literal["quiet", "watch", "drift"]
+DriftState = Literal["quiet", "watch", "drift"]
 ANSWERS = "answers"
 Change = Literal["steady", "small", "drifted", "aside"]
 
 
-class Summary(Strict):
+class ColumnSummary(StrictModel):
     """A sample of one column in short: its middle and its spread, or the shares of its commonest values."""
 
     rows: int
@@ -27,7 +27,7 @@ class Summary(Strict):
     shares: dict[str, float] = {}
 
 
-class Bars(Strict):
+class CategoryBars(StrictModel):
     """Both distributions over the same bins or values, as shares that sum to 1."""
 
     labels: list[str]
@@ -35,23 +35,23 @@ class Bars(Strict):
     now: list[float]
 
 
-class Watched(Strict):
+class ColumnDrift(StrictModel):
     """One thing that was compared: a column's values, how many of them are missing, a trait of its texts."""
 
     column: str
     trait: str
-    kind: Literal["number", "category", "date"]
+    kind: Literal["format_number", "category", "date"]
     distance: float = Field(description="the share of rows that moved: Kolmogorov-Smirnov or total variation distance")
     p_value: float
     q_value: float = Field(description="p-value adjusted for the number of comparisons (Benjamini & Hochberg 1995)")
     change: Change
-    before: Summary
-    now: Summary
-    bars: Bars
+    before: ColumnSummary
+    now: ColumnSummary
+    bars: CategoryBars
     sentence: str
 
 
-class Drift(Strict):
+class DriftReport(StrictModel):
     """Every comparison of the window with what the predictor learned from."""
 
     rows: int = Field(description="records of this version in the window")
@@ -59,7 +59,7 @@ class Drift(Strict):
     effective: int = Field(description="as many independent rows tell as much")
     reference: int
     enough: bool = Field(description="whether they are enough to say anything")
-    watched: list[Watched]
+    watched: list[ColumnDrift]
     unwatched: dict[str, str] = Field(description="columns that cannot be compared, and why")
 
     def drifted(self) -> list[str]:
@@ -68,7 +68,7 @@ class Drift(Strict):
         return list(dict.fromkeys(w.column for w in self.watched if w.change == "drifted" and w.trait != ANSWERS))
 
 
-class Labelled(Strict):
+class PerformanceReport(StrictModel):
     """How right the answers were whose truth is known, against what the test rows promised."""
 
     rows: int
@@ -82,13 +82,13 @@ class Labelled(Strict):
     loss: Measure | None = Field(None, description="worse than on the test rows by; `low` is a one-sided bound")
     lost: bool = Field(False, description="surely worse by more than the margin")
     calibration: dict[str, Measure] = {}
-    chance: Chance | None = None
-    table: list[Bin] = []
+    chance: ChanceLevel | None = None
+    table: list[ReliabilityBin] = []
     groups: list[Group] = []
     sentence: str
 
 
-class Operations(Strict):
+class OperationsSummary(StrictModel):
     """How the service fared in the window."""
 
     records: int
@@ -107,27 +107,27 @@ class Operations(Strict):
     answers: dict[str, list[float]] = Field(description="over twelve equal parts of the window")
 
 
-class Health(Strict):
+class MonitoringSummary(StrictModel):
     """The verdict on a window of the log, why, and every figure behind it. Survives JSON."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
     task: str
     version: str
-    verdict: State
+    verdict: DriftState
     reason: str = Field(description="one or two plain sentences with what decided")
     troubles: list[str] = Field(description="one sentence for everything that somebody should know of")
     retrain: bool = Field(description="whether training should start")
-    drift: Drift
-    sequential: Sequential
-    performance: Labelled
-    operations: Operations
+    drift: DriftReport
+    sequential: MartingaleResult
+    performance: PerformanceReport
+    operations: OperationsSummary
 
 
 NAMED = 5
 THE_ANSWERS = "the probabilities of the answers"
 
 
-def state(drift: Drift, sequential: Sequential) -> State:
+def drift_state(drift: DriftReport, sequential: MartingaleResult) -> DriftState:
     """drift: something moved surely and far. watch: surely but little, or only the bet over many windows says so."""
     if drift.enough and any(w.change == "drifted" for w in drift.watched):
         return "drift"
@@ -135,7 +135,7 @@ def state(drift: Drift, sequential: Sequential) -> State:
     return "watch" if small or sequential.alarm else "quiet"
 
 
-def reason(verdict: State, drift: Drift, sequential: Sequential, section: Monitoring) -> str:
+def drift_reason(verdict: DriftState, drift: DriftReport, sequential: MartingaleResult, section: Monitoring) -> str:
     """One or two sentences: which columns, by how much, from what to what."""
     rows = _rows(drift)
     if not drift.enough and verdict == "quiet":
@@ -154,7 +154,7 @@ def reason(verdict: State, drift: Drift, sequential: Sequential, section: Monito
     return f"On {rows} {_listed(columns)} {how} from the reference: {_worst(moved)}."
 
 
-def _rows(drift: Drift) -> str:
+def _rows(drift: DriftReport) -> str:
     if drift.effective == drift.rows:
         return plural(drift.rows, "row")
     return f"{plural(drift.rows, 'row')} (worth {drift.effective:,} independent ones)"
@@ -167,15 +167,15 @@ def _listed(columns: list[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _worst(moved: list[Watched]) -> str:
+def _worst(moved: list[ColumnDrift]) -> str:
     return "; ".join(w.sentence for w in sorted(moved, key=lambda w: -w.distance)[:NAMED])
 
 
-def troubles(right: Labelled, service: Operations) -> list[str]:
+def warnings(right: PerformanceReport, service: OperationsSummary) -> list[str]:
     """What somebody should know of besides drift, one sentence each."""
     found = [right.sentence] if right.lost else []
     if service.slow:
-        p95, bound = number(service.latency_ms["p95"]), number(service.bound_ms)
+        p95, bound = format_number(service.latency_ms["p95"]), format_number(service.bound_ms)
         found.append(f"95 % of the requests took up to {p95} ms; the bound is {bound} ms.")
     if service.dropped:
         found.append(f"{plural(service.dropped, 'record')} were dropped under load and are not in these figures.")

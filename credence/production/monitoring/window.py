@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.data.rows import raw_name
+from credence.core.errors import InputError, did_you_mean
+from credence.data.rows import original_name
 from credence.data.schema import Schema
-from credence.predictor import Facts, Predictor, content_hashes
+from credence.predictor import Predictor, PredictorInfo, content_hashes
 from credence.statistics.metrics import Bools
 
-MOSTLY_DIFFERENT = 0.5
-MUCH_COMMONER = 2
+MIN_DISTINCT_SHARE = 0.5
+MIN_FREQUENCY_RATIO = 2
 
 
 @dataclass(frozen=True)
-class Repetition:
+class DuplicateModel:
     """What the reference says of rows that come again: contents that may (`natural`), and how common pairs of equal
     rows may be before they are called copies."""
 
@@ -30,9 +30,9 @@ class Repetition:
     def of(cls, reference: NDArray[np.uint64]) -> Self:
         """All may come again where most of the reference rows have a twin, else the contents that stand there twice."""
         content, times = np.unique(reference, return_counts=True)
-        twins = (times == 1).sum() < MOSTLY_DIFFERENT * len(reference)
+        twins = (times == 1).sum() < MIN_DISTINCT_SHARE * len(reference)
         pairs, of = (times * (times - 1)).sum() / 2 + 1, max(len(reference) * (len(reference) - 1) / 2, 1)
-        return cls(None if twins else content[times > 1], MUCH_COMMONER * pairs / of)
+        return cls(None if twins else content[times > 1], MIN_FREQUENCY_RATIO * pairs / of)
 
     def copies(self, keys: NDArray[np.uint64]) -> Bools:
         """Which rows are copies of one before them."""
@@ -62,7 +62,7 @@ class Window:
     inputs: pd.DataFrame
     schema: Schema
     keys: NDArray[np.uint64]
-    repetition: Repetition
+    repetition: DuplicateModel
     copies: Bools
     effective: int
     versions: dict[str, int]
@@ -75,7 +75,7 @@ class Window:
         inputs = _inputs(own, schema, predictor.facts.version)
         keys = content_hashes(inputs, schema) if schema.columns else np.arange(len(own), dtype=np.uint64)
         reference = schema.select(predictor.reference)
-        repetition = Repetition.of(content_hashes(reference, schema) if schema.columns else keys)
+        repetition = DuplicateModel.of(content_hashes(reference, schema) if schema.columns else keys)
         copies = repetition.copies(keys)
         effective = _effective(inputs[~copies], reference, schema)
         return cls(own, inputs, schema, keys, repetition, copies, effective, versions)
@@ -86,23 +86,23 @@ class Window:
         return self.inputs[~self.copies]
 
 
-def watchable(facts: Facts) -> Schema:
+def watchable(facts: PredictorInfo) -> Schema:
     """The schema without the columns that the log keeps as hashes only."""
-    kept = [c for c in facts.schema_.columns if not facts.log.hashes(raw_name(c.name))]
+    kept = [c for c in facts.schema_.columns if not facts.log.hashes(original_name(c.name))]
     group = facts.schema_.group
     return Schema(columns=kept, group=None if group is None or facts.log.hashes(group) else group)
 
 
-def _of_version(facts: Facts, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+def _of_version(facts: PredictorInfo, records: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     if records.empty:
-        raise BadInput(
+        raise InputError(
             f"the log of {facts.task!r} holds no answer in the window; serve some requests, or widen monitoring.window."
         )
     versions = {str(v): int(n) for v, n in records["version"].value_counts().items()}
     own = records[records["version"] == facts.version].drop_duplicates(["request_id", "row"])
     if own.empty:
         given = ", ".join(f"{v} ({n} rows)" for v, n in versions.items())
-        raise BadInput(
+        raise InputError(
             f"no answer in the window is by version {facts.version}: it holds {given}; "
             "monitor that version, or wait until this one has answered."
         )
@@ -112,13 +112,13 @@ def _of_version(facts: Facts, records: pd.DataFrame) -> tuple[pd.DataFrame, dict
 def _inputs(own: pd.DataFrame, schema: Schema, version: str) -> pd.DataFrame:
     """The logged inputs, typed as training saw them."""
     table = pd.DataFrame([json.loads(i) for i in own["inputs"]]).rename(
-        columns={raw_name(n): n for n in schema.names()}
+        columns={original_name(n): n for n in schema.names()}
     )
     for name in schema.names():
         if name not in table:
-            raise BadInput(
-                f"the log of version {version} has no input {raw_name(name)!r}, which this predictor reads; it was "
-                f"written by another one. {did_you_mean(raw_name(name), map(raw_name, map(str, table.columns)))}"
+            raise InputError(
+                f"the log of version {version} has no input {original_name(name)!r}, which this predictor reads; it was "
+                f"written by another one. {did_you_mean(original_name(name), map(original_name, map(str, table.columns)))}"
             )
     texts = {c.name: table[c.name].fillna("").astype(str) for c in schema.columns if c.kind == "text"}
     return schema.select(table.assign(**texts, group=own["group"].to_numpy()))
@@ -133,7 +133,7 @@ def _effective(now: pd.DataFrame, reference: pd.DataFrame, schema: Schema) -> in
     found = []
     for column in schema.columns:
         before = reference[column.name].dropna()
-        if column.kind != "category" and len(before) > 1 and before.nunique() >= MOSTLY_DIFFERENT * len(before):
+        if column.kind != "category" and len(before) > 1 and before.nunique() >= MIN_DISTINCT_SHARE * len(before):
             found.append(max(0.0, _collisions(now[column.name].dropna()) - _collisions(before)))
     n = len(now)
     return max(1, round(n / (1 + (n - 1) * float(np.quantile(found, 0.5, method="lower"))))) if found else n

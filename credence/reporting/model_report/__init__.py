@@ -7,22 +7,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
-from credence.model import Learned
+from credence.core.registry import StrictModel
+from credence.model import TrainingRecord
 from credence.predictor import Predictor
-from credence.reporting.measure import Group, Measure, by_group, measures, scored
+from credence.reporting.measure import Group, Measure, measure_by_group, measure_with_intervals, score_with_interval
 from credence.reporting.model_report.candidates import COMPARED, Candidate, candidates
-from credence.reporting.model_report.model_internals import CodeLength, Evidence, Order, kept
-from credence.reporting.model_report.sections import Conformal, Cost, Operating, Uncertainty
-from credence.reporting.model_report.shift_evaluation import Shift, doubts, flagged, shifts
-from credence.reporting.number_format import number
+from credence.reporting.model_report.model_internals import (
+    CodeLength,
+    EvidenceReport,
+    OrderReport,
+    trim_training_record,
+)
+from credence.reporting.model_report.sections import ConformalReport, CostReport, OperatingPoint, UncertaintyReport
+from credence.reporting.model_report.shift_evaluation import (
+    ShiftResult,
+    evaluate_shift_sets,
+    flagged_share,
+    uncertainty_scores,
+)
+from credence.reporting.number_format import format_number
 from credence.statistics import curves
-from credence.statistics.bootstrap import weights
+from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Bools
-from credence.statistics.metrics import METRICS, Name
-from credence.statistics.reliability import Bin, Chance, by_chance, calibration_error, cox, murphy
-from credence.statistics.selective_prediction import risk_curve, selective
-from credence.statistics.uncertainty import Array, split
+from credence.statistics.metrics import METRICS, MetricName
+from credence.statistics.reliability import (
+    ChanceLevel,
+    ReliabilityBin,
+    brier_decomposition,
+    calibration_error,
+    cox_recalibration,
+    reliability_by_chance,
+)
+from credence.statistics.selective_prediction import risk_curve, selective_measures
+from credence.statistics.uncertainty import Array, decompose_uncertainty
 
 RESAMPLES = 1000
 SCORES = ("accuracy", "balanced_accuracy", "f1", "auroc", "auprc", "log_loss", "brier")
@@ -30,13 +47,13 @@ NO_METRIC_NAME = re.compile(r"[^/\w.\- :]")
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
 
-class Calibrated(Strict):
+class CalibrationReport(StrictModel):
     """How far probabilities are from meaning what they say, and how far chance alone would put them."""
 
     errors: dict[str, Measure]
     brier_parts: dict[str, Measure]
-    chance: Chance
-    table: list[Bin]
+    chance: ChanceLevel
+    table: list[ReliabilityBin]
     raw_log_loss: Measure
 
     def within_chance(self) -> bool:
@@ -44,7 +61,7 @@ class Calibrated(Strict):
         return (self.errors["ece"].value or 0.0) <= self.chance.high
 
 
-class Curves(Strict):
+class Curves(StrictModel):
     """Points of the figures: pairs of (across, up) lists, and the histogram of probabilities of (no, yes) rows.
 
     `parts`: aleatoric and epistemic bits of some right and some wrong answers, where there are several draws.
@@ -58,7 +75,7 @@ class Curves(Strict):
     parts: dict[str, tuple[list[float], list[float]]] = {}
 
 
-class Report(Strict):
+class Report(StrictModel):
     """What was measured on the test rows, the winner's figures in full and every candidate's in short."""
 
     task: str
@@ -73,20 +90,20 @@ class Report(Strict):
     winner: str
     candidates: list[Candidate]
     scores: dict[str, Measure]
-    calibration: Calibrated
-    operating: Operating
+    calibration: CalibrationReport
+    operating: OperatingPoint
     groups: list[Group]
     selective: dict[str, dict[str, Measure]]
-    conformal: Conformal
-    uncertainty: Uncertainty
-    cost: Cost
+    conformal: ConformalReport
+    uncertainty: UncertaintyReport
+    cost: CostReport
     curves: Curves
     guarded: Measure | None = None
     code: CodeLength | None = None
-    evidence: Evidence | None = None
-    order: Order | None = None
-    learned: Learned = Learned()
-    shifts: list[Shift] = []
+    evidence: EvidenceReport | None = None
+    order: OrderReport | None = None
+    learned: TrainingRecord = TrainingRecord()
+    shifts: list[ShiftResult] = []
 
     def table(self) -> pd.DataFrame:
         """The candidates side by side, as text: metric and log-loss with 95 % intervals, AUROC, ECE and cost."""
@@ -94,7 +111,7 @@ class Report(Strict):
         for c in self.candidates:
             line = {"candidate": c.title if c.role == "candidate" else f"{c.title} ({c.role})"}
             line |= {METRICS[m].title: c.scores[m].text() for m in dict.fromkeys((self.metric, *COMPARED))}
-            lines.append(line | {"fit s": number(c.fit_seconds), "ms per row": number(c.milliseconds)})
+            lines.append(line | {"fit s": format_number(c.fit_seconds), "ms per row": format_number(c.milliseconds)})
         return pd.DataFrame(lines)
 
     def flat(self) -> dict[str, float]:
@@ -134,7 +151,7 @@ def _ends(m: Measure) -> list[tuple[str, float | None]]:
 
 
 def build_report(
-    contenders: list[Predictor], winner: int, champion: Predictor | None, rows: pd.DataFrame, metric: Name,
+    contenders: list[Predictor], winner: int, champion: Predictor | None, rows: pd.DataFrame, metric: MetricName,
     resamples: int = RESAMPLES, seed: int = 0, elsewhere: pd.DataFrame | None = None,
 ) -> Report:  # fmt: skip
     """Measure all contenders, the champion and a constant on the test rows (row_id, group, label, key and inputs).
@@ -144,40 +161,40 @@ def build_report(
     """
     best, y = contenders[winner], rows["label"].to_numpy()
     keys = rows["key"].tolist() if rows["key"].duplicated().any() else None
-    w = weights(keys, len(rows), resamples, seed)
+    w = bootstrap_weights(keys, len(rows), resamples, seed)
     draws, facts = best.draws(rows), best.facts
     p = draws.mean(0)
     yes = p >= facts.threshold
-    said, learned = best.model.findings(facts.schema_.select(rows)), kept(best.model.learned())
-    named, doubted = tuple(dict.fromkeys((metric, *SCORES))), doubts(draws, said)
+    said, learned = best.model.findings(facts.schema_.select(rows)), trim_training_record(best.model.learned())
+    named, doubted = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
     return Report(
         task=facts.task, question=facts.question, answers=facts.answers, version=facts.version, metric=metric,
         rows=len(rows), yes=int(y.sum()), keys=rows["key"].nunique(), resamples=resamples, winner=best.model.title(),
         candidates=candidates(contenders, winner, champion, rows, metric, w),
-        scores={m: scored(m, p, yes, y, w) for m in named},
+        scores={m: score_with_interval(m, p, yes, y, w) for m in named},
         calibration=_calibrated(best, rows, p, y, w, seed),
-        operating=Operating.at(facts.threshold, p, yes, y, w),
-        groups=by_group(rows["group"], list(dict.fromkeys((metric, *COMPARED))), p, yes, y, w),
-        selective={by: measures(selective(doubt, yes != y), w) for by, doubt in doubted.items()},
-        conformal=Conformal.of(
+        operating=OperatingPoint.at(facts.threshold, p, yes, y, w),
+        groups=measure_by_group(rows["group"], list(dict.fromkeys((metric, *COMPARED))), p, yes, y, w),
+        selective={by: measure_with_intervals(selective_measures(doubt, yes != y), w) for by, doubt in doubted.items()},
+        conformal=ConformalReport.of(
             facts.conformal.sets(p), y, 1 - facts.conformal.alpha, facts.answers, rows["group"]
         ),
-        uncertainty=Uncertainty.of(draws), cost=Cost.of(best, rows, said.get("k_used")),
-        curves=_curves(draws, yes, y, doubted), guarded=flagged(best, rows, w),
-        code=CodeLength.of(p, y, learned.model_bits), evidence=Evidence.of(said, yes != y),
-        order=Order.of(said, y, w), learned=learned, shifts=shifts(best, elsewhere, doubted, w, seed),
+        uncertainty=UncertaintyReport.of(draws), cost=CostReport.of(best, rows, said.get("k_used")),
+        curves=_curves(draws, yes, y, doubted), guarded=flagged_share(best, rows, w),
+        code=CodeLength.of(p, y, learned.model_bits), evidence=EvidenceReport.of(said, yes != y),
+        order=OrderReport.of(said, y, w), learned=learned, shifts=evaluate_shift_sets(best, elsewhere, doubted, w, seed),
     )  # fmt: skip
 
 
 def _calibrated(
     predictor: Predictor, rows: pd.DataFrame, p: Array, y: NDArray[Any], w: NDArray[Any], seed: int
-) -> Calibrated:
+) -> CalibrationReport:
     raw = predictor.model.draws(predictor.facts.schema_.select(rows)).mean(0)
-    table, chance = by_chance(p, y, seed)
-    raw_loss = scored("log_loss", raw, raw >= 0.5, y, w)
-    return Calibrated(
-        errors=measures(calibration_error(p, y), w, centred=True) | measures(cox(p, y), w),
-        brier_parts=measures(murphy(p, y), w, centred=True), chance=chance, table=table, raw_log_loss=raw_loss,
+    table, chance = reliability_by_chance(p, y, seed)
+    raw_loss = score_with_interval("log_loss", raw, raw >= 0.5, y, w)
+    return CalibrationReport(
+        errors=measure_with_intervals(calibration_error(p, y), w, centred=True) | measure_with_intervals(cox_recalibration(p, y), w),
+        brier_parts=measure_with_intervals(brier_decomposition(p, y), w, centred=True), chance=chance, table=table, raw_log_loss=raw_loss,
     )  # fmt: skip
 
 
@@ -185,8 +202,8 @@ def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubted: dict[str, Array]
     p, wrong = draws.mean(0), yes != y
     gain, always = curves.net_benefit(p, y, THRESHOLDS)
     return Curves(
-        roc=_pair(*curves.thin(*curves.roc(p, y))),
-        precision_recall=_pair(*curves.thin(*curves.precision_recall(p, y))),
+        roc=_pair(*curves.downsample(*curves.roc(p, y))),
+        precision_recall=_pair(*curves.downsample(*curves.precision_recall(p, y))),
         risk={by: _pair(*risk_curve(doubt, wrong)) for by, doubt in doubted.items()},
         net_benefit=(THRESHOLDS.tolist(), gain.tolist(), always.tolist()),
         histogram=(curves.histogram(p, y)[0].tolist(), curves.histogram(p, y)[1].tolist()),
@@ -195,9 +212,9 @@ def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubted: dict[str, Array]
 
 
 def _parts(draws: Array, wrong: Bools) -> dict[str, tuple[list[float], list[float]]]:
-    _, epistemic, aleatoric = split(draws)
+    _, epistemic, aleatoric = decompose_uncertainty(draws)
     named = {"right": ~wrong, "wrong": wrong}
-    return {n: _pair(*curves.thin(aleatoric[rows], epistemic[rows])) for n, rows in named.items() if rows.any()}
+    return {n: _pair(*curves.downsample(aleatoric[rows], epistemic[rows])) for n, rows in named.items() if rows.any()}
 
 
 def _pair(across: Array, up: Array) -> tuple[list[float], list[float]]:

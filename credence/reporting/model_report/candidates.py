@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.predictor import Predictor
-from credence.reporting.measure import Measure, scored
-from credence.reporting.model_report.sections import milliseconds
+from credence.reporting.measure import Measure, score_with_interval
+from credence.reporting.model_report.sections import predict_milliseconds
 from credence.statistics.calibration import Bools
 from credence.statistics.uncertainty import Array
 
 COMPARED = ("log_loss", "auroc", "ece")
 
 
-class Candidate(Strict):
+class Candidate(StrictModel):
     """One line of the comparison; the constant says the share of yes to every row."""
 
     title: str
@@ -55,11 +55,11 @@ def _candidate(
     scores = _compared(p, p >= predictor.facts.threshold, rows, metric, w)
     return Candidate(
         title=predictor.model.title(), role=role, scores=scores, fit_seconds=predictor.facts.fit_seconds,
-        milliseconds=float(np.median(milliseconds(predictor, rows, 32, calls=5))),
+        milliseconds=float(np.median(predict_milliseconds(predictor, rows, 32, calls=5))),
         prequential_bits=predictor.model.prequential_bits,
     )  # fmt: skip
 
 
 def _compared(p: Array, yes: Bools, rows: pd.DataFrame, metric: str, w: NDArray[Any]) -> dict[str, Measure]:
     y = rows["label"].to_numpy()
-    return {m: scored(m, p, yes, y, w) for m in dict.fromkeys((metric, *COMPARED))}
+    return {m: score_with_interval(m, p, yes, y, w) for m in dict.fromkeys((metric, *COMPARED))}

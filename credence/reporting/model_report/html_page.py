@@ -11,25 +11,25 @@ from matplotlib.figure import Figure
 from credence.data.checks import Findings
 from credence.evaluation.gate.verdict import Verdict
 from credence.reporting import plot_style
-from credence.reporting.html import environment
+from credence.reporting.html import template_environment
 from credence.reporting.measure import (
     TITLES,  # fmt: skip
     Measure,
 )
 from credence.reporting.model_report import Report, model_internals_plots, plots
 from credence.reporting.model_report.sentences import (
-    calibrated,
-    coded,
-    costly,
-    doubted,
-    guarded,
-    headline,
-    missing,
-    recalibrated,
-    spent,
+    calibration_sentence,
+    code_length_sentence,
+    cost_sentence,
+    headline_sentence,
+    input_warnings_sentence,
+    missing_values_sentence,
+    recalibration_sentence,
+    test_usage_sentences,
+    uncertainty_sentence,
 )
-from credence.reporting.model_report.shift_evaluation import DOUBTS
-from credence.reporting.number_format import number, percent
+from credence.reporting.model_report.shift_evaluation import UNCERTAINTY_SCORES
+from credence.reporting.number_format import format_number, format_percent
 from credence.statistics.metrics import METRICS
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -41,17 +41,17 @@ def render(
     report: Report, verdict: Verdict, findings: Findings, task: dict[str, Any], importance: pd.DataFrame | None = None
 ) -> str:
     """The whole page. `task` is shown as YAML; `importance` is what `explain.importance` found."""
-    return environment(TEMPLATES).get_template("report.html.j2").render(
-        report=report, verdict=verdict, findings=findings, figures=figures(report, importance), tiles=tiles(report),
-        headline=headline(verdict), calibrated=calibrated(report), doubt=doubted(report), metrics=METRICS,
-        recalibrated=recalibrated(report), seen=spent(verdict), titles=TITLES,
-        metric=METRICS[report.metric].title, tables=tables(report), importance_how=_how(importance),
-        missing=missing(findings), coded=coded(report), guarded=guarded(report), costly=costly(report), doubts=DOUBTS,
+    return template_environment(TEMPLATES).get_template("report.html.j2").render(
+        report=report, verdict=verdict, findings=findings, figures=report_figures(report, importance), tiles=key_figures(report),
+        headline=headline_sentence(verdict), calibrated=calibration_sentence(report), doubt=uncertainty_sentence(report), metrics=METRICS,
+        recalibrated=recalibration_sentence(report), seen=test_usage_sentences(verdict), titles=TITLES,
+        metric=METRICS[report.metric].title, tables=report_tables(report), importance_how=_how(importance),
+        missing=missing_values_sentence(findings), coded=code_length_sentence(report), guarded=input_warnings_sentence(report), costly=cost_sentence(report), doubts=UNCERTAINTY_SCORES,
         task=yaml.safe_dump(task, sort_keys=False, allow_unicode=True),
     )  # fmt: skip
 
 
-def tiles(report: Report) -> list[tuple[str, str, str]]:
+def key_figures(report: Report) -> list[tuple[str, str, str]]:
     """The key figures: what, how much, and what to compare it with."""
     metric, auroc, loss = (report.scores[m] for m in (report.metric, "auroc", "log_loss"))
     ece, chance, held = report.calibration.errors["ece"], report.calibration.chance.high, report.conformal.table[0]
@@ -59,17 +59,21 @@ def tiles(report: Report) -> list[tuple[str, str, str]]:
     first = (
         [] if report.metric in ("auroc", "log_loss", "ece") else [(METRICS[report.metric].title, metric.value, metric)]
     )
-    shown = [(title, number(value), _range(m)) for title, value, m in [*first, ("AUROC", auroc.value, auroc)]]
+    shown = [(title, format_number(value), _range(m)) for title, value, m in [*first, ("AUROC", auroc.value, auroc)]]
     return [
         *shown,
-        ("log-loss", number(loss.value), f"{number(constant)} for the share of {report.answers[1]} alone"),
-        ("calibration error", number(ece.value), f"up to {number(chance)} by chance"),
-        ("sets hold the truth", percent(held.share), f"{percent(report.conformal.promised, 2)} promised"),
-        ("test rows", number(report.rows), f"{percent(report.yes / report.rows)} {report.answers[1]}"),
+        (
+            "log-loss",
+            format_number(loss.value),
+            f"{format_number(constant)} for the share of {report.answers[1]} alone",
+        ),
+        ("calibration error", format_number(ece.value), f"up to {format_number(chance)} by chance"),
+        ("sets hold the truth", format_percent(held.share), f"{format_percent(report.conformal.promised, 2)} promised"),
+        ("test rows", format_number(report.rows), f"{format_percent(report.yes / report.rows)} {report.answers[1]}"),
     ]
 
 
-def tables(report: Report) -> dict[str, Lines]:
+def report_tables(report: Report) -> dict[str, Lines]:
     """The measures of each section under the titles that people read."""
     calibration = report.calibration
     found = {"rates": report.operating.rates, "calibration": calibration.errors, "brier": calibration.brier_parts}
@@ -78,25 +82,28 @@ def tables(report: Report) -> dict[str, Lines]:
     return titled | order | {"scores": [(METRICS[k].title, m) for k, m in report.scores.items()]}
 
 
-def figures(report: Report, importance: pd.DataFrame | None) -> dict[str, Markup]:
+def report_figures(report: Report, importance: pd.DataFrame | None) -> dict[str, Markup]:
     """Every figure that this report has something to show in, as inline SVG with alt text."""
-    metric, auprc = METRICS[report.metric].title, number(report.scores["auprc"].value)
+    metric, auprc = METRICS[report.metric].title, format_number(report.scores["auprc"].value)
     drawn: dict[str, tuple[Figure, str]] = {
-        "candidates": (plots.candidates(report), f"{metric} of every candidate with its 95 % interval"),
-        "roc": (plots.roc(report), f"ROC curve, area {number(report.scores['auroc'].value)}"),
-        "precision_recall": (plots.precision_recall(report), f"precision by recall, area {auprc}"),
-        "histogram": (plots.histogram(report), "histogram of the probabilities of either answer's rows"),
-        "reliability": (plots.reliability(report), f"reliability diagram. {calibrated(report)}"),
-        "confusion": (plots.confusion(report), _confusion(report)),
-        "risk_coverage": (plots.risk_coverage(report), "share of errors among the rows answered, most certain first"),
-        "review": (plots.review(report), "accuracy by the share of rows that a person answers"),
-        "net_benefit": (plots.net_benefit(report), "net benefit by threshold, against acting always and never"),
+        "candidates": (plots.candidates_plot(report), f"{metric} of every candidate with its 95 % interval"),
+        "roc": (plots.roc_plot(report), f"ROC curve, area {format_number(report.scores['auroc'].value)}"),
+        "precision_recall": (plots.precision_recall_plot(report), f"precision by recall, area {auprc}"),
+        "histogram": (plots.histogram_plot(report), "histogram of the probabilities of either answer's rows"),
+        "reliability": (plots.reliability_plot(report), f"reliability diagram. {calibration_sentence(report)}"),
+        "confusion": (plots.confusion_plot(report), _confusion(report)),
+        "risk_coverage": (plots.risk_coverage_plot(report), "share of errors among the rows answered, most certain first"),
+        "review": (plots.review_plot(report), "accuracy by the share of rows that a person answers"),
+        "net_benefit": (plots.net_benefit_plot(report), "net benefit by threshold, against acting always and never"),
     }  # fmt: skip
     drawn |= _behind(report)
     if report.groups:
-        drawn["groups"] = (plots.groups(report), f"{metric} in every group with its 95 % interval")
+        drawn["groups"] = (plots.groups_plot(report), f"{metric} in every group with its 95 % interval")
     if importance is not None and len(importance) > 1:
-        drawn["importance"] = (plots.importance(importance), f"what matters most, {importance['column'].iloc[0]} first")
+        drawn["importance"] = (
+            plots.importance_plot(importance),
+            f"what matters most, {importance['column'].iloc[0]} first",
+        )
     return {name: Markup(plot_style.svg(figure, name, alt)) for name, (figure, alt) in drawn.items()}  # nosec B704: own SVG
 
 
@@ -105,26 +112,26 @@ def _behind(report: Report) -> dict[str, tuple[Figure, str]]:
     learned, drawn = report.learned, {}
     if report.curves.parts:
         drawn["parts"] = (
-            model_internals_plots.parts(report),
+            model_internals_plots.training_figures(report),
             "doubt of each answer, in the row against between the draws",
         )
     if report.evidence is not None:
         drawn["evidence"] = (
-            model_internals_plots.evidence(report),
+            model_internals_plots.evidence_plot(report),
             "histogram of the evidence behind right and behind wrong answers",
         )
     if any(map(len, learned.curves.values())):
         drawn["learning"] = (
-            model_internals_plots.learning(report),
+            model_internals_plots.learning_curves(report),
             f"curves of learning by epoch: {', '.join(learned.curves)}",
         )
     if learned.chains:
         drawn["traces"] = (
-            model_internals_plots.traces(report),
+            model_internals_plots.trace_plot(report),
             f"draws of every chain in order: {', '.join(learned.chains)}",
         )
         drawn["ranks"] = (
-            model_internals_plots.rank_bars(report),
+            model_internals_plots.rank_plot(report),
             f"ranks of every chain's draws: {', '.join(learned.chains)}",
         )
     return drawn

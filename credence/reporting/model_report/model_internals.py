@@ -5,21 +5,21 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.evaluation.code_length import label_bits
-from credence.model import Learned
-from credence.reporting.measure import Measure, measures
+from credence.model import TrainingRecord
+from credence.reporting.measure import Measure, measure_with_intervals
 from credence.statistics.calibration import Bools
-from credence.statistics.curves import Answers
+from credence.statistics.curves import ScoredLabels
 from credence.statistics.uncertainty import Array
 
 BINS = 24
-MOST_CHAINS = 6
-MOST_DRAWS = 200
-SHARE = 0.95
+MAX_CHAINS = 6
+MAX_DRAWS = 200
+SHOWN_SHARE = 0.95
 
 
-class Evidence(Strict):
+class EvidenceReport(StrictModel):
     """How many rows stand behind an answer (alpha + beta of its Beta belief), where it is right and where it is wrong.
 
     Counts of rows between `edges`, which are log10 of the evidence.
@@ -50,7 +50,7 @@ class Evidence(Strict):
         return {"evidence_right": self.median_right, "evidence_wrong": self.median_wrong}
 
 
-class Order(Strict):
+class OrderReport(StrictModel):
     """How far answers hang on the order of the parts of a row, which should not matter.
 
     The standard deviation of p over orders, and the Jensen-Shannon divergence between them in nats: mean and 95 %
@@ -62,7 +62,7 @@ class Order(Strict):
     gain: Measure | None = None
 
     @classmethod
-    def of(cls, found: dict[str, Array], y: Answers, w: NDArray[Any]) -> Self | None:
+    def of(cls, found: dict[str, Array], y: ScoredLabels, w: NDArray[Any]) -> Self | None:
         """From `Model.findings` of rows with answers y; None where it says nothing of orders."""
         if not {"order_sd", "order_jsd", "order_gain_yes", "order_gain_no"} <= set(found):
             return None
@@ -81,13 +81,13 @@ def _spread(x: Array, w: NDArray[Any]) -> dict[str, Measure]:
 
     def statistic(w: NDArray[np.integer]) -> dict[str, Array]:
         so_far = w[:, order].cumsum(1, dtype=np.int64)
-        at = (so_far >= SHARE * so_far[:, -1:]).argmax(1)
+        at = (so_far >= SHOWN_SHARE * so_far[:, -1:]).argmax(1)
         return {"mean": w @ x / w.sum(1), "p95": x[order][at]}
 
-    return measures(statistic, w)
+    return measure_with_intervals(statistic, w)
 
 
-class CodeLength(Strict):
+class CodeLength(StrictModel):
     """Bits to send the answers of the test rows: by the predictor, and by a code that knows only how many are yes.
 
     The latter is n H(share of yes) + log2(n) / 2. `model` is what the weights cost, where the kind can say.
@@ -103,7 +103,7 @@ class CodeLength(Strict):
         return 1 - (self.data + (self.model or 0.0)) / self.labels
 
     @classmethod
-    def of(cls, p: Array, y: Answers, model_bits: float | None) -> Self:
+    def of(cls, p: Array, y: ScoredLabels, model_bits: float | None) -> Self:
         """From calibrated probabilities and answers of n rows."""
         told = np.where(y == 1, p, 1 - p)
         return cls(data=float(-np.log2(np.maximum(told, 1e-15)).sum()), labels=label_bits(y), model=model_bits)
@@ -116,15 +116,15 @@ class CodeLength(Strict):
         }  # fmt: skip
 
 
-def kept(learned: Learned) -> Learned:
+def trim_training_record(learned: TrainingRecord) -> TrainingRecord:
     """What of learning a report holds: everything but chains, of which those that mixed worst stay, thinned."""
-    worst = sorted(learned.chains, key=lambda name: -r_hat(np.array(learned.chains[name])))[:MOST_CHAINS]
+    worst = sorted(learned.chains, key=lambda name: -r_hat(np.array(learned.chains[name])))[:MAX_CHAINS]
     chains = {name: [_thin(chain) for chain in learned.chains[name]] for name in worst}
     return learned.model_copy(update={"chains": chains})
 
 
 def _thin(chain: list[float]) -> list[float]:
-    places = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MOST_DRAWS)).round().astype(int))
+    places = np.unique(np.linspace(0, len(chain) - 1, min(len(chain), MAX_DRAWS)).round().astype(int))
     return [float(f"{chain[i]:.6g}") for i in places]
 
 
@@ -138,7 +138,7 @@ def r_hat(chains: Array) -> float:
     return float(np.sqrt(((half - 1) / half * within + between / half) / within)) if within > 0 else np.inf
 
 
-def ranks(chains: Array, bins: int = 20) -> NDArray[np.int64]:
+def chain_ranks(chains: Array, bins: int = 20) -> NDArray[np.int64]:
     """How many draws of each chain fall in each of `bins` equal parts of all draws' ranks (Vehtari et al. 2021).
 
     chains (chains, draws) -> counts (chains, bins), about level where the chains mixed.

@@ -9,20 +9,31 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from credence.reporting.model_report import Report
-from credence.reporting.model_report.model_internals import ranks
-from credence.reporting.number_format import number
-from credence.reporting.plot_style import BAND, DASHED, INK, MARK, MUTED, NO, STYLE, YES, axes_of, short
+from credence.reporting.model_report.model_internals import chain_ranks
+from credence.reporting.number_format import format_number
+from credence.reporting.plot_style import (
+    COLOR_BAND,
+    COLOR_MARK,
+    COLOR_MUTED,
+    COLOR_NO,
+    COLOR_TEXT,
+    COLOR_YES,
+    DASHED,
+    STYLE,
+    new_axes,
+    truncate,
+)
 from credence.statistics.uncertainty import Array
 
 STYLED = matplotlib.rc_context(STYLE)
-ANSWERS = {"right": (YES, "o", "answered right"), "wrong": (NO, "D", "answered wrong")}
-CHAINS = (YES, NO, MARK, MUTED, INK, BAND)
+ANSWERS = {"right": (COLOR_YES, "o", "answered right"), "wrong": (COLOR_NO, "D", "answered wrong")}
+CHAINS = (COLOR_YES, COLOR_NO, COLOR_MARK, COLOR_MUTED, COLOR_TEXT, COLOR_BAND)
 
 
 @STYLED
-def parts(report: Report) -> Figure:
+def training_figures(report: Report) -> Figure:
     """What of each answer's doubt lies in the row and what in the draws, for right and for wrong answers."""
-    figure, axes = axes_of("in the row (aleatoric), bits", "between draws (epistemic), bits")
+    figure, axes = new_axes("in the row (aleatoric), bits", "between draws (epistemic), bits")
     for name, (across, up) in report.curves.parts.items():
         colour, shape, label = ANSWERS[name]
         axes.plot(across, up, shape, color=colour, ms=3.5, alpha=0.55, mew=0, label=label)
@@ -32,9 +43,9 @@ def parts(report: Report) -> Figure:
 
 
 @STYLED
-def evidence(report: Report) -> Figure:
+def evidence_plot(report: Report) -> Figure:
     """How many rows of training stand behind right and behind wrong answers."""
-    figure, axes = axes_of("evidence behind the answer (alpha + beta), rows", "share of these answers")
+    figure, axes = new_axes("evidence behind the answer (alpha + beta), rows", "share of these answers")
     found = report.evidence
     assert found is not None
     edges = 10 ** np.array(found.edges)
@@ -43,14 +54,14 @@ def evidence(report: Report) -> Figure:
             colour, _, label = ANSWERS[name]
             axes.stairs(np.array(counts) / sum(counts), edges, fill=True, color=colour, alpha=0.55, lw=0, label=label)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: number(value, 1))
+    axes.xaxis.set_major_formatter(lambda value, _: format_number(value, 1))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.12))
     return figure
 
 
 @STYLED
-def learning(report: Report) -> Figure:
+def learning_curves(report: Report) -> Figure:
     """Every curve of learning by epoch; losses share their axes, all else has its own."""
     curves = report.learned.curves
     losses = {name: c for name, c in curves.items() if "loss" in name}
@@ -58,7 +69,7 @@ def learning(report: Report) -> Figure:
     figure, places = _stacked(len(panels), 2.6)
     for axes, panel in zip(places, panels, strict=True):
         for (name, curve), colour in zip(panel.items(), CHAINS, strict=False):
-            axes.plot(range(1, len(curve) + 1), curve, color=colour, label=short(name), marker="o", ms=2.5)
+            axes.plot(range(1, len(curve) + 1), curve, color=colour, label=truncate(name), marker="o", ms=2.5)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="best")
     places[-1].set_xlabel("epoch")
@@ -66,7 +77,7 @@ def learning(report: Report) -> Figure:
 
 
 @STYLED
-def traces(report: Report) -> Figure:
+def trace_plot(report: Report) -> Figure:
     """The draws of every chain in their order; chains that mixed look like one."""
 
     def draw(axes: Axes, draws: Array) -> None:
@@ -77,12 +88,12 @@ def traces(report: Report) -> Figure:
 
 
 @STYLED
-def rank_bars(report: Report) -> Figure:
+def rank_plot(report: Report) -> Figure:
     """How the ranks of every chain's draws among all draws are spread; level where the chains mixed."""
 
     def draw(axes: Axes, draws: Array) -> None:
-        counts = ranks(draws)
-        axes.axhline(counts.mean(), color=MUTED, lw=1, ls=DASHED)
+        counts = chain_ranks(draws)
+        axes.axhline(counts.mean(), color=COLOR_MUTED, lw=1, ls=DASHED)
         for i, chain in enumerate(counts):
             axes.stairs(chain, np.linspace(0, 1, len(chain) + 1), color=CHAINS[i % len(CHAINS)], lw=1.3)
         axes.set(ylim=(0, None), xlim=(0, 1))
@@ -96,7 +107,7 @@ def _by_parameter(report: Report, across: str, draw: Callable[[Axes, Array], Non
     figure, places = _stacked(len(chains), 1.15)
     for axes, (name, draws) in zip(places, chains.items(), strict=True):
         draw(axes, np.array(draws))
-        axes.set_ylabel(short(name, 18), rotation=0, ha="right", va="center", color=INK)
+        axes.set_ylabel(truncate(name, 18), rotation=0, ha="right", va="center", color=COLOR_TEXT)
     places[-1].set_xlabel(across)
     return figure
 

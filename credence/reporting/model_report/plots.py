@@ -8,90 +8,115 @@ from matplotlib.patches import Rectangle
 
 from credence.reporting.measure import Measure
 from credence.reporting.model_report import Report
-from credence.reporting.model_report.sections import Operating
-from credence.reporting.model_report.shift_evaluation import DOUBTS
-from credence.reporting.number_format import number, percent
-from credence.reporting.plot_style import BAND, DASHED, INK, MARK, MUTED, NO, PAPER, STYLE, YES, axes_of, short
+from credence.reporting.model_report.sections import OperatingPoint
+from credence.reporting.model_report.shift_evaluation import UNCERTAINTY_SCORES
+from credence.reporting.number_format import format_number, format_percent
+from credence.reporting.plot_style import (
+    COLOR_BAND,
+    COLOR_MARK,
+    COLOR_MUTED,
+    COLOR_NO,
+    COLOR_PAPER,
+    COLOR_TEXT,
+    COLOR_YES,
+    DASHED,
+    STYLE,
+    new_axes,
+    truncate,
+)
 from credence.statistics.metrics import METRICS
 
 STYLED = matplotlib.rc_context(STYLE)
-MOST_BARS = 15
-NOTE = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 2}
-COLOURS = {"total": YES, "epistemic": MARK, "density": NO}
+MAX_BARS = 15
+NOTE = {"facecolor": COLOR_PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 2}
+COLORS = {"total": COLOR_YES, "epistemic": COLOR_MARK, "density": COLOR_NO}
 
 
 @STYLED
-def roc(report: Report) -> Figure:
+def roc_plot(report: Report) -> Figure:
     """Share of yes rows found against share of no rows wrongly called yes."""
     figure, axes = _square(
-        f"{short(report.answers[0], 20)} rows answered {short(report.answers[1], 20)}",
-        f"{short(report.answers[1])} rows found",
+        f"{truncate(report.answers[0], 20)} rows answered {truncate(report.answers[1], 20)}",
+        f"{truncate(report.answers[1])} rows found",
     )
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=DASHED)
-    axes.fill_between(*report.curves.roc, color=BAND, alpha=0.35, lw=0)
-    axes.plot(*report.curves.roc, color=YES)
+    axes.plot([0, 1], [0, 1], color=COLOR_MUTED, lw=1, ls=DASHED)
+    axes.fill_between(*report.curves.roc, color=COLOR_BAND, alpha=0.35, lw=0)
+    axes.plot(*report.curves.roc, color=COLOR_YES)
     at = report.operating
-    axes.plot(_share(at.false_yes, at.true_no), _share(at.true_yes, at.false_no), "o", color=INK, ms=6, zorder=5)
-    _note(axes, f"AUROC {report.scores['auroc'].text()}\n● threshold {number(at.threshold)}", 0.97, 0.06, "right")
+    axes.plot(_share(at.false_yes, at.true_no), _share(at.true_yes, at.false_no), "o", color=COLOR_TEXT, ms=6, zorder=5)
+    _note(
+        axes, f"AUROC {report.scores['auroc'].text()}\n● threshold {format_number(at.threshold)}", 0.97, 0.06, "right"
+    )
     return figure
 
 
 @STYLED
-def precision_recall(report: Report) -> Figure:
+def precision_recall_plot(report: Report) -> Figure:
     """Share of yes answers that are right against share of yes rows found."""
     figure, axes = _square(
-        f"{short(report.answers[1])} rows found (recall)",
-        f"{short(report.answers[1], 20)} answers that are right (precision)",
+        f"{truncate(report.answers[1])} rows found (recall)",
+        f"{truncate(report.answers[1], 20)} answers that are right (precision)",
     )
     share, at = report.yes / report.rows, report.operating
-    axes.axhline(share, color=MUTED, lw=1, ls=DASHED)
-    axes.plot(*report.curves.precision_recall, color=YES)
+    axes.axhline(share, color=COLOR_MUTED, lw=1, ls=DASHED)
+    axes.plot(*report.curves.precision_recall, color=COLOR_YES)
     if at.true_yes + at.false_yes:
-        axes.plot(_share(at.true_yes, at.false_no), _share(at.true_yes, at.false_yes), "o", color=INK, ms=6, zorder=5)
-    _note(axes, f"AUPRC {report.scores['auprc'].text()}\nby chance {number(share)}", 0.03, 0.06, "left")
+        axes.plot(
+            _share(at.true_yes, at.false_no), _share(at.true_yes, at.false_yes), "o", color=COLOR_TEXT, ms=6, zorder=5
+        )
+    _note(axes, f"AUPRC {report.scores['auprc'].text()}\nby chance {format_number(share)}", 0.03, 0.06, "left")
     return figure
 
 
 @STYLED
-def reliability(report: Report) -> Figure:
+def reliability_plot(report: Report) -> Figure:
     """What came true against what was said, with what chance allows a perfectly calibrated predictor."""
     figure, axes = _square("probability said", "share that came true")
-    axes.plot([0, 1], [0, 1], color=MUTED, lw=1, ls=DASHED)
+    axes.plot([0, 1], [0, 1], color=COLOR_MUTED, lw=1, ls=DASHED)
     for b in report.calibration.table:
-        axes.plot([b.predicted] * 2, [b.chance_low, b.chance_high], color=BAND, lw=7, solid_capstyle="butt")
+        axes.plot([b.predicted] * 2, [b.chance_low, b.chance_high], color=COLOR_BAND, lw=7, solid_capstyle="butt")
     most = max(b.rows for b in report.calibration.table)
     for b in report.calibration.table:
         inside = b.chance_low <= b.observed <= b.chance_high
         size = 4 + 7 * (b.rows / most) ** 0.5
-        axes.plot(b.predicted, b.observed, "o", ms=size, color=YES if inside else NO, alpha=0.9, mec=PAPER, mew=0.8)
+        axes.plot(
+            b.predicted,
+            b.observed,
+            "o",
+            ms=size,
+            color=COLOR_YES if inside else COLOR_NO,
+            alpha=0.9,
+            mec=COLOR_PAPER,
+            mew=0.8,
+        )
     ece, chance = report.calibration.errors["ece"], report.calibration.chance
-    _note(axes, f"ECE {number(ece.value)}\nby chance up to {number(chance.high)}", 0.97, 0.06, "right")
+    _note(axes, f"ECE {format_number(ece.value)}\nby chance up to {format_number(chance.high)}", 0.97, 0.06, "right")
     return figure
 
 
 @STYLED
-def histogram(report: Report) -> Figure:
+def histogram_plot(report: Report) -> Figure:
     """How many rows of each answer got which probability."""
-    figure, axes = axes_of(f"probability of {short(report.answers[1])}", "share of that answer's rows")
-    for counts, colour, name in zip(report.curves.histogram, (NO, YES), report.answers, strict=True):
+    figure, axes = new_axes(f"probability of {truncate(report.answers[1])}", "share of that answer's rows")
+    for counts, colour, name in zip(report.curves.histogram, (COLOR_NO, COLOR_YES), report.answers, strict=True):
         width, total = 1 / len(counts), max(sum(counts), 1)
         across = [(i + 0.5) * width for i in range(len(counts))]
         heights = [c / total for c in counts]
         axes.bar(across, heights, width=width * 0.92, color=colour, alpha=0.6, lw=0, label=f"truly {name}")
-    axes.axvline(report.operating.threshold, color=INK, lw=1, ls=DASHED)
+    axes.axvline(report.operating.threshold, color=COLOR_TEXT, lw=1, ls=DASHED)
     axes.set_xlim(0, 1)
     axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.12))
     return figure
 
 
 @STYLED
-def risk_coverage(report: Report) -> Figure:
+def risk_coverage_plot(report: Report) -> Figure:
     """Share of errors among the most certain rows, as more of them are answered."""
-    figure, axes = axes_of("rows answered, most certain first", "errors among them")
+    figure, axes = new_axes("rows answered, most certain first", "errors among them")
     for by, (coverage, risk) in report.curves.risk.items():
-        axes.plot(coverage, risk, color=COLOURS[by], label=DOUBTS[by])
+        axes.plot(coverage, risk, color=COLORS[by], label=UNCERTAINTY_SCORES[by])
     wrong = (report.operating.false_yes + report.operating.false_no) / report.rows
-    axes.axhline(wrong, color=MUTED, lw=1, ls=DASHED, label="no selection")
+    axes.axhline(wrong, color=COLOR_MUTED, lw=1, ls=DASHED, label="no selection")
     axes.set_xlim(0, 1.01)
     axes.set_ylim(0, None if wrong else 0.05)
     axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.19 if len(report.curves.risk) < 3 else 1.21))
@@ -99,27 +124,27 @@ def risk_coverage(report: Report) -> Figure:
 
 
 @STYLED
-def review(report: Report) -> Figure:
+def review_plot(report: Report) -> Figure:
     """Accuracy when a person answers the least certain rows, by how many of them, without fault."""
-    figure, axes = axes_of("rows that a person answers, least certain first", "accuracy of all answers")
+    figure, axes = new_axes("rows that a person answers, least certain first", "accuracy of all answers")
     for by, (coverage, risk) in report.curves.risk.items():
         accuracy = [1 - r * c for c, r in zip(coverage, risk, strict=True)]
-        axes.plot([1 - c for c in coverage], accuracy, color=COLOURS[by], label=DOUBTS[by])
+        axes.plot([1 - c for c in coverage], accuracy, color=COLORS[by], label=UNCERTAINTY_SCORES[by])
     wrong = report.operating.false_yes + report.operating.false_no
-    axes.plot([0, 1], [1 - wrong / report.rows, 1], color=MUTED, lw=1, ls=DASHED, label="at random")
+    axes.plot([0, 1], [1 - wrong / report.rows, 1], color=COLOR_MUTED, lw=1, ls=DASHED, label="at random")
     axes.set(xlim=(0, 0.5), ylim=(1 - 1.15 * max(wrong / report.rows, 0.01), 1 + 0.05 * max(wrong / report.rows, 0.01)))
     axes.legend(loc="lower right")
     return figure
 
 
 @STYLED
-def net_benefit(report: Report) -> Figure:
+def net_benefit_plot(report: Report) -> Figure:
     """Net benefit of acting on the answers, against acting always and never (decision curve)."""
-    figure, axes = axes_of("probability from which one would act", "net benefit per row")
+    figure, axes = new_axes("probability from which one would act", "net benefit per row")
     thresholds, gain, always = report.curves.net_benefit
-    axes.plot(thresholds, always, color=NO, lw=1.3, label="act always")
-    axes.axhline(0, color=MUTED, lw=1.3, label="act never")
-    axes.plot(thresholds, gain, color=YES, label="act on the answers")
+    axes.plot(thresholds, always, color=COLOR_NO, lw=1.3, label="act always")
+    axes.axhline(0, color=COLOR_MUTED, lw=1.3, label="act never")
+    axes.plot(thresholds, gain, color=COLOR_YES, label="act on the answers")
     top = max(max(gain), 0.01)
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.15 * top, 1.1 * top)
@@ -128,58 +153,61 @@ def net_benefit(report: Report) -> Figure:
 
 
 @STYLED
-def confusion(report: Report) -> Figure:
+def confusion_plot(report: Report) -> Figure:
     """How many rows of each answer were answered how."""
-    figure, axes = axes_of("answered", "truly")
+    figure, axes = new_axes("answered", "truly")
     for row, cells in enumerate(_cells(report.operating)):
         for column, n in enumerate(cells):
-            share, colour = _share(n, sum(cells) - n), YES if row == column else NO
+            share, colour = _share(n, sum(cells) - n), COLOR_YES if row == column else COLOR_NO
             axes.add_patch(
                 Rectangle((column + 0.02, row + 0.02), 0.96, 0.96, color=colour, alpha=0.1 + 0.5 * share, lw=0)
             )
             axes.text(column + 0.5, row + 0.45, f"{n:,}", ha="center", va="center", fontsize=17, fontweight="bold")
-            axes.text(column + 0.5, row + 0.68, percent(share), ha="center", va="center")
+            axes.text(column + 0.5, row + 0.68, format_percent(share), ha="center", va="center")
     axes.set(xlim=(0, 2), ylim=(2, 0))
-    axes.set_xticks((0.5, 1.5), [short(a, 18) for a in report.answers])
-    axes.set_yticks((0.5, 1.5), [short(a, 18) for a in report.answers], rotation=90, va="center")
+    axes.set_xticks((0.5, 1.5), [truncate(a, 18) for a in report.answers])
+    axes.set_yticks((0.5, 1.5), [truncate(a, 18) for a in report.answers], rotation=90, va="center")
     axes.grid(False)
     axes.spines[:].set_visible(False)
     return figure
 
 
 @STYLED
-def candidates(report: Report) -> Figure:
+def candidates_plot(report: Report) -> Figure:
     """Every candidate's metric with its interval; the winner stands out."""
     title = METRICS[report.metric].title
     lines = [
         (c.title if c.role in ("winner", "candidate") else f"{c.title} ({c.role})", c.scores[report.metric])
         for c in report.candidates
     ]
-    colours = [{"winner": YES, "constant": MUTED, "champion": MARK}.get(c.role, INK) for c in report.candidates]
+    colours = [
+        {"winner": COLOR_YES, "constant": COLOR_MUTED, "champion": COLOR_MARK}.get(c.role, COLOR_TEXT)
+        for c in report.candidates
+    ]
     return _dots(lines, colours, title)
 
 
 @STYLED
-def groups(report: Report) -> Figure:
+def groups_plot(report: Report) -> Figure:
     """The metric in every group with its interval, and over all rows as a line; groups with few rows are hollow."""
-    shown = report.groups[:MOST_BARS]
-    lines = [(f"{short(g.name)}  ({g.rows:,})", g.scores[report.metric]) for g in shown]
-    figure = _dots(lines, [MUTED if g.few else YES for g in shown], METRICS[report.metric].title)
+    shown = report.groups[:MAX_BARS]
+    lines = [(f"{truncate(g.name)}  ({g.rows:,})", g.scores[report.metric]) for g in shown]
+    figure = _dots(lines, [COLOR_MUTED if g.few else COLOR_YES for g in shown], METRICS[report.metric].title)
     whole = report.scores[report.metric].value
     if whole is not None:
-        figure.axes[0].axvline(whole, color=MUTED, lw=1, ls=DASHED)
+        figure.axes[0].axvline(whole, color=COLOR_MUTED, lw=1, ls=DASHED)
     return figure
 
 
 @STYLED
-def importance(found: pd.DataFrame) -> Figure:
+def importance_plot(found: pd.DataFrame) -> Figure:
     """The columns or words that matter most, as `explain.importance` found them, with their intervals."""
-    shown = found.head(MOST_BARS)[::-1]
+    shown = found.head(MAX_BARS)[::-1]
     figure, axes = _lying(len(shown), str(found["method"].iloc[0]))
-    colours = [{1: YES, -1: NO}.get(d, MUTED) for d in shown["direction"]]
+    colours = [{1: COLOR_YES, -1: COLOR_NO}.get(d, COLOR_MUTED) for d in shown["direction"]]
     axes.barh(range(len(shown)), shown["value"], color=colours, alpha=0.8, height=0.62, lw=0)
-    axes.hlines(range(len(shown)), shown["low"], shown["high"], color=INK, lw=1.2)
-    _names(axes, [short(c) for c in shown["column"]])
+    axes.hlines(range(len(shown)), shown["low"], shown["high"], color=COLOR_TEXT, lw=1.2)
+    _names(axes, [truncate(c) for c in shown["column"]])
     return figure
 
 
@@ -190,8 +218,10 @@ def _dots(lines: list[tuple[str, Measure]], colours: list[str], label: str) -> F
             continue
         if m.low is not None and m.high is not None:
             axes.plot([m.low, m.high], [place, place], color=colour, lw=2, solid_capstyle="round")
-        axes.plot(m.value, place, "o", color=colour, ms=7, mec=PAPER, mew=1)
-        axes.annotate(number(m.value), (m.value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
+        axes.plot(m.value, place, "o", color=colour, ms=7, mec=COLOR_PAPER, mew=1)
+        axes.annotate(
+            format_number(m.value), (m.value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8
+        )
     _names(axes, [name for name, _ in lines[::-1]])
     return figure
 
@@ -199,25 +229,25 @@ def _dots(lines: list[tuple[str, Measure]], colours: list[str], label: str) -> F
 def _names(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.3)
-    axes.tick_params(axis="y", colors=INK)
+    axes.tick_params(axis="y", colors=COLOR_TEXT)
     axes.grid(False, axis="y")
 
 
 def _lying(lines: int, label: str) -> tuple[Figure, Axes]:
-    return axes_of(label, "", (6.4, 0.75 + 0.34 * lines))
+    return new_axes(label, "", (6.4, 0.75 + 0.34 * lines))
 
 
 def _square(across: str, up: str) -> tuple[Figure, Axes]:
-    figure, axes = axes_of(across, up)
+    figure, axes = new_axes(across, up)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.02), aspect="equal")
     return figure, axes
 
 
 def _note(axes: Axes, text: str, x: float, y: float, side: str) -> None:
-    axes.text(x, y, text, transform=axes.transAxes, ha=side, va="bottom", color=INK, linespacing=1.5, bbox=NOTE)
+    axes.text(x, y, text, transform=axes.transAxes, ha=side, va="bottom", color=COLOR_TEXT, linespacing=1.5, bbox=NOTE)
 
 
-def _cells(at: Operating) -> list[list[int]]:
+def _cells(at: OperatingPoint) -> list[list[int]]:
     return [[at.true_no, at.false_yes], [at.false_no, at.true_yes]]
 
 

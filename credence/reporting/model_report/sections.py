@@ -7,18 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
+from credence.core.registry import StrictModel
 from credence.predictor import Predictor
-from credence.reporting.measure import Measure, finite, scored
+from credence.reporting.measure import Measure, finite_or_none, score_with_interval
 from credence.statistics.calibration import Bools
-from credence.statistics.uncertainty import Array, interval, split
+from credence.statistics.uncertainty import Array, decompose_uncertainty, draw_interval
 
 CALLS = 30
 SECONDS_PER_BATCH = 2.0
 CLINICAL = {"sensitivity": "recall", "specificity": "specificity", "ppv": "precision", "npv": "npv"}
 
 
-class Operating(Strict):
+class OperatingPoint(StrictModel):
     """What the answers are worth at the threshold from which the answer is yes."""
 
     threshold: float
@@ -33,14 +33,17 @@ class Operating(Strict):
         """Confusion counts, and each rate with the rows that are its denominator."""
         truth = y == 1
         rows = {"sensitivity": truth, "specificity": ~truth, "ppv": yes, "npv": ~yes}
-        rates = {k: scored(m, p, yes, y, w).model_copy(update={"n": int(rows[k].sum())}) for k, m in CLINICAL.items()}
+        rates = {
+            k: score_with_interval(m, p, yes, y, w).model_copy(update={"n": int(rows[k].sum())})
+            for k, m in CLINICAL.items()
+        }
         return cls(
             threshold=threshold, rates=rates, true_yes=int((yes & truth).sum()), false_yes=int((yes & ~truth).sum()),
             true_no=int((~yes & ~truth).sum()), false_no=int((~yes & truth).sum()),
         )  # fmt: skip
 
 
-class Coverage(Strict):
+class CoverageRow(StrictModel):
     """How often the set holds the truth among these rows, with the standard error of that share."""
 
     among: str
@@ -49,11 +52,11 @@ class Coverage(Strict):
     error: float
 
 
-class Conformal(Strict):
+class ConformalReport(StrictModel):
     """Whether the sets hold the truth as often as promised, and how much they say."""
 
     promised: float
-    table: list[Coverage]
+    table: list[CoverageRow]
     mean_size: float
     empty: float
     double: float
@@ -72,15 +75,15 @@ class Conformal(Strict):
         )  # fmt: skip
 
 
-def _coverage(among: str, held: Bools) -> Coverage:
+def _coverage(among: str, held: Bools) -> CoverageRow:
     share = float(held.mean())
     smoothed = (held.sum() + 1) / (len(held) + 2)
-    return Coverage(
+    return CoverageRow(
         among=among, rows=len(held), share=share, error=float(np.sqrt(smoothed * (1 - smoothed) / len(held)))
     )
 
 
-class Uncertainty(Strict):
+class UncertaintyReport(StrictModel):
     """How unsure the answers are on average, in bits, and what of it more training data could remove (epistemic)."""
 
     draws: int
@@ -92,15 +95,15 @@ class Uncertainty(Strict):
     @classmethod
     def of(cls, draws: Array) -> Self:
         """From calibrated draws (draws, rows); one draw says nothing about its own doubt."""
-        low, high = interval(draws)
-        total, epistemic, aleatoric = (finite(part.mean()) for part in split(draws))
+        low, high = draw_interval(draws)
+        total, epistemic, aleatoric = (finite_or_none(part.mean()) for part in decompose_uncertainty(draws))
         return cls(
             draws=len(draws), total=total or 0.0, epistemic=epistemic, aleatoric=aleatoric,
-            interval_width=finite((high - low).mean()),
+            interval_width=finite_or_none((high - low).mean()),
         )  # fmt: skip
 
 
-class Cost(Strict):
+class CostReport(StrictModel):
     """Seconds to fit, and milliseconds per row that `predict` takes in batches of one and of 32.
 
     cpu_seconds: processor time of fitting, where known. passes: forward passes per row, on average.
@@ -116,14 +119,14 @@ class Cost(Strict):
         """Median and 95th percentile over repeated calls on these rows; `used` is what a kind counted per row."""
         learned = predictor.model.learned()
         passes = learned.passes if used is None else float(used.mean())
-        timed = {batch: milliseconds(predictor, rows, batch) for batch in (1, 32)}
+        timed = {batch: predict_milliseconds(predictor, rows, batch) for batch in (1, 32)}
         batches = {b: (float(np.quantile(t, 0.5)), float(np.quantile(t, 0.95))) for b, t in timed.items()}
         return cls(
             fit_seconds=predictor.facts.fit_seconds, batches=batches, cpu_seconds=learned.cpu_seconds, passes=passes
         )
 
 
-def milliseconds(predictor: Predictor, rows: pd.DataFrame, batch: int, calls: int = CALLS) -> list[float]:
+def predict_milliseconds(predictor: Predictor, rows: pd.DataFrame, batch: int, calls: int = CALLS) -> list[float]:
     """Milliseconds per row of each call after a first one that warms up; it stops early where calls are slow."""
     predictor.predict(rows.head(batch))
     taken: list[float] = []

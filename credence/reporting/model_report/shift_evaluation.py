@@ -6,25 +6,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.core.registry import Strict
-from credence.data.shift_sets import SET
+from credence.core.registry import StrictModel
+from credence.data.shift_sets import SET_COLUMN
 from credence.predictor import Predictor
-from credence.reporting.measure import Measure, measures, scored
-from credence.statistics.bootstrap import weights
+from credence.reporting.measure import Measure, measure_with_intervals, score_with_interval
+from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Bools
-from credence.statistics.selective_prediction import Statistic, accumulate, error_auroc
-from credence.statistics.uncertainty import Array, split
+from credence.statistics.selective_prediction import Statistic, error_auroc, risk_coverage
+from credence.statistics.uncertainty import Array, decompose_uncertainty
 
 SCORES = ("accuracy", "ece", "log_loss")
-FOUND = 0.95
-DOUBTS = {
+DETECTION_SCORES = 0.95
+UNCERTAINTY_SCORES = {
     "total": "by total uncertainty",
     "epistemic": "by disagreement (epistemic)",
     "density": "by distance from training (density)",
 }
 
 
-class Shift(Strict):
+class ShiftResult(StrictModel):
     """One set. `told`: how well a doubt tells its rows from test rows, by doubt: auroc, and fpr95, the share of test
     rows that are suspected with the 95 % of its own rows that a threshold finds. `scores` rest on the labelled rows.
     """
@@ -39,13 +39,15 @@ class Shift(Strict):
     @classmethod
     def of(cls, predictor: Predictor, rows: pd.DataFrame, test: dict[str, Array], w: NDArray[Any], seed: int) -> Self:
         """From the rows of one set (`credence.data.shift_sets`), and the doubts of the test rows with weights w."""
-        own = weights(rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1)
+        own = bootstrap_weights(
+            rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1
+        )
         draws, found = predictor.draws(rows), predictor.model.findings(predictor.facts.schema_.select(rows))
-        doubted = doubts(draws, found)
-        told = {by: measures(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
+        doubted = uncertainty_scores(draws, found)
+        told = {by: measure_with_intervals(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
         return cls(
-            name=str(rows[SET].iloc[0]), rows=len(rows), labelled=int(rows["label"].notna().sum()),
-            flagged=flagged(predictor, rows, own), told=told,
+            name=str(rows[SET_COLUMN].iloc[0]), rows=len(rows), labelled=int(rows["label"].notna().sum()),
+            flagged=flagged_share(predictor, rows, own), told=told,
             scores=_scores(draws.mean(0), rows["label"].to_numpy(), own, predictor.facts.threshold),
         )  # fmt: skip
 
@@ -55,37 +57,37 @@ class Shift(Strict):
         return {"flagged": self.flagged, **told, **self.scores}
 
 
-def shifts(
+def evaluate_shift_sets(
     predictor: Predictor, rows: pd.DataFrame | None, test: dict[str, Array], w: NDArray[Any], seed: int
-) -> list[Shift]:
+) -> list[ShiftResult]:
     """Every set of `rows`, in the order in which they stand there."""
     if rows is None or rows.empty:
         return []
-    parts = (rows[rows[SET] == name].reset_index(drop=True) for name in rows[SET].unique())
-    return [Shift.of(predictor, part, test, w, seed) for part in parts]
+    parts = (rows[rows[SET_COLUMN] == name].reset_index(drop=True) for name in rows[SET_COLUMN].unique())
+    return [ShiftResult.of(predictor, part, test, w, seed) for part in parts]
 
 
-def doubts(draws: Array, found: dict[str, Array]) -> dict[str, Array]:
+def uncertainty_scores(draws: Array, found: dict[str, Array]) -> dict[str, Array]:
     """Total uncertainty, that of several draws about themselves, and how sparse training is there, where it is known.
 
     From calibrated draws (draws, rows) and `Model.findings` of the same rows.
     """
-    total, epistemic, _ = split(draws)
+    total, epistemic, _ = decompose_uncertainty(draws)
     sparse = {"density": 1 - found["ood_pvalue"]} if "ood_pvalue" in found else {}
     return {"total": total} | ({"epistemic": epistemic} if len(draws) > 1 else {}) | sparse
 
 
-def flagged(predictor: Predictor, rows: pd.DataFrame, w: NDArray[Any]) -> Measure:
+def flagged_share(predictor: Predictor, rows: pd.DataFrame, w: NDArray[Any]) -> Measure:
     """The share of rows that are handed back because their inputs are unlike training."""
     strange = np.array([bool(why) for why in predictor.strange(rows)], float)
-    return measures(lambda w: {"flagged": w @ strange / w.sum(1)}, w)["flagged"]
+    return measure_with_intervals(lambda w: {"flagged": w @ strange / w.sum(1)}, w)["flagged"]
 
 
 def _told(test: Array, shifted: Array) -> Statistic:
     doubt, foreign = np.r_[test, shifted], np.r_[np.zeros(len(test), bool), np.ones(len(shifted), bool)]
 
     def statistic(w: NDArray[np.integer]) -> dict[str, Array]:
-        rows, found = accumulate(doubt, foreign, w)
+        rows, found = risk_coverage(doubt, foreign, w)
         return {"auroc": error_auroc(rows, found), "fpr95": false_alarms(rows, found)}
 
     return statistic
@@ -97,7 +99,7 @@ def false_alarms(rows: Array, found: Array) -> Array:
     Rows and foreign rows from the least doubt on, shape (resamples, distinct doubts + 1).
     """
     others = rows - found
-    caught = found[:, -1:] - found >= FOUND * found[:, -1:] - 1e-9
+    caught = found[:, -1:] - found >= DETECTION_SCORES * found[:, -1:] - 1e-9
     share = (others[:, -1:] - others) / np.maximum(others[:, -1:], 1)
     return np.asarray(np.where(caught, share, 1.0).min(1))
 
@@ -107,4 +109,4 @@ def _scores(p: Array, label: Array, w: NDArray[Any], threshold: float) -> dict[s
     if not known.any():
         return {}
     p, y = p[known], label[known].astype(np.int64)
-    return {m: scored(m, p, p >= threshold, y, w[:, known]) for m in SCORES}
+    return {m: score_with_interval(m, p, p >= threshold, y, w[:, known]) for m in SCORES}

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from credence.security.pii.patterns import ADDRESS_6, FORMS, Form
+from credence.security.pii.patterns import IPV6, NUMBER_PATTERNS, NumberPattern
 
-WORDS = {
+COLUMN_WORDS = {
     "email": ("email", "e mail", "mail address"),
     "phone": ("phone", "telephone", "phone number", "mobile number", "cell number", "msisdn", "fax"),
     "credit_card": ("credit card", "creditcard", "card number", "cardnumber", "cc number", "cvv"),
@@ -23,66 +23,70 @@ WORDS = {
     "ip_address": ("ip", "ip address", "ipaddress"),
 }  # fmt: skip
 NAME_ENDINGS = r"(?: (?:[0-9]+|number|no|nr|date|year|code|hash))*"
-KINDS = {kind: re.compile(rf"(?:.* )?(?:{'|'.join(words)}){NAME_ENDINGS}") for kind, words in WORDS.items()}
+COLUMN_PATTERNS = {
+    kind: re.compile(rf"(?:.* )?(?:{'|'.join(words)}){NAME_ENDINGS}") for kind, words in COLUMN_WORDS.items()
+}
 
 
-def named(column: str) -> set[str]:
+def pii_kinds_of_column(column: str) -> set[str]:
     """The kinds of personal data that a column is named for: customerEmail, E-MAIL and email_2 are for email."""
     spaced = " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", column)).lower()
-    return {kind for kind, pattern in KINDS.items() if pattern.fullmatch(spaced)}
+    return {kind for kind, pattern in COLUMN_PATTERNS.items() if pattern.fullmatch(spaced)}
 
 
-SURE = 0.5
+MIN_VALID_SHARE = 0.5
 ONE_LINE = str.maketrans("\r\n", "  ")
-DIGITS = re.compile(r"\d(?:[^\d\n]{0,6}\d){4}", re.ASCII)
-COLONS = re.compile(r":[0-9a-fA-F]{0,4}:", re.ASCII)
-BEFORE, AFTER = 30, 40
-LOCAL = re.compile(r"[A-Za-z0-9][\w.%+'-]{0,63}$", re.ASCII)
-DOMAIN = re.compile(r"@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b", re.ASCII)
-LOGIN = re.compile(r"://[^\s/:@?#]{1,100}:[^\s/@]{1,100}@[\w.-]", re.ASCII)
-Place = tuple[str, int]
+DIGIT_RUN = re.compile(r"\d(?:[^\d\n]{0,6}\d){4}", re.ASCII)
+COLON_RUN = re.compile(r":[0-9a-fA-F]{0,4}:", re.ASCII)
+CONTEXT_BEFORE, CONTEXT_AFTER = 30, 40
+EMAIL_LOCAL_PART = re.compile(r"[A-Za-z0-9][\w.%+'-]{0,63}$", re.ASCII)
+EMAIL_DOMAIN = re.compile(r"@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}\b", re.ASCII)
+URL_LOGIN = re.compile(r"://[^\s/:@?#]{1,100}:[^\s/@]{1,100}@[\w.-]", re.ASCII)
+Match = tuple[str, int]
 
 
-def found_in(texts: list[str]) -> dict[str, NDArray[np.integer]]:
+def find_pii(texts: list[str]) -> dict[str, NDArray[np.integer]]:
     """By kind, the places of the texts that hold it."""
     blob = "\n".join(text.translate(ONE_LINE) for text in texts)
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
     found: dict[str, list[int]] = defaultdict(list)
-    for kind, at in [*_signed(blob), *_numbered(blob)]:
+    for kind, at in [*_emails_and_logins(blob), *_number_matches(blob)]:
         found[kind].append(at)
     return {kind: np.unique(np.searchsorted(starts, at, side="right") - 1) for kind, at in found.items()}
 
 
-def _signed(blob: str) -> Iterator[Place]:
+def _emails_and_logins(blob: str) -> Iterator[Match]:
     """What a sign gives away: :// a login, any other @ an e-mail address."""
-    logins = {match.end() - 1 for match in LOGIN.finditer(blob)}
+    logins = {match.end() - 1 for match in URL_LOGIN.finditer(blob)}
     yield from (("login", at) for at in logins)
-    for match in DOMAIN.finditer(blob):
-        if match.start() + 1 not in logins and LOCAL.search(blob[max(match.start() - 64, 0) : match.start()]):
+    for match in EMAIL_DOMAIN.finditer(blob):
+        if match.start() + 1 not in logins and EMAIL_LOCAL_PART.search(
+            blob[max(match.start() - 64, 0) : match.start()]
+        ):
             yield "email", match.start()
 
 
-def _numbered(blob: str) -> Iterator[Place]:
-    spans, used = _spans(DIGITS, blob), set(blob)
-    for form in (form for form in FORMS if used.intersection(form.needs)):
-        yield from _checked(form, blob, spans)
-    yield from _checked(ADDRESS_6, blob, _spans(COLONS, blob))
+def _number_matches(blob: str) -> Iterator[Match]:
+    spans, used = _candidate_spans(DIGIT_RUN, blob), set(blob)
+    for form in (form for form in NUMBER_PATTERNS if used.intersection(form.needs)):
+        yield from _validated_matches(form, blob, spans)
+    yield from _validated_matches(IPV6, blob, _candidate_spans(COLON_RUN, blob))
 
 
-def _spans(trigger: re.Pattern[str], blob: str) -> list[tuple[int, int]]:
+def _candidate_spans(trigger: re.Pattern[str], blob: str) -> list[tuple[int, int]]:
     """The parts of the text worth a closer look: a hundred times fewer characters in prose."""
     spans: list[tuple[int, int]] = []
     for match in trigger.finditer(blob):
-        start, end = max(match.start() - BEFORE, 0), match.end() + AFTER
+        start, end = max(match.start() - CONTEXT_BEFORE, 0), match.end() + CONTEXT_AFTER
         if spans and start <= spans[-1][1]:
             start = spans.pop()[0]
         spans.append((start, end))
     return spans
 
 
-def _checked(form: Form, blob: str, spans: list[tuple[int, int]]) -> list[Place]:
+def _validated_matches(form: NumberPattern, blob: str, spans: list[tuple[int, int]]) -> list[Match]:
     """The places of valid numbers; none where most that are written alike are not, as with numbers by chance."""
     there = [match for start, end in spans for match in form.pattern.finditer(blob, start, end)]
     there = [match for match in there if form.like(match[0])]
     valid = [(form.kind, match.start()) for match in there if form.valid(match[0])]
-    return valid if len(valid) >= SURE * len(there) else []
+    return valid if len(valid) >= MIN_VALID_SHARE * len(there) else []

@@ -17,17 +17,17 @@ from stdnum.kr import rrn
 from stdnum.mx import curp
 from stdnum.us import ssn
 
-BRANDS = re.compile(
+CARD_BRANDS = re.compile(
     r"4(\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2(22[1-9]|2[3-9]\d|[3-6]\d\d|7[01]\d|720)\d{12}|3[47]\d{13}"
     r"|6(011|5\d\d|4[4-9]\d)\d{12}|3(0[0-5]|[68]\d)\d{11}|35(2[89]|[3-8]\d)\d{12}|62\d{14,17}"
 )
 NATIONAL_FROM_0 = ("GB", "FR", "AU")
 CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-ALONE = (r"(?<![\w./+-])(?<!\d[,:])", r"(?![\w-])(?!\.\d)")
+WORD_BOUNDARY = (r"(?<![\w./+-])(?<!\d[,:])", r"(?![\w-])(?!\.\d)")
 
 
 @dataclass(frozen=True)
-class Form:
+class NumberPattern:
     """How a kind is written, and the check that tells it from what is only written alike."""
 
     kind: str
@@ -39,9 +39,9 @@ class Form:
 
 def _form(
     kind: str, needs: str, pattern: str, valid: Callable[[str], object], like: Callable[[str], object] = bool
-) -> Form:
+) -> NumberPattern:
     """A form that stands alone, no part of a longer number, word or path; a text without any of `needs` has none."""
-    return Form(kind, re.compile(ALONE[0] + pattern + ALONE[1], re.ASCII), valid, needs, like)
+    return NumberPattern(kind, re.compile(WORD_BOUNDARY[0] + pattern + WORD_BOUNDARY[1], re.ASCII), valid, needs, like)
 
 
 def _card(text: str) -> bool:
@@ -50,7 +50,7 @@ def _card(text: str) -> bool:
 
 def _branded(text: str) -> bool:
     """Is this as long as, and does it begin like, a card number of a known brand?"""
-    return bool(BRANDS.fullmatch(re.sub(r"\D", "", text)))
+    return bool(CARD_BRANDS.fullmatch(re.sub(r"\D", "", text)))
 
 
 def _phone(text: str) -> bool:
@@ -77,7 +77,7 @@ def _address(text: str) -> bool:
     return not (small or address.is_loopback or address.is_unspecified or address.is_multicast)
 
 
-FORMS = (
+NUMBER_PATTERNS = (
     _form("credit_card", " -", r"(?:\d{4}[ -]){3}\d{1,7}", _card, _branded),
     _form("credit_card", " -", r"\d{4}([ -])\d{6}\1\d{4,5}", _card, _branded),
     _form("credit_card", "0123456789", r"\d{13,19}", _card, _branded),
@@ -97,6 +97,6 @@ FORMS = (
     _form("phone", "0", r"0[1-9]\d{1,4}[ /-]?\d{3,4}[ -]?\d{3,4}", _phone),
     _form("ip_address", ".", r"\d{1,3}(?:\.\d{1,3}){3}", _address),
 )
-ADDRESS_6 = Form(
+IPV6 = NumberPattern(
     "ip_address", re.compile(r"(?<![\w:.])[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7}(?![\w:])"), _address, ":"
 )

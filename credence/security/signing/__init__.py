@@ -6,16 +6,16 @@ from typing import Self
 
 from pydantic import Field
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
-from credence.security.signing.keys import SIGNING, VERIFYING, Keys, genuine, identity, public_of
-from credence.security.signing.manifest import MANIFEST, SIGNATURE, Manifest, changed, compare, seal
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
+from credence.security.signing.keys import SIGNING, VERIFYING, Keys, identity, is_valid_signature, public_of
+from credence.security.signing.manifest import MANIFEST, SIGNATURE, Manifest, changed, changed_files, seal
 
-__all__ = ["MANIFEST", "SIGNATURE", "Keys", "Manifest", "Signature", "check", "seal", "sign", "verify"]
+__all__ = ["MANIFEST", "SIGNATURE", "Keys", "Manifest", "Signature", "check_integrity", "seal", "sign", "verify"]
 DAMAGE_ONLY = "so only damage is noticed, not forgery"
 
 
-class Signature(Strict):
+class Signature(StrictModel):
     """The contents of `signature.json`: who signed the manifest beside it."""
 
     key: str = Field(pattern="^[0-9a-f]{64}$", description="the public key")
@@ -31,9 +31,9 @@ class Signature(Strict):
             found = cls(**json.loads(there))
         except (ValueError, TypeError, RecursionError):
             raise changed(folder, SIGNATURE) from None
-        fits = genuine(bytes.fromhex(found.key), bytes.fromhex(found.signature), message(manifest))
+        fits = is_valid_signature(bytes.fromhex(found.key), bytes.fromhex(found.signature), message(manifest))
         if not fits or found.text().encode() != there:
-            raise BadInput(f"{folder}: {SIGNATURE} does not fit {MANIFEST}; put both back as they were promoted.")
+            raise InputError(f"{folder}: {SIGNATURE} does not fit {MANIFEST}; put both back as they were promoted.")
         return found
 
     def trusted_by(self, keys: Keys, folder: Path) -> str:
@@ -43,7 +43,7 @@ class Signature(Strict):
             return f"signed by {signer}, but no {VERIFYING} is set, {DAMAGE_ONLY}"
         if bytes.fromhex(self.key) not in keys.trusted:
             known = ", ".join(map(identity, keys.trusted))
-            raise BadInput(f"{folder} is signed by {signer}, who is not trusted here; {VERIFYING} lists {known}.")
+            raise InputError(f"{folder} is signed by {signer}, who is not trusted here; {VERIFYING} lists {known}.")
         return f"signed by {signer}"
 
     def text(self) -> str:
@@ -63,7 +63,7 @@ def sign(folder: Path, keys: Keys | None = None) -> str:
     stays unsigned, and the words say so. BadInput where keys are set with which the result would be refused.
     """
     keys = keys or Keys.read()
-    before = Signature.read(folder, compare(folder, added=True))
+    before = Signature.read(folder, changed_files(folder, added=True))
     if before is not None:
         before.trusted_by(keys, folder)
     public = _signer(keys)
@@ -78,20 +78,22 @@ def _signer(keys: Keys) -> bytes | None:
     """The public key of who signs, or None where nobody does and nobody asks for it."""
     if keys.signing is None:
         if keys.trusted:
-            raise BadInput(f"{VERIFYING} is set and {SIGNING} is not; what is signed by nobody would be refused.")
+            raise InputError(f"{VERIFYING} is set and {SIGNING} is not; what is signed by nobody would be refused.")
         return None
     public = public_of(keys.signing)
     if public not in keys.trusted:
-        raise BadInput(f"{SIGNING} is {identity(public)}'s, whom {VERIFYING} does not list; add the public key there.")
+        raise InputError(
+            f"{SIGNING} is {identity(public)}'s, whom {VERIFYING} does not list; add the public key there."
+        )
     return public
 
 
-def check(folder: Path) -> Signature | None:
+def check_integrity(folder: Path) -> Signature | None:
     """See that a predictor folder is whole, whoever made it; its signature where it has one.
 
     BadInput names the file that was changed, is missing or is too many.
     """
-    return Signature.read(folder, compare(folder))
+    return Signature.read(folder, changed_files(folder))
 
 
 def verify(folder: Path, keys: Keys | None = None) -> str:
@@ -101,9 +103,9 @@ def verify(folder: Path, keys: Keys | None = None) -> str:
     for is missing or a stranger's.
     """
     keys = keys or Keys.read()
-    signature = check(folder)
+    signature = check_integrity(folder)
     if signature is not None:
         return signature.trusted_by(keys, folder)
     if keys.trusted:
-        raise BadInput(f"{folder} is unsigned: {SIGNATURE} is missing; promote it again where {SIGNING} is set.")
+        raise InputError(f"{folder} is unsigned: {SIGNATURE} is missing; promote it again where {SIGNING} is set.")
     return f"unsigned: no {VERIFYING} is set, {DAMAGE_ONLY}"

@@ -12,30 +12,30 @@ import shlex
 import sys
 from pathlib import Path
 
-from credence.core.errors import BadInput
-from credence.core.paths import home
+from credence.core.errors import InputError
+from credence.core.paths import state_dir
 from credence.security.signing import sign, verify
-from credence.security.signing.keys import SIGNING, VERIFYING, identity, new_pair, text_of
+from credence.security.signing.keys import SIGNING, VERIFYING, encode_key, generate_key_pair, identity
 
 EXPECTED = "expected new [FILE], sign FOLDER, or verify FOLDER."
 
 
 def new(file: Path) -> str:
     """Write a pair of keys, readable to their owner alone; the lines for a shell that make it count."""
-    private, public = new_pair()
+    private, public = generate_key_pair()
     pub = file.with_name(f"{file.name}.pub")
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for path, content in ((file, private), (pub, text_of(public).encode() + b"\n")):
+        for path, content in ((file, private), (pub, encode_key(public).encode() + b"\n")):
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
                 target.write(content)
     except FileExistsError as error:
-        raise BadInput(f"{error.filename} is there already; give the new key another file.") from None
+        raise InputError(f"{error.filename} is there already; give the new key another file.") from None
     except OSError as error:
-        raise BadInput(f"{error.filename} cannot be written: {error.strerror}; give another file.") from None
+        raise InputError(f"{error.filename} cannot be written: {error.strerror}; give another file.") from None
     return (
         f"# {identity(public)}: the first line where predictors are promoted, the second wherever they are loaded\n"
-        f"export {SIGNING}={shlex.quote(str(file.resolve()))}\nexport {VERIFYING}={text_of(public)}"
+        f"export {SIGNING}={shlex.quote(str(file.resolve()))}\nexport {VERIFYING}={encode_key(public)}"
     )
 
 
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     try:
         match argv:
             case ["new"]:
-                print(new(home() / "signing.pem"))
+                print(new(state_dir() / "signing.pem"))
             case ["new", file]:
                 print(new(Path(file)))
             case ["sign", folder]:
@@ -52,8 +52,8 @@ def main(argv: list[str]) -> int:
             case ["verify", folder]:
                 print(verify(Path(folder)))
             case _:
-                raise BadInput(EXPECTED)
-    except BadInput as error:
+                raise InputError(EXPECTED)
+    except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0

@@ -12,15 +12,15 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from pydantic import SecretBytes
 
-from credence.core.errors import BadInput, did_you_mean
-from credence.core.registry import Strict
+from credence.core.errors import InputError, did_you_mean
+from credence.core.registry import StrictModel
 
 SIGNING, VERIFYING = "CREDENCE_SIGNING_KEY", "CREDENCE_VERIFYING_KEYS"
 RAW = 32
 NEW = "make a pair with: python -m credence.security.signing new"
 
 
-class Keys(Strict):
+class Keys(StrictModel):
     """The private key to sign with and the public keys to trust, all as the 32 bytes that they are."""
 
     signing: SecretBytes | None = None
@@ -34,7 +34,7 @@ class Keys(Strict):
         """
         for name in environment:
             if name.startswith(("CREDENCE_SIGN", "CREDENCE_VERIFY")) and name not in (SIGNING, VERIFYING):
-                raise BadInput(f"{name} is set and means nothing. {did_you_mean(name, (SIGNING, VERIFYING))}")
+                raise InputError(f"{name} is set and means nothing. {did_you_mean(name, (SIGNING, VERIFYING))}")
         signing = _private(environment[SIGNING]) if SIGNING in environment else None
         if VERIFYING in environment:
             return cls(signing=signing, trusted=_publics(environment[VERIFYING]))
@@ -43,11 +43,11 @@ class Keys(Strict):
     def sign(self, message: bytes) -> bytes:
         """The 64 bytes that only the owner of the private key can make."""
         if self.signing is None:
-            raise BadInput(f"{SIGNING} is not set; expected the private key that signs what is promoted.")
+            raise InputError(f"{SIGNING} is not set; expected the private key that signs what is promoted.")
         return Ed25519PrivateKey.from_private_bytes(self.signing.get_secret_value()).sign(message)
 
 
-def genuine(public: bytes, signature: bytes, message: bytes) -> bool:
+def is_valid_signature(public: bytes, signature: bytes, message: bytes) -> bool:
     """Did the owner of this public key sign this message?"""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
@@ -67,12 +67,12 @@ def identity(public: bytes) -> str:
     return hashlib.sha256(public).hexdigest()[:16]
 
 
-def text_of(public: bytes) -> str:
+def encode_key(public: bytes) -> str:
     """A public key as CREDENCE_VERIFYING_KEYS takes it."""
     return base64.b64encode(public).decode()
 
 
-def new_pair() -> tuple[bytes, bytes]:
+def generate_key_pair() -> tuple[bytes, bytes]:
     """A fresh private key as PEM, and the public key that belongs to it."""
     made = Ed25519PrivateKey.generate()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -88,18 +88,20 @@ def _private(given: str) -> SecretBytes:
     try:
         key = serialization.load_pem_private_key(content.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise BadInput(
+        raise InputError(
             f"{SIGNING} holds a PEM that is no plain private key; give it without a passphrase, or {NEW}."
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise BadInput(f"{SIGNING} holds a private key of another kind; expected Ed25519; {NEW}.")
+        raise InputError(f"{SIGNING} holds a private key of another kind; expected Ed25519; {NEW}.")
     return SecretBytes(key.private_bytes_raw())
 
 
 def _publics(given: str) -> tuple[bytes, ...]:
     keys = tuple(_public(part.strip()) for part in given.split(",") if part.strip())
     if not keys:
-        raise BadInput(f"{VERIFYING} is empty; give public keys, or unset it where unsigned predictors may be served.")
+        raise InputError(
+            f"{VERIFYING} is empty; give public keys, or unset it where unsigned predictors may be served."
+        )
     return keys
 
 
@@ -110,11 +112,11 @@ def _public(given: str) -> bytes:
     try:
         key = serialization.load_pem_public_key(content.encode())
     except (ValueError, UnsupportedAlgorithm):
-        raise BadInput(
+        raise InputError(
             f"{VERIFYING} holds a PEM that is no public key; expected the file ending in .pub of a pair."
         ) from None
     if not isinstance(key, Ed25519PublicKey):
-        raise BadInput(f"{VERIFYING} holds a public key of another kind; expected Ed25519; {NEW}.")
+        raise InputError(f"{VERIFYING} holds a public key of another kind; expected Ed25519; {NEW}.")
     return key.public_bytes_raw()
 
 
@@ -126,7 +128,7 @@ def _content(given: str, variable: str) -> str:
     try:
         return _text(Path(text).expanduser().read_text())
     except (OSError, ValueError):
-        raise BadInput(f"{variable} holds no key and names no file that can be read; {NEW}.") from None
+        raise InputError(f"{variable} holds no key and names no file that can be read; {NEW}.") from None
 
 
 def _text(given: str) -> str:
@@ -136,7 +138,7 @@ def _text(given: str) -> str:
 
 def _raw(content: str, variable: str, expected: str) -> bytes:
     if (raw := _decoded(content)) is None:
-        raise BadInput(f"{variable} holds no key; expected {expected}; {NEW}.")
+        raise InputError(f"{variable} holds no key; expected {expected}; {NEW}.")
     return raw
 
 

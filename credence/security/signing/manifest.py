@@ -9,29 +9,29 @@ from typing import Self
 
 from pydantic import Field
 
-from credence.core.errors import BadInput
-from credence.core.registry import Strict
+from credence.core.errors import InputError
+from credence.core.registry import StrictModel
 
 FACTS = "predictor.json"
 MANIFEST = "manifest.json"
 SIGNATURE = "signature.json"
-BESIDE = frozenset({MANIFEST, SIGNATURE, "model.yaml"})  # the last is BentoML's own note about what it stores
+UNSEALED_FILES = frozenset({MANIFEST, SIGNATURE, "model.yaml"})  # the last is BentoML's own note about what it stores
 Sha256 = Field(pattern="^[0-9a-f]{64}$")
 
 
-class Entry(Strict):
+class FileEntry(StrictModel):
     """One file."""
 
     sha256: str = Sha256
     size: int = Field(ge=0)
 
 
-class Manifest(Strict):
+class Manifest(StrictModel):
     """Whose files they are, every file, and a hash of all that, by which a change of the list itself is known."""
 
     task: str
     version: str
-    files: dict[str, Entry]
+    files: dict[str, FileEntry]
     seal: str = Sha256
 
     @classmethod
@@ -47,7 +47,9 @@ class Manifest(Strict):
         """What `seal` wrote. BadInput where it is missing or was changed by as much as a blank."""
         _expect_facts(folder)
         if not (folder / MANIFEST).is_file():
-            raise BadInput(f"{folder} holds no {MANIFEST}, so nobody can tell whether it is whole; run training again.")
+            raise InputError(
+                f"{folder} holds no {MANIFEST}, so nobody can tell whether it is whole; run training again."
+            )
         there = (folder / MANIFEST).read_bytes()
         try:
             found = cls(**json.loads(there))
@@ -71,7 +73,7 @@ def seal(folder: Path) -> Manifest:
     return made
 
 
-def compare(folder: Path, added: bool = False) -> Manifest:
+def changed_files(folder: Path, added: bool = False) -> Manifest:
     """The manifest that every file of `folder` fits; files beside those listed are refused unless `added`.
 
     BadInput names the first file that was changed, is missing, is too many or is a link.
@@ -79,30 +81,30 @@ def compare(folder: Path, added: bool = False) -> Manifest:
     manifest, there = Manifest.read(folder), dict(_entries(folder))
     for name, entry in manifest.files.items():
         if name not in there:
-            raise BadInput(f"{folder}: {name} is missing; put the folder back as it was promoted.")
+            raise InputError(f"{folder}: {name} is missing; put the folder back as it was promoted.")
         if there[name] != entry.model_dump():
             raise changed(folder, name)
     if not added and (extra := sorted(set(there) - set(manifest.files))):
-        raise BadInput(f"{folder}: {extra[0]} does not belong to this predictor; remove it.")
+        raise InputError(f"{folder}: {extra[0]} does not belong to this predictor; remove it.")
     return manifest
 
 
-def changed(folder: Path, name: str) -> BadInput:
+def changed(folder: Path, name: str) -> InputError:
     """The refusal of one file."""
-    return BadInput(f"{folder}: {name} was changed after it was saved; put the folder back as it was promoted.")
+    return InputError(f"{folder}: {name} was changed after it was saved; put the folder back as it was promoted.")
 
 
 def _expect_facts(folder: Path) -> None:
     if not (folder / FACTS).is_file():
-        raise BadInput(f"{folder} holds no {FACTS}; expected a folder that Predictor.save wrote.")
+        raise InputError(f"{folder} holds no {FACTS}; expected a folder that Predictor.save wrote.")
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, dict[str, str | int]]]:
     for file in sorted(_files(folder)):
         name = file.relative_to(folder).as_posix()
         if file.is_symlink() or not file.is_file():
-            raise BadInput(f"{folder}: {name} is a link or no plain file; expected what Predictor.save wrote.")
-        if name not in BESIDE:
+            raise InputError(f"{folder}: {name} is a link or no plain file; expected what Predictor.save wrote.")
+        if name not in UNSEALED_FILES:
             with file.open("rb") as content:
                 digest = hashlib.file_digest(content, "sha256").hexdigest()
             yield name, {"sha256": digest, "size": file.stat().st_size}

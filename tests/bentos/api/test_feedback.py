@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from bentos.api.feedback import truths
-from bentos.packaging.parity_check import requests_of
-from bentos.schema.request_errors import BadRequest
+from bentos.api.feedback import parse_feedback
+from bentos.packaging.parity_check import rows_as_requests
+from bentos.schema.request_errors import InvalidRequest
 from credence.core.paths import log_folder
-from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.predictor import Predictor
 from credence.security.log_policy import LogPolicy
 from tests.support.serving_cases import client, kept, trained
@@ -48,7 +48,7 @@ def http(predictor: tuple[Predictor, pd.DataFrame], tmp_path_factory: pytest.Tem
 
 @pytest.fixture(scope="module")
 def bodies(predictor: tuple[Predictor, pd.DataFrame]) -> list[dict[str, Any]]:
-    return requests_of(predictor[1].head(5), predictor[0])
+    return rows_as_requests(predictor[1].head(5), predictor[0])
 
 
 def ask(http: TestClient, identity: str, path: str, body: Any) -> Any:
@@ -102,7 +102,7 @@ def test_the_truth_finds_its_answer(http: TestClient, bodies: list[dict[str, Any
     assert http.post("/feedback", json={"request_id": "never-answered", "label": 1}).json() == {"recorded": 1}
     while len(of(written(), "judged")) < 2:
         time.sleep(0.05)
-    found = joined(written(), read_feedback(log_folder(TASK)).frame, ANSWERS)
+    found = join_feedback(written(), read_feedback(log_folder(TASK)).frame, ANSWERS)
     truth = found.frame[found.frame["request_id"] == "judged"].sort_values("row")["truth"]
     assert truth.tolist() == [1.0, 1.0], "the latest word counts"
     assert found.unknown == 1
@@ -141,8 +141,8 @@ def test_feedback_is_on_disk_before_it_is_acknowledged(http: TestClient) -> None
     ({"feedback": [], "label": 1}, "expected either feedback or request_id with label, and not both.", None),
 ])  # fmt: skip
 def test_wrong_feedback_is_refused_in_one_sentence(body: Any, sentence: str, field: str | None) -> None:
-    with pytest.raises(BadRequest) as refused:
-        truths(body if isinstance(body, bytes) else json.dumps(body).encode(), ANSWERS)
+    with pytest.raises(InvalidRequest) as refused:
+        parse_feedback(body if isinstance(body, bytes) else json.dumps(body).encode(), ANSWERS)
     assert sentence in str(refused.value)
     assert str(refused.value).endswith((".", "?"))
     assert refused.value.field == field
@@ -161,12 +161,12 @@ def test_wrong_feedback_is_status_400_and_leaves_nothing(http: TestClient) -> No
 ])  # fmt: skip
 def test_a_label_may_be_a_word_or_a_flag(label: Any, means: str) -> None:
     body = json.dumps({"request_id": "a", "label": label}).encode()
-    assert truths(body, ANSWERS)[0]["label"] == means
+    assert parse_feedback(body, ANSWERS)[0]["label"] == means
 
 
 def test_the_tasks_own_words_come_first() -> None:
-    assert truths(b'{"request_id": "a", "label": 0}', ("1", "0"))[0]["label"] == "0"
-    assert truths(b'{"request_id": "a", "label": 2}', ("1", "2"))[0]["label"] == "2"
+    assert parse_feedback(b'{"request_id": "a", "label": 0}', ("1", "0"))[0]["label"] == "0"
+    assert parse_feedback(b'{"request_id": "a", "label": 2}', ("1", "2"))[0]["label"] == "2"
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -203,7 +203,7 @@ def test_hashed_columns_never_reach_the_disk(tmp_path: Path) -> None:
     policy = LogPolicy(inputs={"colour": "hashed", "clinic": "hashed"})
     facts = predictor.facts.model_copy(update={"log": policy})
     discreet = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
-    bodies = requests_of(rows.head(4), discreet)
+    bodies = rows_as_requests(rows.head(4), discreet)
     with client(kept(discreet, tmp_path / "predictor"), "discreet") as http:
         http.post("/batch_predict", json={"rows": [b | {"colour": "ultraviolet", "clinic": "westend"} for b in bodies]})
     found = written("discreet", 4)
@@ -233,7 +233,7 @@ def test_the_log_can_be_switched_off(
     monkeypatch.setenv("CREDENCE_LOG", "off")
     silent, rows = trained(small("logistic"), "silent")
     with client(kept(silent, tmp_path / "predictor"), "silent") as http:
-        assert http.post("/predict", json=requests_of(rows, silent)[0]).status_code == 200
+        assert http.post("/predict", json=rows_as_requests(rows, silent)[0]).status_code == 200
         response = http.post("/feedback", json={"request_id": "a", "label": "yes"})
     assert response.status_code == 503
     assert "keeps no log (CREDENCE_LOG=off)" in response.json()["error"]

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentos.api.middleware import LARGEST_BATCH, LARGEST_BODY, MOST_CALLERS, OPEN, Buckets, Guard
-from bentos.runtime.request_context import CALLER, Caller
+from bentos.api.middleware import MAX_BATCH_BYTES, MAX_BODY_BYTES, MAX_CALLERS, OPEN_PATHS, RequestGuard, TokenBuckets
+from bentos.runtime.request_context import REQUEST_CONTEXT, RequestContext
 from bentos.settings import Settings
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from tests.support.serving_cases import call
 
 KEY, OTHER = "first-secret", "second-secret"
@@ -37,7 +37,7 @@ class Clock:
 
 
 def test_without_settings_everything_passes_unchanged() -> None:
-    status, headers, body, _ = call(Guard(echo), chunks=[b"one ", b"", b"two"])
+    status, headers, body, _ = call(RequestGuard(echo), chunks=[b"one ", b"", b"two"])
     assert (status, body) == (200, b"one two")
     assert len(headers["x-request-id"]) == 32
 
@@ -46,7 +46,7 @@ def test_without_settings_everything_passes_unchanged() -> None:
     {"X-API-Key": KEY}, {"X-API-Key": OTHER}, {"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer  {OTHER}"},
 ])  # fmt: skip
 def test_a_known_key_passes(headers: dict[str, str]) -> None:
-    assert call(Guard(echo, [KEY, OTHER]), headers=headers)[0] == 200
+    assert call(RequestGuard(echo, [KEY, OTHER]), headers=headers)[0] == 200
 
 
 @pytest.mark.parametrize("headers", [
@@ -57,7 +57,7 @@ def test_any_other_key_is_refused_without_a_word_about_the_right_one(
     headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
-        status, answered, body, read = call(Guard(echo, [KEY, OTHER]), headers=headers, chunks=[b"body"])
+        status, answered, body, read = call(RequestGuard(echo, [KEY, OTHER]), headers=headers, chunks=[b"body"])
     assert (status, read) == (401, 0)
     assert answered["www-authenticate"] == "Bearer"
     assert json.loads(body) == {
@@ -67,40 +67,40 @@ def test_any_other_key_is_refused_without_a_word_about_the_right_one(
     assert "secret" not in caplog.text + str(answered) + body.decode()
 
 
-@pytest.mark.parametrize("path", sorted(OPEN))
+@pytest.mark.parametrize("path", sorted(OPEN_PATHS))
 def test_health_and_metrics_ask_for_no_key_and_have_no_rate(path: str) -> None:
-    guard = Guard(echo, [KEY], rate=0.001)
+    guard = RequestGuard(echo, [KEY], rate=0.001)
     assert [call(guard, path)[0] for _ in range(5)] == [200] * 5
 
 
 @pytest.mark.parametrize("path", ["/", "/docs.json", "/card", "/schema.json", "/healthy", "/metrics/x"])
 def test_everything_else_asks_for_one(path: str) -> None:
-    assert call(Guard(echo, [KEY]), path)[0] == 401
+    assert call(RequestGuard(echo, [KEY]), path)[0] == 401
 
 
 @pytest.mark.parametrize(("path", "limit"), [
-    ("/predict", LARGEST_BODY), ("/batch_predict", LARGEST_BATCH), ("/feedback", LARGEST_BATCH),
+    ("/predict", MAX_BODY_BYTES), ("/batch_predict", MAX_BATCH_BYTES), ("/feedback", MAX_BATCH_BYTES),
 ])  # fmt: skip
 def test_a_body_may_be_as_large_as_said_and_no_larger(path: str, limit: int) -> None:
     half = b"x" * (limit // 2)
-    assert call(Guard(echo), path, chunks=[half, half])[0] == 200
-    status, headers, body, read = call(Guard(echo), path, chunks=[half, half, b"x", b"never read"])
+    assert call(RequestGuard(echo), path, chunks=[half, half])[0] == 200
+    status, headers, body, read = call(RequestGuard(echo), path, chunks=[half, half, b"x", b"never read"])
     assert (status, read, headers["connection"]) == (413, 3, "close")
     assert f"larger than {limit >> 20} MiB" in json.loads(body)["error"]
 
 
 def test_a_declared_length_is_believed_before_a_byte_is_read() -> None:
-    status, _, _, read = call(Guard(echo), headers={"Content-Length": str(LARGEST_BODY + 1)}, chunks=[b"x"])
+    status, _, _, read = call(RequestGuard(echo), headers={"Content-Length": str(MAX_BODY_BYTES + 1)}, chunks=[b"x"])
     assert (status, read) == (413, 0)
 
 
 def test_a_length_that_is_too_small_does_not_open_the_door() -> None:
-    chunks = [b"x" * LARGEST_BODY, b"x"]
-    assert call(Guard(echo), headers={"Content-Length": "1"}, chunks=chunks)[0] == 413
+    chunks = [b"x" * MAX_BODY_BYTES, b"x"]
+    assert call(RequestGuard(echo), headers={"Content-Length": "1"}, chunks=chunks)[0] == 413
 
 
 def test_too_many_requests_are_told_when_to_come_back() -> None:
-    guard = Guard(echo, rate=0.5)
+    guard = RequestGuard(echo, rate=0.5)
     assert [call(guard)[0] for _ in range(2)] == [200, 429]
     status, headers, body, _ = call(guard)
     assert (status, headers["retry-after"]) == (429, "2")
@@ -108,14 +108,14 @@ def test_too_many_requests_are_told_when_to_come_back() -> None:
 
 
 def test_callers_have_a_bucket_each() -> None:
-    guard = Guard(echo, [KEY, OTHER], rate=0.5)
+    guard = RequestGuard(echo, [KEY, OTHER], rate=0.5)
     answers = [call(guard, headers={"X-API-Key": key})[0] for key in (KEY, KEY, OTHER)]
     assert answers == [200, 429, 200]
 
 
 def test_a_bucket_fills_up_with_time_and_never_beyond_its_size() -> None:
     clock = Clock()
-    buckets = Buckets(10, clock)
+    buckets = TokenBuckets(10, clock)
     assert [buckets.wait(b"a") for _ in range(21)] == [0.0] * 20 + [pytest.approx(0.1)]
     clock.now = 0.1
     assert buckets.wait(b"a") == 0.0
@@ -126,7 +126,7 @@ def test_a_bucket_fills_up_with_time_and_never_beyond_its_size() -> None:
 @given(st.floats(0.1, 50), st.lists(st.floats(0, 2), min_size=1, max_size=60))
 def test_no_more_pass_than_the_burst_and_the_rate_allow(rate: float, gaps: list[float]) -> None:
     clock, passed = Clock(), 0
-    buckets = Buckets(rate, clock)
+    buckets = TokenBuckets(rate, clock)
     for gap in gaps:
         clock.now += gap
         passed += buckets.wait(b"a") == 0.0
@@ -135,29 +135,29 @@ def test_no_more_pass_than_the_burst_and_the_rate_allow(rate: float, gaps: list[
 
 
 def test_strangers_cannot_fill_the_memory() -> None:
-    buckets = Buckets(1)
-    for i in range(MOST_CALLERS + 50):
+    buckets = TokenBuckets(1)
+    for i in range(MAX_CALLERS + 50):
         buckets.wait(str(i).encode())
-    assert len(buckets._left) == MOST_CALLERS
+    assert len(buckets._left) == MAX_CALLERS
 
 
 def test_a_sane_request_id_is_kept_and_any_other_replaced() -> None:
-    assert call(Guard(echo), headers={"X-Request-ID": "order-66.a:b_c"})[1]["x-request-id"] == "order-66.a:b_c"
+    assert call(RequestGuard(echo), headers={"X-Request-ID": "order-66.a:b_c"})[1]["x-request-id"] == "order-66.a:b_c"
     for strange in ("", "a b", "x" * 65, "a\r\nSet-Cookie: b"):
-        assert len(call(Guard(echo), headers={"X-Request-ID": strange})[1]["x-request-id"]) == 32
-    refused = call(Guard(echo, [KEY]), headers={"X-Request-ID": "mine"})
+        assert len(call(RequestGuard(echo), headers={"X-Request-ID": strange})[1]["x-request-id"]) == 32
+    refused = call(RequestGuard(echo, [KEY]), headers={"X-Request-ID": "mine"})
     assert (refused[0], refused[1]["x-request-id"]) == (401, "mine")
 
 
 def test_the_service_is_told_who_asks() -> None:
-    told: list[Caller] = []
+    told: list[RequestContext] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        told.append(CALLER.get())
+        told.append(REQUEST_CONTEXT.get())
         await echo(scope, receive, send)
 
-    call(Guard(app), headers={"X-Request-ID": "order-66", "X-Session-ID": "anna"})
-    answered = call(Guard(app), headers={"X-Session-ID": ""})[1]
+    call(RequestGuard(app), headers={"X-Request-ID": "order-66", "X-Session-ID": "anna"})
+    answered = call(RequestGuard(app), headers={"X-Session-ID": ""})[1]
     assert [(c.request_id, c.session) for c in told] == [("order-66", "anna"), (answered["x-request-id"], "")]
     assert 0 <= told[0].milliseconds() < told[0].milliseconds() + 1
 
@@ -173,7 +173,7 @@ def test_a_caller_that_leaves_is_passed_on() -> None:
         return {"type": "http.disconnect", "body": b"", "more_body": False}
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
-        await Guard(app)(scope, leave, send)
+        await RequestGuard(app)(scope, leave, send)
 
     call(run)
     assert seen == ["http.disconnect"]
@@ -196,11 +196,11 @@ def test_settings_come_from_the_environment() -> None:
     ("LOG", "maybe"), ("FOLLOW", "2"), ("LOG_DAYS", "0"), ("LOG_DAYS", "long"),
 ])  # fmt: skip
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
-    with pytest.raises(BadInput, match=rf"^CREDENCE_{name} is '{value}'; expected .*\.$"):
+    with pytest.raises(InputError, match=rf"^CREDENCE_{name} is '{value}'; expected .*\.$"):
         Settings.read({f"CREDENCE_{name}": value})
 
 
 def test_a_short_key_is_refused_and_not_shown() -> None:
-    with pytest.raises(BadInput, match="too short") as refused:
+    with pytest.raises(InputError, match="too short") as refused:
         Settings.read({"CREDENCE_API_KEYS": f"{KEY},1234567"})
     assert "1234567" not in str(refused.value)

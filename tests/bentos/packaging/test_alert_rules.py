@@ -14,9 +14,9 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from bentos.packaging.build import store
-from bentos.packaging.local_server import serving
-from bentos.packaging.parity_check import requests_of
+from bentos.packaging.build import store_predictor
+from bentos.packaging.local_server import serve_locally
+from bentos.packaging.parity_check import rows_as_requests
 from credence.core.paths import monitoring_folder
 from tests.support.serving_cases import client, kept, trained
 from tests.support.small_kinds import small
@@ -71,7 +71,7 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Series:
     predictor, test = trained(small("logistic"), "ruled")
     says_drift("ruled", "quiet")
     with client(kept(predictor, tmp_path_factory.mktemp("ruled") / "predictor"), "ruled") as http:
-        assert http.post("/predict", json=requests_of(test.head(1), predictor)[0]).status_code == 200
+        assert http.post("/predict", json=rows_as_requests(test.head(1), predictor)[0]).status_code == 200
         for endpoint in ENDPOINTS:
             assert http.post(endpoint, content=b"?").status_code == 400
         return told(lambda: http.get("/metrics").text)
@@ -189,10 +189,10 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     predictor.facts = predictor.facts.model_copy(update={"latency_ms": request.param})
     says_drift(name, "watch" if name == "calm" else "drift")
     answers = predictor.predict(test)
-    sure = requests_of(test[~answers["abstain"]].head(20), predictor) * 10
+    sure = rows_as_requests(test[~answers["abstain"]].head(20), predictor) * 10
     strange = [{k: 1e9 if isinstance(v, float) else v for k, v in row.items()} for row in sure]
-    tag = store(kept(predictor, tmp_path_factory.mktemp(name) / "predictor"), name, "1")
-    with serving("bentos.service:Credence", {"CREDENCE_MODEL": tag}) as url:
+    tag = store_predictor(kept(predictor, tmp_path_factory.mktemp(name) / "predictor"), name, "1")
+    with serve_locally("bentos.service:Credence", {"CREDENCE_MODEL": tag}) as url:
         yield Server(url, sure, strange)
 
 

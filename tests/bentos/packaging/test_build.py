@@ -11,10 +11,26 @@ from pathlib import Path
 import bentoml
 import pytest
 
-from bentos.packaging.build import about, bento_version, build, digest_of, store, stored, write_context, writing
-from bentos.packaging.requirements import closure, distributions, index_of, kinds_in, requirements, third_party
-from credence.core.errors import BadInput
-from credence.core.registry import names
+from bentos.packaging.build import (
+    bento_version,
+    build_bento,
+    content_digest,
+    find_stored,
+    store_errors_as_input_errors,
+    store_predictor,
+    stored_info,
+    write_context,
+)
+from bentos.packaging.requirements import (
+    closure,
+    distributions,
+    extra_indexes,
+    kinds_in,
+    pinned_requirements,
+    third_party,
+)
+from credence.core.errors import InputError
+from credence.core.registry import available_kinds
 from credence.predictor import Predictor
 from tests.support.serving_cases import kept, trained
 from tests.support.small_kinds import small
@@ -50,7 +66,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_store_holds_the_whole_folder(folder: Path) -> None:
-    tag = store(folder, "whole", "3", {"run": "r-17", "rows": 240})
+    tag = store_predictor(folder, "whole", "3", {"run": "r-17", "rows": 240})
     model = bentoml.models.get(tag)
     assert tag == "whole:3"
     assert {name: content for name, content in files(Path(model.path)).items() if name != "model.yaml"} == files(folder)
@@ -59,17 +75,17 @@ def test_the_store_holds_the_whole_folder(folder: Path) -> None:
 
 
 def test_the_same_twice_is_one_model(folder: Path) -> None:
-    tags = [store(folder, "twice", "1") for _ in range(2)]
+    tags = [store_predictor(folder, "twice", "1") for _ in range(2)]
     assert tags == ["twice:1"] * 2
     assert len(bentoml.models.list("twice")) == 1
 
 
 def test_a_version_never_changes_its_content(folder: Path, predictor: Predictor, tmp_path: Path) -> None:
-    store(folder, "fixed", "1")
+    store_predictor(folder, "fixed", "1")
     other = kept(predictor, tmp_path / "other", card="# Another card")
-    with pytest.raises(BadInput, match=r"^fixed:1 is already stored with other content; give a new version, or"):
-        store(other, "fixed", "1")
-    assert store(other, "fixed", "2") == "fixed:2"
+    with pytest.raises(InputError, match=r"^fixed:1 is already stored with other content; give a new version, or"):
+        store_predictor(other, "fixed", "1")
+    assert store_predictor(other, "fixed", "2") == "fixed:2"
     assert str(bentoml.models.get("fixed:latest").tag) == "fixed:2"
 
 
@@ -77,19 +93,19 @@ def test_a_version_never_changes_its_content(folder: Path, predictor: Predictor,
     ("name", "version"), [("a b", "1"), ("", "1"), ("x" * 64, "1"), ("a", "v/1"), ("a", "-1"), ("..", "1")]
 )
 def test_a_tag_that_bentoml_refuses_is_one_sentence(folder: Path, name: str, version: str) -> None:
-    with pytest.raises(BadInput, match=r"is no tag; expected at most 63 of a-z"):
-        store(folder, name, version)
+    with pytest.raises(InputError, match=r"is no tag; expected at most 63 of a-z"):
+        store_predictor(folder, name, version)
 
 
 def test_a_folder_without_a_predictor_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"holds no predictor\.json; expected a folder that Predictor\.save wrote"):
-        store(tmp_path, "nothing", "1")
-    with pytest.raises(BadInput, match=r"no model 'never:1' in BentoML's store; store it first"):
-        build("never:1")
+    with pytest.raises(InputError, match=r"holds no predictor\.json; expected a folder that Predictor\.save wrote"):
+        store_predictor(tmp_path, "nothing", "1")
+    with pytest.raises(InputError, match=r"no model 'never:1' in BentoML's store; store it first"):
+        build_bento("never:1")
 
 
 def test_the_requirements_are_pinned_to_what_is_installed(folder: Path) -> None:
-    pins = dict(line.split("==") for line in requirements(folder))
+    pins = dict(line.split("==") for line in pinned_requirements(folder))
     assert {
         "bentoml",
         "uvloop",
@@ -137,14 +153,14 @@ desk.close()
 @pytest.mark.parametrize("kind", ["stacking", "tfidf"])
 def test_the_requirements_are_all_that_serving_needs(kind: str, tmp_path: Path) -> None:
     folder = kept(trained(small(kind), kind)[0], tmp_path / "predictor")
-    pinned = " ".join(line.split("==")[0] for line in requirements(folder))
-    command = [sys.executable, "-c", WITH_THE_PINNED_ALONE, store(folder, f"pinned_{kind}", "1"), pinned]
+    pinned = " ".join(line.split("==")[0] for line in pinned_requirements(folder))
+    command = [sys.executable, "-c", WITH_THE_PINNED_ALONE, store_predictor(folder, f"pinned_{kind}", "1"), pinned]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_every_kind_finds_its_requirements() -> None:
-    for kind in names("models"):
+    for kind in available_kinds("models"):
         found = closure(distributions(third_party({f"credence.models.kinds.{kind}"})))
         assert {"numpy", "pandas", "pydantic"} <= found, kind
         assert not {"zenml", "mlflow", "bentoml"} & found, kind
@@ -160,10 +176,10 @@ def test_kinds_inside_a_committee_are_found(tmp_path: Path) -> None:
 
 
 def test_local_versions_name_their_index() -> None:
-    assert index_of(["numpy==2.4.6", "torch==2.13.0+cpu", "torchvision==0.28.0+cpu"]) == [
+    assert extra_indexes(["numpy==2.4.6", "torch==2.13.0+cpu", "torchvision==0.28.0+cpu"]) == [
         "https://download.pytorch.org/whl/cpu"
     ]
-    assert index_of(["numpy==2.4.6"]) == []
+    assert extra_indexes(["numpy==2.4.6"]) == []
 
 
 def test_extras_of_a_requirement_are_followed() -> None:
@@ -172,18 +188,18 @@ def test_extras_of_a_requirement_are_followed() -> None:
 
 
 def test_the_context_holds_our_packages_and_one_pointer(folder: Path, tmp_path: Path) -> None:
-    write_context(tmp_path, bentoml.models.get(store(folder, "context", "7")))
+    write_context(tmp_path, bentoml.models.get(store_predictor(folder, "context", "7")))
     assert {f.name for f in tmp_path.iterdir()} == {"bentofile.yaml", "bentos", "credence"}
     assert not list(tmp_path.rglob("__pycache__"))
     assert json.loads((tmp_path / "bentos" / "bento.json").read_text()) == {"model": "context:7"}
     config = json.loads((tmp_path / "bentofile.yaml").read_text())
-    assert config["labels"] == {"task": "built", "version": "7", "digest": digest_of(folder)}
+    assert config["labels"] == {"task": "built", "version": "7", "digest": content_digest(folder)}
     assert config["python"]["lock_packages"] is False
     assert not (ROOT / "bentos" / "bento.json").exists()
 
 
 def test_a_long_name_still_makes_a_version(folder: Path) -> None:
-    model = bentoml.models.get(store(folder, "n" * 60, "12345"))
+    model = bentoml.models.get(store_predictor(folder, "n" * 60, "12345"))
     version = bento_version(model, "0123456789abcdef")
     assert len(version) == 63
     assert version.endswith("-12345-01234567")
@@ -197,7 +213,7 @@ def test_a_bento_is_built_without_a_network_and_a_rollback_is_the_latest(
     for package in ("credence", "bentos"):
         shutil.copytree(ROOT / package, tmp_path / package)
     monkeypatch.setattr("bentos.packaging.build.ROOT", tmp_path)
-    first = build(store(folder, "built", "1"))
+    first = build_bento(store_predictor(folder, "built", "1"))
     bento = bentoml.bentos.get(first)
     assert first.startswith("credence:built-1-")
     assert (bento.info.labels["task"], bento.info.labels["version"]) == ("built", "1")
@@ -205,39 +221,39 @@ def test_a_bento_is_built_without_a_network_and_a_rollback_is_the_latest(
     assert {f.name for f in Path(bento.path_of("src")).iterdir()} == {"bentofile.yaml", "bentos", "credence"}
     assert "age (years)" in Path(bento.path_of("apis/openapi.yaml")).read_text()
     needed = Path(bento.path_of("env/python/requirements.txt")).read_text().splitlines()
-    assert set(requirements(folder)) <= set(needed)
+    assert set(pinned_requirements(folder)) <= set(needed)
     assert not NEVER & {line.split("==")[0] for line in needed}
     assert Path(bento.path_of("README.md")).read_text() == predictor.facts.question
 
-    assert build("built:1") == first
+    assert build_bento("built:1") == first
     assert bentoml.bentos.get(first).info.creation_time == bento.info.creation_time
-    second = build(store(kept(predictor, tmp_path / "second", card="# Other"), "built", "2"))
+    second = build_bento(store_predictor(kept(predictor, tmp_path / "second", card="# Other"), "built", "2"))
     assert str(bentoml.bentos.get("credence:latest").tag) == second != first
-    assert build("built:1") == first
+    assert build_bento("built:1") == first
     assert str(bentoml.bentos.get("credence:latest").tag) == first
     assert {str(b.tag) for b in bentoml.bentos.list("credence")} >= {first, second}
 
 
 def test_a_build_that_fails_says_why(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tag = store(folder, "failing", "1")
+    tag = store_predictor(folder, "failing", "1")
     monkeypatch.setenv("CREDENCE_WORKERS", "many")
     with pytest.raises(
-        BadInput, match=r"^the bento was not built: .*CREDENCE_WORKERS is 'many'; expected a whole number"
+        InputError, match=r"^the bento was not built: .*CREDENCE_WORKERS is 'many'; expected a whole number"
     ):
-        build(tag)
+        build_bento(tag)
 
 
 STORE = """
 import resource, sys
 from pathlib import Path
-from bentos.packaging.build import store
+from bentos.packaging.build import store_predictor
 assert not {"pandas", "sklearn", "torch", "zenml", "mlflow"} & set(sys.modules), "importing it takes long"
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 if sys.argv[2] == "full":
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:
-    store(Path(sys.argv[1]), "x", "1")
-except BadInput as error:
+    store_predictor(Path(sys.argv[1]), "x", "1")
+except InputError as error:
     print(error)
 """
 
@@ -257,12 +273,12 @@ def test_a_store_that_cannot_be_written_is_one_sentence(how: str, why: str, fold
 
 
 def test_only_the_file_system_is_translated() -> None:
-    with pytest.raises(ZeroDivisionError), writing():
+    with pytest.raises(ZeroDivisionError), store_errors_as_input_errors():
         _ = 1 / 0
-    with pytest.raises(BadInput, match=r"No space left on device \(/x\); make room"), writing():
+    with pytest.raises(InputError, match=r"No space left on device \(/x\); make room"), store_errors_as_input_errors():
         raise OSError(28, "No space left on device", "/x")
 
 
 def test_what_is_not_stored_is_none(folder: Path) -> None:
-    assert stored(bentoml.Tag("never", "1")) is None
-    assert about(folder)["task"] == "built"
+    assert find_stored(bentoml.Tag("never", "1")) is None
+    assert stored_info(folder)["task"] == "built"

@@ -17,12 +17,12 @@ from starlette.testclient import TestClient
 
 from bentos.packaging.build import store_by_version
 from bentos.rollout import hot_swap, shadow_client, worker_status
-from bentos.rollout.challenger import Lineup, Trial, share_of
-from bentos.rollout.desired_state import FILE, Challenger, Mode
-from bentos.rollout.load_check import named
-from bentos.rollout.shadow_client import MOST_WAITING, Shadow
-from bentos.runtime.loaded_predictor import Answerer
-from bentos.runtime.request_context import Caller
+from bentos.rollout.challenger import Router, ServedChallenger, hash_share
+from bentos.rollout.desired_state import FILE, DesiredChallenger, RolloutMode
+from bentos.rollout.load_check import describe
+from bentos.rollout.shadow_client import MAX_WAITING, ShadowClient
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from bentos.runtime.request_context import RequestContext
 from credence.core.paths import log_folder, serving_folder
 from credence.data.prediction_log.reader import read_predictions
 from credence.predictor import Predictor
@@ -44,12 +44,12 @@ def http(versions: Versions, tmp_path: Path) -> Iterator[TestClient]:
     (serving_folder(TASK) / FILE).unlink(missing_ok=True)
     with client(versions.folders[0], TASK) as made:
         yield made
-    assert worker_status.living(TASK) == []
+    assert worker_status.live_workers(TASK) == []
 
 
-def challenger(folder: Path, mode: Mode = "shadow", share: float = 0.5) -> tuple[str, Challenger]:
-    task, found = named(folder)
-    return task, Challenger(**found.model_dump(), mode=mode, share=share)
+def challenger(folder: Path, mode: RolloutMode = "shadow", share: float = 0.5) -> tuple[str, DesiredChallenger]:
+    task, found = describe(folder)
+    return task, DesiredChallenger(**found.model_dump(), mode=mode, share=share)
 
 
 def logged(identity: str, rows: int, task: str = TASK) -> pd.DataFrame:
@@ -83,8 +83,8 @@ def command(process: psutil.Process) -> str:
 
 
 def test_a_shadow_answers_for_the_log_alone(http: TestClient, versions: Versions) -> None:
-    assert hot_swap.challenge(*challenger(versions.folders[1]))["state"] == "ready"
-    report = worker_status.living(TASK)[0]
+    assert hot_swap.start_challenger(*challenger(versions.folders[1]))["state"] == "ready"
+    report = worker_status.live_workers(TASK)[0]
     assert (report.challenger, report.trial, report.version) == ("tried:2", "ready", "tried:1")
     assert ask(http, versions, "copied")["version"] == "tried:1"
     found = logged("copied", 2)
@@ -96,7 +96,7 @@ def test_a_shadow_answers_for_the_log_alone(http: TestClient, versions: Versions
 
 
 def test_a_batch_is_copied_whole(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1]))
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
     http.post("/batch_predict", json={"rows": versions.bodies}, headers={"X-Request-ID": "all-of-them"})
     found = logged("all-of-them", 2 * len(versions.bodies))
     assert found["row"].tolist() == [*range(len(versions.bodies))] * 2
@@ -104,21 +104,21 @@ def test_a_batch_is_copied_whole(http: TestClient, versions: Versions) -> None:
 
 
 def test_a_trial_ends_with_its_process(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1]))
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
     assert len(children()) == 1
-    assert hot_swap.unchallenge(TASK)["state"] == "ended"
+    assert hot_swap.stop_challenger(TASK)["state"] == "ended"
     until(lambda: not children())
-    until(lambda: worker_status.living(TASK)[0].trial == "none")
+    until(lambda: worker_status.live_workers(TASK)[0].trial == "none")
     assert ask(http, versions, "alone")["version"] == "tried:1"
     assert logged("alone", 1)["role"].tolist() == ["champion"]
 
 
 def test_a_split_gives_every_session_one_side_and_every_row_both_answers(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1], "split"))
+    hot_swap.start_challenger(*challenger(versions.folders[1], "split"))
     for i in range(12):
         sides = {ask(http, versions, f"split-{i}-{n}", **{"X-Session-ID": f"s{i}"})["version"] for n in range(2)}
-        tag = named(versions.folders[1])[1].tag
-        assert sides == {"tried:2" if share_of(f"s{i}", tag) < 0.5 else "tried:1"}
+        tag = describe(versions.folders[1])[1].tag
+        assert sides == {"tried:2" if hash_share(f"s{i}", tag) < 0.5 else "tried:1"}
         found = logged(f"split-{i}-0", 2)
         assert sorted(found["version"]) == ["tried:1", "tried:2"]
         assert found.set_index("delivered")["version"][True] in sides
@@ -129,23 +129,23 @@ def test_a_split_gives_every_session_one_side_and_every_row_both_answers(http: T
 
 @pytest.mark.slow
 def test_without_a_session_the_request_decides(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1], "split"))
+    hot_swap.start_challenger(*challenger(versions.folders[1], "split"))
     found = {ask(http, versions, f"request-{i}")["version"] for i in range(30)}
     assert found == {"tried:1", "tried:2"}
 
 
 @pytest.mark.slow
 def test_a_challenger_that_becomes_champion_is_no_longer_tried(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1]))
-    hot_swap.commit(TASK, hot_swap.prepare(*named(versions.folders[1]))["generation"])
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[1]))["generation"])
     until(lambda: not children())
     assert ask(http, versions, "promoted")["version"] == "tried:2"
 
 
 def test_a_trial_goes_on_against_a_new_champion(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1]))
-    hot_swap.commit(TASK, hot_swap.prepare(*named(versions.folders[2]))["generation"])
-    until(lambda: worker_status.living(TASK)[0].trial == "ready")
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[2]))["generation"])
+    until(lambda: worker_status.live_workers(TASK)[0].trial == "ready")
     ask(http, versions, "continued")
     assert logged("continued", 2)["version"].tolist() == ["tried:2", "tried:3"]
 
@@ -154,7 +154,7 @@ def test_a_trial_goes_on_against_a_new_champion(http: TestClient, versions: Vers
 def test_a_challenger_of_other_columns_is_no_trouble(http: TestClient, versions: Versions, tmp_path: Path) -> None:
     texts = kept(shifted(trained(small("tfidf"), TASK)[0], "tried:9", 0.0), tmp_path / "texts")
     for mode in ("shadow", "split"):
-        assert hot_swap.challenge(*challenger(texts, mode, 0.9))["state"] == "ready"
+        assert hot_swap.start_challenger(*challenger(texts, mode, 0.9))["state"] == "ready"
         before = failures(http)
         assert {ask(http, versions, f"columns-{mode}-{i}")["version"] for i in range(10)} == {"tried:1"}
         until(lambda before=before: failures(http) >= before + 9)
@@ -169,7 +169,7 @@ def failures(http: TestClient) -> float:
 
 @pytest.mark.slow
 def test_a_wrong_request_is_no_failure_of_the_challenger(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1], "split", 0.9))
+    hot_swap.start_challenger(*challenger(versions.folders[1], "split", 0.9))
     before = failures(http)
     for i in range(5):
         response = http.post("/predict", json={}, headers={"X-Request-ID": f"wrong-{i}"})
@@ -181,7 +181,7 @@ def test_a_wrong_request_is_no_failure_of_the_challenger(http: TestClient, versi
 def test_a_challenger_that_cannot_be_proven_is_refused_and_not_tried(http: TestClient, versions: Versions) -> None:
     for mode in ("shadow", "split"):
         _, right = challenger(versions.folders[1], mode)
-        found = hot_swap.challenge(TASK, right.model_copy(update={"version": "tried:7"}))
+        found = hot_swap.start_challenger(TASK, right.model_copy(update={"version": "tried:7"}))
         assert found["state"] == "refused"
         assert "holds tried:2 of tried; expected tried:7" in found["reasons"][0]
     assert ask(http, versions, "undisturbed")["version"] == "tried:1"
@@ -189,7 +189,7 @@ def test_a_challenger_that_cannot_be_proven_is_refused_and_not_tried(http: TestC
 
 
 def test_a_shadow_that_crashes_is_started_again(http: TestClient, versions: Versions) -> None:
-    hot_swap.challenge(*challenger(versions.folders[1]))
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
     first = children()[0]
     first.kill()
     until(lambda: children() and children()[0].pid != first.pid)
@@ -200,8 +200,8 @@ def test_a_shadow_that_crashes_is_started_again(http: TestClient, versions: Vers
 def test_a_shadow_that_hangs_is_left_behind_and_its_copies_are_counted(
     http: TestClient, versions: Versions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shadow_client, "MOST_WAITING", 4)
-    hot_swap.challenge(*challenger(versions.folders[1]))
+    monkeypatch.setattr(shadow_client, "MAX_WAITING", 4)
+    hot_swap.start_challenger(*challenger(versions.folders[1]))
     before = failures(http)
     children()[0].suspend()
     answered = [http.post("/batch_predict", json={"rows": versions.bodies * 20}).status_code for _ in range(12)]
@@ -210,54 +210,56 @@ def test_a_shadow_that_hangs_is_left_behind_and_its_copies_are_counted(
 
 
 def test_a_shadow_is_started_a_few_times_a_minute_at_most(versions: Versions) -> None:
-    made: Any = Shadow(challenger(versions.folders[1])[1], None, TASK, logs=False)
-    for _ in range(shadow_client.STARTS):
+    made: Any = ShadowClient(challenger(versions.folders[1])[1], None, TASK, logs=False)
+    for _ in range(shadow_client.MAX_STARTS):
         child = until(lambda: made._child)
         child.kill()
         until(lambda child=child: made._child is not child)
     assert 0 < made._pause() <= shadow_client.PER_SECONDS
     assert not children()
-    assert [made.put("challenger", "a", b"{}", many=False) for _ in range(MOST_WAITING + 1)][-2:] == [True, False]
+    assert [made.put("challenger", "a", b"{}", many=False) for _ in range(MAX_WAITING + 1)][-2:] == [True, False]
     assert made.failures == 1
     made.close()
 
 
 def test_a_shadow_ends_when_its_worker_is_killed(versions: Versions) -> None:
     with versions.served(workers=1):
-        assert hot_swap.challenge(*challenger(versions.folders[1]))["state"] == "ready"
-        worker = worker_status.living(TASK)[0]
+        assert hot_swap.start_challenger(*challenger(versions.folders[1]))["state"] == "ready"
+        worker = worker_status.live_workers(TASK)[0]
         child = psutil.Process(worker.pid).children()[0]
         assert "bentos.rollout.shadow_worker" in " ".join(child.cmdline())
         os.kill(worker.pid, signal.SIGKILL)
         child.wait(30)
-        until(lambda: [r.trial for r in worker_status.living(TASK)] == ["ready"])
-        hot_swap.unchallenge(TASK)
+        until(lambda: [r.trial for r in worker_status.live_workers(TASK)] == ["ready"])
+        hot_swap.stop_challenger(TASK)
 
 
 def test_the_champion_answers_where_the_challenger_fails(versions: Versions, tmp_path: Path) -> None:
-    class Broken(Answerer):
+    class Broken(LoadedPredictor):
         def answer(self, body: bytes, many: bool) -> Any:
             raise RuntimeError("out of memory")
 
-    champion = Answerer(Path(bentoml.models.get(store_by_version(versions.folders[0])).path))
-    trial = Trial(challenger(versions.folders[1], "split", 0.999999)[1], champion, TASK, logs=False)
+    champion = LoadedPredictor(Path(bentoml.models.get(store_by_version(versions.folders[0])).path))
+    trial = ServedChallenger(challenger(versions.folders[1], "split", 0.999999)[1], champion, TASK, logs=False)
     trial._answerer = Broken(champion.folder)
-    lineup = Lineup(champion, trial)
-    role, found = lineup.ask(Caller("any"), lambda a: a.answer(b"{}", many=False) if a is not champion else "made up")
+    lineup = Router(champion, trial)
+    role, found = lineup.ask(
+        RequestContext("any"), lambda a: a.answer(b"{}", many=False) if a is not champion else "made up"
+    )
     assert (role, found, trial.failures()) == ("champion", "made up", 1)
     trial.close()
 
 
 @given(st.text(), st.text(max_size=40))
 def test_a_share_lies_between_nothing_and_all_and_stays(key: str, salt: str) -> None:
-    assert 0 <= share_of(key, salt) < 1
-    assert share_of(key, salt) == share_of(key, salt)
+    assert 0 <= hash_share(key, salt) < 1
+    assert hash_share(key, salt) == hash_share(key, salt)
 
 
 def test_shares_are_even_and_independent() -> None:
     keys = [f"session-{i}" for i in range(20_000)]
-    first = pd.Series([share_of(k, "tried:1") for k in keys])
-    second = pd.Series([share_of(k, "tried:2") for k in keys])
+    first = pd.Series([hash_share(k, "tried:1") for k in keys])
+    second = pd.Series([hash_share(k, "tried:2") for k in keys])
     assert (first < 0.1).mean() == pytest.approx(0.1, abs=0.01)
     assert (second[first < 0.1] < 0.1).mean() == pytest.approx(0.1, abs=0.03)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bentos.runtime.loaded_predictor import Answerer
-from credence.core.errors import BadInput
+from bentos.runtime.loaded_predictor import LoadedPredictor
+from credence.core.errors import InputError
 from credence.security.signing.keys import VERIFYING
 from tests.support.serving_cases import kept, trained
 from tests.support.small_kinds import small
@@ -33,11 +33,11 @@ def test_who_vouches_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(logger, "handlers", [heard])
     monkeypatch.setattr(logger, "disabled", False)
     monkeypatch.setattr(logger, "level", logging.INFO)
-    Answerer(folder)
+    LoadedPredictor(folder)
     assert len(heard.lines) == 1 and f": unsigned: no {VERIFYING} is set, so only damage is noticed" in heard.lines[0]
 
 
 def test_one_that_was_changed_is_refused(folder: Path) -> None:
     (folder / "seen.npy").write_bytes(b"nothing")
-    with pytest.raises(BadInput, match=r"seen\.npy was changed"):
-        Answerer(folder)
+    with pytest.raises(InputError, match=r"seen\.npy was changed"):
+        LoadedPredictor(folder)

@@ -10,12 +10,12 @@ from starlette.testclient import TestClient
 
 from bentos.rollout import hot_swap
 from bentos.rollout.desired_state import FILE
-from bentos.rollout.file_watcher import Watch, stamp
-from bentos.rollout.load_check import named
-from bentos.runtime.metrics import Meters
-from bentos.runtime.request_context import Caller
-from bentos.runtime.request_log import Journal
-from credence.core.atomic_write import replace_text
+from bentos.rollout.file_watcher import FileWatcher, file_stamp
+from bentos.rollout.load_check import describe
+from bentos.runtime.metrics import ServiceMetrics
+from bentos.runtime.request_context import RequestContext
+from bentos.runtime.request_log import RequestLog
+from credence.core.atomic_write import atomic_write_text
 from credence.core.paths import monitoring_folder, serving_folder
 from tests.support.serving_cases import client
 from tests.support.swap_cases import Versions, until
@@ -79,7 +79,7 @@ def test_drift_is_absent_until_monitoring_has_spoken(http: TestClient) -> None:
     file = monitoring_folder(TASK) / "latest.json"
     file.parent.mkdir(parents=True)
     for verdict, value in (("watch", 1.0), ("drift", 2.0), ("quiet", 0.0)):
-        replace_text(file, json.dumps({"verdict": verdict, "columns": []}))
+        atomic_write_text(file, json.dumps({"verdict": verdict, "columns": []}))
         until(lambda value=value: figures(http, "credence_drift") == [({"task": TASK}, value)])
     file.write_text("{")
     until(lambda: http.post("/predict", json={}).status_code == 400)
@@ -92,13 +92,13 @@ def test_every_counter_is_there_before_anything_happened(http: TestClient) -> No
 
 
 def test_a_new_version_is_a_new_series(http: TestClient, versions: Versions) -> None:
-    hot_swap.commit(TASK, hot_swap.prepare(*named(versions.folders[1]))["generation"])
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[1]))["generation"])
     http.post("/predict", json=versions.bodies[0])
     assert "metered:2" in {labels["version"] for labels, _ in figures(http, "credence_answers_total")}
 
 
 def test_what_the_log_drops_is_counted_once(http: TestClient) -> None:
-    meters = Meters(TASK)
+    meters = ServiceMetrics(TASK)
     before = figure(http, "credence_log_dropped_total")
     for total in (0, 3, 3, 10):
         meters.dropped(total)
@@ -106,9 +106,9 @@ def test_what_the_log_drops_is_counted_once(http: TestClient) -> None:
 
 
 def test_what_the_log_cannot_take_is_known(versions: Versions) -> None:
-    journal, predictor = Journal(TASK), versions.predictors[0]
+    journal, predictor = RequestLog(TASK), versions.predictors[0]
     journal.close()
-    journal.note(Caller("late"), predictor.facts, versions.rows, predictor.predict(versions.rows), "champion")
+    journal.note(RequestContext("late"), predictor.facts, versions.rows, predictor.predict(versions.rows), "champion")
     assert journal.dropped() == len(versions.rows)
 
 
@@ -121,12 +121,12 @@ def test_a_watch_tells_of_every_change_and_survives_a_mistake(tmp_path: Path) ->
         if seen[-1] == "wrong":
             raise ValueError
 
-    watch = Watch(lambda: None, seconds=0.005)
+    watch = FileWatcher(lambda: None, seconds=0.005)
     watch.add(file, read)
-    assert stamp(file) is None
+    assert file_stamp(file) is None
     watch.start()
     for text in ("first", "wrong", "last"):
-        replace_text(file, text)
+        atomic_write_text(file, text)
         until(lambda text=text: seen[-1:] == [text])
     file.unlink()
     watch.stop()

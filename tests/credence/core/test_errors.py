@@ -5,7 +5,7 @@ import sqlite3
 
 import pytest
 
-from credence.core.errors import BadInput, sentence_of
+from credence.core.errors import InputError, user_message
 
 
 def chained(inner: Exception) -> Exception:
@@ -21,7 +21,7 @@ def chained(inner: Exception) -> Exception:
 @pytest.mark.parametrize(
     ("error", "part"),
     [
-        (BadInput("column 'x' is missing."), "column 'x' is missing."),
+        (InputError("column 'x' is missing."), "column 'x' is missing."),
         (OSError(errno.ENOSPC, "No space left on device", "/data/model.json"), "the disk is full (/data/model.json)"),
         (OSError(errno.EROFS, "Read-only file system"), "the disk is read-only"),
         (sqlite3.OperationalError("database or disk is full"), "the disk is full; free some space"),
@@ -30,11 +30,11 @@ def chained(inner: Exception) -> Exception:
     ],
 )
 def test_mistakes_and_broken_surroundings_have_a_sentence_however_deep(error: Exception, part: str) -> None:
-    assert part in str(sentence_of(error))
-    assert part in str(sentence_of(chained(error)))
+    assert part in str(user_message(error))
+    assert part in str(user_message(chained(error)))
 
 
 @pytest.mark.parametrize("bug", [KeyError("label"), ValueError("shapes do not match"), FileNotFoundError("x")])
 def test_bugs_have_none(bug: Exception) -> None:
-    assert sentence_of(bug) is None
-    assert sentence_of(chained(bug)) is None
+    assert user_message(bug) is None
+    assert user_message(chained(bug)) is None

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.data.checks import Checks, Finding, Findings, alone, examine, id_like
-from credence.data.rows import Columns, canonical
+from credence.core.errors import InputError
+from credence.data.checks import Checks, Finding, Findings, check_rows, looks_like_id, single_column_auroc
+from credence.data.rows import Columns, to_canonical_rows
 from credence.data.sources.csv import Csv
-from credence.data.split import Split, assign
+from credence.data.split import Split, assign_parts
 
 RNG = np.random.default_rng(3)
 
@@ -27,8 +27,8 @@ def ordinary(n: int = 600, seed: int = 0) -> pd.DataFrame:
 
 
 def found(raw: pd.DataFrame, split: Split = Split(), checks: Checks = Checks(), **columns: Any) -> Findings:  # noqa: B008
-    rows = canonical(raw, Columns(**{"label": "y", "positive": 1, **columns}), split.helpers())
-    return examine(rows, assign(rows, split), checks)
+    rows = to_canonical_rows(raw, Columns(**{"label": "y", "positive": 1, **columns}), split.helpers())
+    return check_rows(rows, assign_parts(rows, split), checks)
 
 
 def only(findings: Findings, check: str) -> Finding:
@@ -126,7 +126,10 @@ def test_noise_alone_tells_nothing(seed: int, words: bool) -> None:
     label = pd.Series(rng.integers(0, 2, 2000))
     values = pd.Series(rng.integers(0, 30, 2000))
     fit = pd.Series(rng.random(2000) < 0.6)
-    assert abs(alone(values.astype(str).astype(object) if words else values.astype(float), label, fit) - 0.5) < 0.12
+    assert (
+        abs(single_column_auroc(values.astype(str).astype(object) if words else values.astype(float), label, fit) - 0.5)
+        < 0.12
+    )
 
 
 def test_content_on_both_sides_of_the_split_is_leakage() -> None:
@@ -166,10 +169,10 @@ def test_the_gravest_stand_first() -> None:
 
 
 def test_hopeless_rows_are_refused() -> None:
-    with pytest.raises(BadInput, match="no input column varies"):
+    with pytest.raises(InputError, match="no input column varies"):
         found(pd.DataFrame({"a": 1, "b": "x", "id": range(400), "y": [i % 2 for i in range(400)]}), row_id="id")
     empty = pd.DataFrame({"t": "", "id": range(400), "y": [i % 2 for i in range(400)]})
-    with pytest.raises(BadInput, match="every text is empty"):
+    with pytest.raises(InputError, match="every text is empty"):
         found(empty, text="t", row_id="id")
 
 
@@ -190,12 +193,12 @@ def test_hopeless_rows_are_refused() -> None:
     ],
 )  # fmt: skip
 def test_ids_are_told_from_measurements(name: str, values: list[Any], id_: bool) -> None:
-    assert (id_like(name, pd.Series(values)) is not None) is id_
+    assert (looks_like_id(name, pd.Series(values)) is not None) is id_
 
 
 def test_real_rows_give_the_figures_known_of_them(shared_data: Any) -> None:
-    rows = canonical(Csv(path=shared_data / "adult" / "adult.data").read(), Columns(label="Y", positive=">50K"))
-    findings = examine(rows, assign(rows, Split()), Checks())
+    rows = to_canonical_rows(Csv(path=shared_data / "adult" / "adult.data").read(), Columns(label="Y", positive=">50K"))
+    findings = check_rows(rows, assign_parts(rows, Split()), Checks())
     assert only(findings, "repeated rows").message.startswith("24 of 32,561 rows")
     assert findings.missing["workclass"] == pytest.approx(1836 / 32561)
     assert {f.check for f in findings.findings} == {"repeated rows", "contradictions"}

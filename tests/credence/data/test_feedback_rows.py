@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credence.data.feedback_rows import labelled_rows
+from credence.data.feedback_rows import feedback_as_rows
 from credence.data.rows import Columns
-from credence.data.split import Split, assign
+from credence.data.split import Split, assign_parts
 from credence.predictor import Predictor
 from credence.security.log_policy import LogPolicy
 from tests.support.monitoring_cases import TABLE, TEXTS, fitted, logged, table, texts, watched
@@ -17,7 +17,7 @@ from tests.support.small_kinds import small
 
 def learned(rows: pd.DataFrame, new: pd.DataFrame, split: Split | None = None, **log: Any) -> pd.DataFrame:
     """What the log of `new` adds to `rows`."""
-    return labelled_rows(logged(watched(), new, **log), rows, TABLE, split or Split())
+    return feedback_as_rows(logged(watched(), new, **log), rows, TABLE, split or Split())
 
 
 def test_what_was_asked_and_answered_is_a_row_as_any_other() -> None:
@@ -28,7 +28,7 @@ def test_what_was_asked_and_answered_is_a_row_as_any_other() -> None:
 def test_texts_too() -> None:
     rows, new = texts(30, 1), texts(30, 2)
     log = logged(watched("tfidf"), new)
-    found = labelled_rows(log, rows, TEXTS, Split())
+    found = feedback_as_rows(log, rows, TEXTS, Split())
     pd.testing.assert_frame_equal(found[["text", "label", "row_id"]], new[["text", "label", "row_id"]])
 
 
@@ -53,26 +53,26 @@ def test_what_is_only_kept_as_a_hash_cannot_be_learned_from(inputs: Any) -> None
     predictor = watched()
     facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs=inputs)})
     hashing = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
-    assert labelled_rows(logged(hashing, table(10, 2)), table(40, 1), TABLE, Split()).empty
+    assert feedback_as_rows(logged(hashing, table(10, 2)), table(40, 1), TABLE, Split()).empty
 
 
 def test_answers_of_a_version_that_read_other_columns_are_left_out() -> None:
     rows = table(900, 0).drop(columns="dose, mg")
     other = fitted(small("logistic"), rows, {"group": "clinic"})
-    assert labelled_rows(logged(other, rows.head(9)), table(40, 1), TABLE, Split()).empty
+    assert feedback_as_rows(logged(other, rows.head(9)), table(40, 1), TABLE, Split()).empty
 
 
 def test_new_rows_are_dealt_as_those_of_the_source_are() -> None:
     rows, new = table(300, 1), table(300, 2)
     both = pd.concat([rows, learned(rows, new)], ignore_index=True)
     alone = pd.concat([rows, new], ignore_index=True)
-    pd.testing.assert_series_equal(assign(both, Split()), assign(alone, Split()))
+    pd.testing.assert_series_equal(assign_parts(both, Split()), assign_parts(alone, Split()))
 
 
 def test_where_groups_stay_together_they_still_do() -> None:
     columns, split = Columns(label="ill", positive="yes", group="clinic"), Split(key="clinic")
     rows, new = table(20, 1), table(20, 2)
-    found = labelled_rows(logged(watched(), new), rows.assign(key=rows["group"]), columns, split)
+    found = feedback_as_rows(logged(watched(), new), rows.assign(key=rows["group"]), columns, split)
     assert list(found["key"]) == list(new["group"])
 
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.data.checks import Checks, examine
-from credence.data.pii_scan import PiiReport, scan
-from credence.data.rows import Columns, canonical
-from credence.data.split import Split, assign
-from credence.security.pii.detect import named
+from credence.data.checks import Checks, check_rows
+from credence.data.pii_scan import PiiReport, scan_rows
+from credence.data.rows import Columns, to_canonical_rows
+from credence.data.split import Split, assign_parts
+from credence.security.pii.detect import pii_kinds_of_column
 
 EXAMPLES = {
     "email": ["ann.lee+x@mail.example.org", "write to O'Neil@EXAMPLE.com, please", "<bob@a-b.co.uk>"],
@@ -40,7 +40,7 @@ INNOCENT = [
 
 
 def seen(values: list[Any], name: str = "a") -> dict[str, int | None]:
-    return {s.kind: s.rows for s in scan(pd.DataFrame({name: values})).found}
+    return {s.kind: s.rows for s in scan_rows(pd.DataFrame({name: values})).found}
 
 
 @pytest.mark.parametrize(("kind", "text"), [(kind, text) for kind, texts in EXAMPLES.items() for text in texts])
@@ -64,7 +64,7 @@ def test_signs_around_a_value_do_not_hide_it(text: str) -> None:
 
 def test_rows_are_counted_not_occurrences() -> None:
     mail = EXAMPLES["email"][0]
-    report = scan(pd.DataFrame({"a": [mail, f"{mail} {mail}", "none", None, mail]}))
+    report = scan_rows(pd.DataFrame({"a": [mail, f"{mail} {mail}", "none", None, mail]}))
     [one] = report.found
     assert (one.column, one.kind, one.rows, one.share) == ("a", "email", 3, 0.6)
 
@@ -92,10 +92,10 @@ def test_measurements_are_never_personal(values: list[float]) -> None:
 
 def test_many_rows_are_sampled_and_that_is_said() -> None:
     mail = EXAMPLES["email"][0]
-    report = scan(pd.DataFrame({"a": [mail, "none"] * 1500}), most=1000)
+    report = scan_rows(pd.DataFrame({"a": [mail, "none"] * 1500}), most=1000)
     assert (report.rows, report.looked_at) == (3000, 1000)
     assert report.found[0].share == pytest.approx(0.5, abs=0.06)
-    assert report == scan(pd.DataFrame({"a": [mail, "none"] * 1500}), most=1000)
+    assert report == scan_rows(pd.DataFrame({"a": [mail, "none"] * 1500}), most=1000)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_many_rows_are_sampled_and_that_is_said() -> None:
     ],
 )  # fmt: skip
 def test_names_of_columns_speak(name: str, kinds: set[str]) -> None:
-    assert named(name) == kinds
+    assert pii_kinds_of_column(name) == kinds
 
 
 def test_a_name_alone_is_a_hint_only_where_values_vary() -> None:
@@ -125,9 +125,9 @@ def test_ids_groups_and_keys_are_looked_at_too_but_not_our_own_hashes() -> None:
         (Columns(label="y", positive=1, group="who", ignore=["who"]), Split(), "group"),
         (Columns(label="y", positive=1), Split(key="who"), "key"),
     ):
-        assert place in {s.column for s in scan(canonical(raw, columns, split.helpers())).found}
-    bare = canonical(raw.drop(columns="who"), Columns(label="y", positive=1))
-    assert scan(bare).found == []
+        assert place in {s.column for s in scan_rows(to_canonical_rows(raw, columns, split.helpers())).found}
+    bare = to_canonical_rows(raw.drop(columns="who"), Columns(label="y", positive=1))
+    assert scan_rows(bare).found == []
 
 
 SECRET = st.sampled_from([text for texts in EXAMPLES.values() for text in texts])
@@ -142,14 +142,14 @@ def test_no_value_is_ever_repeated(texts: list[tuple[str, str, str]], words: boo
     """Not in the report, not in the findings, not in the log; whatever stands around it."""
     values = [f"{before} {secret} {after}" for before, secret, after in texts] * 3
     raw = pd.DataFrame({"t": values, "x": range(len(values)), "y": [i % 2 for i in range(len(values))]})
-    rows = canonical(raw, Columns(label="y", positive=1, text="t" if words else None))
+    rows = to_canonical_rows(raw, Columns(label="y", positive=1, text="t" if words else None))
     part = pd.Series("train", index=rows.index)
     records: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: records.append(record.getMessage())  # type: ignore[method-assign]
     logging.getLogger().addHandler(handler)
     try:
-        said = scan(rows).model_dump_json() + examine(rows, part, Checks()).model_dump_json()
+        said = scan_rows(rows).model_dump_json() + check_rows(rows, part, Checks()).model_dump_json()
     finally:
         logging.getLogger().removeHandler(handler)
     said += " ".join(records)
@@ -161,7 +161,7 @@ def test_no_value_is_ever_repeated(texts: list[tuple[str, str, str]], words: boo
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(st.sampled_from("0123456789 .-/()+:@ABXZabcdeé٣\n"), max_size=60), max_size=10))
 def test_any_text_is_read_without_a_fault(texts: list[str]) -> None:
-    report = scan(pd.DataFrame({"a": pd.Series(texts, dtype=object)}))
+    report = scan_rows(pd.DataFrame({"a": pd.Series(texts, dtype=object)}))
     assert all(0 < (s.rows or 0) <= len(texts) for s in report.found)
 
 
@@ -170,8 +170,8 @@ def test_findings_name_column_kind_and_count() -> None:
     raw = pd.DataFrame({"x": rng.normal(size=400), "surname": [f"w{i % 90}" for i in range(400)], "y": [0, 1] * 200})
     raw["contact"] = [f"p{i}@b.de" if i < 100 else f"desk {i % 7}" for i in range(400)]
     raw["remark"] = ["call +49 30 901820" if i == 0 else f"sort {i % 9}" for i in range(400)]
-    rows = canonical(raw, Columns(label="y", positive=1))
-    found = [f for f in examine(rows, assign(rows, Split()), Checks()).findings if f.check == "personal data"]
+    rows = to_canonical_rows(raw, Columns(label="y", positive=1))
+    found = [f for f in check_rows(rows, assign_parts(rows, Split()), Checks()).findings if f.check == "personal data"]
     assert {(f.level, *f.columns) for f in found} == {("warning", "contact"), ("note", "remark"), ("note", "surname")}
     [contact] = [f for f in found if f.columns == ["contact"]]
     assert contact.message.startswith("column 'contact' holds e-mail addresses in 100 of 400 rows;")
@@ -179,15 +179,20 @@ def test_findings_name_column_kind_and_count() -> None:
 
 def test_ordinary_data_sets_raise_nothing(shared_data: Any) -> None:
     adult = pd.read_csv(shared_data / "adult" / "adult.data", header=None).rename(columns=str)
-    assert scan(adult, most=40_000).found == []
+    assert scan_rows(adult, most=40_000).found == []
     reviews = pd.read_parquet(shared_data / "imdb" / "imdb.parquet").head(5000)
-    assert {s.kind: s.rows for s in scan(reviews[["text"]]).found} in ({}, {"email": 1}, {"email": 2}, {"email": 3})
+    assert {s.kind: s.rows for s in scan_rows(reviews[["text"]]).found} in (
+        {},
+        {"email": 1},
+        {"email": 2},
+        {"email": 3},
+    )
     messages = pd.read_csv(shared_data / "sms_spam" / "spam.csv", encoding="latin1")
-    found = {s.kind: s.rows or 0 for s in scan(messages[["v2"]]).found}
+    found = {s.kind: s.rows or 0 for s in scan_rows(messages[["v2"]]).found}
     assert found["email"] == 7
     assert 300 < found["phone"] < 500
 
 
 def test_a_report_survives_json() -> None:
-    report = scan(pd.DataFrame({"a": EXAMPLES["email"]}))
+    report = scan_rows(pd.DataFrame({"a": EXAMPLES["email"]}))
     assert PiiReport.model_validate_json(report.model_dump_json()) == report

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.data.schema import Column, Schema, kind_of, typed
+from credence.core.errors import InputError
+from credence.data.schema import Column, Schema, column_kind, parse_column
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -36,45 +36,45 @@ def schema() -> Schema:
     ],
 )  # fmt: skip
 def test_the_kind_of_a_column_is_read_off_its_values(values: list[Any], kind: str) -> None:
-    found = typed(
+    found = parse_column(
         pd.Series(values, name="c", dtype=object if not values or isinstance(values[0], (str, type(None))) else None)
     )
-    assert kind_of("c", found) == kind
+    assert column_kind("c", found) == kind
 
 
 @pytest.mark.parametrize("word", ["", "?", "NA", "n/a", "NaN", "null", "None", "-", "NaT", "<NA>", " ? "])
 def test_words_for_nothing_are_missing(word: str) -> None:
-    assert typed(pd.Series(["1", word])).isna().tolist() == [False, True]
-    assert typed(pd.Series(["x", word])).tolist() == ["x", None]
+    assert parse_column(pd.Series(["1", word])).isna().tolist() == [False, True]
+    assert parse_column(pd.Series(["x", word])).tolist() == ["x", None]
 
 
 def test_a_kind_that_is_named_is_obeyed() -> None:
-    assert typed(pd.Series([1, 2, 3.5]), "category").tolist() == ["1", "2", "3.5"]
-    assert typed(pd.Series(["00123"]), "number").tolist() == [123.0]
-    assert typed(pd.Series(["3 May 2024"]), "date").tolist() == [pd.Timestamp("2024-05-03")]
+    assert parse_column(pd.Series([1, 2, 3.5]), "category").tolist() == ["1", "2", "3.5"]
+    assert parse_column(pd.Series(["00123"]), "number").tolist() == [123.0]
+    assert parse_column(pd.Series(["3 May 2024"]), "date").tolist() == [pd.Timestamp("2024-05-03")]
 
 
 def test_time_zones_become_one() -> None:
-    here = typed(pd.Series(["2024-01-02T10:00:00+02:00", "2024-01-02T08:00:00Z"]))
+    here = parse_column(pd.Series(["2024-01-02T10:00:00+02:00", "2024-01-02T08:00:00Z"]))
     assert here[0] == here[1] == pd.Timestamp("2024-01-02 08:00")
 
 
 def test_endless_numbers_are_refused() -> None:
-    with pytest.raises(BadInput, match="column 'x', row 2: infinite"):
-        typed(pd.Series([1.0, -np.inf], name="x"))
+    with pytest.raises(InputError, match="column 'x', row 2: infinite"):
+        parse_column(pd.Series([1.0, -np.inf], name="x"))
 
 
 @given(st.lists(st.one_of(FINITE, st.none()), min_size=1, max_size=20))
 def test_numbers_survive_being_written_as_words(values: list[float | None]) -> None:
-    plain = typed(pd.Series(values, dtype="float64"))
-    words = typed(pd.Series([None if v is None else repr(v) for v in values], dtype=object), "number")
+    plain = parse_column(pd.Series(values, dtype="float64"))
+    words = parse_column(pd.Series([None if v is None else repr(v) for v in values], dtype=object), "number")
     pd.testing.assert_series_equal(plain, words)
 
 
 @given(st.lists(st.text(max_size=5), min_size=1, max_size=20))
 def test_typing_twice_changes_nothing(values: list[str]) -> None:
-    once = typed(pd.Series(values, dtype=object), "category")
-    pd.testing.assert_series_equal(typed(once, "category"), once)
+    once = parse_column(pd.Series(values, dtype=object), "category")
+    pd.testing.assert_series_equal(parse_column(once, "category"), once)
 
 
 def test_a_column_remembers_what_training_saw() -> None:
@@ -138,7 +138,7 @@ def test_a_request_is_cast_to_what_training_saw() -> None:
 def test_unusable_requests_are_refused(change: dict[str, Any], says: str) -> None:
     row = {"age": 30, "town": "Bonn", "seen": "2024-02-01", **change}
     rows = pd.DataFrame([row]).drop(columns=["drop", row["drop"]] if "drop" in row else [])
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         schema().select(rows)
     assert says in str(caught.value)
 

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 from zenml.client import Client
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import SourceSpec
-from credence.data.rows import Columns, Helpers, canonical
-from credence.data.shift_sets import SET, Shift, shifted
-from credence.dry_run import elsewhere, plan, preflight, read
-from credence.reporting.model_card import card
+from credence.data.rows import Columns, SplitColumns, to_canonical_rows
+from credence.data.shift_sets import SET_COLUMN, ShiftSet, to_shift_rows
+from credence.dry_run import dry_run, load_shift_sets, preflight_checks, read_rows
+from credence.reporting.model_card import model_card
 from credence.reporting.model_report import Report, build_report
 from credence.reporting.model_report.html_page import render
 from credence.reporting.model_report.shift_evaluation import false_alarms
 from credence.statistics.metrics import score
-from credence.statistics.selective_prediction import accumulate
+from credence.statistics.selective_prediction import risk_coverage
 from credence.task import Task
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
@@ -40,7 +40,7 @@ from tests.support.evaluation_cases import (
     verdict,
 )
 
-NONE = Helpers()
+NONE = SplitColumns()
 
 
 def far(n: int = 150) -> pd.DataFrame:
@@ -52,7 +52,9 @@ def sets() -> pd.DataFrame:
     """Three sets: far and labelled, far and not labelled, and more of the same."""
     rows, _ = parts()
     raw = {"far": far(), "unlabelled": far().drop(columns="repaid"), "same": loans(300, seed=6)}
-    return pd.concat([shifted(name, table, COLUMNS, NONE, rows) for name, table in raw.items()], ignore_index=True)
+    return pd.concat(
+        [to_shift_rows(name, table, COLUMNS, NONE, rows) for name, table in raw.items()], ignore_index=True
+    )
 
 
 @pytest.fixture(scope="module")
@@ -65,16 +67,16 @@ def found() -> Report:
 
 def test_rows_are_typed_like_those_of_training() -> None:
     rows, _ = parts()
-    found = shifted("far", far().astype({"income": str}), COLUMNS, NONE, rows)
-    assert list(found) == [SET, "row_id", "group", "key", "label", "income", "debt", "home", "label_", "branch"]
-    assert found["income"].dtype == np.float64 and found["group"].eq("west").all() and found[SET].eq("far").all()
+    found = to_shift_rows("far", far().astype({"income": str}), COLUMNS, NONE, rows)
+    assert list(found) == [SET_COLUMN, "row_id", "group", "key", "label", "income", "debt", "home", "label_", "branch"]
+    assert found["income"].dtype == np.float64 and found["group"].eq("west").all() and found[SET_COLUMN].eq("far").all()
     assert found["label"].tolist() == far()["repaid"].astype(float).tolist()
-    pd.testing.assert_series_equal(found["debt"], canonical(far(), COLUMNS)["debt"])
+    pd.testing.assert_series_equal(found["debt"], to_canonical_rows(far(), COLUMNS)["debt"])
 
 
 def test_columns_that_the_task_does_not_know_are_left_aside() -> None:
     rows, _ = parts()
-    assert "extra" not in shifted("far", far().assign(extra=1), COLUMNS, NONE, rows)
+    assert "extra" not in to_shift_rows("far", far().assign(extra=1), COLUMNS, NONE, rows)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +90,8 @@ def test_columns_that_the_task_does_not_know_are_left_aside() -> None:
     ],
 )  # fmt: skip
 def test_what_does_not_fit_is_refused_with_the_sets_name(change: Any, says: str) -> None:
-    with pytest.raises(BadInput, match=says):
-        shifted("far", change(far()), COLUMNS, NONE, parts()[0])
+    with pytest.raises(InputError, match=says):
+        to_shift_rows("far", change(far()), COLUMNS, NONE, parts()[0])
 
 
 @pytest.mark.parametrize(
@@ -104,19 +106,19 @@ def test_what_does_not_fit_is_refused_with_the_sets_name(change: Any, says: str)
 def test_labels_are_welcome_and_not_needed(label: list[Any], columns: Any, expected: list[Any]) -> None:
     like, about = pd.DataFrame({"x": [1.0]}), Columns(label="y", **columns)
     raw = pd.DataFrame({"x": [1, 2, 3, 4], "y": pd.Series(label, dtype=object)})
-    read = shifted("s", raw, about, NONE, like)["label"]
+    read = to_shift_rows("s", raw, about, NONE, like)["label"]
     assert [None if np.isnan(v) else v for v in read] == expected
-    assert shifted("s", raw.drop(columns="y"), about, NONE, like)["label"].isna().all()
+    assert to_shift_rows("s", raw.drop(columns="y"), about, NONE, like)["label"].isna().all()
 
 
 def test_texts_groups_and_keys_are_read_where_they_are() -> None:
     columns = Columns(label="y", positive=1, text="body", group="shop")
     raw = pd.DataFrame({"body": ["a", None, "c"], "shop": ["one", None, "two"], "author": ["x", "x", "y"]})
     like = pd.DataFrame({"text": ["q"], "group": ["one"]})
-    read = shifted("s", raw, columns, Helpers(key="author"), like)
+    read = to_shift_rows("s", raw, columns, SplitColumns(key="author"), like)
     assert read["text"].tolist() == ["a", "", "c"] and read["group"].tolist() == ["one", "missing", "two"]
     assert read["key"].tolist() == ["x", "x", "y"]
-    assert shifted("s", raw[["body"]], columns, Helpers(key="author"), like)["group"].eq("all").all()
+    assert to_shift_rows("s", raw[["body"]], columns, SplitColumns(key="author"), like)["group"].eq("all").all()
 
 
 def test_every_set_is_measured(found: Report) -> None:
@@ -133,7 +135,7 @@ def test_every_set_is_measured(found: Report) -> None:
 
 def test_figures_of_a_set_are_those_of_what_is_served(found: Report) -> None:
     rows = sets()
-    rows = rows[rows[SET] == "same"].reset_index(drop=True)
+    rows = rows[rows[SET_COLUMN] == "same"].reset_index(drop=True)
     best, y = predictor("logistic"), rows["label"].to_numpy()
     answers, test = best.predict(rows), best.predict(part("test"))
     same = found.shifts[2]
@@ -159,7 +161,7 @@ def test_every_figure_has_its_interval(found: Report) -> None:
 def test_false_alarms_are_those_of_the_best_threshold(doubt: list[int], seed: int) -> None:
     scores, foreign = np.array(doubt, float), np.random.default_rng(seed).random(len(doubt)) < 0.5
     foreign[:2] = [True, False]
-    rows, errors = accumulate(scores, foreign, np.ones((1, len(scores)), dtype=np.int64))
+    rows, errors = risk_coverage(scores, foreign, np.ones((1, len(scores)), dtype=np.int64))
     thresholds = [t for t in np.unique(scores) if np.mean(scores[foreign] >= t) >= 0.95]
     expected = min(np.mean(scores[~foreign] >= t) for t in thresholds)
     assert false_alarms(rows, errors)[0] == pytest.approx(expected)
@@ -173,7 +175,7 @@ def test_a_report_on_a_single_draw_without_density_tells_by_total_alone() -> Non
 def test_texts_from_elsewhere_are_flagged() -> None:
     best, rows = text_predictor()
     raw = pd.DataFrame({"t": [f"ein ganz anderer Text mit Nummer {i * 1000}" for i in range(40)]})
-    other = shifted("german", raw, Columns(label="y", positive=1, text="t"), NONE, rows)
+    other = to_shift_rows("german", raw, Columns(label="y", positive=1, text="t"), NONE, rows)
     found = build_report([best], 0, None, rows, "accuracy", resamples=30, elsewhere=other)
     assert found.shifts[0].flagged.value == 1.0 and (found.guarded.value if found.guarded else 1) < 0.1
 
@@ -187,7 +189,7 @@ def test_the_page_holds_a_table_of_them(found: Report) -> None:
 
 
 def test_the_card_says_what_answers_to_them_are_worth(found: Report) -> None:
-    text = card(TASK, predictor("logistic"), found, verdict(), findings())
+    text = model_card(TASK, predictor("logistic"), found, verdict(), findings())
     assert "## Rows from elsewhere" in text
     for s in found.shifts:
         worth = s.scores["accuracy"].text() if s.scores else "not labelled"
@@ -209,10 +211,10 @@ def written(folder: Path, **changes: Any) -> Path:
 def test_the_task_names_them_and_the_plan_counts_them(tmp_path: Path) -> None:
     task = Task.read(written(tmp_path))
     assert Task.model_validate_json(task.model_dump_json()) == task
-    assert "\nshift far: 150 rows, 150 of them labelled\n" in plan(task, read(task))
-    preflight(task)
+    assert "\nshift far: 150 rows, 150 of them labelled\n" in dry_run(task, read_rows(task))
+    preflight_checks(task)
     stored = Task.read(written(tmp_path, shift="later: {source: {kind: artifact, name: far.rows}}"))
-    assert elsewhere(stored, read(stored)) == [] and "shift" not in plan(stored, read(stored))
+    assert load_shift_sets(stored, read_rows(stored)) == [] and "shift" not in dry_run(stored, read_rows(stored))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +226,7 @@ def test_the_task_names_them_and_the_plan_counts_them(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_mistakes_in_the_task_name_the_set(tmp_path: Path, shift: str, says: str) -> None:
-    with pytest.raises(BadInput) as error:
+    with pytest.raises(InputError) as error:
         Task.read(written(tmp_path, shift=shift))
     assert says in str(error.value)
 
@@ -232,14 +234,14 @@ def test_mistakes_in_the_task_name_the_set(tmp_path: Path, shift: str, says: str
 def test_a_set_that_does_not_fit_ends_the_run_before_it_starts(tmp_path: Path) -> None:
     task = Task.read(written(tmp_path))
     far().drop(columns="home").to_csv(tmp_path / "far.csv", index=False)
-    with pytest.raises(BadInput, match=r"^shift\.far: column 'home' is missing"):
-        preflight(task)
+    with pytest.raises(InputError, match=r"^shift\.far: column 'home' is missing"):
+        preflight_checks(task)
 
 
 def test_the_steps_read_and_measure_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
     far().to_csv(tmp_path / "far.csv", index=False)
-    section = {"far": Shift(source=SourceSpec(kind="csv", path=str(tmp_path / "far.csv")))}
+    section = {"far": ShiftSet(source=SourceSpec(kind="csv", path=str(tmp_path / "far.csv")))}
     rows, _ = parts()
     read = load_shifts.entrypoint(section, COLUMNS, NONE, rows, None)
     assert len(read) == 150 and len(load_shifts.entrypoint(section, COLUMNS, NONE, rows, 20)) == 20
@@ -255,6 +257,6 @@ def test_the_steps_read_and_measure_them(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_the_step_names_a_set_that_nobody_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    section = {"far": Shift(source=SourceSpec(kind="artifact", name="nothing"))}
-    with pytest.raises(BadInput, match=r"^shift\.far: source\.name: no pipeline has stored rows as 'nothing' yet\.$"):
+    section = {"far": ShiftSet(source=SourceSpec(kind="artifact", name="nothing"))}
+    with pytest.raises(InputError, match=r"^shift\.far: source\.name: no pipeline has stored rows as 'nothing' yet\.$"):
         load_shifts.entrypoint(section, COLUMNS, NONE, parts()[0], None)

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.data.rows import Columns, canonical
-from credence.data.split import PARTS, Split, assign, places
+from credence.core.errors import InputError
+from credence.data.rows import Columns, to_canonical_rows
+from credence.data.split import PARTS, Split, assign_parts, hash_to_unit_interval
 
 COLUMNS = Columns(label="y", positive=1, row_id="id")
 
@@ -22,12 +22,12 @@ def raw(n: int = 1000, start: int = 0) -> pd.DataFrame:
 
 
 def parts(table: pd.DataFrame, **split: Any) -> pd.Series:
-    rows = canonical(table, COLUMNS, Split(**split).helpers())
-    return assign(rows, Split(**split)).set_axis(rows["row_id"])
+    rows = to_canonical_rows(table, COLUMNS, Split(**split).helpers())
+    return assign_parts(rows, Split(**split)).set_axis(rows["row_id"])
 
 
 def refused(table: pd.DataFrame, **split: Any) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         parts(table, **split)
     return str(caught.value)
 
@@ -42,7 +42,7 @@ def test_a_row_keeps_its_part_as_the_data_grows_and_moves(n: int, more: int, ran
 
 
 def test_the_split_is_the_same_on_every_machine() -> None:
-    assert places(pd.Series(["q17", "q18"])).round(6).tolist() == [0.171895, 0.34893]
+    assert hash_to_unit_interval(pd.Series(["q17", "q18"])).round(6).tolist() == [0.171895, 0.34893]
     assert parts(raw()).iloc[:8].tolist() == ["test", "train", "train", "calibration", "test", "train", "test", "train"]
 
 
@@ -79,8 +79,8 @@ def test_labels_do_not_steer_the_split() -> None:
 
 def test_twins_without_ids_stay_together() -> None:
     table = pd.concat([raw(500), raw(500)]).drop(columns="id")
-    rows = canonical(table, Columns(label="y", positive=1))
-    part = assign(rows, Split()).to_numpy()
+    rows = to_canonical_rows(table, Columns(label="y", positive=1))
+    part = assign_parts(rows, Split()).to_numpy()
     assert (part[:500] == part[500:]).all()
 
 

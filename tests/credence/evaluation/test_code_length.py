@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
-from credence.data.rows import canonical
-from credence.evaluation.code_length import bits_per_row, boundaries, kt_bits, prequential
-from credence.experiment import contest
+from credence.data.rows import to_canonical_rows
+from credence.evaluation.code_length import boundaries, kt_bits, prequential_bits, prequential_code_length
+from credence.experiment import run_experiment
 from credence.model import Model
 from credence.reporting.model_report import build_report
-from credence.reporting.model_report.sentences import coded
-from credence.reporting.number_format import number
+from credence.reporting.model_report.sentences import code_length_sentence
+from credence.reporting.number_format import format_number
 from credence.statistics.uncertainty import Array
 from credence.task import Task
 
@@ -42,9 +42,9 @@ def test_row_by_row_the_code_of_counts_is_that_of_krichevsky_and_trofimov() -> N
         chance = (y[:first].sum() + 0.5) / (first + 1)
         return -np.log(np.where(y[first:last] == 1, chance, 1 - chance))
 
-    bits = prequential(coder, range(1, 61))
+    bits = prequential_code_length(coder, range(1, 61))
     assert sum(bits) == pytest.approx(kt_bits(int(y.sum()), 60 - int(y.sum())), rel=1e-9)
-    assert sum(prequential(coder, boundaries(60))) > sum(bits)
+    assert sum(prequential_code_length(coder, boundaries(60))) > sum(bits)
 
 
 def test_the_code_never_shows_the_block_it_codes() -> None:
@@ -54,10 +54,10 @@ def test_the_code_never_shows_the_block_it_codes() -> None:
         asked.append((first, last))
         return np.full(last - first, np.log(2))
 
-    assert prequential(coder, [5, 10, 20]) == pytest.approx([5, 5, 10])
+    assert prequential_code_length(coder, [5, 10, 20]) == pytest.approx([5, 5, 10])
     assert asked == [(5, 10), (10, 20)]
-    with pytest.raises(BadInput, match="grow"):
-        prequential(coder, [5, 5])
+    with pytest.raises(InputError, match="grow"):
+        prequential_code_length(coder, [5, 5])
 
 
 def told(n: int, seed: int = 0) -> tuple[pd.DataFrame, Any]:
@@ -76,25 +76,27 @@ def test_each_block_is_coded_by_a_model_of_the_rows_before_it(monkeypatch: pytes
         return fit(self, X, y)
 
     monkeypatch.setattr(Model, "fit", watched)
-    bits_per_row(ModelSpec(kind="logistic", folds=1), X, y)
+    prequential_bits(ModelSpec(kind="logistic", folds=1), X, y)
     assert [rows for rows, _ in fitted] == boundaries(300)[:-1]
     assert all(before < after for (_, before), (_, after) in pairwise(fitted))
 
 
 def test_what_can_be_learned_costs_less_and_chance_about_a_bit() -> None:
     X, y = told(400)
-    learned = bits_per_row(ModelSpec(kind="logistic", folds=1), X, y)
+    learned = prequential_bits(ModelSpec(kind="logistic", folds=1), X, y)
     chance = np.random.default_rng(1).integers(0, 2, 400)
-    assert learned < 0.5 and 0.95 < bits_per_row(ModelSpec(kind="logistic", folds=1), X, chance) < 1.5
+    assert learned < 0.5 and 0.95 < prequential_bits(ModelSpec(kind="logistic", folds=1), X, chance) < 1.5
 
 
 def test_blocks_after_answers_of_one_kind_are_coded_by_counting() -> None:
     X, _ = told(200)
     rare = np.eye(1, 200, dtype=np.int64)[0]
-    assert bits_per_row(ModelSpec(kind="logistic", folds=1), X, rare) < 0.3
+    assert prequential_bits(ModelSpec(kind="logistic", folds=1), X, rare) < 0.3
     ends = boundaries(200)
     counted = ends[0] - sum((b - a) * np.log2((a + 0.5) / (a + 1)) for a, b in pairwise(ends))
-    assert bits_per_row(ModelSpec(kind="logistic"), X, np.zeros(200, dtype=np.int64)) == pytest.approx(counted / 200)
+    assert prequential_bits(ModelSpec(kind="logistic"), X, np.zeros(200, dtype=np.int64)) == pytest.approx(
+        counted / 200
+    )
 
 
 def test_a_task_that_asks_for_it_finds_it_in_the_report(tmp_path: Path) -> None:
@@ -107,13 +109,15 @@ def test_a_task_that_asks_for_it_finds_it_in_the_report(tmp_path: Path) -> None:
         "models: [{kind: logistic, prequential: true}, {kind: bayesian_logistic}]\n"
     )
     task = Task.read(page)
-    held = contest(task, canonical(task.source.build().read(), task.columns, task.split.helpers()))
+    held = run_experiment(task, to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers()))
     report = build_report(held.contenders, 0, None, held.test, "accuracy", resamples=50)
     bits = {c.title: c.prequential_bits for c in report.candidates}
     measured = held.contenders[0].model.prequential_bits
     assert bits == {"logistic": measured, "bayesian_logistic": None, "share of yes": None}
-    assert f"a training answer takes {number(bits['logistic'])} with logistic (bits)" in coded(report)
-    assert "bayesian" not in coded(report)
+    assert f"a training answer takes {format_number(bits['logistic'])} with logistic (bits)" in code_length_sentence(
+        report
+    )
+    assert "bayesian" not in code_length_sentence(report)
     assert report.flat()["test/bits_prequential"] == measured
     held.contenders[0].model.save(tmp_path)
     assert Model.load(tmp_path).prequential_bits == bits["logistic"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.data.rows import raw_name
+from credence.data.rows import original_name
 from credence.evaluation.explain import WORDLESS, contributions, explain_rows, importance, reference_mean
 from credence.predictor import Predictor
 from credence.statistics.uncertainty import logit
@@ -108,8 +108,8 @@ def test_the_group_is_called_by_its_own_name_and_matters_only_where_there_is_one
 
 
 def test_columns_are_called_as_in_the_raw_data() -> None:
-    assert raw_name("label_") == "label"
-    assert raw_name("mean_") == "mean_"
+    assert original_name("label_") == "label"
+    assert original_name("mean_") == "mean_"
     for hidden in (False, True):
         known = predictor("logistic", folds=1)
         found = explain_rows(opaque(known) if hidden else known, part("test").head(1))[0]

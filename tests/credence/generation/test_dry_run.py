@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from credence.core.errors import BadInput
-from credence.core.time_format import spoken
-from credence.generation.dry_run import plan
-from credence.generation.generate import folder_of, generate
-from credence.generation.ledger import Attempt, Ledger, Quarantined, Reader, Result, slots
-from credence.generation.ledger.database import NAME
+from credence.core.errors import InputError
+from credence.core.time_format import format_duration
+from credence.generation.dry_run import generation_plan
+from credence.generation.generate import generate, generation_run_folder
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader, RejectedItem, SlotResult, slots
+from credence.generation.ledger.database import DATABASE_FILE
 from credence.generation.llm.messages import Reply
 from credence.generation.llm.prices import dollars, read_on
 from credence.generation.section import Generation
-from credence.generation.writers.prompts import read as prompt
+from credence.generation.writers.prompts import load_prompt as prompt
 from tests.support.ledger_cases import record, request
 
 ARITHMETIC = prompt("arithmetic")
@@ -58,7 +58,7 @@ def call(label: bool, *ordinals: int) -> int:
 
 def test_a_case_worked_out_by_hand() -> None:
     limited = {**ONE, "limits": {"rpm": 2}}
-    said = plan("mine", section(limited, quotas={"pattern": {"no": 3, "yes": 2}}))
+    said = generation_plan("mine", section(limited, quotas={"pattern": {"no": 3, "yes": 2}}))
     ins = [call(False, 0, 1), call(False, 2), call(True, 0, 1)]
     cost = sum(3000 * n for n in ins) + 6000 * 120 * 5
     assert table(said) == {"one": ["3", f"{sum(ins):,}", "600", dollars(cost), "1m30s"]}
@@ -83,19 +83,21 @@ def test_a_case_worked_out_by_hand() -> None:
 )
 def test_the_time_is_what_the_tightest_limit_lets_through(limits: dict[str, Any], seconds: int) -> None:
     given = {**ONE, "key_env": "SOME_KEY", "limits": limits}
-    [cells] = table(plan("mine", section(given, quotas={"pattern": {"no": 3, "yes": 2}}))).values()
-    assert cells[-1] == spoken(seconds)
+    [cells] = table(generation_plan("mine", section(given, quotas={"pattern": {"no": 3, "yes": 2}}))).values()
+    assert cells[-1] == format_duration(seconds)
 
 
 def test_a_limit_of_tokens_counts_too() -> None:
     given = {**ONE, "limits": {"rpm": None, "tpm": 1000}}
     total = call(False, 0, 1) + call(False, 2) + call(True, 0, 1) + 600
-    [cells] = table(plan("mine", section({**given, "key_env": "K"}, quotas={"pattern": {"no": 3, "yes": 2}}))).values()
-    assert cells[-1] == spoken(round(Fraction(60 * total, 1000)))
+    [cells] = table(
+        generation_plan("mine", section({**given, "key_env": "K"}, quotas={"pattern": {"no": 3, "yes": 2}}))
+    ).values()
+    assert cells[-1] == format_duration(round(Fraction(60 * total, 1000)))
 
 
 def test_offline_costs_nothing_and_takes_no_time() -> None:
-    said = plan("mine", section({"kind": "offline"}, rows=40_000, items_per_call=20))
+    said = generation_plan("mine", section({"kind": "offline"}, rows=40_000, items_per_call=20))
     [cells] = table(said).values()
     assert (cells[0], cells[3], cells[4]) == ("2,000", "$0.00", "–")
     assert said.startswith("40,000 rows wanted, 0 of them in the ledger, 40,000 to write\n")
@@ -104,7 +106,7 @@ def test_offline_costs_nothing_and_takes_no_time() -> None:
 
 def test_providers_take_turns_and_the_dearest_bounds_the_whole() -> None:
     """Who answers more is not known before: the sum is what it would be if the dearest answered everything."""
-    said = plan("mine", section(ONE, OTHER, quotas={"pattern": {"no": 3, "yes": 2}}))
+    said = generation_plan("mine", section(ONE, OTHER, quotas={"pattern": {"no": 3, "yes": 2}}))
     ins = [call(False, 0, 1), call(True, 0, 1), call(False, 2)]
     cells = table(said)
     assert [cells[name][0] for name in ("one", "other")] == ["2", "1"]
@@ -120,7 +122,7 @@ def test_examples_take_a_call_to_write_and_one_for_every_other_that_has_to_agree
     third = {**ONE, "name": "third", "model": "o"}
     for agreement, calls in ((2, 8), (3, 12)):
         given = section(ONE, OTHER, third, topic="mails", labels=labels, rows=8, agreement=agreement)
-        cells = table(plan("mine", given))
+        cells = table(generation_plan("mine", given))
         assert sum(int(row[0]) for row in cells.values()) == calls
         written = 4 * 2 * prompt("examples").max_tokens + (calls - 4) * 2 * prompt("opinion").max_tokens
         assert sum(int(row[2].replace(",", "")) for row in cells.values()) == written
@@ -130,24 +132,24 @@ def test_the_budget_is_told_and_whether_it_may_not_do() -> None:
     quotas = {"pattern": {"no": 3, "yes": 2}}
     cost = 3000 * (call(False, 0, 1) + call(False, 2) + call(True, 0, 1)) + 6000 * 600
     enough, short = (f"budget: ${cost / 1e9:,.2f}", ", which may not pay for all of it")
-    assert short not in plan("mine", section(quotas=quotas, budget_usd=(cost + 1) / 1e9))
-    assert enough + short in plan("mine", section(quotas=quotas, budget_usd=(cost - 1) / 1e9))
-    assert "budget: no limit" in plan("mine", section(quotas=quotas, budget_usd=None))
+    assert short not in generation_plan("mine", section(quotas=quotas, budget_usd=(cost + 1) / 1e9))
+    assert enough + short in generation_plan("mine", section(quotas=quotas, budget_usd=(cost - 1) / 1e9))
+    assert "budget: no limit" in generation_plan("mine", section(quotas=quotas, budget_usd=None))
 
 
 def filled(given: Generation) -> Path:
     """A ledger with a row, open places, two given up, one refused, and money spent."""
     spec = given.spec([ARITHMETIC.id])
-    folder = folder_of("mine", given)
+    folder = generation_run_folder("mine", given)
     with Ledger(folder, spec) as ledger:
         wanted = ledger.todo(slots(ledger.spec_id, given.wanted()))
         row, _, *given_up, refused, _ = [slot for slot in wanted if slot.label == "no"]
-        ledger.record([Result(record=record(row, "a"), attempt=0)])
+        ledger.record([SlotResult(record=record(row, "a"), attempt=0)])
         for slot in given_up:
-            ledger.record(quarantine=[Quarantined(slot_id=slot.slot_id, attempt=0, reason="refusal", final=True)])
-        ledger.record(quarantine=[Quarantined(slot_id=refused.slot_id, attempt=0, reason="claim", request_id="r")])
+            ledger.record(quarantine=[RejectedItem(slot_id=slot.slot_id, attempt=0, reason="refusal", final=True)])
+        ledger.record(quarantine=[RejectedItem(slot_id=refused.slot_id, attempt=0, reason="claim", request_id="r")])
         paid = Reply(kind="ok", text="{}")
-        ledger.record(attempts=[Attempt(request=request("x"), reply=paid, cost=2_500_000_000)])
+        ledger.record(attempts=[AttemptRecord(request=request("x"), reply=paid, cost=2_500_000_000)])
         assert [c["given_up"] for c in ledger.counts().to_pylist()] == [2, 0]
     return folder
 
@@ -155,7 +157,7 @@ def filled(given: Generation) -> Path:
 def test_what_is_in_the_ledger_is_not_planned_again_and_what_was_given_up_is() -> None:
     given = section(quotas={"pattern": {"no": 6, "yes": 2}}, budget_usd=2.5)
     folder = filled(given)
-    said = plan("mine", given)
+    said = generation_plan("mine", given)
     assert said.startswith("8 rows wanted, 1 of them in the ledger, 7 to write\n  pattern: no 1/6, yes 0/2\n")
     # [1] and [5] alone, since their neighbours are not due; the three that failed, each alone; [0, 1] of the others
     assert table(said)["one"][0] == "6"
@@ -165,49 +167,49 @@ def test_what_is_in_the_ledger_is_not_planned_again_and_what_was_given_up_is() -
 
 def test_items_refused_together_are_planned_together_as_they_will_be_asked() -> None:
     given = section(quotas={"pattern": {"no": 4, "yes": 4}}, items_per_call=4)
-    with Ledger(folder_of("mine", given), given.spec([ARITHMETIC.id])) as ledger:
+    with Ledger(generation_run_folder("mine", given), given.spec([ARITHMETIC.id])) as ledger:
         wanted = ledger.todo(slots(ledger.spec_id, given.wanted()))
         refused = [
-            Quarantined(slot_id=s.slot_id, attempt=0, reason="grammar", request_id="r")
+            RejectedItem(slot_id=s.slot_id, attempt=0, reason="grammar", request_id="r")
             for s in wanted
             if s.label == "no"
         ]
         ledger.record(quarantine=refused)
-    assert table(plan("mine", given))["one"][0] == "2"
+    assert table(generation_plan("mine", given))["one"][0] == "2"
 
 
 def test_a_plan_is_what_a_run_then_does_and_afterwards_there_is_nothing_left() -> None:
     given = Generation(providers=[{"kind": "offline"}], rows=120, items_per_call=7)
-    before = table(plan("mine", given))["offline"]
+    before = table(generation_plan("mine", given))["offline"]
     done = generate("mine", given)
-    with Reader(done.folder) as reader:
+    with LedgerReader(done.folder) as reader:
         assert [before[0], before[3]] == [str(reader.attempts().num_rows), "$0.00"]
-    after = plan("mine", given)
+    after = generation_plan("mine", given)
     assert after.startswith("120 rows wanted, 120 of them in the ledger, 0 to write\n")
     assert table(after)["offline"] == ["0", "0", "0", "$0.00", "–"]
     assert after.splitlines()[-1] == f"ledger: {done.folder}"
 
 
 def test_a_plan_writes_nothing(tmp_path: Path) -> None:
-    plan("mine", section())
+    generation_plan("mine", section())
     assert not list(tmp_path.iterdir())
 
 
 def test_a_ledger_that_was_killed_at_its_very_beginning_holds_nothing() -> None:
     given = section(rows=8)
-    with Ledger(folder_of("mine", given), given.spec([ARITHMETIC.id])):
+    with Ledger(generation_run_folder("mine", given), given.spec([ARITHMETIC.id])):
         pass
-    assert plan("mine", given).startswith("8 rows wanted, 0 of them in the ledger, 8 to write\n")
-    (folder_of("mine", given) / NAME).write_bytes(b"")
-    assert plan("mine", given).startswith("8 rows wanted, 0 of them in the ledger, 8 to write\n")
+    assert generation_plan("mine", given).startswith("8 rows wanted, 0 of them in the ledger, 8 to write\n")
+    (generation_run_folder("mine", given) / DATABASE_FILE).write_bytes(b"")
+    assert generation_plan("mine", given).startswith("8 rows wanted, 0 of them in the ledger, 8 to write\n")
 
 
 def test_a_ledger_that_cannot_be_read_is_no_empty_one() -> None:
     given = section(rows=8)
-    folder_of("mine", given).mkdir(parents=True)
-    (folder_of("mine", given) / NAME).write_bytes(b"this is no database, " * 100)
-    with pytest.raises(BadInput, match="this is no ledger; move the file away"):
-        plan("mine", given)
+    generation_run_folder("mine", given).mkdir(parents=True)
+    (generation_run_folder("mine", given) / DATABASE_FILE).write_bytes(b"this is no database, " * 100)
+    with pytest.raises(InputError, match="this is no ledger; move the file away"):
+        generation_plan("mine", given)
 
 
 def test_keys_that_are_missing_are_named_and_those_that_are_there_are_not_shown(
@@ -215,22 +217,26 @@ def test_keys_that_are_missing_are_named_and_those_that_are_there_are_not_shown(
 ) -> None:
     monkeypatch.setenv("KEY_OF_ONE", "sk-very-secret-0123456789")
     monkeypatch.delenv("KEY_OF_OTHER", raising=False)
-    said = plan("mine", section({**ONE, "key_env": "KEY_OF_ONE"}, {**OTHER, "key_env": "KEY_OF_OTHER"}, rows=8))
+    said = generation_plan(
+        "mine", section({**ONE, "key_env": "KEY_OF_ONE"}, {**OTHER, "key_env": "KEY_OF_OTHER"}, rows=8)
+    )
     assert "sk-very-secret" not in said and "KEY_OF_ONE" not in said
     [missing] = [line for line in said.splitlines() if line.startswith("missing: ")]
     assert missing.startswith("missing: provider 'other' takes its key from the environment variable KEY_OF_OTHER")
     monkeypatch.setenv("KEY_OF_ONE", "sk-very secret")
-    with_a_space = plan("mine", section({**ONE, "key_env": "KEY_OF_ONE"}, rows=8))
+    with_a_space = generation_plan("mine", section({**ONE, "key_env": "KEY_OF_ONE"}, rows=8))
     assert "KEY_OF_ONE holds a space" in with_a_space and "sk-very" not in with_a_space
 
 
 def test_an_unknown_price_is_told_before_anything_else() -> None:
-    with pytest.raises(BadInput, match="no price is known for the model 'm'"):
-        plan("mine", section({k: v for k, v in ONE.items() if k != "price"}))
+    with pytest.raises(InputError, match="no price is known for the model 'm'"):
+        generation_plan("mine", section({k: v for k, v in ONE.items() if k != "price"}))
 
 
 def test_what_a_reasoning_model_thinks_is_foreseen() -> None:
     wanted = {"pattern": {"no": 2, "yes": 2}}
-    plain, thinking = (table(plan("mine", section({**ONE, **more}, quotas=wanted)))["one"] for more in ({}, THINKS))
+    plain, thinking = (
+        table(generation_plan("mine", section({**ONE, **more}, quotas=wanted)))["one"] for more in ({}, THINKS)
+    )
     assert plain[0] == thinking[0] == "2" and plain[1] == thinking[1]
     assert [int(cells[2].replace(",", "")) for cells in (plain, thinking)] == [480, 10480]

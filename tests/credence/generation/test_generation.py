@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from credence.generation.generate import generate
-from credence.generation.ledger import Reader
+from credence.generation.ledger import LedgerReader
 from credence.generation.section import Generation
 from tests.fakes.fake_llm import FakeLLM
 from tests.support.arithmetic_oracle import is_true
@@ -186,7 +186,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_forty_thousand_rows_are_right_balanced_and_the_same_everywhere(many: Path, tmp_path: Path) -> None:
-    with Reader(many) as reader:
+    with LedgerReader(many) as reader:
         rows, digest = reader.results().to_pandas(), reader.digest()
         sha256 = reader.export_parquet(tmp_path / "rows.parquet")
     wrong = [q for q, a in zip(rows["question"], rows["answer"], strict=True) if is_true(q) != (a == "yes")]

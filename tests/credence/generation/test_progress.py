@@ -20,11 +20,11 @@ from credence.generation.ledger import Ledger, slots
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.prices import DOLLAR
-from credence.generation.llm.provider import Limits
-from credence.generation.progress import SELDOM_SECONDS, WINDOW_SECONDS, Progress, line
-from credence.generation.runner import Run
+from credence.generation.llm.provider import RateLimits
+from credence.generation.progress import QUIET_INTERVAL_SECONDS, WINDOW_SECONDS, Progress, progress_line
+from credence.generation.runner import Runner
 from credence.generation.section import Generation
-from credence.generation.writers.cached_calls import Asker
+from credence.generation.writers.cached_calls import CachedCaller
 from credence.generation.writers.statements import Statements
 from tests.fakes.fake_llm import FakeLLM
 from tests.fakes.virtual_clock import Played, played, playing
@@ -41,27 +41,27 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 
 def told(
-    ledger: Ledger, change: Callable[[Run], None], *providers: Played, budget: float | None = 10, **given: Any
+    ledger: Ledger, change: Callable[[Runner], None], *providers: Played, budget: float | None = 10, **given: Any
 ) -> str:
     """What is said of a run that was brought into some state."""
     return played(_told(ledger, change, providers or (playing([]),), budget, **given))
 
 
 async def _told(
-    ledger: Ledger, change: Callable[[Run], None], providers: tuple[Played, ...], budget: float | None,
+    ledger: Ledger, change: Callable[[Runner], None], providers: tuple[Played, ...], budget: float | None,
     rate: float | None = None,
 ) -> str:  # fmt: skip
     run = run_of(ledger, providers, budget)
     change(run)
-    return line(run, rate)
+    return progress_line(run, rate)
 
 
-def run_of(ledger: Ledger, providers: tuple[Played, ...], budget: float | None = 10) -> Run:
+def run_of(ledger: Ledger, providers: tuple[Played, ...], budget: float | None = 10) -> Runner:
     dispatcher = Dispatcher(providers, Budget(budget), failover=True)
-    return Run(ledger, dispatcher, Asker(ledger, dispatcher), Statements(20), patience=60)
+    return Runner(ledger, dispatcher, CachedCaller(ledger, dispatcher), Statements(20), patience=60)
 
 
-def nothing(run: Run) -> None:
+def nothing(run: Runner) -> None:
     pass
 
 
@@ -69,7 +69,7 @@ def test_rows_by_category_and_money(ledger: Ledger) -> None:
     assert told(ledger, nothing) == "comparison 0/1,200 · pattern 0/8 · $0.00 of $10.00"
     assert told(ledger, nothing, budget=None) == "comparison 0/1,200 · pattern 0/8 · $0.00"
 
-    def later(run: Run) -> None:
+    def later(run: Runner) -> None:
         run.there.update({"comparison": 1150, "pattern": 8})
         run.dispatcher.budget.spent = 1_234_567_890
 
@@ -77,7 +77,7 @@ def test_rows_by_category_and_money(ledger: Ledger) -> None:
 
 
 def test_four_fifths_of_the_budget_are_a_warning(ledger: Ledger) -> None:
-    def spend(run: Run) -> None:
+    def spend(run: Runner) -> None:
         run.dispatcher.budget.spent = 8_000_000_000
 
     assert "$8.00 of $10.00, nearly spent" in told(ledger, spend)
@@ -92,7 +92,7 @@ def test_four_fifths_of_the_budget_are_a_warning(ledger: Ledger) -> None:
     ],
 )  # fmt: skip
 def test_money_that_runs_short_is_said(ledger: Ledger, limit: float | None, spent: float, said: str) -> None:
-    def spend(run: Run) -> None:
+    def spend(run: Runner) -> None:
         run.dispatcher.budget.spent = round(spent * DOLLAR)
 
     assert told(ledger, spend, budget=limit).split(" · ")[-1] == said
@@ -103,7 +103,7 @@ def test_what_earlier_runs_wrote_counts(ledger: Ledger) -> None:
     assert told(ledger, nothing).startswith("comparison 0/1,200 · pattern 8/8 · ")
 
 
-def working(run: Run) -> None:
+def working(run: Runner) -> None:
     """Half of all rows are there, of which this run wrote 400 in 20 calls."""
     run.there.update({"comparison": 604})
     run.before, run.calls, run.items = 204, 20, 400
@@ -116,26 +116,26 @@ def test_the_time_left_follows_from_the_rate_of_late(ledger: Ledger) -> None:
 
 def test_the_time_left_is_never_less_than_the_limits_allow(ledger: Ledger) -> None:
     """Six calls a minute with 20 rows each are 2 rows a second, however quickly some came from the ledger."""
-    slow = playing([], limits=Limits(rpm=6))
+    slow = playing([], limits=RateLimits(rpm=6))
     assert "2.0 rows/s · 5m2s left" in told(ledger, working, slow, rate=500.0)
     assert "2.0 rows/s · 5m2s left" in told(ledger, working, slow, rate=None)
     assert "1.0 rows/s · 10m4s left" in told(ledger, working, slow, rate=1.0)
-    two = (slow, playing([], name="second", model="gpt-4o", limits=Limits(rpm=6)))
+    two = (slow, playing([], name="second", model="gpt-4o", limits=RateLimits(rpm=6)))
     assert "4.0 rows/s · 2m31s left" in told(ledger, working, *two, rate=500.0)
 
 
 def test_before_anything_came_and_after_everything_did_no_time_is_told(ledger: Ledger) -> None:
-    slow = playing([], limits=Limits(rpm=6))
+    slow = playing([], limits=RateLimits(rpm=6))
     assert "left" not in told(ledger, nothing, slow, rate=0.0)
 
-    def done(run: Run) -> None:
+    def done(run: Runner) -> None:
         working(run)
         run.there.update({"comparison": 596, "pattern": 8})
 
     assert told(ledger, done, slow, rate=3.0) == "comparison 1,200/1,200 · pattern 8/8 · $0.00 of $10.00"
 
 
-def troubled(run: Run) -> None:
+def troubled(run: Runner) -> None:
     first, second, third = run.dispatcher.endpoints.values()
     first.throttled = 3
     first.rest(185)
@@ -155,11 +155,11 @@ def test_endpoints_speak_only_where_something_is_out_of_the_ordinary(ledger: Led
 
 
 def test_a_stopped_endpoint_is_no_longer_counted_on(ledger: Ledger) -> None:
-    def one_left(run: Run) -> None:
+    def one_left(run: Runner) -> None:
         working(run)
         run.dispatcher.endpoints["second"].stop("http_402", None)
 
-    two = (playing([], limits=Limits(rpm=6)), playing([], name="second", limits=Limits(rpm=6)))
+    two = (playing([], limits=RateLimits(rpm=6)), playing([], name="second", limits=RateLimits(rpm=6)))
     said = told(ledger, one_left, *two, rate=500.0)
     assert "2.0 rows/s" in said and said.endswith("second was stopped: its account is out of money")
 
@@ -170,7 +170,7 @@ class Clock:
         monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: self.now))
 
 
-def watched(ledger: Ledger, steps: Callable[[Run, Progress], None], stream: Any) -> None:
+def watched(ledger: Ledger, steps: Callable[[Runner, Progress], None], stream: Any) -> None:
     async def run() -> None:
         steps(run_of(ledger, (playing([]),)), Progress(stream))
 
@@ -180,7 +180,7 @@ def watched(ledger: Ledger, steps: Callable[[Run, Progress], None], stream: Any)
 def test_where_lines_stay_one_is_written_now_and_then(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, out = Clock(monkeypatch), io.StringIO()
 
-    def steps(run: Run, show: Progress) -> None:
+    def steps(run: Runner, show: Progress) -> None:
         for _ in range(61):
             show(run)
             clock.now += 1
@@ -191,7 +191,9 @@ def test_where_lines_stay_one_is_written_now_and_then(ledger: Ledger, monkeypatc
 
     watched(ledger, steps, out)
     lines = out.getvalue().splitlines()
-    assert len(lines) == 1 + 60 // SELDOM_SECONDS + 1 and all(said.startswith("  comparison ") for said in lines)
+    assert len(lines) == 1 + 60 // QUIET_INTERVAL_SECONDS + 1 and all(
+        said.startswith("  comparison ") for said in lines
+    )
     assert lines[-1] == "  comparison 1,200/1,200 · pattern 8/8 · $0.00 of $10.00" and lines[-2] != lines[-1]
     assert "2.0 rows/s" in lines[2] and "\r" not in out.getvalue() and "\x1b" not in out.getvalue()
 
@@ -199,7 +201,7 @@ def test_where_lines_stay_one_is_written_now_and_then(ledger: Ledger, monkeypatc
 def test_the_rate_is_that_of_the_last_half_minute(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     clock, out = Clock(monkeypatch), io.StringIO()
 
-    def steps(run: Run, show: Progress) -> None:
+    def steps(run: Runner, show: Progress) -> None:
         run.there["comparison"] = 500
         for second in range(int(2 * WINDOW_SECONDS) + 1):
             show(run)
@@ -284,18 +286,18 @@ def test_on_a_terminal_of_any_width_one_line_is_drawn_over_and_over(
     clock, place = Clock(monkeypatch), terminal(columns)
     shown = []
 
-    def steps(run: Run, show: Progress) -> None:
+    def steps(run: Runner, show: Progress) -> None:
         place.stream.write("before\n")
         for there in (0, 999, 1000, 5, 1150):
             run.there["comparison"] = there
             show(run)
-            shown.append((place.screen(), line(run, show._rate())))
+            shown.append((place.screen(), progress_line(run, show._rate())))
             clock.now += 1
         run.there.update({"comparison": 50, "pattern": 8})
         run.over = True
         show(run)
         place.stream.write("after\n")
-        shown.append((place.screen(), line(run, show._rate())))
+        shown.append((place.screen(), progress_line(run, show._rate())))
 
     watched(ledger, steps, place.stream)
 

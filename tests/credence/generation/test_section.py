@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from credence.core.canonical_json import digest
-from credence.core.errors import BadInput
+from credence.core.canonical_json import json_digest
+from credence.core.errors import InputError
 from credence.generation.arithmetic import CATEGORIES
-from credence.generation.generate import generate, providers_of, ready, writer_of
-from credence.generation.ledger import Reader
-from credence.generation.section import EXAMPLES, LONGEST_LABEL, Generation
+from credence.generation.generate import check_ready, generate, providers_of, writer_of
+from credence.generation.ledger import LedgerReader
+from credence.generation.section import EXAMPLES, MAX_LABEL_LENGTH, Generation
 from credence.task import Task
 
 TASK = (
@@ -106,7 +106,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
         "generation.labels: 0 is read as no word; write it in quotes."]),
     "list of labels": (ABOUT + "  labels: [spam, ham]\n", ["generation.labels", "valid dictionary"]),
     "the readers' own word": (ABOUT + "  labels: {unclear: who knows, ham: good}\n", ["labels.unclear:", "choose"]),
-    "long label": (ABOUT + f"  labels: {{{'x' * (LONGEST_LABEL + 1)}: a, ham: b}}\n", ["41 characters", "40 at most"]),
+    "long label": (ABOUT + f"  labels: {{{'x' * (MAX_LABEL_LENGTH + 1)}: a, ham: b}}\n", ["41 characters", "40 at most"]),
     "agreement of one": (ABOUT + SPAM + "  agreement: 1\n", ["generation.agreement", "greater than or equal to 2"]),
     "agreement of many": (ABOUT + SPAM + "  agreement: 6\n", ["generation.agreement", "less than or equal to 5"]),
     "negative budget": (OFFLINE + "  budget_usd: -1\n", ["generation.budget_usd", "or equal to 0", "'-1'"]),
@@ -125,7 +125,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_mistake_in_the_file_is_one_sentence(tmp_path: Path, case: str) -> None:
     lines, told = REFUSED[case]
-    with pytest.raises(BadInput) as refused:
+    with pytest.raises(InputError) as refused:
         read(tmp_path, lines)
     sentence = str(refused.value)
     assert all(part in sentence for part in (f"{tmp_path / 'mine.yaml'}: generation", *told)), sentence
@@ -133,9 +133,9 @@ def test_a_mistake_in_the_file_is_one_sentence(tmp_path: Path, case: str) -> Non
 
 
 def test_a_mistake_on_the_command_line_is_told_like_one_in_the_file(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"mine\.yaml: generation: quotas: no category 'patern'"):
+    with pytest.raises(InputError, match=r"mine\.yaml: generation: quotas: no category 'patern'"):
         read(tmp_path, OFFLINE, quotas={"patern": 4})
-    with pytest.raises(BadInput, match=r"mine\.yaml: generation\.budget_usd: .* not '-3'"):
+    with pytest.raises(InputError, match=r"mine\.yaml: generation\.budget_usd: .* not '-3'"):
         read(tmp_path, OFFLINE, budget_usd=-3)
     assert read(tmp_path, OFFLINE, budget_usd=None).budget_usd is None
 
@@ -170,27 +170,27 @@ NOT_READY: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", NOT_READY)
 def test_what_the_section_alone_does_not_show_is_refused_before_a_call(case: str) -> None:
     given, told = NOT_READY[case]
-    with pytest.raises(BadInput, match=told):
-        ready(section(**given))
+    with pytest.raises(InputError, match=told):
+        check_ready(section(**given))
 
 
 @pytest.mark.parametrize(("agreement", "models"), [(2, ["a"]), (2, ["a", "a"]), (3, ["a", "b"]), (5, list("abcd"))])
 def test_more_agreement_than_different_models_cannot_be(agreement: int, models: list[str]) -> None:
     providers = [{**TWO[0], "name": f"p{i}", "model": model} for i, model in enumerate(models)]
     told = f"{agreement} different models have to agree on every example, and {len(set(models))} were given"
-    with pytest.raises(BadInput, match=f"generation.providers: {told}; add a provider with another model"):
+    with pytest.raises(InputError, match=f"generation.providers: {told}; add a provider with another model"):
         providers_of(topic(providers=providers, agreement=agreement))
     another = [*providers, *({**TWO[0], "name": f"q{i}", "model": f"m{i}"} for i in range(agreement))]
     assert len(providers_of(topic(providers=another, agreement=agreement))) == len(another)
 
 
 def test_the_offline_provider_writes_no_topic() -> None:
-    with pytest.raises(BadInput, match="the offline provider writes arithmetic only; a topic needs other models"):
+    with pytest.raises(InputError, match="the offline provider writes arithmetic only; a topic needs other models"):
         providers_of(topic(providers=[*TWO, {"kind": "offline"}]))
 
 
 def test_a_price_that_is_given_is_enough() -> None:
-    _, [provider] = ready(section(providers=TWO[:1]))
+    _, [provider] = check_ready(section(providers=TWO[:1]))
     assert provider.model == "a"
 
 
@@ -207,8 +207,8 @@ def test_seeds_are_read_before_a_call_is_made(tmp_path: Path, name: str, content
     if content is not None:
         (tmp_path / name).write_text(content)
     given = topic(seeds=tmp_path / name)
-    for before in (ready, writer_of, lambda s: s.spec([])):
-        with pytest.raises(BadInput, match=told):
+    for before in (check_ready, writer_of, lambda s: s.spec([])):
+        with pytest.raises(InputError, match=told):
             before(given)
 
 
@@ -291,7 +291,7 @@ OTHER_TOPIC = {
 
 def spec(generation: Generation, templates: tuple[str, ...] = ("arithmetic/1.0.0@ab",)) -> str:
     """What names the ledger."""
-    return digest(generation.spec(list(templates)))
+    return json_digest(generation.spec(list(templates)))
 
 
 @pytest.mark.parametrize("change", SAME)
@@ -320,7 +320,7 @@ def test_the_seed_of_the_section_makes_other_rows_and_not_another_name_alone(
     monkeypatch.setenv("CREDENCE_HOME", str(tmp_path))
     questions = []
     for seed in (0, 1):
-        with Reader(generate("mine", section(rows=40, seed=seed)).folder) as reader:
+        with LedgerReader(generate("mine", section(rows=40, seed=seed)).folder) as reader:
             questions.append(set(reader.results()["question"].to_pylist()))
     assert len(questions[0]) == len(questions[1]) == 40 and len(questions[0] & questions[1]) < 4
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from credence.core.errors import BadInput
-from credence.generation.seed_examples import LONGEST, Seed, read_seeds
+from credence.core.errors import InputError
+from credence.generation.seed_examples import MAX_TEXT_LENGTH, SeedExample, read_seed_examples
 
 LABELS = {"spam": "nobody asked for it", "ham": "all others", "1": "one", "true": "so it is"}
 
@@ -18,8 +18,8 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(BadInput) as error:
-        read_seeds(path, LABELS)
+    with pytest.raises(InputError) as error:
+        read_seed_examples(path, LABELS)
     return str(error.value)
 
 
@@ -31,14 +31,17 @@ def refused(path: Path) -> str:
 )  # fmt: skip
 @pytest.mark.parametrize("name", ["seeds.txt", "SEEDS.TXT"])
 def test_a_text_file_has_one_in_every_line(tmp_path: Path, name: str, content: str) -> None:
-    assert read_seeds(write(tmp_path, name, content), LABELS) == [Seed("one", None), Seed("two words", None)]
+    assert read_seed_examples(write(tmp_path, name, content), LABELS) == [
+        SeedExample("one", None),
+        SeedExample("two words", None),
+    ]
 
 
 def test_a_table_may_say_labels_and_need_not(tmp_path: Path) -> None:
     labelled = write(tmp_path, "seeds.csv", "text,label\nbuy now,spam\n see you ,ham\n")
-    assert read_seeds(labelled, LABELS) == [Seed("buy now", "spam"), Seed("see you", "ham")]
+    assert read_seed_examples(labelled, LABELS) == [SeedExample("buy now", "spam"), SeedExample("see you", "ham")]
     plain = write(tmp_path, "plain.csv", "text,number\nbuy now,1\nsee you,2\n")
-    assert read_seeds(plain, LABELS) == [Seed("buy now", None), Seed("see you", None)]
+    assert read_seed_examples(plain, LABELS) == [SeedExample("buy now", None), SeedExample("see you", None)]
 
 
 def test_json_lines_and_parquet_are_tables_too(tmp_path: Path) -> None:
@@ -46,12 +49,12 @@ def test_json_lines_and_parquet_are_tables_too(tmp_path: Path) -> None:
     lines = write(tmp_path, "seeds.jsonl", "\n".join(map(json.dumps, rows)))
     pd.DataFrame(rows).to_parquet(tmp_path / "seeds.parquet")
     for path in (lines, tmp_path / "seeds.parquet"):
-        assert read_seeds(path, LABELS) == [Seed("buy now", "spam"), Seed("see you", None)]
+        assert read_seed_examples(path, LABELS) == [SeedExample("buy now", "spam"), SeedExample("see you", None)]
 
 
 def test_a_row_without_label_suits_all_of_them_and_one_without_text_is_none(tmp_path: Path) -> None:
     path = write(tmp_path, "seeds.csv", "text,label\nbuy now,spam\nanything,\n,ham\n")
-    assert read_seeds(path, LABELS) == [Seed("buy now", "spam"), Seed("anything", None)]
+    assert read_seed_examples(path, LABELS) == [SeedExample("buy now", "spam"), SeedExample("anything", None)]
 
 
 @pytest.mark.parametrize(("cell", "label"), [("1", "1"), ("true", "true"), (" ham", "ham")])
@@ -59,17 +62,17 @@ def test_labels_that_a_table_does_not_hold_as_words_are_spelled_as_in_the_file(
     tmp_path: Path, cell: str, label: str
 ) -> None:
     path = write(tmp_path, "seeds.csv", f"text,label\na b,{cell}\nc d,{cell}\n")
-    assert {seed.label for seed in read_seeds(path, LABELS)} == {label}
+    assert {seed.label for seed in read_seed_examples(path, LABELS)} == {label}
 
 
 def test_what_no_message_can_hold_is_replaced(tmp_path: Path) -> None:
     path = write(tmp_path, "seeds.jsonl", '{"text": "smile \\ud83d", "label": "ham"}\n{"text": "dear", "label": "ham"}')
-    assert read_seeds(path, LABELS) == [Seed("smile ?", "ham"), Seed("dear", "ham")]
+    assert read_seed_examples(path, LABELS) == [SeedExample("smile ?", "ham"), SeedExample("dear", "ham")]
 
 
 def test_a_long_text_is_shown_in_part(tmp_path: Path) -> None:
-    [seed] = read_seeds(write(tmp_path, "seeds.txt", "x" * (LONGEST + 1)), LABELS)
-    assert len(seed.text) == LONGEST
+    [seed] = read_seed_examples(write(tmp_path, "seeds.txt", "x" * (MAX_TEXT_LENGTH + 1)), LABELS)
+    assert len(seed.text) == MAX_TEXT_LENGTH
 
 
 def test_a_file_that_is_not_there_is_named_with_what_would_do(tmp_path: Path) -> None:

@@ -52,18 +52,18 @@ async def _worked(happened: list[str], *numbers: int) -> None:
 @pytest.mark.parametrize("number", signals.ENDING)
 def test_the_tasks_end_before_the_handler_hears(number: signal.Signals, heard: list[str]) -> None:
     with pytest.raises(Heard):
-        signals.run(_worked(heard, number))
+        signals.run_until_signalled(_worked(heard, number))
     assert heard == ["ended", number.name]
 
 
 def test_who_asks_twice_is_heard_once(heard: list[str]) -> None:
     with pytest.raises(Heard):
-        signals.run(_worked(heard, signal.SIGINT, signal.SIGTERM))
+        signals.run_until_signalled(_worked(heard, signal.SIGINT, signal.SIGTERM))
     assert heard[-1] == "SIGINT" and len(heard) == 2
 
 
 def test_without_a_signal_nothing_is_heard(heard: list[str]) -> None:
-    signals.run(_worked(heard))
+    signals.run_until_signalled(_worked(heard))
     assert heard == ["ended"]
 
 
@@ -72,9 +72,9 @@ def test_an_error_of_the_coroutine_is_its_callers(heard: list[str]) -> None:
         raise ValueError("of its own")
 
     with pytest.raises(ValueError, match="of its own"):
-        signals.run(fails())
+        signals.run_until_signalled(fails())
     with pytest.raises(asyncio.CancelledError):
-        signals.run(_cancelled())
+        signals.run_until_signalled(_cancelled())
     assert heard == []
 
 
@@ -84,7 +84,7 @@ async def _cancelled() -> None:
 
 def test_what_is_ignored_stays_ignored(heard: list[str]) -> None:
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signals.run(_ignoring(heard))
+    signals.run_until_signalled(_ignoring(heard))
     assert signal.signal(signal.SIGINT, handler) is signal.SIG_IGN and heard == ["went on"]
 
 
@@ -96,5 +96,5 @@ async def _ignoring(happened: list[str]) -> None:
 
 def test_another_thread_has_no_signals_and_needs_none(heard: list[str]) -> None:
     with ThreadPoolExecutor() as pool:
-        pool.submit(signals.run, _worked(heard)).result()
+        pool.submit(signals.run_until_signalled, _worked(heard)).result()
     assert heard == ["ended"]

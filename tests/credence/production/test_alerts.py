@@ -18,10 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import monitoring_folder
 from credence.production import webhook
-from credence.production.alerts import Alert, Sinks, message, send
+from credence.production.alerts import Alert, AlertSinks, alert_message, send_alert
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
 
@@ -92,7 +92,7 @@ def lines(file: Path) -> list[dict[str, Any]]:
 def test_an_alert_is_a_line_of_the_task_s_file() -> None:
     file = monitoring_folder("tumours") / "alerts.jsonl"
     try:
-        assert send(alert(), Sinks()) == [f"file: {file}"]
+        assert send_alert(alert(), AlertSinks()) == [f"file: {file}"]
         (line,) = lines(file)
     finally:
         file.unlink()
@@ -102,8 +102,8 @@ def test_an_alert_is_a_line_of_the_task_s_file() -> None:
 
 def test_a_webhook_gets_it_with_a_text_to_show(receivers: Any, tmp_path: Path) -> None:
     receiver = receivers(200)
-    sinks = Sinks(file=tmp_path / "deep" / "alerts.jsonl", webhook=receiver.url)
-    assert send(alert(), sinks, {}) == [f"file: {sinks.file}", "webhook: delivered"]
+    sinks = AlertSinks(file=tmp_path / "deep" / "alerts.jsonl", webhook=receiver.url)
+    assert send_alert(alert(), sinks, {}) == [f"file: {sinks.file}", "webhook: delivered"]
     ((headers, body),) = receiver.got
     assert json.loads(body)["text"] == "[warning] tumours, drift: size moved by 0.4 of its spread."
     assert json.loads(body)["columns"] == ["size"]
@@ -114,8 +114,10 @@ def test_a_webhook_gets_it_with_a_text_to_show(receivers: Any, tmp_path: Path) -
 
 def test_a_secret_signs_what_is_sent(receivers: Any, tmp_path: Path) -> None:
     receiver = receivers(204)
-    send(
-        alert(), Sinks(file=tmp_path / "a", webhook="HOOK"), {"HOOK": receiver.url, "CREDENCE_WEBHOOK_SECRET": "s3cret"}
+    send_alert(
+        alert(),
+        AlertSinks(file=tmp_path / "a", webhook="HOOK"),
+        {"HOOK": receiver.url, "CREDENCE_WEBHOOK_SECRET": "s3cret"},
     )
     ((headers, body),) = receiver.got
     assert headers[webhook.SIGNED] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
@@ -135,7 +137,7 @@ def test_it_is_tried_again_where_that_may_help(
     receivers: Any, tmp_path: Path, statuses: list[int], tries: int, outcome: str
 ) -> None:
     receiver = receivers(*statuses)
-    said = send(alert(), Sinks(file=tmp_path / "a", webhook=receiver.url), {})
+    said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook=receiver.url), {})
     assert said[1] == f"webhook: {outcome}"
     assert len(receiver.got) == tries
     assert len({body for _, body in receiver.got}) == 1
@@ -146,14 +148,14 @@ def test_a_webhook_that_is_not_there_fails_nothing(tmp_path: Path) -> None:
     with socket.socket() as closed:  # bound, so that nobody else listens there, and not listening
         closed.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/very-secret"
-        said = send(alert(), Sinks(file=tmp_path / "a", webhook=url), {})
+        said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook=url), {})
     assert said[1] == "webhook: failed: no connection from 127.0.0.1"
 
 
 def test_a_webhook_that_hangs_is_given_up(receivers: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(webhook, "SECONDS", 0.1)
     receiver = receivers(200, hang=60)
-    said = send(alert(), Sinks(file=tmp_path / "a", webhook=receiver.url), {})
+    said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook=receiver.url), {})
     assert said[1] == "webhook: failed: no answer within 0.1 s from 127.0.0.1"
 
 
@@ -164,7 +166,7 @@ def test_the_address_is_written_nowhere(
     caplog.set_level(logging.DEBUG)
     httpx.post(f"{receivers(200).url}/harmless", content=b"")
     for receiver in (receivers(200), receivers(500), receivers(404)):
-        said = send(alert(), Sinks(file=tmp_path / "a", webhook=receiver.url), {})
+        said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook=receiver.url), {})
         assert "very-secret" not in "".join(said)
     assert "very-secret/harmless" in caplog.text, "httpx does tell its log, so that hiding it is worth a test"
     assert caplog.text.count("very-secret") == 1
@@ -173,78 +175,78 @@ def test_the_address_is_written_nowhere(
 
 @pytest.mark.parametrize("value", [None, "", "hooks.example.com/very-secret"])
 def test_a_variable_without_an_address_is_said(tmp_path: Path, value: str | None) -> None:
-    sinks = Sinks(file=tmp_path / "a", webhook="ALERT_HOOK")
+    sinks = AlertSinks(file=tmp_path / "a", webhook="ALERT_HOOK")
     environment = {} if value is None else {"ALERT_HOOK": value}
-    said = send(alert(), sinks, environment)
+    said = send_alert(alert(), sinks, environment)
     assert said[1].startswith("webhook: failed: the variable ALERT_HOOK ")
     assert "expected the webhook's https:// address" in said[1] and "very-secret" not in said[1]
-    with pytest.raises(BadInput, match="the variable ALERT_HOOK"):
+    with pytest.raises(InputError, match="the variable ALERT_HOOK"):
         sinks.url(environment)
 
 
 def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
-    said = send(alert(), Sinks(file=tmp_path / "a", webhook="http://[::1/very-secret"), {})
+    said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook="http://[::1/very-secret"), {})
     assert said[1] == "webhook: failed: the address is no URL from ?"
 
 
 def test_the_same_alert_is_filed_again_but_sent_once(receivers: Any, tmp_path: Path) -> None:
     receiver, file = receivers(200), tmp_path / "a"
-    sinks = Sinks(file=file, webhook=receiver.url, repeat="1h")
+    sinks = AlertSinks(file=file, webhook=receiver.url, repeat="1h")
     first = alert()
-    send(first, sinks, {})
+    send_alert(first, sinks, {})
     for minutes in (10, 59):
-        said = send(alert(minutes=minutes, sentence="other words"), sinks, {})
+        said = send_alert(alert(minutes=minutes, sentence="other words"), sinks, {})
         assert said[1] == "webhook: held back, since it was sent within 1h"
     assert [line["repeats"] for line in lines(file) if "repeats" in line] == [None, first.id, first.id]
     assert len(receiver.got) == 1
-    send(alert(minutes=61), sinks, {})
+    send_alert(alert(minutes=61), sinks, {})
     assert len(receiver.got) == 2, "after the span it is news again"
 
 
 @pytest.mark.parametrize("other", [{"kind": "latency"}, {"columns": ("size", "weight")}, {"task": "reviews"}])
 def test_another_alert_is_sent_at_once(receivers: Any, tmp_path: Path, other: dict[str, Any]) -> None:
     receiver = receivers(200)
-    sinks = Sinks(file=tmp_path / "a", webhook=receiver.url)
-    send(alert(), sinks, {})
-    send(alert(minutes=1, **other), sinks, {})
+    sinks = AlertSinks(file=tmp_path / "a", webhook=receiver.url)
+    send_alert(alert(), sinks, {})
+    send_alert(alert(minutes=1, **other), sinks, {})
     assert len(receiver.got) == 2
 
 
 def test_what_was_never_delivered_is_tried_again(receivers: Any, tmp_path: Path) -> None:
     receiver = receivers(404, 200)
-    sinks = Sinks(file=tmp_path / "a", webhook=receiver.url)
-    assert send(alert(), sinks, {})[1].startswith("webhook: failed")
-    assert send(alert(minutes=1), sinks, {})[1] == "webhook: delivered"
-    assert send(alert(minutes=2), sinks, {})[1].startswith("webhook: held back")
+    sinks = AlertSinks(file=tmp_path / "a", webhook=receiver.url)
+    assert send_alert(alert(), sinks, {})[1].startswith("webhook: failed")
+    assert send_alert(alert(minutes=1), sinks, {})[1] == "webhook: delivered"
+    assert send_alert(alert(minutes=2), sinks, {})[1].startswith("webhook: held back")
 
 
 def test_without_a_webhook_a_repetition_is_marked(tmp_path: Path) -> None:
-    sinks, first = Sinks(file=tmp_path / "a"), alert()
-    send(first, sinks)
-    send(alert(minutes=1), sinks)
+    sinks, first = AlertSinks(file=tmp_path / "a"), alert()
+    send_alert(first, sinks)
+    send_alert(alert(minutes=1), sinks)
     assert [line["repeats"] for line in lines(tmp_path / "a")] == [None, first.id]
 
 
 def test_a_file_that_cannot_be_written_does_not_stop_the_webhook(receivers: Any, tmp_path: Path) -> None:
     receiver, nowhere = receivers(200), tmp_path / "folder"
     nowhere.mkdir()
-    said = send(alert(), Sinks(file=nowhere, webhook=receiver.url), {})
+    said = send_alert(alert(), AlertSinks(file=nowhere, webhook=receiver.url), {})
     assert said == [f"file: failed: {nowhere} cannot be written, Is a directory", "webhook: delivered"]
 
 
 @pytest.mark.parametrize("rest", [b'{"task": "tum', b"\xff\xfe\n", b"[1]\nnull\n", b'{"of": 3}\n'])
 def test_a_damaged_file_is_written_on(tmp_path: Path, rest: bytes) -> None:
     file, first = tmp_path / "a", alert()
-    send(first, Sinks(file=file))
+    send_alert(first, AlertSinks(file=file))
     with file.open("ab") as target:
         target.write(rest)
-    send(alert(minutes=1), Sinks(file=file))
+    send_alert(alert(minutes=1), AlertSinks(file=file))
     assert json.loads(file.read_bytes().splitlines()[-1])["repeats"] == first.id
 
 
 @given(sentence=st.text(max_size=80), figure=st.floats())
 def test_any_sentence_and_figure_makes_one_valid_message(sentence: str, figure: float) -> None:
-    body = message(alert(sentence=sentence.encode(errors="replace").decode(), figures={"x": figure}))
+    body = alert_message(alert(sentence=sentence.encode(errors="replace").decode(), figures={"x": figure}))
     read = json.loads(body, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     assert not set(read["text"]) & set("<>")
 
@@ -255,7 +257,7 @@ def test_any_sentence_and_figure_makes_one_valid_message(sentence: str, figure: 
 )
 def test_sinks_that_cannot_work_are_refused_when_read(wrong: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
-        Sinks(**wrong)  # type: ignore[arg-type]
+        AlertSinks(**wrong)  # type: ignore[arg-type]
 
 
 def test_a_time_without_a_zone_is_refused() -> None:

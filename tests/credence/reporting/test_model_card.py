@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from credence.data.checks import Finding, Findings
-from credence.reporting.model_card import card, example, html
+from credence.reporting.model_card import card_html, example_request, model_card
 from credence.reporting.model_report import build_report
 from tests.support.evaluation_cases import TASK, findings, part, predictor, report, text_predictor, verdict
 
@@ -103,7 +103,7 @@ curl -X POST http://localhost:3000/predict -H 'Content-Type: application/json' -
 def text() -> str:
     odd = Finding(level="warning", check="ids", message="Two rows share an id.")
     told = findings().model_copy(update={"findings": [odd]})
-    return card(TASK, predictor("logistic"), report(), verdict(), told)
+    return model_card(TASK, predictor("logistic"), report(), verdict(), told)
 
 
 def test_the_whole_card(text: str) -> None:
@@ -115,7 +115,7 @@ def test_the_whole_card(text: str) -> None:
 def test_its_head_is_yaml_and_its_body_becomes_html(text: str) -> None:
     head = yaml.safe_load(text.split("---\n")[1])
     assert head["model_name"] == predictor("logistic").facts.version
-    body = html(text)
+    body = card_html(text)
     assert body.startswith("<h1>Will it be repaid?</h1>")
     assert "pipeline_tag" not in body
     assert body.count("<table>") == 7
@@ -125,7 +125,7 @@ def test_the_call_sends_one_row_that_the_predictor_can_answer(text: str) -> None
     (call,) = re.findall(r"curl .+", text)
     row = json.loads(shlex.split(call)[-1])
     assert set(row) == {"income", "debt", "home", "label", "branch"}
-    assert row == json.loads(example(predictor("logistic")))
+    assert row == json.loads(example_request(predictor("logistic")))
     assert row["home"] in ("rents", "owns|partly")
 
 
@@ -133,7 +133,7 @@ def test_a_quote_in_a_text_does_not_end_the_call() -> None:
     best, rows = text_predictor()
     best.reference.loc[0, "text"] = 'it\'s "awful"\nreally ' + "long " * 80
     one = build_report([best], 0, None, rows, "accuracy", resamples=50)
-    found = card({}, best, one, verdict(), Findings(findings=[], missing={}))
+    found = model_card({}, best, one, verdict(), Findings(findings=[], missing={}))
     row = json.loads(shlex.split(re.findall(r"curl .+", found)[0])[-1])
     assert row["text"].startswith('it\'s "awful" really long')
     assert len(row["text"]) <= 160
@@ -145,7 +145,7 @@ def test_a_quote_in_a_text_does_not_end_the_call() -> None:
 def test_a_failed_guard_and_a_champion_that_stays_are_told() -> None:
     failed = [verdict().guards[0].model_copy(update={"ok": False})]
     changed = verdict(outcome="keep", champion=verdict().challenger, guards=failed, looks=3)
-    found = card(TASK, predictor("logistic"), report(), changed, findings())
+    found = model_card(TASK, predictor("logistic"), report(), changed, findings())
     assert "**The champion stays.**" in found
     assert "- **failed**: Sets hold" in found
     assert "served 3 comparisons with" in found
@@ -154,7 +154,7 @@ def test_a_failed_guard_and_a_champion_that_stays_are_told() -> None:
 def test_a_pipe_in_a_name_does_not_break_a_table() -> None:
     group = report().groups[0].model_copy(update={"name": "a|b\nc"})
     odd = report().model_copy(update={"groups": [group]})
-    assert "| a\\|b c | " in card(TASK, predictor("logistic"), odd, verdict(), findings())
+    assert "| a\\|b c | " in model_card(TASK, predictor("logistic"), odd, verdict(), findings())
 
 
 def test_every_figure_of_the_card_is_in_the_report(text: str) -> None:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as their_log_loss
 
-from credence.statistics.calibration import Calibration, Conformal, Scaling, fit_scaling, log_loss
-from credence.statistics.uncertainty import Array, logit, sigmoid, split
+from credence.statistics.calibration import Calibration, ConformalSets, Scaling, fit_scaling, log_loss
+from credence.statistics.uncertainty import Array, decompose_uncertainty, logit, sigmoid
 
 SEEDS = st.integers(0, 10_000)
 
@@ -78,7 +78,7 @@ def test_scaling_never_hurts_the_rows_it_learned_from(seed: int, members: int, m
 def test_disagreement_survives_scaling_and_order_does_too() -> None:
     draws = np.random.default_rng(0).random((4, 50))
     scaled = Scaling(slope=0.7, shift=0.2)(draws)
-    assert (split(scaled)[1] > 0).all()
+    assert (decompose_uncertainty(scaled)[1] > 0).all()
     assert (np.argsort(scaled, axis=1) == np.argsort(draws, axis=1)).all()
 
 
@@ -103,7 +103,7 @@ def test_sets_are_the_three_lines_of_the_textbook(seed: int, digits: int, alpha:
     rng = np.random.default_rng(seed)
     p, new, y = rng.random(60).round(digits), rng.random(20).round(digits), rng.integers(0, 2, 60)
     y[:2] = [0, 1]
-    found = Conformal.fit(p, y, alpha)
+    found = ConformalSets.fit(p, y, alpha)
     for c, (scores, asked) in enumerate([(p[y == 0], new), (1 - p[y == 1], 1 - new)]):
         as_strange = (scores[None, :] >= asked[:, None]).sum(1)
         p_values = (as_strange + 1) / (len(scores) + 1)
@@ -115,7 +115,7 @@ def test_sets_are_the_three_lines_of_the_textbook(seed: int, digits: int, alpha:
 def test_p_values_are_those_of_crepes(seed: int, digits: int) -> None:
     rng = np.random.default_rng(seed)
     p, y = rng.random(60).round(digits), np.r_[0, 1, rng.integers(0, 2, 58)]
-    found, asked = Conformal.fit(p, y, 0.1), rng.random(30).round(digits)
+    found, asked = ConformalSets.fit(p, y, 0.1), rng.random(30).round(digits)
     bins = np.repeat([0, 1], [len(found.no), len(found.yes)])
     oracle = ConformalClassifier().fit(np.array(found.no + found.yes), bins=bins)
     for c, scores in enumerate((asked, 1 - asked)):
@@ -130,7 +130,7 @@ def test_each_answer_is_covered_as_often_as_promised_though_p_is_wrong(alpha: fl
     for _ in range(300):
         z = rng.standard_normal(400) - 1
         y, p = (rng.random(400) < sigmoid(2 * z)).astype(int), sigmoid(5 * z + 2)
-        inside = Conformal.fit(p[:200], y[:200], alpha).sets(p[200:])[np.arange(200), y[200:]]
+        inside = ConformalSets.fit(p[:200], y[:200], alpha).sets(p[200:])[np.arange(200), y[200:]]
         held.append([inside[y[200:] == c].mean() for c in (0, 1)])
     assert np.mean(held, axis=0) == pytest.approx([1 - alpha] * 2, abs=0.02)
     assert (np.mean(held, axis=0) > 1 - alpha - 0.006).all()
@@ -141,19 +141,19 @@ def test_each_answer_is_covered_as_often_as_promised_though_p_is_wrong(alpha: fl
 def test_a_smaller_alpha_only_adds_answers(seed: int) -> None:
     rng = np.random.default_rng(seed)
     p, y = rng.random(80), rng.integers(0, 2, 80)
-    narrow, wide = (Conformal.fit(p, y, alpha).sets(p) for alpha in (0.2, 0.05))
+    narrow, wide = (ConformalSets.fit(p, y, alpha).sets(p) for alpha in (0.2, 0.05))
     assert (wide | ~narrow).all()
 
 
 def test_too_few_rows_promise_nothing_and_so_leave_everything_in() -> None:
-    sets = Conformal.fit(np.array([0.1, 0.9]), np.array([0, 1]), 0.1).sets(np.linspace(0, 1, 11))
+    sets = ConformalSets.fit(np.array([0.1, 0.9]), np.array([0, 1]), 0.1).sets(np.linspace(0, 1, 11))
     assert sets.all()
 
 
 def test_conformal_sets_survive_json() -> None:
     rng = np.random.default_rng(0)
-    found = Conformal.fit(rng.random(50), rng.integers(0, 2, 50), 0.1)
-    again = Conformal.model_validate_json(found.model_dump_json())
+    found = ConformalSets.fit(rng.random(50), rng.integers(0, 2, 50), 0.1)
+    again = ConformalSets.model_validate_json(found.model_dump_json())
     np.testing.assert_array_equal(again.p_values(np.linspace(0, 1, 99)), found.p_values(np.linspace(0, 1, 99)))
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import auc, average_precision_score, roc_auc_score
 
-from credence.statistics.curves import histogram, net_benefit, precision_recall, roc, thin
+from credence.statistics.curves import downsample, histogram, net_benefit, precision_recall, roc
 
 
 @st.composite
@@ -58,6 +58,6 @@ def test_histogram_counts_every_row_once() -> None:
 
 @given(st.integers(1, 500), st.integers(2, 50))
 def test_thin_keeps_both_ends(n: int, points: int) -> None:
-    (kept,) = thin(np.arange(float(n)), points=points)
+    (kept,) = downsample(np.arange(float(n)), points=points)
     assert len(kept) <= points
     assert (kept[0], kept[-1]) == (0, n - 1)

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from credence.statistics.bootstrap import weights
-from credence.statistics.metrics import METRICS, Estimate, bins, difference, estimate, in_units, score
+from credence.statistics.bootstrap import bootstrap_weights
+from credence.statistics.metrics import METRICS, Estimate, bins, difference, estimate, format_metric_difference, score
 
 THEIRS = {
     "accuracy": lambda p, yes, y: sk.accuracy_score(y, yes),
@@ -68,9 +68,9 @@ def test_a_weight_is_a_repetition(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", METRICS)
 def test_many_resamples_are_worked_off_in_pieces(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     p, yes, y = rows(1)
-    w = weights(None, len(p), 50)
+    w = bootstrap_weights(None, len(p), 50)
     whole = METRICS[name].of(p, yes, y, w)
-    monkeypatch.setattr("credence.statistics.metrics.AT_ONCE", 7 * len(p))
+    monkeypatch.setattr("credence.statistics.metrics.CHUNK_CELLS", 7 * len(p))
     np.testing.assert_allclose(METRICS[name].of(p, yes, y, w), whole, atol=1e-12, equal_nan=True)
 
 
@@ -120,7 +120,7 @@ def test_a_confident_mistake_costs_much_but_not_infinitely() -> None:
 def test_undefined_resamples_are_left_out_and_counted() -> None:
     p, y = np.full(20, 0.4), np.zeros(20, bool)
     y[0] = True
-    w = weights(None, 20, 1000)
+    w = bootstrap_weights(None, 20, 1000)
     found = estimate("recall", p, np.ones(20, bool), y, w)
     assert found.value == found.low == found.high == 1
     assert found.undefined == (w[:, 0] == 0).sum()
@@ -131,7 +131,7 @@ def test_undefined_resamples_are_left_out_and_counted() -> None:
 
 def test_the_interval_has_the_width_that_theory_says() -> None:
     y = np.arange(400) < 300
-    found = estimate("accuracy", y.astype(float), np.ones(400, bool), y, weights(None, 400, 4000))
+    found = estimate("accuracy", y.astype(float), np.ones(400, bool), y, bootstrap_weights(None, 400, 4000))
     assert (found.high - found.low) / 2 == pytest.approx(1.96 * np.sqrt(0.75 * 0.25 / 400), rel=0.06)
 
 
@@ -149,20 +149,20 @@ def test_a_positive_difference_means_ours_is_better(name: str) -> None:
     sharp, dull = np.where(y, 0.95, 0.05), np.where(y, 0.6, 0.45)
     dull[:40] = 1 - dull[:40]
     ours, theirs = Answered(sharp, sharp > 0.5), Answered(dull, dull > 0.5)
-    value, samples = difference(name, ours, theirs, y, weights(None, 200, 100))
+    value, samples = difference(name, ours, theirs, y, bootstrap_weights(None, 200, 100))
     assert value > 0
     assert (samples > 0).all()
-    assert difference(name, theirs, ours, y, weights(None, 200, 1))[0] == -value
+    assert difference(name, theirs, ours, y, bootstrap_weights(None, 200, 1))[0] == -value
 
 
 def test_a_difference_is_paired() -> None:
     p, yes, y = rows(3)
-    value, samples = difference("brier", Answered(p, yes), Answered(p, yes), y, weights(None, len(p), 100))
+    value, samples = difference("brier", Answered(p, yes), Answered(p, yes), y, bootstrap_weights(None, len(p), 100))
     assert value == 0
     assert not samples.any()
 
 
 def test_differences_are_told_in_points_or_nats() -> None:
-    assert in_units("accuracy", 0.0123, sign=True) == "+1.2 points"
-    assert in_units("log_loss", 0.0123) == "0.012 nats"
-    assert in_units("brier", -0.0123) == "-0.012"
+    assert format_metric_difference("accuracy", 0.0123, sign=True) == "+1.2 points"
+    assert format_metric_difference("log_loss", 0.0123) == "0.012 nats"
+    assert format_metric_difference("brier", -0.0123) == "-0.012"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from credence.statistics.selective_prediction import accumulate, aurc, best_aurc, risk_curve, selective
+from credence.statistics.selective_prediction import aurc, best_aurc, risk_coverage, risk_curve, selective_measures
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -27,8 +27,8 @@ def doubted(draw: st.DrawFn) -> Rows:
 @given(doubted())
 def test_weights_are_repeated_rows(rows: Rows) -> None:
     doubt, wrong, w = rows
-    weighted = selective(doubt, wrong)(w[None])
-    repeated = selective(np.repeat(doubt, w), np.repeat(wrong, w))(np.ones((1, w.sum()), dtype=int))
+    weighted = selective_measures(doubt, wrong)(w[None])
+    repeated = selective_measures(np.repeat(doubt, w), np.repeat(wrong, w))(np.ones((1, w.sum()), dtype=int))
     for name in weighted:
         assert weighted[name] == pytest.approx(repeated[name], nan_ok=True), name
 
@@ -36,7 +36,7 @@ def test_weights_are_repeated_rows(rows: Rows) -> None:
 @given(doubted())
 def test_areas_under_curves_of_errors_are_scikit_learns(rows: Rows) -> None:
     doubt, wrong, _ = rows
-    found = selective(doubt, wrong)(np.ones((1, len(doubt)), dtype=int))
+    found = selective_measures(doubt, wrong)(np.ones((1, len(doubt)), dtype=int))
     assert found["misclassification_auroc"][0] == pytest.approx(roc_auc_score(wrong, doubt))
     assert found["misclassification_auprc"][0] == pytest.approx(average_precision_score(wrong, doubt))
 
@@ -44,7 +44,7 @@ def test_areas_under_curves_of_errors_are_scikit_learns(rows: Rows) -> None:
 @given(doubted())
 def test_augrc_is_the_known_function_of_auroc_and_accuracy(rows: Rows) -> None:
     doubt, wrong, _ = rows
-    found = selective(doubt, wrong)(np.ones((1, len(doubt)), dtype=int))
+    found = selective_measures(doubt, wrong)(np.ones((1, len(doubt)), dtype=int))
     error = wrong.mean()
     expected = (1 - found["misclassification_auroc"][0]) * (1 - error) * error + error**2 / 2
     assert found["augrc"][0] == pytest.approx(expected)
@@ -57,20 +57,20 @@ def test_aurc_is_the_mean_over_all_orders_of_tied_rows(rows: list[tuple[int, boo
     orders = [o for o in itertools.permutations(range(len(rows))) if all(np.diff(doubt[list(o)]) >= 0)]
     plain = [np.mean(np.cumsum(wrong[list(o)]) / np.arange(1, len(rows) + 1)) for o in orders]
     ones = np.ones((1, len(rows)), dtype=int)
-    assert aurc(*accumulate(doubt, wrong, ones))[0] == pytest.approx(np.mean(plain))
+    assert aurc(*risk_coverage(doubt, wrong, ones))[0] == pytest.approx(np.mean(plain))
 
 
 @given(st.integers(1, 40), st.integers(0, 40))
 def test_the_best_aurc_is_that_of_errors_last(right: int, errors: int) -> None:
     doubt, wrong = np.arange(float(right + errors)), np.arange(right + errors) >= right
-    found = selective(doubt, wrong)(np.ones((1, right + errors), dtype=int))
+    found = selective_measures(doubt, wrong)(np.ones((1, right + errors), dtype=int))
     assert best_aurc(np.array([right + errors]), np.array([errors]))[0] == pytest.approx(found["aurc"][0])
     assert found["e_aurc"][0] == pytest.approx(0, abs=1e-12)
 
 
 def test_coverage_risk_and_review_on_ten_rows() -> None:
     wrong = np.array([0, 0, 0, 0, 0, 0, 0, 0, 1, 1], dtype=bool)
-    found = selective(np.arange(10.0), wrong)(np.ones((1, 10), dtype=int))
+    found = selective_measures(np.arange(10.0), wrong)(np.ones((1, 10), dtype=int))
     assert found["coverage_at_risk_1"][0] == pytest.approx(0.8)
     assert found["risk_at_coverage_90"][0] == pytest.approx(1 / 9)
     assert found["accuracy_at_review_10"][0] == pytest.approx(0.9)
@@ -78,7 +78,7 @@ def test_coverage_risk_and_review_on_ten_rows() -> None:
 
 
 def test_without_errors_what_needs_them_is_undefined() -> None:
-    found = selective(np.arange(5.0), np.zeros(5, dtype=bool))(np.ones((1, 5), dtype=int))
+    found = selective_measures(np.arange(5.0), np.zeros(5, dtype=bool))(np.ones((1, 5), dtype=int))
     assert np.isnan(found["misclassification_auroc"][0])
     assert found["coverage_at_risk_1"][0] == 1
 

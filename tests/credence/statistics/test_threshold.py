@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from credence.statistics.metrics import score
-from credence.statistics.threshold import NEUTRAL, minimum_for, operating_point
+from credence.statistics.threshold import NEUTRAL_THRESHOLD, choose_threshold, threshold_minimum
 from credence.statistics.uncertainty import sigmoid
 
 AIMED = ["recall", "precision", "specificity"]
@@ -28,7 +28,7 @@ def reached(metric: str, p: Any, y: Any, threshold: float) -> float:
 
 @given(ratio=st.floats(0.01, 100))
 def test_costs_decide_alone(ratio: float) -> None:
-    assert operating_point(*calibrated(0), "recall", 0.99, ratio) == 1 / (1 + ratio)
+    assert choose_threshold(*calibrated(0), "recall", 0.99, ratio) == 1 / (1 + ratio)
 
 
 @pytest.mark.parametrize("ratio", [1.0, 4.0, 9.0])
@@ -38,12 +38,12 @@ def test_the_threshold_of_costs_is_the_cheapest_one(ratio: float) -> None:
     y = rng.random(len(p)) < p
     cuts = np.linspace(0.02, 0.98, 97)
     costs = [ratio * np.sum(y & (p < c)) + np.sum(~y & (p >= c)) for c in cuts]
-    assert operating_point(p, y.astype(int), "accuracy", 0, ratio) == pytest.approx(cuts[np.argmin(costs)], abs=0.03)
+    assert choose_threshold(p, y.astype(int), "accuracy", 0, ratio) == pytest.approx(cuts[np.argmin(costs)], abs=0.03)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "auroc", "log_loss", "brier", "ece", "npv"])
 def test_other_metrics_leave_it_at_one_half(metric: str) -> None:
-    assert operating_point(*calibrated(0), metric, 0.9, None) == NEUTRAL
+    assert choose_threshold(*calibrated(0), metric, 0.9, None) == NEUTRAL_THRESHOLD
 
 
 @pytest.mark.parametrize("metric", AIMED)
@@ -53,26 +53,26 @@ def test_a_reachable_minimum_is_reached_and_by_the_threshold_nearest_to_one_half
     metric: str, seed: int, minimum: float
 ) -> None:
     p, y = calibrated(seed)
-    threshold = operating_point(p, y, metric, minimum, None)
-    cuts = [NEUTRAL, *((np.unique(p)[1:] + np.unique(p)[:-1]) / 2)]
+    threshold = choose_threshold(p, y, metric, minimum, None)
+    cuts = [NEUTRAL_THRESHOLD, *((np.unique(p)[1:] + np.unique(p)[:-1]) / 2)]
     enough = [c for c in cuts if reached(metric, p, y, c) >= minimum]
     assume(enough)
     assert reached(metric, p, y, threshold) >= minimum
-    assert abs(threshold - NEUTRAL) == pytest.approx(min(abs(c - NEUTRAL) for c in enough))
+    assert abs(threshold - NEUTRAL_THRESHOLD) == pytest.approx(min(abs(c - NEUTRAL_THRESHOLD) for c in enough))
 
 
 def test_precision_that_one_half_misses_is_looked_for_on_both_sides() -> None:
     """Precision is not monotone in the threshold: here only a lower one reaches it."""
     p, y = np.array([0.1, 0.35, 0.4, 0.6, 0.9]), np.array([0, 1, 1, 1, 0])
-    threshold = operating_point(p, y, "precision", 0.7, None)
-    assert reached("precision", p, y, NEUTRAL) == 0.5
+    threshold = choose_threshold(p, y, "precision", 0.7, None)
+    assert reached("precision", p, y, NEUTRAL_THRESHOLD) == 0.5
     assert reached("precision", p, y, threshold) == 0.75
     assert 0.1 < threshold < 0.35
 
 
 def test_a_minimum_out_of_reach_gets_the_best_there_is() -> None:
     p, y = np.array([0.2, 0.4, 0.6, 0.8]), np.array([1, 0, 1, 0])
-    threshold = operating_point(p, y, "precision", 0.9, None)
+    threshold = choose_threshold(p, y, "precision", 0.9, None)
     assert reached("precision", p, y, threshold) == pytest.approx(0.5)
 
 
@@ -81,7 +81,7 @@ def test_a_minimum_out_of_reach_gets_the_best_there_is() -> None:
 @settings(max_examples=30, deadline=None)
 def test_no_threshold_does_better(metric: str, seed: int) -> None:
     p, y = calibrated(seed)
-    best = reached(metric, p, y, operating_point(p, y, metric, 0, None))
+    best = reached(metric, p, y, choose_threshold(p, y, metric, 0, None))
     assert best >= max(reached(metric, p, y, c) for c in np.linspace(0.02, 0.98, 49)) - 1e-9
 
 
@@ -89,10 +89,10 @@ def test_rare_answers_lower_the_threshold_of_f1() -> None:
     rng = np.random.default_rng(1)
     p = sigmoid(1.5 * rng.standard_normal(20_000) - 3)
     y = (rng.random(len(p)) < p).astype(int)
-    assert operating_point(p, y, "f1", 0, None) < 0.4
+    assert choose_threshold(p, y, "f1", 0, None) < 0.4
 
 
 def test_only_metrics_with_an_aim_pass_the_minimum_on() -> None:
-    assert minimum_for("recall", 0.9) == 0.9
-    assert minimum_for("accuracy", 0.9) == 0
-    assert minimum_for("recall", None) == 0
+    assert threshold_minimum("recall", 0.9) == 0.9
+    assert threshold_minimum("accuracy", 0.9) == 0
+    assert threshold_minimum("recall", None) == 0

@@ -13,18 +13,18 @@ from zenml import Model, link_artifact_to_model, save_artifact
 from zenml.client import Client
 from zenml.enums import ArtifactType, StackComponentType
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder, monitoring_folder
 from credence.data.prediction_log.closed_segments import write_segment
-from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, feedback
-from credence.data.prediction_log.schema import table as arrow
+from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, feedback_record
+from credence.data.prediction_log.schema import records_table as arrow
 from credence.production.monitoring import Monitoring
 from credence.task import Task
 from materializers.folder import FolderMaterializer
 from pipelines.monitoring import monitoring
 from steps.monitoring.load_predictions import load_predictions
-from steps.shared.model_versions import folder_of
-from steps.shared.registry import promote
+from steps.shared.model_versions import download_predictor
+from steps.shared.registry import promote_in_registry
 from tests.support.monitoring_cases import logged, table, watched
 
 NUMBERS = count()
@@ -43,7 +43,7 @@ def name(tmp_path: Path) -> str:
         artifact = save_artifact(thing, kind, artifact_type=ArtifactType.DATA, **options)
         link_artifact_to_model(artifact, Model(name=name, version=made.number))
     version = Client().get_model_version(name, made.number)
-    promote(version, folder_of(version, tmp_path), "gate", "the first")
+    promote_in_registry(version, download_predictor(version, tmp_path), "gate", "the first")
     return name
 
 
@@ -56,7 +56,7 @@ def answer(name: str, rows: pd.DataFrame, start: pd.Timestamp, **columns: Any) -
     """A segment of the log with these answers, and one with their truth."""
     log = logged(predictor(name), rows, start, **columns)
     told = [
-        feedback(r, "yes" if t else "no", 0, w.to_pydatetime())
+        feedback_record(r, "yes" if t else "no", 0, w.to_pydatetime())
         for r, t, w in zip(log["request_id"], log["truth"], log["time"], strict=True)
     ]
     write_segment(
@@ -127,19 +127,19 @@ def test_a_window_that_says_nothing_is_one_sentence(
     since: pd.Timestamp, until: pd.Timestamp, version: str | None, sentence: str, name: str, watch: Watch
 ) -> None:
     answer(name, table(60, 3), MORNING, **({"version": version} if version else {}))
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         watch(since, until)
 
 
 def test_without_a_log_there_is_nothing_to_watch(name: str) -> None:
-    with pytest.raises(BadInput, match=rf"^there is no log of {name!r} in .*; serve it with make serve, and ask"):
+    with pytest.raises(InputError, match=rf"^there is no log of {name!r} in .*; serve it with make serve, and ask"):
         load_predictions.entrypoint(name, ("no", "yes"), Monitoring(), None, None)
 
 
 @pytest.mark.parametrize("wrong", ["yesterday", "2025-13-01", "12:00"])
 def test_a_moment_that_is_none_is_one_sentence(wrong: str, name: str) -> None:
     (log_folder(name) / "predictions").mkdir(parents=True)
-    with pytest.raises(BadInput, match=rf"^'{wrong}' is no moment; expected one such as 2024-01-31"):
+    with pytest.raises(InputError, match=rf"^'{wrong}' is no moment; expected one such as 2024-01-31"):
         load_predictions.entrypoint(name, ("no", "yes"), Monitoring(), wrong, None)
 
 

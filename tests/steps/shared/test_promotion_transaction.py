@@ -12,16 +12,16 @@ from zenml.client import Client
 from zenml.enums import ArtifactType
 
 import run
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
-from credence.production.audit import Promotion, table
+from credence.production.audit import Promotion, audit_table
 from credence.security.signing import seal, verify
 from credence.security.signing.keys import SIGNING, VERIFYING
 from materializers.folder import FolderMaterializer
 from steps.promotion.promote_version import target
 from steps.shared import audit_log
-from steps.shared.model_versions import champion_version, folder_of, predictor_of
-from steps.shared.promotion_transaction import succeed
+from steps.shared.model_versions import champion_version, download_predictor, load_predictor
+from steps.shared.promotion_transaction import promote_transaction
 from tests.support.serving_cases import trained
 from tests.support.small_kinds import small
 
@@ -65,14 +65,14 @@ def number_of_champion(name: str) -> int | None:
 
 def test_back_is_what_the_champion_replaced_not_the_number_before(name: str, make: Make) -> None:
     first, third = make(), [make("keep"), make()][1]
-    succeed(first, "gate", "the first")
-    assert "in place of version 1" in succeed(third, "gate", "better")
+    promote_transaction(first, "gate", "the first")
+    assert "in place of version 1" in promote_transaction(third, "gate", "better")
     version, how = target(name, "previous", approve=False)
     assert (version.number, how) == (1, "rollback")
-    succeed(version, how, "it cost us customers")
+    promote_transaction(version, how, "it cost us customers")
     assert number_of_champion(name) == 1
     assert target(name, "previous", approve=False)[0].number == 3
-    lines = audit_log.history(name)
+    lines = audit_log.promotion_history(name)
     assert [(line.version, line.replaces, line.how) for line in lines] == [
         (1, None, "gate"), (3, 1, "gate"), (1, 3, "rollback"),
     ]  # fmt: skip
@@ -81,7 +81,7 @@ def test_back_is_what_the_champion_replaced_not_the_number_before(name: str, mak
 def test_what_is_on_hold_waits_for_a_person(name: str, make: Make) -> None:
     make("promote"), make("hold", "A guard failed.")
     with pytest.raises(
-        BadInput, match=rf"^{name}:2 is on hold: A guard failed. Look at its report, then say --approve"
+        InputError, match=rf"^{name}:2 is on hold: A guard failed. Look at its report, then say --approve"
     ):
         target(name, "2", approve=False)
     assert [v.number for v in (target(name, "2", True)[0], target(name, None, True)[0])] == [2, 2]
@@ -102,49 +102,49 @@ def test_what_cannot_be_promoted_is_one_sentence(
     verdict: str, to: str | None, sentence: str, name: str, make: Make
 ) -> None:
     make(verdict)
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         target(name, to, approve=False)
 
 
 def test_a_first_champion_has_no_way_back(name: str, make: Make) -> None:
-    succeed(make(), "gate", "the first")
-    with pytest.raises(BadInput, match=rf"^{name}:1 replaced nobody, so there is no way back; say --to VERSION"):
+    promote_transaction(make(), "gate", "the first")
+    with pytest.raises(InputError, match=rf"^{name}:1 replaced nobody, so there is no way back; say --to VERSION"):
         target(name, "previous", approve=False)
 
 
 def test_a_model_nobody_trained_has_no_versions() -> None:
-    with pytest.raises(BadInput, match=r"^nobody has no version 3; there is none\.$"):
+    with pytest.raises(InputError, match=r"^nobody has no version 3; there is none\.$"):
         target("nobody", "3", approve=False)
 
 
 def test_a_version_whose_files_are_gone_changes_nothing(name: str, make: Make) -> None:
-    succeed(make(), "gate", "the first")
+    promote_transaction(make(), "gate", "the first")
     lost = make()
     place = Path(lost.get_artifact("predictor").uri)
     place.rename(place.with_name(f"{place.name} aside"))
-    with pytest.raises(BadInput, match=rf"^the files of {name}:2 are gone from {place}; put them back, or choose"):
-        succeed(lost, "by hand", "why not")
-    assert number_of_champion(name) == 1 and len(audit_log.history(name)) == 1
+    with pytest.raises(InputError, match=rf"^the files of {name}:2 are gone from {place}; put them back, or choose"):
+        promote_transaction(lost, "by hand", "why not")
+    assert number_of_champion(name) == 1 and len(audit_log.promotion_history(name)) == 1
 
 
 def test_what_was_promoted_is_kept_with_its_card_as_it_was_signed(
     name: str, make: Make, key: str, tmp_path: Path
 ) -> None:
     version = make()
-    succeed(version, "gate", "the first")
-    folder = folder_of(version, tmp_path)
+    promote_transaction(version, "gate", "the first")
+    folder = download_predictor(version, tmp_path)
     assert verify(folder).startswith("signed by ") and (folder / "card.md").read_text() == "# A card"
-    assert predictor_of(version).facts.version == f"{name}:1"
+    assert load_predictor(version).facts.version == f"{name}:1"
 
 
 def test_a_changed_byte_is_refused_and_changes_nothing(name: str, make: Make, key: str) -> None:
     first, second = make(), make()
-    succeed(first, "gate", "the first")
-    succeed(second, "gate", "better")
+    promote_transaction(first, "gate", "the first")
+    promote_transaction(second, "gate", "better")
     file = Path(Client().get_model_version(name, 1).get_artifact("promoted").uri) / "reference.parquet"
     file.write_bytes(file.read_bytes()[:-1] + b"!")
-    with pytest.raises(BadInput, match=r"reference\.parquet was changed"):
-        succeed(target(name, "previous", approve=False)[0], "rollback", "back")
+    with pytest.raises(InputError, match=r"reference\.parquet was changed"):
+        promote_transaction(target(name, "previous", approve=False)[0], "rollback", "back")
     assert number_of_champion(name) == 2
 
 
@@ -155,27 +155,27 @@ def test_what_was_changed_and_sealed_anew_in_the_store_is_not_signed(
     """Whoever can write the artifact store can make a folder whole again, but not ZenML's record of it."""
     version = make()
     if stage == "promoted":
-        succeed(version, "gate", "the first")
+        promote_transaction(version, "gate", "the first")
     folder = Path(Client().get_model_version(name, 1).get_artifact(stage).uri)
     facts = (folder / "predictor.json").read_text()
     (folder / "predictor.json").write_text(facts.replace("?", "!"))
     (folder / "signature.json").unlink(missing_ok=True)
     seal(folder)
-    with pytest.raises(BadInput, match="is not what ZenML's store says was saved; choose another version"):
-        succeed(Client().get_model_version(name, 1), "by hand", "bless it")
+    with pytest.raises(InputError, match="is not what ZenML's store says was saved; choose another version"):
+        promote_transaction(Client().get_model_version(name, 1), "by hand", "bless it")
 
 
 def test_a_champion_from_before_there_were_keys_is_signed_when_promoted_again(
     name: str, make: Make, request: pytest.FixtureRequest
 ) -> None:
     version = make()
-    succeed(version, "gate", "the first")
+    promote_transaction(version, "gate", "the first")
     request.getfixturevalue("key")
-    with pytest.raises(BadInput, match="unsigned"):
-        predictor_of(version)
-    succeed(Client().get_model_version(name, 1), "by hand", "sign it")
-    assert predictor_of(Client().get_model_version(name, 1)).facts.task == "succession"
-    assert len(audit_log.history(name)) == 1
+    with pytest.raises(InputError, match="unsigned"):
+        load_predictor(version)
+    promote_transaction(Client().get_model_version(name, 1), "by hand", "sign it")
+    assert load_predictor(Client().get_model_version(name, 1)).facts.task == "succession"
+    assert len(audit_log.promotion_history(name)) == 1
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ def test_the_table_shows_the_newest_first_and_marks_the_champion() -> None:
             1,
         )
     ]
-    shown = table(lines, champion=1).splitlines()
+    shown = audit_table(lines, champion=1).splitlines()
     assert shown[0].startswith("2024-01-04 08:00:00 UTC  version 6 ") and shown[1] == "    ?"
     assert "version 1 (champion)" in shown[2] and "replaces 4" in shown[2] and "rollback" in shown[2]
     assert sum("(champion)" in line for line in shown) == 1

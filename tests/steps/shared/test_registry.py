@@ -11,7 +11,7 @@ from mlflow.tracking import MlflowClient
 from zenml import Model, ModelVersionResponse, link_artifact_to_model, save_artifact
 from zenml.client import Client
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
 from materializers.folder import FolderMaterializer
 from steps.shared import audit_log, mlflow_alias, model_versions, registry
@@ -112,18 +112,21 @@ def test_without_a_champion_there_is_none(name: str, predictor: Predictor, folde
     version(name, predictor)
     assert model_versions.champion_version(name) is None
     assert model_versions.champion_version("nobody") is None
-    registry.align(name)
+    registry.sync_mlflow_alias(name)
     assert alias_of(name) is None
 
 
 def test_promoting_twice_is_promoting_once(name: str, predictor: Predictor, folder: Path, tracked: None) -> None:
     first, second = version(name, predictor), version(name, predictor)
-    lines = [registry.promote(first, folder, "gate", "the first"), registry.promote(second, folder, "gate", "better")]
+    lines = [
+        registry.promote_in_registry(first, folder, "gate", "the first"),
+        registry.promote_in_registry(second, folder, "gate", "better"),
+    ]
     assert [(line.version, line.replaces, line.how) for line in lines if line] == [(1, None, "gate"), (2, 1, "gate")]
-    assert registry.promote(second, folder, "gate", "again") is None
+    assert registry.promote_in_registry(second, folder, "gate", "again") is None
     assert stages(name) == {1: "archived", 2: "production"}
     assert (alias_of(name), registered(name)) == ("2", ["1", "2"])
-    assert audit_log.history(name) == lines
+    assert audit_log.promotion_history(name) == lines
 
 
 @pytest.mark.parametrize("after", [False, True])
@@ -131,25 +134,25 @@ def test_whatever_call_fails_the_next_attempt_completes(
     after: bool, name: str, predictor: Predictor, folder: Path, tracked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One version per call that may fail; each is tried, breaks, leaves one champion, and is tried again."""
-    registry.promote(version(name, predictor), folder, "gate", "the first")
+    registry.promote_in_registry(version(name, predictor), folder, "gate", "the first")
     for k in count(1):
         champion, candidate = model_versions.champion_version(name), version(name, predictor)
         assert champion is not None
         with monkeypatch.context() as patch:
             calls = fail(patch, k, after)
             try:
-                registry.promote(candidate, folder, "gate", "better")
+                registry.promote_in_registry(candidate, folder, "gate", "better")
             except Broken:
                 assert len(calls) == k
         assert list(stages(name).values()).count("production") == 1
         done = len(calls) < k
         if k % 2:
-            registry.promote(candidate, folder, "gate", "better")
+            registry.promote_in_registry(candidate, folder, "gate", "better")
             assert stages(name)[candidate.number] == "production"
-            line = audit_log.lines(Client().get_model_version(name, candidate.number))[-1]
+            line = audit_log.promotion_lines(Client().get_model_version(name, candidate.number))[-1]
             assert (line.replaces, line.reason) == (champion.number, "better")
         else:
-            registry.align(name)
+            registry.sync_mlflow_alias(name)
         now = model_versions.champion_version(name)
         assert now is not None and alias_of(name) == str(now.number)
         assert len(registered(name)) == len(set(registered(name)))
@@ -160,25 +163,25 @@ def test_whatever_call_fails_the_next_attempt_completes(
 
 def test_without_a_tracker_zenml_alone_is_asked(name: str, predictor: Predictor, folder: Path, tmp_path: Path) -> None:
     assert mlflow.active_run() is None
-    registry.promote(version(name, predictor), folder, "gate", "the first")
+    registry.promote_in_registry(version(name, predictor), folder, "gate", "the first")
     assert stages(name) == {1: "production"}
 
 
 def test_a_champion_of_a_run_without_a_tracker_is_registered_by_the_next(
     name: str, predictor: Predictor, folder: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    registry.promote(version(name, predictor), folder, "gate", "the first")
+    registry.promote_in_registry(version(name, predictor), folder, "gate", "the first")
     request.getfixturevalue("tracked")
-    registry.align(name)
+    registry.sync_mlflow_alias(name)
     assert (alias_of(name), registered(name)) == ("1", ["1"])
 
 
 def test_an_alias_goes_with_the_champion_that_is_given_up(
     name: str, predictor: Predictor, folder: Path, tracked: None
 ) -> None:
-    registry.promote(version(name, predictor), folder, "gate", "the first")
+    registry.promote_in_registry(version(name, predictor), folder, "gate", "the first")
     Client().get_model_version(name, 1).set_stage("archived")
-    registry.align(name)
+    registry.sync_mlflow_alias(name)
     assert (alias_of(name), registered(name)) == (None, ["1"])
 
 
@@ -186,26 +189,26 @@ def test_a_promotion_meanwhile_is_seen(
     name: str, predictor: Predictor, folder: Path, tracked: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run promotes between our look at the stage and our setting of the alias."""
-    registry.promote(version(name, predictor), folder, "gate", "the first")
-    other, point = version(name, predictor), mlflow_alias.point
+    registry.promote_in_registry(version(name, predictor), folder, "gate", "the first")
+    other, point = version(name, predictor), mlflow_alias.set_alias
 
     def overtaken(model: str, number: str) -> None:
-        monkeypatch.setattr(mlflow_alias, "point", point)
-        registry.promote(other, folder, "gate", "meanwhile")
+        monkeypatch.setattr(mlflow_alias, "set_alias", point)
+        registry.promote_in_registry(other, folder, "gate", "meanwhile")
         point(model, number)
 
-    monkeypatch.setattr(mlflow_alias, "point", overtaken)
-    registry.align(name)
+    monkeypatch.setattr(mlflow_alias, "set_alias", overtaken)
+    registry.sync_mlflow_alias(name)
     assert (alias_of(name), stages(name)) == ("2", {1: "archived", 2: "production"})
 
 
 def test_a_predictor_comes_back_as_it_was_and_its_loss_is_told(name: str, predictor: Predictor, folder: Path) -> None:
     made = version(name, predictor)
-    assert model_versions.predictor_of(made).digest() == predictor.digest()
+    assert model_versions.load_predictor(made).digest() == predictor.digest()
     place = Path(made.get_artifact("predictor").uri)
     place.rename(place.with_name(f"{place.name} aside"))
-    with pytest.raises(BadInput, match=rf"^the files of {name}:1 are gone from {place}; put them back, or choose"):
-        model_versions.predictor_of(made)
+    with pytest.raises(InputError, match=rf"^the files of {name}:1 are gone from {place}; put them back, or choose"):
+        model_versions.load_predictor(made)
     made.set_stage("production")
-    with pytest.raises(BadInput, match=rf"^the files of the champion {name}:1 are gone from {place}; put them back"):
-        model_versions.predictor_of(Client().get_model_version(name, 1))
+    with pytest.raises(InputError, match=rf"^the files of the champion {name}:1 are gone from {place}; put them back"):
+        model_versions.load_predictor(Client().get_model_version(name, 1))

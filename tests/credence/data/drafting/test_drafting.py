@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.checks import Checks
-from credence.data.drafting import Draft, draft, from_arguments, task_name
-from credence.data.drafting.column_roles import column_roles, is_text
-from credence.data.drafting.label_values import read_answers
-from credence.data.rows import Columns, canonical
+from credence.data.drafting import Draft, draft_from_cli, draft_task, task_name
+from credence.data.drafting.column_roles import infer_column_roles, is_text
+from credence.data.drafting.label_values import infer_label_values
+from credence.data.rows import Columns, to_canonical_rows
 from credence.data.split import Split
-from credence.dry_run import plan
+from credence.dry_run import dry_run
 from credence.statistics.calibration import Calibration
 from credence.task import Task
 
@@ -37,11 +37,11 @@ def texts() -> pd.DataFrame:
 
 
 def drafted(raw: pd.DataFrame, label: str = "left", **more: Any) -> Draft:
-    return draft(raw, "mine", SOURCE, label, **more)
+    return draft_task(raw, "mine", SOURCE, label, **more)
 
 
 def chosen(*values: Any, positive: str | None = None) -> Any:
-    return read_answers(pd.Series(values, name="y"), positive).positive
+    return infer_label_values(pd.Series(values, name="y"), positive).positive
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_several_values_may_mean_yes() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_guessed_is_asked(values: list[Any], positive: str | None, says: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        read_answers(pd.Series(values, name="y"), positive)
+    with pytest.raises(InputError) as caught:
+        infer_label_values(pd.Series(values, name="y"), positive)
     assert says.strip("'") in str(caught.value)
 
 
 def test_rows_that_decide_nothing_are_left_out() -> None:
-    found = read_answers(pd.Series(["Biased", "Non-biased", "No agreement", None, "Non-biased"], name="y"))
+    found = infer_label_values(pd.Series(["Biased", "Non-biased", "No agreement", None, "Non-biased"], name="y"))
     assert (found.positive, found.negative, found.gaps) == ("Biased", "Non-biased", 1)
     assert found.share == pytest.approx(1 / 3)
     assert any("'No agreement' are left out" in note for note in found.notes)
@@ -104,9 +104,9 @@ def test_the_question_is_worded_from_the_label() -> None:
     content = drafted(table()).content
     assert content["question"] == "left?"
     assert content["answers"] == ["No", "Yes"]
-    several = read_answers(pd.Series([0, 1, 2], name="stage"), "1,2")
+    several = infer_label_values(pd.Series([0, 1, 2], name="stage"), "1,2")
     assert (several.question, several.words) == ("Is stage one of 1, 2?", ("no", "yes"))
-    spam = read_answers(pd.Series(["ham", "spam"], name="kind"))
+    spam = infer_label_values(pd.Series(["ham", "spam"], name="kind"))
     assert (spam.question, spam.words) == ("Is kind spam?", ("ham", "spam"))
 
 
@@ -195,7 +195,7 @@ def test_a_split_that_comes_with_the_data_is_used() -> None:
     made = drafted(raw, "label")
     assert made.content["split"] == {"column": "part"}
     assert "part" not in made.content["columns"].get("ignore", [])
-    assert column_roles(raw.assign(part="train"), "label", set()).split is None
+    assert infer_column_roles(raw.assign(part="train"), "label", set()).split is None
 
 
 def test_what_is_named_is_obeyed() -> None:
@@ -220,17 +220,17 @@ def test_the_label_by_name_by_place_or_by_number(label: str, column: str) -> Non
     ],
 )  # fmt: skip
 def test_names_that_do_not_exist_are_corrected(more: dict[str, Any], says: str) -> None:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         drafted(table(), **{"label": "left", **more})
     assert says in str(caught.value)
 
 
 def test_nothing_to_learn_from_is_refused() -> None:
     with pytest.raises(
-        BadInput, match=r"no column but the label .* \(id is ignored: .*; where one is text, say --text COLUMN"
+        InputError, match=r"no column but the label .* \(id is ignored: .*; where one is text, say --text COLUMN"
     ):
         drafted(pd.DataFrame({"id": range(50), "left": ["Yes", "No"] * 25}))
-    with pytest.raises(BadInput, match=r"\(the table has no other\)"):
+    with pytest.raises(InputError, match=r"\(the table has no other\)"):
         drafted(pd.DataFrame({"left": ["Yes", "No"] * 25}))
 
 
@@ -286,24 +286,24 @@ def flags(data: str, label: str = "left", **more: str | None) -> Namespace:
 
 
 def test_the_command_line_writes_a_task_and_keeps_an_edited_one(place: Path) -> None:
-    path, notes = from_arguments(flags("churn.csv"))
+    path, notes = draft_from_cli(flags("churn.csv"))
     assert path == Path("tasks/churn.yaml")
     assert notes[-1] == "wrote tasks/churn.yaml"
-    assert from_arguments(flags("churn.csv"))[0] == path
-    from_arguments(flags("churn.csv", positive="No"))
+    assert draft_from_cli(flags("churn.csv"))[0] == path
+    draft_from_cli(flags("churn.csv", positive="No"))
     assert Task.read(path).columns.positive == "No"
     path.write_text(path.read_text() + "# mine\n")
-    with pytest.raises(BadInput, match=r"then changed; run it with --task tasks/churn\.yaml"):
-        from_arguments(flags("churn.csv"))
+    with pytest.raises(InputError, match=r"then changed; run it with --task tasks/churn\.yaml"):
+        draft_from_cli(flags("churn.csv"))
 
 
 def test_another_table_of_the_same_name_gets_a_number(place: Path) -> None:
-    first, _ = from_arguments(flags("churn.csv"))
+    first, _ = draft_from_cli(flags("churn.csv"))
     before = first.read_text()
     Path("old").mkdir()
     table(200).to_csv("old/churn.csv", index=False)
     for _ in range(2):
-        path, notes = from_arguments(flags("old/churn.csv"))
+        path, notes = draft_from_cli(flags("old/churn.csv"))
         assert path == Path("tasks/churn_2.yaml")
         assert notes[-1] == "wrote tasks/churn_2.yaml"
     assert first.read_text() == before
@@ -316,7 +316,7 @@ def test_columns_that_read_as_numbers_or_dates_are_no_words() -> None:
     raw = table().assign(
         pay=[f"${v:,.2f}" for v in rng.uniform(500, 9000, 300)], seen=[f"{m.isoformat()}+02:00" for m in moments]
     )
-    roles = column_roles(raw, "left", set())
+    roles = infer_column_roles(raw, "left", set())
     assert {"pay", "seen"} <= set(roles.inputs)
     assert any(note.startswith("seen holds dates") for note in roles.notes)
 
@@ -324,7 +324,7 @@ def test_columns_that_read_as_numbers_or_dates_are_no_words() -> None:
 def test_who_comes_back_is_worth_a_note() -> None:
     rng = np.random.default_rng(2)
     raw = table(600).assign(customer_id=rng.integers(0, 90, 600), customer_age=rng.integers(0, 90, 600))
-    notes = [note for note in column_roles(raw, "left", set()).notes if "split.key" in note]
+    notes = [note for note in infer_column_roles(raw, "left", set()).notes if "split.key" in note]
     assert len(notes) == 1
     assert notes[0].startswith("customer_id comes back (90 values in 600 rows); --set split.key=customer_id ")
 
@@ -345,14 +345,14 @@ def test_the_kind_of_source_is_read_off_the_file(place: Path) -> None:
         for i in range(9):
             Path("films", answer, f"{i}.txt").write_text(f"a film that was number {i} of {answer}")
     data = [("p.parquet", "left"), ("j.jsonl.gz", "left"), ("u.data", "last"), ("films", "label")]
-    kinds = [Task.read(from_arguments(flags(file, label))[0]).source.kind for file, label in data]
+    kinds = [Task.read(draft_from_cli(flags(file, label))[0]).source.kind for file, label in data]
     assert kinds == ["parquet", "jsonl", "csv", "folder"]
 
 
 def test_the_plan_says_what_was_understood(place: Path) -> None:
-    task = Task.read(from_arguments(flags("churn.csv"))[0])
-    rows = canonical(task.source.build().read(), task.columns, task.split.helpers())
-    said = plan(task, rows.assign(age=rows["age"].where(rows.index > 2)))
+    task = Task.read(draft_from_cli(flags("churn.csv"))[0])
+    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers())
+    said = dry_run(task, rows.assign(age=rows["age"].where(rows.index > 2)))
     assert said.startswith("left?  (No / Yes)\n300 rows, ")
     for expected in (
         "inputs, number: age\n", "inputs, category: town\n", "train: ", "calibration: ", "test: ", "missing: age 1",
@@ -367,8 +367,8 @@ def test_the_plan_calls_columns_as_the_table_does(place: Path) -> None:
     raw = table().rename(columns={"age": "when", "town": "text"}).assign(key=lambda t: (t["left"] == "Yes") * 2.5)
     raw["when"] = raw["when"].where(raw.index > 9)
     raw.to_csv("odd.csv", index=False)
-    task = Task.read(from_arguments(flags("odd.csv"))[0], {"columns.ignore": []})
-    said = plan(task, canonical(task.source.build().read(), task.columns))
+    task = Task.read(draft_from_cli(flags("odd.csv"))[0], {"columns.ignore": []})
+    said = dry_run(task, to_canonical_rows(task.source.build().read(), task.columns))
     for expected in ("number: when, key\n", "category: text\n", "missing: when 3", "column 'key' alone tells"):
         assert expected in said
 
@@ -376,11 +376,11 @@ def test_the_plan_calls_columns_as_the_table_does(place: Path) -> None:
 def test_the_plan_names_findings(place: Path) -> None:
     raw = pd.concat([table(), table()[:40]]).assign(told=lambda t: np.where(t["left"] == "Yes", 3.5, -1.0))
     raw.to_csv("churn.csv", index=False)
-    draft(raw.drop(columns="told"), "leaky", {"kind": "csv", "path": "churn.csv"}, "left").write(
+    draft_task(raw.drop(columns="told"), "leaky", {"kind": "csv", "path": "churn.csv"}, "left").write(
         Path("tasks/leaky.yaml")
     )
     task = Task.read(Path("tasks/leaky.yaml"))
-    said = plan(task, canonical(task.source.build().read(), task.columns))
+    said = dry_run(task, to_canonical_rows(task.source.build().read(), task.columns))
     assert "error: column 'told' alone tells the answer (AUROC 1.000)" in said
     assert "repeat an earlier row" in said
 
@@ -404,10 +404,10 @@ def test_real_tables_need_no_yaml(
     shared_data: Path, tmp_path: Path, monkeypatch: Any, file: str, more: Any, expected: Any
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    path, _ = from_arguments(flags(str(shared_data / file), **more))
+    path, _ = draft_from_cli(flags(str(shared_data / file), **more))
     task = Task.read(path)
     assert task.columns.model_dump(exclude_defaults=True) == expected
-    assert canonical(task.source.build().read(), task.columns)["label"].nunique() == 2
+    assert to_canonical_rows(task.source.build().read(), task.columns)["label"].nunique() == 2
 
 
 def documented() -> list[str]:

@@ -10,16 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.registry import find
-from credence.data.novelty import EMPTY, MOST_WORDS, NONE_KNOWN, Familiar
-from credence.data.novelty.messages import general
-from credence.data.novelty.text_features import Words, numbers_of, plain, words_of
-from credence.data.novelty.value_range import Limits
-from credence.data.rows import Columns, canonical, inputs
+from credence.core.registry import load_kind
+from credence.data.novelty import EMPTY, MAX_WORDS, NONE_KNOWN, TextNovelty
+from credence.data.novelty.messages import without_figures
+from credence.data.novelty.text_features import WordTable, extract_numbers, normalize_text, split_words
+from credence.data.novelty.value_range import ValueRange
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.schema import Schema
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import operations
+from credence.production.monitoring.run import summarize_operations
 from credence.security.log_policy import LogPolicy
 from credence.statistics.calibration import Calibration
 from tests.support.evaluation_cases import telling, text_predictor
@@ -74,20 +74,20 @@ def flagged(found: list[list[str]]) -> float:
 @pytest.mark.parametrize("world", WORLDS)
 def test_more_of_the_same_is_hardly_ever_flagged(world: str) -> None:
     make = WORLDS[world]
-    rates = [flagged(Familiar.learn(make(1000, seed)).reasons(make(3000, seed + 100))) for seed in range(2)]
+    rates = [flagged(TextNovelty.learn(make(1000, seed)).reasons(make(3000, seed + 100))) for seed in range(2)]
     assert np.mean(rates) <= 0.01
 
 
 def test_held_out_real_texts_are_hardly_ever_flagged(shared_data: Path) -> None:
     texts = pd.read_csv(shared_data / "sms_spam" / "spam.csv", encoding="cp1252")["v2"].astype(str)
     texts = texts.sample(frac=1, random_state=0).reset_index(drop=True)
-    known = Familiar.learn(texts[:3000])
+    known = TextNovelty.learn(texts[:3000])
     assert flagged(known.reasons(texts[3000:])) <= 0.01
     assert known.reasons(pd.Series(["Das ist ein langer deutscher Satz mit vielen Wörtern"]))[0]
 
 
 def test_larger_numbers_are_flagged_and_named() -> None:
-    known, shifted = Familiar.learn(statements(2000, 0)), statements(1000, 1, most=12 * 999)
+    known, shifted = TextNovelty.learn(statements(2000, 0)), statements(1000, 1, most=12 * 999)
     assert flagged(known.reasons(shifted)) > 0.75
     most = known.numbers.high if known.numbers else 0
     assert known.reasons(pd.Series(["12,345 is greater than 7"])) == [
@@ -100,7 +100,7 @@ def test_larger_numbers_are_flagged_and_named() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_words_of_another_domain_are_flagged(seed: int) -> None:
-    known, other = Familiar.learn(zipfian(1000, seed)), np.array(vocabulary(3000, 99))
+    known, other = TextNovelty.learn(zipfian(1000, seed)), np.array(vocabulary(3000, 99))
     texts = pd.Series([" ".join(np.random.default_rng(i).choice(other, 12)) for i in range(50)])
     mixed = pd.Series([f"{a} {b}" for a, b in zip(texts, zipfian(50, 7, words=50, mean=4.0), strict=True)])
     assert known.reasons(texts) == [[NONE_KNOWN]] * 50
@@ -109,19 +109,21 @@ def test_words_of_another_domain_are_flagged(seed: int) -> None:
 
 
 def test_the_share_of_new_words_is_the_one_that_is_said() -> None:
-    known = Familiar.learn(pd.Series([f"the {w} dog jumps over a lazy fox" for w in LETTERS] + ["a dog and the fox"]))
+    known = TextNovelty.learn(
+        pd.Series([f"the {w} dog jumps over a lazy fox" for w in LETTERS] + ["a dog and the fox"])
+    )
     assert known.reasons(pd.Series(["the dog xxx yyy zzz"]))[0] == ["60 % of the words were never seen in training"]
 
 
 @pytest.mark.parametrize("text", ["", "  ", "\n\t"])
 def test_an_empty_text_is_flagged_where_training_had_none(text: str) -> None:
-    assert Familiar.learn(zipfian(200, 0)).reasons(pd.Series([text])) == [[EMPTY]]
-    assert Familiar.learn(numeric(500, 0)).reasons(pd.Series([text])) == [[]]
+    assert TextNovelty.learn(zipfian(200, 0)).reasons(pd.Series([text])) == [[EMPTY]]
+    assert TextNovelty.learn(numeric(500, 0)).reasons(pd.Series([text])) == [[]]
 
 
 def test_lengths_far_beyond_those_of_training_are_flagged() -> None:
     texts = pd.Series([("word " * k).strip() for k in range(20, 41)])
-    found = Familiar.learn(texts).reasons(pd.Series(["word " * 60, "word " * 5, "word " * 30, "wordword" * 22]))
+    found = TextNovelty.learn(texts).reasons(pd.Series(["word " * 60, "word " * 5, "word " * 30, "wordword" * 22]))
     assert found[0] == ["the text is longer than any in training (300 characters, at most 199 there)"]
     assert found[1] == ["the text is shorter than any in training (25 characters, at least 99 there)"]
     assert found[2] == []
@@ -130,10 +132,10 @@ def test_lengths_far_beyond_those_of_training_are_flagged() -> None:
 
 def test_copies_and_rows_of_one_key_do_not_make_their_own_words_known() -> None:
     texts = zipfian(300, 0)
-    alone = Familiar.learn(texts)
-    assert Familiar.learn(pd.concat([texts] * 3, ignore_index=True)).new_words == alone.new_words
+    alone = TextNovelty.learn(texts)
+    assert TextNovelty.learn(pd.concat([texts] * 3, ignore_index=True)).new_words == alone.new_words
     twice = pd.concat([texts, texts + " indeed"], ignore_index=True)
-    apart, together = Familiar.learn(twice), Familiar.learn(twice, pd.Series([*range(300), *range(300)]))
+    apart, together = TextNovelty.learn(twice), TextNovelty.learn(twice, pd.Series([*range(300), *range(300)]))
     assert apart.new_words.rate < 0.5 * together.new_words.rate
     assert together.new_words.rate == pytest.approx(alone.new_words.rate, rel=0.2)
 
@@ -148,11 +150,11 @@ def test_copies_and_rows_of_one_key_do_not_make_their_own_words_known() -> None:
     ],
 )  # fmt: skip
 def test_numbers_are_read_as_people_write_them(text: str, numbers: list[float]) -> None:
-    assert numbers_of(plain(text)) == numbers
+    assert extract_numbers(normalize_text(text)) == numbers
 
 
 def test_words_are_runs_of_letters() -> None:
-    assert words_of(plain("It's <br/>the 2nd Côté-rôti &amp; DON’T x_y")) == [
+    assert split_words(normalize_text("It's <br/>the 2nd Côté-rôti &amp; DON’T x_y")) == [
         "it's", "the", "nd", "côté", "rôti", "don’t", "x", "y",
     ]  # fmt: skip
 
@@ -160,29 +162,29 @@ def test_words_are_runs_of_letters() -> None:
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8))
 def test_any_text_can_be_learned_and_judged_and_is_judged_alike_alone(texts: list[str]) -> None:
     series = pd.Series(texts, dtype=object)
-    known = Familiar.learn(series)
+    known = TextNovelty.learn(series)
     together = known.reasons(series)
     assert [known.reasons(series[i : i + 1])[0] for i in range(len(texts))] == together
-    assert Familiar.model_validate_json(known.model_dump_json()).reasons(series) == together
+    assert TextNovelty.model_validate_json(known.model_dump_json()).reasons(series) == together
 
 
 def test_no_text_at_all_has_no_reasons() -> None:
-    assert Familiar.learn(zipfian(50, 0)).reasons(pd.Series([], dtype=object)) == []
+    assert TextNovelty.learn(zipfian(50, 0)).reasons(pd.Series([], dtype=object)) == []
 
 
 def test_the_vocabulary_is_bounded_and_keeps_the_frequent_words() -> None:
-    words = Words.of(["rare often", "often thing", "often thing"])
+    words = WordTable.of(["rare often", "often thing", "often thing"])
     known, times = words.frequent(np.arange(3), 2)
     assert times.tolist() == [2, 3] or times.tolist() == [3, 2]
     assert list(known) == sorted(known) and len(known) == 2
-    size = len(base64.b64encode(bytes(4 * MOST_WORDS)))
+    size = len(base64.b64encode(bytes(4 * MAX_WORDS)))
     assert size < 750_000
-    stored = json.loads(Familiar.learn(zipfian(500, 0)).model_dump_json())["known"]
+    stored = json.loads(TextNovelty.learn(zipfian(500, 0)).model_dump_json())["known"]
     assert len(stored) < 4 * 4000 * 4 / 3
 
 
 def test_limits_leave_a_quarter_of_the_range() -> None:
-    limits = Limits.of([0.0, 100.0])
+    limits = ValueRange.of([0.0, 100.0])
     assert not limits.above(125) and limits.above(125.1)
     assert not limits.below(-25) and limits.below(-25.1)
 
@@ -196,7 +198,7 @@ def test_limits_leave_a_quarter_of_the_range() -> None:
     ],
 )  # fmt: skip
 def test_like_reasons_can_be_counted_together(reason: str, counted: str) -> None:
-    assert general(reason) == counted
+    assert without_figures(reason) == counted
 
 
 def reviews(n: int, seed: int = 0) -> pd.DataFrame:
@@ -205,13 +207,15 @@ def reviews(n: int, seed: int = 0) -> pd.DataFrame:
     text = [
         f"{t} {'lovely' if g else 'awful'} {i % 30} stars" for i, (t, g) in enumerate(zip(texts, good, strict=True))
     ]
-    return canonical(pd.DataFrame({"t": text, "good": good.astype(int)}), Columns(label="good", positive=1, text="t"))
+    return to_canonical_rows(
+        pd.DataFrame({"t": text, "good": good.astype(int)}), Columns(label="good", positive=1, text="t")
+    )
 
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
     train = reviews(400)
-    model = find("models", "tfidf")(folds=1).fit(inputs(train), train["label"].to_numpy())
+    model = load_kind("models", "tfidf")(folds=1).fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "films", "question": "Praise?", "answers": ("no", "yes")}
     return Predictor.calibrate(model, train, reviews(200, 1), Calibration(), about)
 
@@ -236,7 +240,7 @@ def test_what_is_logged_as_a_hash_is_not_quoted_in_a_reason(predictor: Predictor
 
 
 def test_other_words_of_training_are_another_predictor(predictor: Predictor) -> None:
-    schema = Schema.learn(inputs(reviews(300)))
+    schema = Schema.learn(model_inputs(reviews(300)))
     other = predictor.facts.model_copy(update={"schema_": schema})
     assert Predictor(predictor.model, other, predictor.reference, predictor.seen).digest() != predictor.digest()
 
@@ -257,5 +261,5 @@ def test_monitoring_counts_like_reasons_once_whatever_their_figures() -> None:
         {"request_id": list("abcd"), "source": "http", "latency_ms": 1.0, "time": pd.Timestamp("2024-01-01"),
          "abstain": True, "label": "yes", "probability": 0.9, "reasons": [[why, "both answers fit"] for why in beyond]}
     )  # fmt: skip
-    found = operations(records, {"films:1": 4}, "yes", Monitoring(), 0, [])
+    found = summarize_operations(records, {"films:1": 4}, "yes", Monitoring(), 0, [])
     assert found.strange == {"the number … is larger than any in training (…)": 1.0, "both answers fit": 1.0}

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bentos.schema.json_values import cast
-from credence.core.errors import BadInput
-from credence.data.parsing.dates import is_ambiguous, reads_as_dates
-from credence.data.schema import Column, typed
+from bentos.schema.json_values import parse_json_value
+from credence.core.errors import InputError
+from credence.data.parsing.dates import all_dates, is_day_month_ambiguous
+from credence.data.schema import Column, parse_column
 
 DAYS = st.dates(dt.date(1970, 1, 1), dt.date(2068, 12, 31))
 SEEN = Column(name="seen", kind="date", nullable=False)
 
 
 def read(*words: str) -> list[str]:
-    return [str(moment) for moment in typed(pd.Series(words, dtype=object, name="seen"))]
+    return [str(moment) for moment in parse_column(pd.Series(words, dtype=object, name="seen"))]
 
 
 @pytest.mark.parametrize(
@@ -47,11 +47,11 @@ def test_a_column_with_one_telling_day_is_read_right(days: list[dt.date], style:
     [["13:45"], ["10-14"], ["Sat 5"], ["may be", "mar"], ["5 Jan"], ["1.2.3.4"], ["1.2.3", "1.10.0"], ["1-2/2023"], []],
 )
 def test_what_is_no_date(words: list[str]) -> None:
-    assert not reads_as_dates(pd.Series(words, dtype=object))
+    assert not all_dates(pd.Series(words, dtype=object))
 
 
 def test_what_is_no_date_is_named() -> None:
-    with pytest.raises(BadInput, match="row 2: '31/31/2023' is not a date; expected one such as 2024-01-31"):
+    with pytest.raises(InputError, match="row 2: '31/31/2023' is not a date; expected one such as 2024-01-31"):
         read("01/02/2023", "31/31/2023")
 
 
@@ -63,9 +63,9 @@ def test_what_is_no_date_is_named() -> None:
     ],
 )  # fmt: skip
 def test_a_request_must_say_which_number_is_the_day(word: str, told: bool) -> None:
-    assert is_ambiguous(word) is not told
+    assert is_day_month_ambiguous(word) is not told
     if told:
-        assert cast(SEEN, word) == word
+        assert parse_json_value(SEEN, word) == word
     else:
         with pytest.raises(ValueError, match=f"year first, for '{word}' could be read in two ways"):
-            cast(SEEN, word)
+            parse_json_value(SEEN, word)

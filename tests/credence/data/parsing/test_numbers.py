@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.data.parsing.numbers import SEPARATORS, numbers
-from credence.data.schema import typed
+from credence.core.errors import InputError
+from credence.data.parsing.numbers import SEPARATORS, parse_numbers
+from credence.data.schema import parse_column
 
 AMOUNTS = st.lists(st.integers(-(10**9), 10**9).map(lambda cents: cents / 100), min_size=1, max_size=20)
 
@@ -31,7 +31,7 @@ def series(*words: str) -> pd.Series:
     ],
 )  # fmt: skip
 def test_a_column_written_in_one_way_is_numbers(words: tuple[str, ...], values: list[float]) -> None:
-    found = numbers(series(*words))
+    found = parse_numbers(series(*words))
     assert found is not None
     assert found.tolist() == values
 
@@ -46,14 +46,14 @@ def test_a_column_written_in_one_way_is_numbers(words: tuple[str, ...], values: 
     ],
 )  # fmt: skip
 def test_codes_ranges_and_mixtures_stay_words(words: tuple[str, ...]) -> None:
-    assert numbers(series(*words)) is None
-    assert not pd.api.types.is_numeric_dtype(typed(series(*words)))
+    assert parse_numbers(series(*words)) is None
+    assert not pd.api.types.is_numeric_dtype(parse_column(series(*words)))
 
 
 @given(AMOUNTS, st.sampled_from([marks for marks in SEPARATORS if marks[0]]), st.sampled_from(["", "€", " kg", "%"]))
 def test_what_is_written_in_any_style_is_read_again(values: list[float], marks: tuple[str, str], unit: str) -> None:
     swap = str.maketrans({",": marks[0], ".": marks[1]})
-    found = numbers(series(*(f"{v:,.2f}".translate(swap) + unit for v in values)))
+    found = parse_numbers(series(*(f"{v:,.2f}".translate(swap) + unit for v in values)))
     assert found is not None
     np.testing.assert_allclose(found, values)
 
@@ -61,33 +61,33 @@ def test_what_is_written_in_any_style_is_read_again(values: list[float], marks: 
 def test_dots_may_set_off_thousands() -> None:
     words = [f"{v:,}".replace(",", ".") for v in range(100, 90_000, 1900)]
     for unit in ("", " €"):
-        found = numbers(series(*(word + unit for word in words)))
+        found = parse_numbers(series(*(word + unit for word in words)))
         assert found is not None
         assert found.tolist() == list(range(100, 90_000, 1900))
     for decimals in ([*words, "2.5"], [*words, "2400"], [*words, "0.125"], words[1:], words[:5]):
-        found = numbers(series(*decimals))
+        found = parse_numbers(series(*decimals))
         assert found is not None
         assert found.iloc[1] == float(decimals[1])
 
 
 def test_numbers_too_long_to_be_exact_are_codes() -> None:
-    assert numbers(series("90071992547409931", "90071992547409932")) is None
-    assert numbers(series("1e17", "3.5")) is not None
+    assert parse_numbers(series("90071992547409931", "90071992547409932")) is None
+    assert parse_numbers(series("1e17", "3.5")) is not None
 
 
 def test_missing_words_do_not_stop_numbers() -> None:
-    assert typed(series("$1,200", "n/a", "$900")).tolist()[::2] == [1200, 900]
+    assert parse_column(series("$1,200", "n/a", "$900")).tolist()[::2] == [1200, 900]
 
 
 def test_true_and_false_are_numbers_also_with_gaps() -> None:
-    found = typed(pd.Series([True, None, False], dtype=object))
+    found = parse_column(pd.Series([True, None, False], dtype=object))
     assert found.tolist()[::2] == [1.0, 0.0]
     assert np.isnan(found[1])
-    assert typed(pd.Series([True, "maybe"], dtype=object)).tolist() == ["True", "maybe"]
+    assert parse_column(pd.Series([True, "maybe"], dtype=object)).tolist() == ["True", "maybe"]
 
 
 def test_durations_are_seconds() -> None:
-    assert typed(pd.Series(pd.to_timedelta(["1h", None, "90s"]))).tolist()[::2] == [3600, 90]
+    assert parse_column(pd.Series(pd.to_timedelta(["1h", None, "90s"]))).tolist()[::2] == [3600, 90]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +98,6 @@ def test_durations_are_seconds() -> None:
     ],
 )
 def test_what_is_no_number_is_named(words: tuple[str, ...], says: str) -> None:
-    with pytest.raises(BadInput) as caught:
-        typed(series(*words), "number")
+    with pytest.raises(InputError) as caught:
+        parse_column(series(*words), "number")
     assert str(caught.value) == says

@@ -13,24 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from credence.data.prediction_log import reader
-from credence.data.prediction_log.active_segment import Segment
-from credence.data.prediction_log.closed_segments import read_open, tidy, write_segment
-from credence.data.prediction_log.jsonl import NO_RECORD, line
-from credence.data.prediction_log.reader import Joined, joined, read_feedback, read_predictions, settled
-from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, Record, table
-from credence.data.prediction_log.writer import Writer
+from credence.data.prediction_log.active_segment import ActiveSegment
+from credence.data.prediction_log.closed_segments import compact_and_expire, read_open, write_segment
+from credence.data.prediction_log.jsonl import NOT_A_RECORD, encode_record
+from credence.data.prediction_log.reader import Joined, join_feedback, latest_feedback, read_feedback, read_predictions
+from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, LogRecord, records_table
+from credence.data.prediction_log.writer import LogWriter
 from tests.support.log_cases import DAWN, record, truth
 
 ANSWERS = ("no", "yes")
 
 
-def logged(task: Path, *parts: list[Record]) -> Path:
+def logged(task: Path, *parts: list[LogRecord]) -> Path:
     """A log of one closed segment per part, the last of them still open."""
     folder = task / "predictions"
     for i, part in enumerate(parts[:-1]):
-        write_segment(folder, f"part-{i}", table(part, PREDICTION))
-    segment = Segment.open(folder)
-    segment.write(b"".join(map(line, parts[-1])))
+        write_segment(folder, f"part-{i}", records_table(part, PREDICTION))
+    segment = ActiveSegment.open(folder)
+    segment.write(b"".join(map(encode_record, parts[-1])))
     segment.close()
     return folder
 
@@ -77,12 +77,12 @@ class TestReading:
     def test_records_from_the_future_are_not_passed_over(self, tmp_path: Path) -> None:
         """Simulations and imports bring their own clock."""
         soon = DAWN + timedelta(days=36500)
-        write_segment(tmp_path / "predictions", "later", table([record(0, time=soon)], PREDICTION))
+        write_segment(tmp_path / "predictions", "later", records_table([record(0, time=soon)], PREDICTION))
         assert ids(tmp_path, since=soon) == ["r0"]
 
     def test_a_segment_of_the_same_name_replaces_the_one_before(self, tmp_path: Path) -> None:
         for i in (1, 2):
-            write_segment(tmp_path / "predictions", "batch-1", table([record(i)], PREDICTION))
+            write_segment(tmp_path / "predictions", "batch-1", records_table([record(i)], PREDICTION))
         assert ids(tmp_path) == ["r2"]
 
     @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ class TestReading:
         file = next(folder.glob("*.jsonl"))
         file.write_bytes(b"what?\n" + file.read_bytes() + b"{}\n")
         found = read_predictions(tmp_path)
-        assert [(s.file, s.count, s.why) for s in found.skipped] == [(str(file), 2, NO_RECORD)]
+        assert [(s.file, s.count, s.why) for s in found.skipped] == [(str(file), 2, NOT_A_RECORD)]
         assert list(found.frame["request_id"]) == ["r0"]
 
     def test_a_changed_byte_never_ends_the_reading(self, tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ class TestReading:
         folder = logged(tmp_path, [record(0)])
 
         def closed_meanwhile(file: Path, schema: Any) -> Any:
-            tidy(folder, PREDICTION)
+            compact_and_expire(folder, PREDICTION)
             return read_open(file, schema)
 
         monkeypatch.setattr(reader, "read_open", closed_meanwhile)
@@ -162,7 +162,7 @@ class TestReading:
         folder, acknowledged, done = tmp_path / "predictions", [0], threading.Event()
 
         def work() -> None:
-            with Writer(folder, PREDICTION, segment_bytes=1500) as log:
+            with LogWriter(folder, PREDICTION, segment_bytes=1500) as log:
                 for i in range(400):
                     log.append([record(i)])
                     log.put(lambda i=i: [record(1000 + i)])  # type: ignore[misc]
@@ -182,12 +182,12 @@ class TestReading:
         assert len(list(folder.glob("*.parquet"))) > 3
 
 
-def frame(records: list[Record], of: Any = PREDICTION) -> pd.DataFrame:
-    return table(records, of).to_pandas()
+def frame(records: list[LogRecord], of: Any = PREDICTION) -> pd.DataFrame:
+    return records_table(records, of).to_pandas()
 
 
-def join(predictions: list[Record], feedback: list[Record]) -> Joined:
-    return joined(frame(predictions), frame(feedback, FEEDBACK), ANSWERS)
+def join(predictions: list[LogRecord], feedback: list[LogRecord]) -> Joined:
+    return join_feedback(frame(predictions), frame(feedback, FEEDBACK), ANSWERS)
 
 
 def counts(found: Joined) -> dict[str, int]:
@@ -228,10 +228,10 @@ class TestJoining:
 
     def test_labels_that_are_no_answer_are_counted_and_settled_knows_no_answers(self) -> None:
         predictions, feedback = frame([record(0)]), frame([truth(0, "yes"), truth(0, "perhaps", 9999)], FEEDBACK)
-        found = joined(predictions, feedback, ANSWERS)
+        found = join_feedback(predictions, feedback, ANSWERS)
         assert found.frame["truth"].tolist() == [1]
         assert counts(found) == {"labelled": 1, "foreign": 1}
-        assert settled(predictions, feedback).frame["told"].tolist() == ["perhaps"]
+        assert latest_feedback(predictions, feedback).frame["told"].tolist() == ["perhaps"]
 
     def test_nothing_beside_nothing(self) -> None:
         assert counts(join([record(0)], [])) == {}

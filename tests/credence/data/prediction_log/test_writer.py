@@ -13,15 +13,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from credence.core.atomic_write import STALE_SECONDS
-from credence.core.errors import BadInput
+from credence.core.atomic_write import STALE_TEMP_SECONDS
+from credence.core.errors import InputError
 from credence.data.prediction_log import active_segment
-from credence.data.prediction_log.active_segment import Segment
-from credence.data.prediction_log.closed_segments import tidy
-from credence.data.prediction_log.jsonl import TORN, line
+from credence.data.prediction_log.active_segment import ActiveSegment
+from credence.data.prediction_log.closed_segments import compact_and_expire
+from credence.data.prediction_log.jsonl import TORN, encode_record
 from credence.data.prediction_log.reader import Reading, read_feedback, read_predictions
-from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, Record
-from credence.data.prediction_log.writer import Writer
+from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, LogRecord
+from credence.data.prediction_log.writer import LogWriter
 from tests.support.log_cases import eventually, record, truth
 
 DAY = timedelta(days=1)
@@ -32,8 +32,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "log/predictions"
 
 
-def writer(folder: Path, **options: object) -> Writer:
-    return Writer(folder, PREDICTION, **options)  # type: ignore[arg-type]
+def writer(folder: Path, **options: object) -> LogWriter:
+    return LogWriter(folder, PREDICTION, **options)  # type: ignore[arg-type]
 
 
 def read(folder: Path) -> Reading:
@@ -48,15 +48,15 @@ def names(folder: Path) -> list[str]:
     return sorted(f.suffix for f in folder.iterdir())
 
 
-def left_behind(folder: Path, *records: Record, tail: bytes = b"") -> Path:
+def left_behind(folder: Path, *records: LogRecord, tail: bytes = b"") -> Path:
     """The segment of a writer that was killed."""
-    segment = Segment.open(folder)
-    segment.write(b"".join(map(line, records)) + tail)
+    segment = ActiveSegment.open(folder)
+    segment.write(b"".join(map(encode_record, records)) + tail)
     segment.close()
     return segment.path
 
 
-def put(log: Writer, *numbers: int) -> list[bool]:
+def put(log: LogWriter, *numbers: int) -> list[bool]:
     return [log.put(lambda i=i: [record(i)]) for i in numbers]  # type: ignore[misc]
 
 
@@ -77,7 +77,7 @@ def test_a_writer_that_wrote_nothing_leaves_no_file(folder: Path) -> None:
 
 def test_appended_truths_are_there_when_append_returns(folder: Path) -> None:
     folder = folder.with_name("feedback")
-    with Writer(folder, FEEDBACK) as log:
+    with LogWriter(folder, FEEDBACK) as log:
         for i in range(20):
             log.append([truth(i), truth(i, row=1)])
             assert len(read_feedback(folder.parent).frame) == 2 * (i + 1)
@@ -87,7 +87,7 @@ def test_pressure_drops_and_counts_and_never_waits(folder: Path) -> None:
     """While the writer's thread is stuck, put returns at once; what it refused is told in the log itself."""
     stuck, free = threading.Event(), threading.Event()
 
-    def hang() -> list[Record]:
+    def hang() -> list[LogRecord]:
         stuck.set()
         free.wait()
         return [record(0)]
@@ -108,7 +108,7 @@ def test_files_are_closed_also_while_more_keeps_coming(folder: Path) -> None:
     """The queue is never empty: every record that is made puts the next."""
     log = writer(folder, segment_bytes=1)
 
-    def more(i: int) -> list[Record]:
+    def more(i: int) -> list[LogRecord]:
         if not any(folder.glob("*.parquet")):
             log.put(lambda: more(i + 1))
         return [record(i, inputs="x" * 100_000)]
@@ -167,7 +167,7 @@ def test_closed_segments_are_plain_parquet_also_beside_open_ones(folder: Path) -
 
 
 def test_the_next_writer_closes_what_a_killed_one_left(folder: Path) -> None:
-    path = left_behind(folder, record(0), record(1), tail=line(record(2))[:40])
+    path = left_behind(folder, record(0), record(1), tail=encode_record(record(2))[:40])
     open_yet = read(folder)
     with writer(folder):
         assert eventually(lambda: names(folder) == [".parquet"])
@@ -179,13 +179,13 @@ def test_the_next_writer_closes_what_a_killed_one_left(folder: Path) -> None:
 
 
 def test_the_segment_of_a_living_writer_is_left_alone(folder: Path) -> None:
-    segment = Segment.open(folder)
-    segment.write(line(record(0)) + b'{"half')
-    tidy(folder, PREDICTION)
+    segment = ActiveSegment.open(folder)
+    segment.write(encode_record(record(0)) + b'{"half')
+    compact_and_expire(folder, PREDICTION)
     assert names(folder) == [".jsonl"]
     assert (ids(folder), read(folder).skipped) == (["r0"], [])
     segment.close()
-    tidy(folder, PREDICTION)
+    compact_and_expire(folder, PREDICTION)
     assert names(folder) == [".parquet"]
 
 
@@ -193,15 +193,15 @@ def test_a_segment_that_is_tidied_away_before_it_is_locked_is_not_written(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between the making of the file and its lock another process may take it for a dead one's."""
-    real, tidied = active_segment.locked, list[Path]()
+    real, tidied = active_segment.try_lock, list[Path]()
 
     def locked(descriptor: int, how: int) -> bool:
         if not tidied:
             tidied.extend(folder.iterdir())
-            tidy(folder, PREDICTION)
+            compact_and_expire(folder, PREDICTION)
         return real(descriptor, how)
 
-    monkeypatch.setattr(active_segment, "locked", locked)
+    monkeypatch.setattr(active_segment, "try_lock", locked)
     with writer(folder) as log:
         log.append([record(0)])
         assert len(tidied) == 1 and not tidied[0].exists()
@@ -211,11 +211,11 @@ def test_a_segment_that_is_tidied_away_before_it_is_locked_is_not_written(
 def test_a_crash_while_closing_counts_no_record_twice(folder: Path, tmp_path: Path) -> None:
     path = left_behind(folder, record(0), record(1))
     kept = shutil.copy(path, tmp_path / "kept")
-    tidy(folder, PREDICTION)
+    compact_and_expire(folder, PREDICTION)
     shutil.copy(kept, path)
     assert names(folder) == [".jsonl", ".parquet"]
     assert ids(folder) == ["r0", "r1"]
-    tidy(folder, PREDICTION)
+    compact_and_expire(folder, PREDICTION)
     assert names(folder) == [".parquet"]
     assert ids(folder) == ["r0", "r1"]
 
@@ -223,20 +223,20 @@ def test_a_crash_while_closing_counts_no_record_twice(folder: Path, tmp_path: Pa
 def test_lines_make_good_for_a_damaged_parquet_file(folder: Path, tmp_path: Path) -> None:
     path = left_behind(folder, record(0))
     kept = shutil.copy(path, tmp_path / "kept")
-    tidy(folder, PREDICTION)
+    compact_and_expire(folder, PREDICTION)
     closed = next(folder.glob("*.parquet"))
     closed.write_bytes(closed.read_bytes()[:-20])
     shutil.copy(kept, path)
     assert ids(folder) == ["r0"]
     assert [s.file for s in read(folder).skipped] == [str(closed)]
-    tidy(folder, PREDICTION)
+    compact_and_expire(folder, PREDICTION)
     assert (ids(folder), read(folder).skipped, names(folder)) == (["r0"], [], [".parquet"])
 
 
 def test_old_segments_go_and_young_ones_stay(folder: Path) -> None:
     for i in range(3):
         left_behind(folder, record(i))
-        tidy(folder, PREDICTION)
+        compact_and_expire(folder, PREDICTION)
     oldest = min(folder.glob("*.parquet"), key=lambda f: pq.read_table(f)["request_id"][0].as_py())
     os.utime(oldest, (0, time.time() - 2 * DAY.total_seconds()))
     writer(folder).close()
@@ -252,8 +252,8 @@ def test_drafts_of_the_dead_go_and_those_of_the_living_stay(folder: Path) -> Non
     dead, living = folder / ".a.0.tmp", folder / ".b.0.tmp"
     for file in (dead, living):
         file.write_text("PAR1")
-    os.utime(dead, (0, time.time() - 2 * STALE_SECONDS))
-    tidy(folder, PREDICTION)
+    os.utime(dead, (0, time.time() - 2 * STALE_TEMP_SECONDS))
+    compact_and_expire(folder, PREDICTION)
     assert list(folder.iterdir()) == [living]
     assert read(folder).skipped == []
 
@@ -269,7 +269,7 @@ def test_a_log_that_is_removed_under_the_writer_is_begun_again(folder: Path) -> 
 
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("a file in the way")
-    with pytest.raises(BadInput, match=r"no log can be kept there .*; set CREDENCE_HOME"):
+    with pytest.raises(InputError, match=r"no log can be kept there .*; set CREDENCE_HOME"):
         writer(tmp_path / "log/predictions")
 
 
@@ -278,7 +278,7 @@ def test_a_closed_writer_drops_and_refuses(folder: Path) -> None:
     log.close()
     log.close()
     assert put(log, 0) == [False]
-    with pytest.raises(BadInput, match="stopping"):
+    with pytest.raises(InputError, match="stopping"):
         log.append([record(0)])
     assert log.dropped == 1
 
@@ -310,7 +310,7 @@ def _full(folder: Path) -> None:
         for i in range(1, 101):
             put(log, i)
         assert eventually(lambda: log.dropped > 0)
-        with pytest.raises(BadInput, match=r"could not be written .*; make room"):
+        with pytest.raises(InputError, match=r"could not be written .*; make room"):
             log.append([record(500, inputs="x" * 20_000)])
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         log.append([record(501)])

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.sources.csv import Csv
 
 TABLE = "name,age,answer\nAda,36,yes\nBob,41,no\nCleo,29,yes\n"
@@ -34,7 +34,7 @@ def read(path: Path, **fields: Any) -> pd.DataFrame:
 
 
 def refused(path: Path, **fields: Any) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         read(path, **fields)
     assert "\n" not in str(caught.value)
     return str(caught.value)

@@ -9,14 +9,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.paths import log_folder
 from credence.core.registry import SourceSpec
-from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, Record, feedback
-from credence.data.prediction_log.writer import Writer
-from credence.data.rows import Columns, canonical, inputs
-from credence.production.answer_records import records
-from credence.security.keyed_hash import Hasher
+from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, LogRecord, feedback_record
+from credence.data.prediction_log.writer import LogWriter
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
+from credence.production.answer_records import build_records
+from credence.security.keyed_hash import KeyedHasher
 from credence.security.log_policy import LogPolicy
 from credence.task import Task
 from tests.support.log_cases import DAWN, record, truth
@@ -31,9 +31,9 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENCE_HOME", str(tmp_path))
 
 
-def logged(predictions: list[Record], truths: list[Record], task: str = "case") -> None:
+def logged(predictions: list[LogRecord], truths: list[LogRecord], task: str = "case") -> None:
     for name, schema, found in (("predictions", PREDICTION, predictions), ("feedback", FEEDBACK, truths)):
-        with Writer(log_folder(task) / name, schema) as log:
+        with LogWriter(log_folder(task) / name, schema) as log:
             log.append(found)
 
 
@@ -43,7 +43,7 @@ def read(**keys: Any) -> pd.DataFrame:
 
 
 def refused(**keys: Any) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         read(**keys)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -85,19 +85,19 @@ def test_inputs_keep_their_names_and_the_log_gives_way() -> None:
 def test_hashed_columns_are_left_out() -> None:
     predictor, rows = trained(small("logistic"))
     facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs={"colour": "hashed"})})
-    made = records("a", rows, predictor.predict(rows), facts, hasher=Hasher.of(log_folder("case")))
-    logged(made, [feedback("a", "yes", i) for i in range(len(rows))])
+    made = build_records("a", rows, predictor.predict(rows), facts, hasher=KeyedHasher.of(log_folder("case")))
+    logged(made, [feedback_record("a", "yes", i) for i in range(len(rows))])
     assert "colour" not in read() and "key" in read()
 
 
 def test_a_task_learns_from_the_log_what_it_learned_from_the_source() -> None:
     predictor, rows = trained(small("logistic"))
-    truths = [feedback("a", ("no", "yes")[y], i) for i, y in enumerate(rows["label"])]
-    logged(records("a", rows, predictor.predict(rows), predictor.facts), truths)
+    truths = [feedback_record("a", ("no", "yes")[y], i) for i, y in enumerate(rows["label"])]
+    logged(build_records("a", rows, predictor.predict(rows), predictor.facts), truths)
     columns = Columns(label="truth", positive="yes", group="clinic", ignore=[c for c in OWN if c != "truth"])
-    again = canonical(read(path=log_folder("case"), task=None), columns)
+    again = to_canonical_rows(read(path=log_folder("case"), task=None), columns)
     assert again["label"].tolist() == rows["label"].tolist()
-    pd.testing.assert_frame_equal(inputs(again)[list(inputs(rows))], inputs(rows), check_dtype=False)
+    pd.testing.assert_frame_equal(model_inputs(again)[list(model_inputs(rows))], model_inputs(rows), check_dtype=False)
 
 
 def test_damaged_files_are_named_and_the_rest_is_read() -> None:
@@ -130,5 +130,5 @@ def test_the_documented_code_runs_and_the_documented_task_reads_it(tmp_path: Pat
     assert found["known"].frame["truth"].fillna(-1).tolist() == [1, 0, -1]
     (tmp_path / "again.yaml").write_text(task[1])
     again = Task.read(tmp_path / "again.yaml")
-    rows = canonical(again.source.build().read(), again.columns)
-    assert rows["label"].tolist() == [1, 0] and list(inputs(rows)) == ["group", "x"]
+    rows = to_canonical_rows(again.source.build().read(), again.columns)
+    assert rows["label"].tolist() == [1, 0] and list(model_inputs(rows)) == ["group", "x"]

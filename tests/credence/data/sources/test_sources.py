@@ -17,8 +17,8 @@ import datasets
 import pandas as pd
 import pytest
 
-from credence.core.errors import BadInput
-from credence.core.registry import SourceSpec, find, names
+from credence.core.errors import InputError
+from credence.core.registry import SourceSpec, available_kinds, load_kind
 from credence.data.sources import Source
 from credence.data.sources.artifact import Artifact
 from credence.data.sources.folder import Folder
@@ -33,7 +33,7 @@ FRAME = pd.DataFrame({"text": ["good", "bad", "fine"], "n": [1, 2, 3], "label": 
 
 
 def refused(source: Source) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         source.read()
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -44,10 +44,10 @@ def lines(path: Path, *records: Any) -> Path:
     return path
 
 
-@pytest.mark.parametrize("kind", names("sources"))
+@pytest.mark.parametrize("kind", available_kinds("sources"))
 def test_every_kind_is_a_source_that_forbids_unknown_keys(kind: str) -> None:
-    assert issubclass(find("sources", kind), Source)
-    with pytest.raises(BadInput, match="no such key"):
+    assert issubclass(load_kind("sources", kind), Source)
+    with pytest.raises(InputError, match="no such key"):
         SourceSpec(kind=kind, patth="x").build()
 
 
@@ -187,7 +187,7 @@ class TestHub:
 
     def test_offline_it_says_the_ways_out(self, tmp_path: Path) -> None:
         code = (
-            "from credence.data.sources.hub import Hub\nfrom credence.core.errors import BadInput\n"
+            "from credence.data.sources.hub import Hub\nfrom credence.core.errors import InputError\n"
             "try: Hub(name='nobody/nothing').read()\nexcept BadInput as error: print(error)"
         )
         place = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
@@ -216,7 +216,7 @@ class TestSql:
         assert table.to_numpy().tolist() == [["good", "pos"]]
 
     def test_changes_nothing(self, database: str) -> None:
-        with pytest.raises(BadInput):
+        with pytest.raises(InputError):
             Sql(url=database, query="delete from reviews").read()
         assert len(Sql(url=database, query="select * from reviews").read()) == 3
 

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.generation.arithmetic import (
     CATEGORIES,
-    check,
+    check_statement,
     content_id,
-    masked,
-    normalised,
-    propose,
+    mask_numbers,
+    normalize_statement,
+    propose_statement,
     reference_arithmetic,
 )
 from tests.support.arithmetic_oracle import is_true
@@ -29,16 +29,16 @@ places = st.tuples(st.integers(), st.sampled_from(CATEGORIES), st.booleans(), st
 
 @given(places)
 def test_a_proposed_statement_is_what_its_label_says(place: tuple[int, str, bool, int, int]) -> None:
-    item = propose(*place)
-    checked = check(item.question)
-    assert checked is not None and item == propose(*place)
+    item = propose_statement(*place)
+    checked = check_statement(item.question)
+    assert checked is not None and item == propose_statement(*place)
     assert (checked.category, checked.claim, checked.truth) == (item.category, item.claim, item.answer)
     assert is_true(item.question) == item.answer == place[2]
 
 
 def test_every_flipped_label_is_caught() -> None:
     items = list(quota(300).values())
-    assert all(c is not None and c.truth != (not i.answer) for i in items for c in [check(i.question)])
+    assert all(c is not None and c.truth != (not i.answer) for i in items for c in [check_statement(i.question)])
     assert len(items) == 2400
 
 
@@ -90,7 +90,7 @@ def _imported(file: Path) -> set[str]:
     ],
 )
 def test_truth_is_worked_out(statement: str, expected: bool) -> None:
-    checked = check(statement)
+    checked = check_statement(statement)
     assert checked is not None and checked.truth is expected and is_true(statement) is expected
 
 
@@ -141,14 +141,14 @@ def test_truth_is_worked_out(statement: str, expected: bool) -> None:
     ],
 )
 def test_what_is_not_of_the_grammar_has_no_truth(statement: str) -> None:
-    assert check(statement) is None
+    assert check_statement(statement) is None
 
 
 @given(st.text())
 @example("397/0 is at least 397/0")
 @example("\ud800 is even")
 def test_the_checker_answers_every_text(text: str) -> None:
-    checked = check(text)
+    checked = check_statement(text)
     assert checked is None or checked.truth is is_true(text)
 
 
@@ -159,7 +159,7 @@ alike = st.lists(pieces, max_size=9).map(" ".join)
 
 @given(alike | st.from_regex(r"-?[0-9./]{1,30} (is (at least|even|divisible by)|[-+*/]) ?-?[0-9./= ]{0,30}"))
 def test_the_checker_answers_what_looks_like_a_statement(text: str) -> None:
-    checked = check(text)
+    checked = check_statement(text)
     assert checked is None or checked.truth is is_true(text)
 
 
@@ -169,31 +169,31 @@ rationals = st.fractions(-(10**3), 10**3, max_denominator=10**3)
 @given(rationals, rationals.filter(bool), st.sampled_from("+-*/"), st.integers(-1, 1))
 def test_calculations_with_fractions(left: Fraction, right: Fraction, operator: str, off: int) -> None:
     result = {"+": left + right, "-": left - right, "*": left * right, "/": left / right}[operator] + off
-    checked = check(f"{left} {operator} {right} = {result}")
+    checked = check_statement(f"{left} {operator} {right} = {result}")
     assert checked is not None and checked.truth is (off == 0)
 
 
 @given(st.integers(0, 10**9 - 1))
 def test_properties_agree_with_another_way(number: int) -> None:
     for name in ("even", "odd", "prime", "a perfect square", "divisible by 7"):
-        checked = check(f"{number} is {name}")
+        checked = check_statement(f"{number} is {name}")
         assert checked is not None and checked.truth is is_true(f"{number} is {name}")
 
 
 def test_a_category_that_nobody_knows() -> None:
-    with pytest.raises(BadInput, match=r"no category 'comparisons'\. Did you mean 'comparison'\?"):
-        propose(0, "comparisons", True, 0)
-    with pytest.raises(BadInput, match="ordinal -1"):
-        propose(0, "comparison", True, -1)
+    with pytest.raises(InputError, match=r"no category 'comparisons'\. Did you mean 'comparison'\?"):
+        propose_statement(0, "comparisons", True, 0)
+    with pytest.raises(InputError, match="ordinal -1"):
+        propose_statement(0, "comparison", True, -1)
 
 
 def test_content_is_the_same_however_it_is_spaced_and_composed() -> None:
-    assert normalised("  Cafe\u0301\u00a0 IS\nopen ") == "caf\u00e9 is open"
+    assert normalize_statement("  Cafe\u0301\u00a0 IS\nopen ") == "caf\u00e9 is open"
     assert content_id("a", "Cafe\u0301 is") == content_id("a", "caf\u00e9  IS") != content_id("b", "caf\u00e9 is")
     assert content_id("a", "\u03b1\u0345\u0301") == content_id("a", "\u03b1\u0301\u0345")
-    assert masked("48.21 is at least 1/3") == masked("7 is at LEAST 1,000") == "# is at least #"
+    assert mask_numbers("48.21 is at least 1/3") == mask_numbers("7 is at LEAST 1,000") == "# is at least #"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_normalising_twice_changes_nothing(text: str) -> None:
-    assert normalised(normalised(text)) == normalised(text)
+    assert normalize_statement(normalize_statement(text)) == normalize_statement(text)

@@ -7,7 +7,14 @@ from hashlib import blake2b
 import pytest
 from scipy.stats import chi2_contingency, ks_2samp
 
-from credence.generation.arithmetic import CATEGORIES, Item, check, content_id, masked, propose
+from credence.generation.arithmetic import (
+    CATEGORIES,
+    Statement,
+    check_statement,
+    content_id,
+    mask_numbers,
+    propose_statement,
+)
 from tests.support.arithmetic_oracle import is_true
 from tests.support.arithmetic_quota import quota
 
@@ -17,24 +24,24 @@ TOLD_BY_PARITY = ("even", "odd")
 
 
 @pytest.fixture(scope="module")
-def items() -> list[Item]:
+def items() -> list[Statement]:
     return list(quota(COUNT).values())
 
 
-def test_quotas_are_met_exactly_after_duplicates(items: list[Item]) -> None:
+def test_quotas_are_met_exactly_after_duplicates(items: list[Statement]) -> None:
     assert Counter((i.category, i.answer) for i in items) == dict.fromkeys(
         [(c, a) for c in CATEGORIES for a in (True, False)], COUNT
     )
 
 
-def test_words_and_shapes_are_the_same_for_both_labels(items: list[Item]) -> None:
-    shapes = [Counter(masked(i.question) for i in items if i.answer is answer) for answer in (True, False)]
+def test_words_and_shapes_are_the_same_for_both_labels(items: list[Statement]) -> None:
+    shapes = [Counter(mask_numbers(i.question) for i in items if i.answer is answer) for answer in (True, False)]
     words = [{re.sub(r" by #$", "", s): n for s, n in shape.items()} for shape in shapes]
     assert words[0] == words[1]
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_no_size_and_no_length_tells_the_label(items: list[Item], category: str) -> None:
+def test_no_size_and_no_length_tells_the_label(items: list[Statement], category: str) -> None:
     of = [i for i in items if i.category == category]
     for place in (0, -1):
         sizes = [[_numbers(i)[place] for i in of if i.answer is answer] for answer in (True, False)]
@@ -46,7 +53,7 @@ def test_no_size_and_no_length_tells_the_label(items: list[Item], category: str)
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
-def test_no_last_digit_tells_the_label_but_for_parity(items: list[Item], category: str) -> None:
+def test_no_last_digit_tells_the_label_but_for_parity(items: list[Statement], category: str) -> None:
     of = [i for i in items if i.category == category and i.claim.get("property") not in TOLD_BY_PARITY]
     for place in (0, -1):
         table = [[_digits(of, a, place)[d] for d in "0123456789"] for a in (True, False)]
@@ -54,12 +61,12 @@ def test_no_last_digit_tells_the_label_but_for_parity(items: list[Item], categor
         assert chi2_contingency(used).pvalue > UNLIKELY, place
 
 
-def _numbers(item: Item) -> list[float]:
+def _numbers(item: Statement) -> list[float]:
     found = re.findall(r"[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?", item.question)
     return [float(n.split("/")[0]) / float([*n.split("/"), "1"][1]) for n in found]
 
 
-def _digits(items: list[Item], answer: bool, place: int) -> Counter[str]:
+def _digits(items: list[Statement], answer: bool, place: int) -> Counter[str]:
     return Counter(re.findall(r"[0-9]+(?:\.[0-9]+)?", i.question)[place][-1] for i in items if i.answer is answer)
 
 
@@ -73,22 +80,22 @@ def test_products_and_other_results_end_alike_for_both_labels() -> None:
             assert chi2_contingency(table).pvalue > UNLIKELY, (category, chosen)
 
 
-def _operator(item: Item) -> str:
+def _operator(item: Statement) -> str:
     return str(item.claim["operator"])
 
 
-def _is_geometric(item: Item) -> bool:
+def _is_geometric(item: Statement) -> bool:
     first, second, third = (int(t) for t in item.claim["terms"][:3])
     return first * third == second * second
 
 
-def test_what_an_even_number_does_not_divide_is_even_too(items: list[Item]) -> None:
+def test_what_an_even_number_does_not_divide_is_even_too(items: list[Statement]) -> None:
     of = [i.claim for i in items if int(i.claim.get("by", 1)) % 2 == 0]
     assert len(of) > 100 and all(int(claim["number"]) % 2 == 0 for claim in of)
 
 
 @pytest.mark.parametrize("name", ["prime", "a perfect square", "divisible"])
-def test_what_lacks_a_property_ends_and_measures_like_what_has_it(items: list[Item], name: str) -> None:
+def test_what_lacks_a_property_ends_and_measures_like_what_has_it(items: list[Statement], name: str) -> None:
     of = [i for i in items if i.claim.get("property") == name]
     sizes = [[int(i.claim["number"]) for i in of if i.answer is answer] for answer in (True, False)]
     assert ks_2samp(*sizes, method="asymp").pvalue > UNLIKELY
@@ -99,7 +106,7 @@ def test_what_lacks_a_property_ends_and_measures_like_what_has_it(items: list[It
 
 
 def test_no_number_is_too_short_for_a_square() -> None:
-    numbers = [int(propose(0, "number_property", False, o).claim["number"]) for o in range(3, 90_000, 30)]
+    numbers = [int(propose_statement(0, "number_property", False, o).claim["number"]) for o in range(3, 90_000, 30)]
     assert len(numbers) == 3000 and min(numbers) >= 100**2
 
 
@@ -112,7 +119,9 @@ def test_a_seed_says_other_statements_of_the_same_shape() -> None:
 
 
 def test_the_statements_are_the_same_on_every_machine() -> None:
-    said = "\n".join(propose(7, c, a, o).question for c in CATEGORIES for a in (True, False) for o in range(60))
+    said = "\n".join(
+        propose_statement(7, c, a, o).question for c in CATEGORIES for a in (True, False) for o in range(60)
+    )
     assert blake2b(said.encode(), digest_size=16).hexdigest() == "c840099d69dec2b5cab7cc20eca449f2"
 
 
@@ -122,6 +131,6 @@ def test_forty_thousand_statements_none_of_them_wrong() -> None:
         [(c, a) for c in CATEGORIES for a in (True, False)], 5000
     )
     for key, item in items.items():
-        checked = check(item.question)
+        checked = check_statement(item.question)
         assert checked is not None and checked.truth is item.answer is is_true(item.question)
         assert checked.claim == item.claim and key == content_id(item.category, item.question)

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from credence.core.errors import BadInput
-from credence.generation.ledger import Ledger, Reader
+from credence.core.errors import InputError
+from credence.generation.ledger import Ledger, LedgerReader
 from tests.support.ledger_cases import opened, result, spec
 
 ROOT = Path(__file__).parents[4]
 
 
 def sentence(folder: Path, wanted: dict[str, object] | None = None) -> str:
-    with pytest.raises(BadInput) as refusal:
+    with pytest.raises(InputError) as refusal:
         Ledger(folder, spec() if wanted is None else wanted)
     assert "\n" not in str(refusal.value)
     return str(refusal.value)
@@ -30,7 +30,7 @@ def test_a_second_run_is_told_who_writes(tmp_path: Path) -> None:
         f"{tmp_path}: another run (process {os.getpid()}) writes this ledger; wait for its end, or stop it."
     )
     ledger.record([result(due[0], "c")])
-    with Reader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:
         assert reader.results().num_rows == 1, "reading is free"
     ledger.close()
     opened(tmp_path)[0].close()
@@ -58,14 +58,14 @@ def test_a_child_that_lives_on_holds_nothing(tmp_path: Path) -> None:
 
 
 def test_of_many_that_start_at_once_one_writes(tmp_path: Path) -> None:
-    ends: list[Ledger | BadInput] = []
+    ends: list[Ledger | InputError] = []
     gate = threading.Barrier(8)
 
     def start() -> None:
         gate.wait()
         try:
             ends.append(Ledger(tmp_path, spec()))
-        except BadInput as error:
+        except InputError as error:
             ends.append(error)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
@@ -95,8 +95,8 @@ def test_a_ledger_of_another_format(tmp_path: Path) -> None:
         tables.execute("pragma user_version = 9")
     tables.close()
     assert "a ledger of format 9 was given, and format 1 was expected" in sentence(tmp_path)
-    with pytest.raises(BadInput, match="format 9"):
-        Reader(tmp_path)
+    with pytest.raises(InputError, match="format 9"):
+        LedgerReader(tmp_path)
 
 
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
@@ -124,13 +124,13 @@ def test_damage_that_is_met_while_reading(tmp_path: Path) -> None:
     whole = file.read_bytes()
     for page in pages[-1:]:
         file.write_bytes(whole[: 4096 * (page - 1)] + b"\xff" * 4096 + whole[4096 * page :])
-        with Reader(tmp_path) as reader, pytest.raises(BadInput, match="the file is damaged; restore it"):
+        with LedgerReader(tmp_path) as reader, pytest.raises(InputError, match="the file is damaged; restore it"):
             reader.digest()
 
 
 def test_a_reader_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="there is no ledger; run the generation first"):
-        Reader(tmp_path)
+    with pytest.raises(InputError, match="there is no ledger; run the generation first"):
+        LedgerReader(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
@@ -138,7 +138,7 @@ def test_a_ledger_whose_run_was_killed_before_it_began(tmp_path: Path) -> None:
     ledger, _ = opened(tmp_path)
     ledger._writing.execute("delete from run")
     ledger.close()
-    with Reader(tmp_path) as reader, pytest.raises(BadInput, match="no run has begun in this ledger"):
+    with LedgerReader(tmp_path) as reader, pytest.raises(InputError, match="no run has begun in this ledger"):
         reader.spec()
     opened(tmp_path)[0].close()
 
@@ -147,8 +147,8 @@ def test_a_ledger_whose_run_was_killed_while_it_made_the_file(tmp_path: Path) ->
     with sqlite3.connect(tmp_path / "ledger.sqlite") as tables:
         tables.execute("pragma journal_mode = wal")
     tables.close()
-    with pytest.raises(BadInput, match="no run has begun in this ledger"):
-        Reader(tmp_path)
+    with pytest.raises(InputError, match="no run has begun in this ledger"):
+        LedgerReader(tmp_path)
     opened(tmp_path)[0].close()
 
 
@@ -168,7 +168,7 @@ def test_closing_twice_is_closing_once(tmp_path: Path) -> None:
 
 def test_a_reader_writes_nothing(tmp_path: Path) -> None:
     opened(tmp_path)[0].close()
-    with Reader(tmp_path) as reader, pytest.raises(sqlite3.OperationalError):
+    with LedgerReader(tmp_path) as reader, pytest.raises(sqlite3.OperationalError):
         reader._reading.execute("delete from slot")
 
 
@@ -181,7 +181,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from tests.support.ledger_cases import answered, opened, result
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 ledger, due = opened(Path(sys.argv[1]), {"a": {"yes": 2000}})
 if sys.argv[2] != "mount":
@@ -191,7 +191,7 @@ try:
         ledger.record([result(slot, slot.slot_id)], [answered(slot)])
         kept = slot.slot_id
         print(kept)
-except BadInput as error:
+except InputError as error:
     print("refused:", error)
     assert ledger.results().num_rows
 ledger.close()

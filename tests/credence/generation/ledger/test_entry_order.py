@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from credence.generation.ledger import Ledger, Slot
-from credence.generation.ledger.records import MOST_ATTEMPTS
+from credence.generation.ledger.records import MAX_ATTEMPTS
 from tests.support.ledger_cases import (
     QUOTAS,
     answered,
@@ -34,7 +34,7 @@ def expected(due: list[Slot], contents: int) -> dict[str, str]:
     free = list(due)
     while free:
         slot = free.pop()
-        if slot.attempt == MOST_ATTEMPTS:
+        if slot.attempt == MAX_ATTEMPTS:
             continue
         wanted = content(slot, contents)
         if wanted is not None:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from credence.core.errors import BadInput
-from credence.generation.ledger import SCHEMA, Reader, Record, export_jsonl, export_parquet
+from credence.core.errors import InputError
+from credence.generation.ledger import SCHEMA, DatasetRow, LedgerReader, export_jsonl, export_parquet
 from tests.support.ledger_cases import fill, opened, record, result, settle
 
 ROOT = Path(__file__).parents[4]
@@ -37,7 +37,7 @@ def test_two_runs_export_the_same_bytes(tmp_path: Path) -> None:
     for name, sha256 in first.items():
         files = [(tmp_path / run / f"a.{name}").read_bytes() for run in "12"]
         assert files[0] == files[1] and hashlib.sha256(files[0]).hexdigest() == sha256
-    with Reader(tmp_path / "1") as one, Reader(tmp_path / "2") as two:
+    with LedgerReader(tmp_path / "1") as one, LedgerReader(tmp_path / "2") as two:
         assert one.digest() == two.digest()
 
 
@@ -48,7 +48,7 @@ def test_both_files_say_the_same(tmp_path: Path) -> None:
     assert table["content_id"].to_pylist() == sorted(table["content_id"].to_pylist())
     lines = (tmp_path / "a.jsonl").read_text().split("\n")
     assert lines.pop() == "" and [json.loads(line) for line in lines] == table.to_pylist()
-    assert list(json.loads(lines[0])) == list(Record.model_fields)
+    assert list(json.loads(lines[0])) == list(DatasetRow.model_fields)
     assert pq.ParquetFile(tmp_path / "a.parquet").metadata.row_group(0).column(0).compression == "ZSTD"
 
 
@@ -85,14 +85,14 @@ def test_a_file_may_not_hold_what_the_schema_does_not(tmp_path: Path) -> None:
 TORN = """
 import os, resource, signal, sys
 from pathlib import Path
-from credence.core.errors import BadInput
-from credence.generation.ledger import Reader
+from credence.core.errors import InputError
+from credence.generation.ledger import LedgerReader
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-reader = Reader(Path(sys.argv[1]))
+reader = LedgerReader(Path(sys.argv[1]))
 resource.setrlimit(resource.RLIMIT_FSIZE, (700, 700))
 try:
     getattr(reader, "export_" + sys.argv[2])(Path(sys.argv[3]))
-except BadInput as error:
+except InputError as error:
     print(error)
 """
 
@@ -111,9 +111,9 @@ def test_a_disk_that_fills_leaves_the_file_of_before(tmp_path: Path, kind: str) 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from credence.generation.ledger import Reader
+from credence.generation.ledger import LedgerReader
 os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
-getattr(Reader(Path(sys.argv[1])), "export_" + sys.argv[2])(Path(sys.argv[3]))
+getattr(LedgerReader(Path(sys.argv[1])), "export_" + sys.argv[2])(Path(sys.argv[3]))
 """
 
 
@@ -126,7 +126,7 @@ def test_a_killed_export_leaves_the_file_of_before_and_its_draft_goes_in_time(tm
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == -signal.SIGKILL
     assert file.read_text() == "before"
     (draft,) = tmp_path.glob(".*")
-    with Reader(tmp_path / "ledger") as reader:
+    with LedgerReader(tmp_path / "ledger") as reader:
         export = getattr(reader, f"export_{kind}")
         sha256 = export(file)
         assert hashlib.sha256(file.read_bytes()).hexdigest() == sha256
@@ -139,5 +139,5 @@ def test_a_killed_export_leaves_the_file_of_before_and_its_draft_goes_in_time(tm
 def test_a_place_that_cannot_be_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for export in (export_parquet, export_jsonl):
-        with pytest.raises(BadInput, match=r"file/a: not written \(.*\); free the place or name another"):
+        with pytest.raises(InputError, match=r"file/a: not written \(.*\); free the place or name another"):
             export(pa.table({"a": [1]}), tmp_path / "file" / "a")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from credence.generation.ledger import Ledger, Reader, Settled, Slot, slots
-from credence.generation.ledger.apply_entry import reopen
-from credence.generation.ledger.group_commit import MOST_ROWS
+from credence.generation.ledger import ApplyResult, Ledger, LedgerReader, Slot, slots
+from credence.generation.ledger.apply_entry import reopen_slots
+from credence.generation.ledger.group_commit import MAX_ROWS
 from tests.support.ledger_cases import answered, asked, refused, result, spec
 
 QUOTAS = {"a": {"yes": 600}}
@@ -27,7 +27,7 @@ class Counted:
         self.commits.append(rows)
 
 
-async def together(ledger: Ledger, due: list[Slot]) -> list[Settled]:
+async def together(ledger: Ledger, due: list[Slot]) -> list[ApplyResult]:
     return await asyncio.gather(*(ledger.record_async([result(s, s.slot_id)], [answered(s)]) for s in due))
 
 
@@ -36,7 +36,7 @@ def test_rows_that_come_together_are_committed_together(tmp_path: Path) -> None:
     with counted.ledger as ledger:
         settled = asyncio.run(together(ledger, counted.due))
         assert [s.kept for s in settled] == [[s.slot_id] for s in counted.due]
-        assert sum(counted.commits) == 1200 and max(counted.commits) <= MOST_ROWS
+        assert sum(counted.commits) == 1200 and max(counted.commits) <= MAX_ROWS
         assert len(counted.commits) < 100, "600 waits for the disk became a few"
 
 
@@ -52,7 +52,7 @@ def test_who_is_wrong_fails_alone(tmp_path: Path) -> None:
     counted = Counted(tmp_path)
     stranger = Slot(slot_id="nobody", category="a", label="yes", ordinal=0)
 
-    async def both() -> tuple[Settled | BaseException, ...]:
+    async def both() -> tuple[ApplyResult | BaseException, ...]:
         with counted.ledger as ledger:
             right = ledger.record_async([result(counted.due[0], "c")])
             wrong = ledger.record_async([result(stranger, "d")], [answered(stranger)])
@@ -60,10 +60,10 @@ def test_who_is_wrong_fails_alone(tmp_path: Path) -> None:
             return await asyncio.gather(right, wrong, more, return_exceptions=True)
 
     kept, error, again = asyncio.run(both())
-    assert isinstance(kept, Settled) and kept.kept == [counted.due[0].slot_id]
+    assert isinstance(kept, ApplyResult) and kept.kept == [counted.due[0].slot_id]
     assert isinstance(error, ValueError) and "nobody" in str(error)
-    assert isinstance(again, Settled) and again.again[0].attempt == 1
-    with Reader(tmp_path) as reader:
+    assert isinstance(again, ApplyResult) and again.again[0].attempt == 1
+    with LedgerReader(tmp_path) as reader:
         assert reader.results().num_rows == 1 and reader.attempts().num_rows == 0
 
 
@@ -82,9 +82,9 @@ def test_cancelling_whoever_waits_does_not_lose_what_was_paid(tmp_path: Path) ->
         assert all(isinstance(e, asyncio.CancelledError) for e in ends)
 
     asyncio.run(cancelled())
-    counted.ledger._commits.put(reopen, 1, patient=False).result(timeout=60)  # the one who writes lives on
+    counted.ledger._commits.put(reopen_slots, 1, patient=False).result(timeout=60)  # the one who writes lives on
     counted.ledger.close()
-    with Reader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:
         assert reader.results().num_rows == 50 and reader.spent().settled == 350
 
 
@@ -104,7 +104,7 @@ def test_closing_commits_what_waits(tmp_path: Path) -> None:
         counted.ledger.note(answered(slot))
     counted.ledger.close()
     counted.ledger._commits.close()
-    with Reader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:
         assert reader.attempts().num_rows == 600
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from credence.core.canonical_json import digest
-from credence.core.paths import home
-from credence.generation.ledger import Attempt, Ledger, Quarantined, Reader, Slot, ledger_folder, slots
+from credence.core.canonical_json import json_digest
+from credence.core.paths import state_dir
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader, RejectedItem, Slot, ledger_folder, slots
 from credence.generation.llm import work_item
-from credence.generation.llm.retry import Verdict
+from credence.generation.llm.retry import ReplyAction
 from tests.support.ledger_cases import (
     QUOTAS,
     answered,
@@ -34,12 +34,12 @@ def test_slots_are_known_before_any_call() -> None:
     assert [(s.ordinal, s.category, s.label) for s in made] == [
         (0, "a", "no"), (0, "a", "yes"), (0, "b", "yes"), (1, "b", "yes"),
     ]  # fmt: skip
-    assert made[0].slot_id == digest(["run", "a", "no", 0])
+    assert made[0].slot_id == json_digest(["run", "a", "no", 0])
     assert len({s.slot_id for s in made + slots("other", {"a": {"no": 1}})}) == 5
 
 
 def test_lies_with_the_task_and_its_specification() -> None:
-    assert ledger_folder("reasoning", spec()) == home() / "reasoning" / "ledger" / digest(spec())
+    assert ledger_folder("reasoning", spec()) == state_dir() / "reasoning" / "ledger" / json_digest(spec())
     assert ledger_folder("reasoning", spec()) != ledger_folder("reasoning", spec(seed=2))
 
 
@@ -54,7 +54,7 @@ def test_what_is_done_is_not_to_do_again(tmp_path: Path) -> None:
     with again:
         assert left == due[5:]
         assert again.results()["slot_id"].to_pylist() == sorted(s.slot_id for s in due[:5])
-        assert Reader(tmp_path).due() == left and Reader(tmp_path).spec() == spec()
+        assert LedgerReader(tmp_path).due() == left and LedgerReader(tmp_path).spec() == spec()
 
 
 def test_a_row_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -71,10 +71,10 @@ def test_an_answer_that_was_paid_for_is_found_again(tmp_path: Path) -> None:
         assert ledger.cached(asked(due[0]).id) is None
         bad = reply("x", kind="http", status=500, error_type="server_error")
         good = reply("é", raw=b"\xff\x00", headers={"a": "b"}, latency=0.25, provider_id="r1")
-        ledger.record(attempts=[Attempt(request=request("q"), reply=bad)])
+        ledger.record(attempts=[AttemptRecord(request=request("q"), reply=bad)])
         assert ledger.cached(request("q").id) is None
-        ledger.record(attempts=[Attempt(request=request("q"), reply=good)])
-    with Reader(tmp_path) as reader:
+        ledger.record(attempts=[AttemptRecord(request=request("q"), reply=good)])
+    with LedgerReader(tmp_path) as reader:
         assert reader.cached(request("q").id) == good
         assert reader.exchanges(request("q").id) == [(request("q"), bad), (request("q"), good)]
         assert reader.cached(request("q", sample=1).id) is None
@@ -93,12 +93,12 @@ def test_every_call_is_told(tmp_path: Path) -> None:
 
 def test_takes_what_the_dispatcher_tells(tmp_path: Path) -> None:
     ledger, due = opened(tmp_path)
-    made = work_item.Attempt(due[0].slot_id, 3, request("q"), reply("?"), Verdict.RETRY, "timeout", 11)
+    made = work_item.CallAttempt(due[0].slot_id, 3, request("q"), reply("?"), ReplyAction.RETRY, "timeout", 11)
     with ledger:
-        ledger.note(Attempt.of(made))
+        ledger.note(AttemptRecord.of(made))
         ledger.record()
         (told,) = ledger.attempts().to_pylist()
-        assert (told["slot"], told["verdict"], told["reason"]) == (due[0].slot_id, Verdict.RETRY.value, "timeout")
+        assert (told["slot"], told["verdict"], told["reason"]) == (due[0].slot_id, ReplyAction.RETRY.value, "timeout")
         assert ledger.spent().settled == 11 and ledger.cached(request("q").id) == reply("?")
 
 
@@ -106,8 +106,8 @@ def test_a_call_that_was_reserved_for_is_paid_for_once(tmp_path: Path) -> None:
     ledger, due = opened(tmp_path)
     with ledger:
         held = ledger.reserve(request("q").id, 100)
-        made = work_item.Attempt(due[0].slot_id, 1, request("q"), reply(), Verdict.ACCEPT, "ok", 11, held)
-        ledger.note(Attempt.of(made))
+        made = work_item.CallAttempt(due[0].slot_id, 1, request("q"), reply(), ReplyAction.ACCEPT, "ok", 11, held)
+        ledger.note(AttemptRecord.of(made))
         ledger.record()
         assert (ledger.spent().settled, ledger.spent().reserved) == (11, 0)
 
@@ -120,7 +120,7 @@ def test_money_is_counted_exactly_and_what_a_kill_left_held_too(tmp_path: Path) 
     ledger.record(attempts=[answered(due[0], cost=10**15).model_copy(update={"reservation": held})])
     assert (ledger.spent().settled, ledger.spent().reserved) == (10**15, 100)
     ledger.close()
-    with Reader(tmp_path) as reader:
+    with LedgerReader(tmp_path) as reader:
         assert reader.spent().total == 10**15 + 100 and lost != held
 
 
@@ -217,4 +217,4 @@ def test_a_closed_ledger_takes_nothing_more(tmp_path: Path) -> None:
     ledger, due = opened(tmp_path)
     ledger.close()
     with pytest.raises(ValueError, match="closed"):
-        ledger.record(quarantine=[Quarantined(slot_id=due[0].slot_id, attempt=0, reason="x")])
+        ledger.record(quarantine=[RejectedItem(slot_id=due[0].slot_id, attempt=0, reason="x")])

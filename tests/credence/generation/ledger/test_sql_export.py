@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from sqlalchemy import text
 
-from credence.core.errors import BadInput
-from credence.data.sources.sql import connect
+from credence.core.errors import InputError
+from credence.data.sources.sql import connect_database
 from credence.generation.ledger import Ledger
 from credence.generation.ledger.sql_export import SqlSink
 from tests.credence.data.sources.test_sources import postgres  # noqa: F401
@@ -23,7 +23,7 @@ def filled(folder: Path) -> Ledger:
 
 
 def there(url: str, run: str | None = None) -> list[dict[str, Any]]:
-    engine = connect(url, "url", new=True)
+    engine = connect_database(url, "url", new=True)
     with engine.connect() as connection:
         found = connection.execute(text("select * from items order by run_spec_id, content_id")).mappings().all()
     engine.dispose()
@@ -31,7 +31,7 @@ def there(url: str, run: str | None = None) -> list[dict[str, Any]]:
 
 
 def execute(url: str, *statements: str) -> None:
-    engine = connect(url, "url", new=True)
+    engine = connect_database(url, "url", new=True)
     with engine.begin() as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -49,7 +49,7 @@ def holds_each_row_once(url: str, folder: Path) -> None:
             assert there(url) == wanted
         assert sink.write(rows.slice(3, 2), "another run") == 2
         assert there(url, ledger.spec_id) == wanted and len(there(url)) == 18
-        with pytest.raises(BadInput, match=r"table 'items' was not written: .*; check sink"):
+        with pytest.raises(InputError, match=r"table 'items' was not written: .*; check sink"):
             sink.write(pa.concat_tables([rows, rows]), ledger.spec_id)
         assert there(url, ledger.spec_id) == wanted, "a write that fails half-way leaves what was there"
 
@@ -90,7 +90,7 @@ def test_a_table_of_somebody_else_is_left_alone(tmp_path: Path, columns: str) ->
     url = f"sqlite:///{tmp_path}/out.db"
     execute(url, f"create table items ({columns})", f"insert into items ({columns.split()[0]}) values (1)")
     says = r"has another table 'items'; name another in sink\.table, or drop it"
-    with filled(tmp_path / "ledger") as ledger, pytest.raises(BadInput, match=says):
+    with filled(tmp_path / "ledger") as ledger, pytest.raises(InputError, match=says):
         SqlSink(url=url, table="items").write(ledger.results(), ledger.spec_id)
 
 
@@ -100,8 +100,8 @@ def test_a_database_that_is_not_there_and_a_password_that_is_not_shown(
     monkeypatch.setenv("SECRET", "hunter2@/:%")
     away = "postgresql+psycopg://ada:${SECRET}@127.0.0.1:1/x?connect_timeout=1"
     with filled(tmp_path) as ledger:
-        with pytest.raises(BadInput) as refusal:
+        with pytest.raises(InputError) as refusal:
             SqlSink(url=away, table="items").write(ledger.results(), ledger.spec_id)
         assert "table 'items' was not written: " in str(refusal.value) and "hunter2" not in str(refusal.value)
-        with pytest.raises(BadInput, match=r"sink\.url reads the environment variable ABSENT"):
+        with pytest.raises(InputError, match=r"sink\.url reads the environment variable ABSENT"):
             SqlSink(url="sqlite:///${ABSENT}", table="items").write(ledger.results(), ledger.spec_id)

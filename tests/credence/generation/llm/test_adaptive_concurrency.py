@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from credence.generation.llm.adaptive_concurrency import Concurrency
+from credence.generation.llm.adaptive_concurrency import AdaptiveConcurrency
 from tests.fakes.virtual_clock import now, played
 
 
-async def round_trip(concurrency: Concurrency, latency: float = 1.0) -> None:
+async def round_trip(concurrency: AdaptiveConcurrency, latency: float = 1.0) -> None:
     """As many calls at once as may be."""
 
     async def one() -> None:
@@ -21,7 +21,7 @@ async def round_trip(concurrency: Concurrency, latency: float = 1.0) -> None:
 
 def test_it_starts_at_four_and_doubles_while_callers_wait() -> None:
     async def run() -> list[int]:
-        concurrency, limits = Concurrency(), []
+        concurrency, limits = AdaptiveConcurrency(), []
 
         async def one() -> None:
             async with concurrency.slot():
@@ -41,7 +41,7 @@ def test_it_starts_at_four_and_doubles_while_callers_wait() -> None:
 
 def test_after_the_first_overload_it_grows_by_one_per_round_trip() -> None:
     async def run() -> list[int]:
-        concurrency, limits = Concurrency(start=32), []
+        concurrency, limits = AdaptiveConcurrency(start=32), []
         async with concurrency.slot() as period:
             concurrency.overloaded(period)
         for _ in range(8):
@@ -55,7 +55,7 @@ def test_after_the_first_overload_it_grows_by_one_per_round_trip() -> None:
 
 def test_a_burst_of_refusals_halves_it_once() -> None:
     async def run() -> int:
-        concurrency = Concurrency(start=64)
+        concurrency = AdaptiveConcurrency(start=64)
 
         async def refused() -> None:
             async with concurrency.slot() as period:
@@ -69,7 +69,7 @@ def test_a_burst_of_refusals_halves_it_once() -> None:
 
 
 def test_it_never_falls_below_one() -> None:
-    concurrency = Concurrency()
+    concurrency = AdaptiveConcurrency()
     for period in range(50):
         concurrency.overloaded(period)
     assert concurrency.limit == 1
@@ -79,7 +79,7 @@ def test_it_never_falls_below_one() -> None:
     ("rpm", "latency", "ceiling"), [(60, 1.0, 4), (600, 10.0, 120), (60_000, 10.0, 256), (None, 9.0, 256)]
 )
 def test_the_ceiling_is_what_the_rate_can_feed(rpm: int | None, latency: float, ceiling: int) -> None:
-    concurrency = Concurrency(requests_per_minute=rpm)
+    concurrency = AdaptiveConcurrency(requests_per_minute=rpm)
     for _ in range(100):
         concurrency.succeeded(latency)
     assert concurrency.ceiling() == ceiling
@@ -87,7 +87,7 @@ def test_the_ceiling_is_what_the_rate_can_feed(rpm: int | None, latency: float, 
 
 def test_the_account_s_own_limit_holds() -> None:
     async def run() -> int:
-        concurrency = Concurrency(most=10)
+        concurrency = AdaptiveConcurrency(most=10)
         for _ in range(8):
             await round_trip(concurrency)
         return concurrency.limit
@@ -97,7 +97,7 @@ def test_the_account_s_own_limit_holds() -> None:
 
 def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
     async def run() -> int:
-        concurrency = Concurrency()
+        concurrency = AdaptiveConcurrency()
         for _ in range(50):
             async with concurrency.slot():
                 concurrency.succeeded(1.0)
@@ -108,7 +108,7 @@ def test_a_limit_that_nobody_reaches_does_not_grow() -> None:
 
 def test_never_more_than_the_limit_whoever_gives_up() -> None:
     async def run() -> tuple[int, int, float]:
-        concurrency, peak = Concurrency(start=3, most=3), 0
+        concurrency, peak = AdaptiveConcurrency(start=3, most=3), 0
 
         async def one(seconds: float) -> None:
             nonlocal peak
@@ -130,7 +130,7 @@ def test_never_more_than_the_limit_whoever_gives_up() -> None:
 
 def test_one_who_gives_up_as_his_turn_comes_passes_it_on() -> None:
     async def run() -> int:
-        concurrency = Concurrency(start=1, most=1)
+        concurrency = AdaptiveConcurrency(start=1, most=1)
 
         async def hold() -> None:
             async with concurrency.slot():

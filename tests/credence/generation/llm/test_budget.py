@@ -5,12 +5,12 @@ import random
 
 import pytest
 
-from credence.core.errors import BadInput
-from credence.generation.llm.budget import Budget, Spent
+from credence.core.errors import InputError
+from credence.generation.llm.budget import Budget, BudgetExhausted
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Request, Usage
 from credence.generation.llm.prices import DOLLAR, Price, input_tokens
-from credence.generation.llm.work_item import Attempt, Outcome
+from credence.generation.llm.work_item import CallAttempt, ItemResult
 from tests.fakes.virtual_clock import Remembered, http, played, playing, request
 
 PRICE = Price(input=1, cached=0.1, output=7)
@@ -39,7 +39,7 @@ class Run:
         most = PRICE.most(request())
         self.limit = most + chance.randint(0, 30 * most)
         self.budget = Budget(self.limit / DOLLAR)
-        self.attempts: list[Attempt] = []
+        self.attempts: list[CallAttempt] = []
         self.highest = 0
         self.dispatcher = Dispatcher(
             [provider],
@@ -51,12 +51,12 @@ class Run:
         )
         self.provider, self.chance = provider, chance
 
-    def saw(self, attempt: Attempt) -> None:
+    def saw(self, attempt: CallAttempt) -> None:
         self.attempts.append(attempt)
         self.highest = max(self.highest, self.budget.spent + self.budget.reserved)
 
-    async def play(self) -> list[Outcome]:
-        async def one(ordinal: int) -> Outcome:
+    async def play(self) -> list[ItemResult]:
+        async def one(ordinal: int) -> ItemResult:
             await asyncio.sleep(self.chance.uniform(0, 10))
             return await self.dispatcher.ask(request(sample=ordinal), slot=str(ordinal))
 
@@ -66,8 +66,8 @@ class Run:
             for task in self.chance.sample(tasks, len(tasks) // 2):
                 task.cancel()
         ended = await asyncio.gather(*tasks, return_exceptions=True)
-        assert all(isinstance(e, Outcome | asyncio.CancelledError) for e in ended), ended
-        return [e for e in ended if isinstance(e, Outcome)]
+        assert all(isinstance(e, ItemResult | asyncio.CancelledError) for e in ended), ended
+        return [e for e in ended if isinstance(e, ItemResult)]
 
 
 @pytest.mark.parametrize("runs", [100, pytest.param(1000, marks=pytest.mark.slow)])
@@ -90,16 +90,16 @@ def test_no_run_overshoots_and_every_call_is_accounted_for(runs: int) -> None:
 def test_a_budget_too_small_for_one_call_is_said_before_any_call() -> None:
     provider = playing([Reply(kind="ok", text="yes")])
     dispatcher = Dispatcher([provider], Budget(0.0001), failover=False, prices={"arithmetic": PRICE})
-    with pytest.raises(BadInput, match=r"budget_usd is \$0.0001, and a single call to arithmetic may cost \$0.0008"):
+    with pytest.raises(InputError, match=r"budget_usd is \$0.0001, and a single call to arithmetic may cost \$0.0008"):
         dispatcher.check(request())
-    with pytest.raises(BadInput, match="raise budget_usd, lower max_tokens or choose a cheaper model"):
+    with pytest.raises(InputError, match="raise budget_usd, lower max_tokens or choose a cheaper model"):
         played(dispatcher.ask(request(), slot="a"))
     assert provider.requests == []
 
 
 @pytest.mark.parametrize("wrong", [-1.0, float("nan"), float("inf")])
 def test_a_budget_is_a_number_of_dollars(wrong: float) -> None:
-    with pytest.raises(BadInput, match="expected a number of dollars from 0 up"):
+    with pytest.raises(InputError, match="expected a number of dollars from 0 up"):
         Budget(wrong)
 
 
@@ -121,7 +121,7 @@ def test_it_waits_for_calls_in_flight_before_it_gives_up() -> None:
         with pytest.raises(RuntimeError, match="settled before"):
             first.settle(1)
         second.settle_in_full()
-        with pytest.raises(Spent):
+        with pytest.raises(BudgetExhausted):
             await budget.reserve(1)
         return budget.spent
 
@@ -136,7 +136,7 @@ def test_it_warns_at_four_fifths() -> None:
 
 
 def test_reservations_are_in_the_journal_before_the_call_and_named_in_the_attempt() -> None:
-    journal, seen, attempts = Remembered(), list[int](), list[Attempt]()
+    journal, seen, attempts = Remembered(), list[int](), list[CallAttempt]()
 
     def behave(asked: Request, _: int) -> Reply:
         seen.append(sum(journal.held.values()))

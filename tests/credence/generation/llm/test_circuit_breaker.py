@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.generation.llm.circuit_breaker import Breaker, Permit
+from credence.generation.llm.circuit_breaker import CircuitBreaker, Permit
 
 
 class Hands:
@@ -25,23 +25,23 @@ def clock() -> Hands:
 
 
 @pytest.fixture
-def breaker(clock: Hands) -> Breaker:
-    return Breaker(clock=clock, chance=random.Random(1))
+def breaker(clock: Hands) -> CircuitBreaker:
+    return CircuitBreaker(clock=clock, chance=random.Random(1))
 
 
-def permitted(breaker: Breaker) -> Permit:
+def permitted(breaker: CircuitBreaker) -> Permit:
     permit = breaker.admit()
     assert permit is not None
     return permit
 
 
-def broken(breaker: Breaker) -> None:
+def broken(breaker: CircuitBreaker) -> None:
     for _ in range(5):
         permitted(breaker).failed()
     assert breaker.state == "open"
 
 
-def test_a_dead_endpoint_gets_five_calls(breaker: Breaker) -> None:
+def test_a_dead_endpoint_gets_five_calls(breaker: CircuitBreaker) -> None:
     for _ in range(4):
         permitted(breaker).failed()
         assert breaker.state == "closed"
@@ -49,14 +49,14 @@ def test_a_dead_endpoint_gets_five_calls(breaker: Breaker) -> None:
     assert breaker.state == "open" and breaker.admit() is None and breaker.opened == 1
 
 
-def test_an_endpoint_that_fails_four_times_in_five_opens_it(breaker: Breaker) -> None:
+def test_an_endpoint_that_fails_four_times_in_five_opens_it(breaker: CircuitBreaker) -> None:
     for call in range(5):
         permit = permitted(breaker)
         permit.ok() if call == 0 else permit.failed()
     assert breaker.state == "open"
 
 
-def test_a_third_that_fails_is_borne_half_is_not(breaker: Breaker) -> None:
+def test_a_third_that_fails_is_borne_half_is_not(breaker: CircuitBreaker) -> None:
     for call in range(60):
         permit = permitted(breaker)
         permit.failed() if call % 3 == 2 else permit.ok()
@@ -67,7 +67,7 @@ def test_a_third_that_fails_is_borne_half_is_not(breaker: Breaker) -> None:
     assert breaker.state == "open"
 
 
-def test_only_the_last_twenty_calls_count(breaker: Breaker) -> None:
+def test_only_the_last_twenty_calls_count(breaker: CircuitBreaker) -> None:
     for _ in range(500):
         permitted(breaker).ok()
     for _ in range(10):
@@ -75,14 +75,16 @@ def test_only_the_last_twenty_calls_count(breaker: Breaker) -> None:
     assert breaker.state == "open"
 
 
-def test_one_of_fifty_is_the_probe(breaker: Breaker, clock: Hands) -> None:
+def test_one_of_fifty_is_the_probe(breaker: CircuitBreaker, clock: Hands) -> None:
     broken(breaker)
     clock.now += breaker.delay()
     assert sum(breaker.admit() is not None for _ in range(50)) == 1
     assert breaker.state == "half-open"
 
 
-def test_the_pause_doubles_up_to_five_minutes_and_starts_again_after_a_success(breaker: Breaker, clock: Hands) -> None:
+def test_the_pause_doubles_up_to_five_minutes_and_starts_again_after_a_success(
+    breaker: CircuitBreaker, clock: Hands
+) -> None:
     broken(breaker)
     for expected in [5, 10, 20, 40, 80, 160, 300, 300]:
         assert 0.8 * expected <= breaker.delay() <= 1.2 * expected
@@ -95,7 +97,7 @@ def test_the_pause_doubles_up_to_five_minutes_and_starts_again_after_a_success(b
     assert breaker.delay() <= 6
 
 
-def test_calls_from_before_the_opening_have_no_say(breaker: Breaker, clock: Hands) -> None:
+def test_calls_from_before_the_opening_have_no_say(breaker: CircuitBreaker, clock: Hands) -> None:
     late = [permitted(breaker) for _ in range(30)]
     broken(breaker)
     pause = breaker.delay()
@@ -111,7 +113,7 @@ def test_calls_from_before_the_opening_have_no_say(breaker: Breaker, clock: Hand
     assert breaker.state == "closed"
 
 
-def test_a_probe_that_never_reports_is_replaced(breaker: Breaker, clock: Hands) -> None:
+def test_a_probe_that_never_reports_is_replaced(breaker: CircuitBreaker, clock: Hands) -> None:
     broken(breaker)
     clock.now += breaker.delay()
     lost = permitted(breaker)
@@ -124,7 +126,7 @@ def test_a_probe_that_never_reports_is_replaced(breaker: Breaker, clock: Hands) 
     assert breaker.state == "closed"
 
 
-def test_a_cancelled_probe_makes_room_for_the_next(breaker: Breaker, clock: Hands) -> None:
+def test_a_cancelled_probe_makes_room_for_the_next(breaker: CircuitBreaker, clock: Hands) -> None:
     broken(breaker)
     clock.now += breaker.delay()
     permitted(breaker).cancelled()
@@ -133,14 +135,14 @@ def test_a_cancelled_probe_makes_room_for_the_next(breaker: Breaker, clock: Hand
     assert breaker.state == "closed"
 
 
-def test_refusals_and_cancellations_do_not_open_it(breaker: Breaker) -> None:
+def test_refusals_and_cancellations_do_not_open_it(breaker: CircuitBreaker) -> None:
     for _ in range(100):
         permitted(breaker).aside()
         permitted(breaker).cancelled()
     assert breaker.state == "closed" and breaker.opened == 0
 
 
-def test_an_endpoint_that_says_no_to_the_probe_is_alive(breaker: Breaker, clock: Hands) -> None:
+def test_an_endpoint_that_says_no_to_the_probe_is_alive(breaker: CircuitBreaker, clock: Hands) -> None:
     broken(breaker)
     clock.now += breaker.delay()
     permitted(breaker).aside()
@@ -150,7 +152,7 @@ def test_an_endpoint_that_says_no_to_the_probe_is_alive(breaker: Breaker, clock:
 @given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "failed", "aside", "cancelled"]), st.floats(0, 400))))
 def test_there_is_never_more_than_one_live_probe(steps: list[tuple[str, float]]) -> None:
     clock = Hands()
-    breaker = Breaker(clock=clock, chance=random.Random(0))
+    breaker = CircuitBreaker(clock=clock, chance=random.Random(0))
     out: list[Permit] = []
     for step, seconds in steps:
         clock.now += seconds

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Usage
 from credence.generation.llm.prices import DOLLAR, Price
-from credence.generation.llm.provider import Limits
-from credence.generation.llm.retry import Unusable
-from credence.generation.llm.work_item import Attempt, Outcome, Tally
+from credence.generation.llm.provider import RateLimits
+from credence.generation.llm.retry import UnusableReply
+from credence.generation.llm.work_item import CallAttempt, FailureCounts, ItemResult
 from tests.fakes.virtual_clock import Played, Remembered, ends, http, most_in_any, now, ok, played, playing, request
 
 PRICE = Price(input=1, output=1)
@@ -32,14 +32,16 @@ def dispatcher(*providers: Played, failover: bool = False, budget: Budget | None
     )
 
 
-def asked(*providers: Played, failover: bool = False, **more: Any) -> Outcome:
+def asked(*providers: Played, failover: bool = False, **more: Any) -> ItemResult:
     return played(dispatcher(*providers, failover=failover).ask(request(), slot="a", **more))
 
 
-async def until_done(to: Dispatcher, items: Sequence[str], *, workers: int = 32, first: str = "first") -> list[Outcome]:
+async def until_done(
+    to: Dispatcher, items: Sequence[str], *, workers: int = 32, first: str = "first"
+) -> list[ItemResult]:
     """Ask for all, putting back what comes back, as a run does."""
-    queue: list[tuple[str, Tally | None]] = [(item, None) for item in items]
-    done: list[Outcome] = []
+    queue: list[tuple[str, FailureCounts | None]] = [(item, None) for item in items]
+    done: list[ItemResult] = []
 
     async def worker() -> None:
         while queue:
@@ -57,7 +59,7 @@ async def until_done(to: Dispatcher, items: Sequence[str], *, workers: int = 32,
 
 def yes_or_no(text: str) -> str:
     if text not in ("yes", "no"):
-        raise Unusable("unparseable")
+        raise UnusableReply("unparseable")
     return text
 
 
@@ -85,7 +87,7 @@ def test_the_sixth_failure_is_the_last() -> None:
 def test_two_bad_texts_are_borne_and_the_prompt_is_never_told() -> None:
     provider = playing([ok("perhaps"), ok("```yes```"), ok("yes")])
     outcome = asked(provider, read=yes_or_no)
-    assert outcome.end == "ok" and outcome.tally == Tally(content=2)
+    assert outcome.end == "ok" and outcome.tally == FailureCounts(content=2)
     assert len({r.id for r in provider.requests}) == 3
     assert len({(r.system, r.user) for r in provider.requests}) == 1
 
@@ -114,9 +116,9 @@ def test_an_item_that_comes_back_keeps_its_room_and_its_samples() -> None:
 
 def test_a_caller_that_counted_the_samples_itself_is_not_sent_further() -> None:
     provider = playing([ok()])
-    asked(provider, tally=Tally(content=1))
+    asked(provider, tally=FailureCounts(content=1))
     sample = provider.requests[0].sample
-    played(dispatcher(provider).ask(request(sample=sample), slot="a", tally=Tally(content=1)))
+    played(dispatcher(provider).ask(request(sample=sample), slot="a", tally=FailureCounts(content=1)))
     assert sample > 0 and provider.requests[1].sample == sample
 
 
@@ -144,7 +146,7 @@ def test_a_bad_request_is_not_repeated(status: int) -> None:
 def test_a_refused_key_stops_the_endpoint_for_all(reply: Reply, says: str) -> None:
     provider = playing([reply])
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[ItemResult]:
         to = dispatcher(provider)
         return [await to.ask(request(), slot=str(i)) for i in range(5)]
 
@@ -176,13 +178,13 @@ def test_all_calls_keep_the_pause_not_only_the_one_that_was_told() -> None:
 def test_an_hour_s_pause_parks_the_endpoint_and_nobody_sleeps() -> None:
     provider = playing([http(429, retry_after=3600), ok()])
 
-    async def run() -> tuple[list[Outcome], float]:
+    async def run() -> tuple[list[ItemResult], float]:
         to, start = dispatcher(provider), now()
         return [await to.ask(request(), slot=str(i)) for i in range(3)], now() - start
 
     outcomes, took = played(run())
     assert took < 1 and ends(outcomes) == {"later": 3} and len(provider.requests) == 1
-    assert all(o.tally == Tally() and 3590 < o.after < 3601 for o in outcomes)
+    assert all(o.tally == FailureCounts() and 3590 < o.after < 3601 for o in outcomes)
     assert [a.reason for a in outcomes[0].attempts] == ["http_429"]
 
 
@@ -217,7 +219,7 @@ def test_the_provider_that_is_asked_for_comes_first() -> None:
 
 
 def test_a_dead_endpoint_gets_five_calls_and_then_one_at_a_time() -> None:
-    dead = playing([LOST], limits=Limits(rpm=None, in_flight=1))
+    dead = playing([LOST], limits=RateLimits(rpm=None, in_flight=1))
 
     async def run() -> None:
         async with asyncio.timeout(100):
@@ -242,7 +244,7 @@ def test_while_half_open_exactly_one_call_is_out() -> None:
 
     to = dispatcher(provider)
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[ItemResult]:
         watcher = asyncio.create_task(watch())
         outcomes = await until_done(to, [str(i) for i in range(60)], workers=50)
         watcher.cancel()
@@ -256,9 +258,9 @@ def test_while_half_open_exactly_one_call_is_out() -> None:
 def test_those_who_wait_for_a_long_probe_are_not_put_off() -> None:
     provider = playing(lambda r, call: LOST if call <= 5 else ok(latency=500), total_seconds=600.0)
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[ItemResult]:
         to = dispatcher(provider)
-        await asyncio.gather(*(to.ask(request(), slot=str(i), tally=Tally(transport=5)) for i in range(5)))
+        await asyncio.gather(*(to.ask(request(), slot=str(i), tally=FailureCounts(transport=5)) for i in range(5)))
         assert to.standing()[0].breaker == "open"
         return await asyncio.gather(*(to.ask(request(), slot=str(i)) for i in range(10)))
 
@@ -268,7 +270,7 @@ def test_those_who_wait_for_a_long_probe_are_not_put_off() -> None:
 def test_a_dead_provider_leaves_the_healthy_one_its_rate() -> None:
     minutes = 10
     dead = playing([Reply(kind="deadline", latency=120)], name="dead")
-    healthy = playing([ok()], name="healthy", limits=Limits(rpm=60))
+    healthy = playing([ok()], name="healthy", limits=RateLimits(rpm=60))
 
     async def run() -> None:
         to = dispatcher(dead, healthy, failover=False)
@@ -286,8 +288,8 @@ def test_a_dead_provider_leaves_the_healthy_one_its_rate() -> None:
 
 def test_two_limits_are_used_up_together() -> None:
     """While a call waits for its money to be set aside, its place in the window is taken."""
-    large = playing([ok(latency=0.05)], limits=Limits(rpm=60))
-    small = playing([ok(latency=0.05)], limits=Limits(rpm=20), name="small")
+    large = playing([ok(latency=0.05)], limits=RateLimits(rpm=60))
+    small = playing([ok(latency=0.05)], limits=RateLimits(rpm=20), name="small")
     to = dispatcher(large, small, failover=True, budget=Budget(1, journal=Remembered()))
     assert ends(played(until_done(to, [str(i) for i in range(160)]))) == {"ok": 160}
     assert (len(large.requests), len(small.requests)) == (120, 40)
@@ -296,9 +298,9 @@ def test_two_limits_are_used_up_together() -> None:
 def test_a_hanging_endpoint_is_cut_within_a_second_of_its_deadline() -> None:
     provider = playing([ok(latency=10_000)], total_seconds=10.0)
 
-    async def run() -> tuple[Outcome, float]:
+    async def run() -> tuple[ItemResult, float]:
         start = now()
-        return await dispatcher(provider).ask(request(), slot="a", tally=Tally(transport=5)), now() - start
+        return await dispatcher(provider).ask(request(), slot="a", tally=FailureCounts(transport=5)), now() - start
 
     outcome, took = played(run())
     assert (outcome.end, outcome.reason) == ("quarantine", "deadline") and 10 <= took <= 11
@@ -315,7 +317,7 @@ def test_an_overloaded_endpoint_is_asked_less_at_a_time_and_loses_nothing() -> N
 
 def test_limits_in_the_headers_are_obeyed() -> None:
     headers = {"x-ratelimit-limit-requests": "10"}
-    provider = playing([ok(headers=headers)], limits=Limits(rpm=60, in_flight=4))
+    provider = playing([ok(headers=headers)], limits=RateLimits(rpm=60, in_flight=4))
     played(until_done(dispatcher(provider), [str(i) for i in range(40)]))
     assert most_in_any(provider.times[8:], 60) <= 10
 
@@ -323,7 +325,7 @@ def test_limits_in_the_headers_are_obeyed() -> None:
 def test_retries_stay_within_a_fifth_and_the_item_returns_uncounted() -> None:
     provider = playing([http(429)])
 
-    async def run() -> list[Outcome]:
+    async def run() -> list[ItemResult]:
         to = dispatcher(provider)
         return await asyncio.gather(*(to.ask(request(), slot=str(i)) for i in range(30)))
 
@@ -361,7 +363,7 @@ def test_at_35_per_cent_of_faults_nothing_is_lost(seed: int) -> None:
             return chance.choice(faults)
         return ok(asked.user)
 
-    attempts: list[Attempt] = []
+    attempts: list[CallAttempt] = []
     to = dispatcher(playing(behave), playing(behave, name="second"), failover=True, on_attempt=attempts.append)
     outcomes = played(until_done(to, [str(i) for i in range(500)]))
     assert ends(outcomes) == {"ok": 500}
@@ -370,8 +372,8 @@ def test_at_35_per_cent_of_faults_nothing_is_lost(seed: int) -> None:
 
 
 def test_giving_up_leaves_nothing_behind_and_charges_what_may_be_billed() -> None:
-    provider = playing([ok(latency=50)], limits=Limits(rpm=20))
-    attempts: list[Attempt] = []
+    provider = playing([ok(latency=50)], limits=RateLimits(rpm=20))
+    attempts: list[CallAttempt] = []
     to = dispatcher(provider, on_attempt=attempts.append, budget=Budget(1))
 
     async def run() -> float:
@@ -415,16 +417,16 @@ def test_an_endpoint_that_counts_more_than_thought_possible_is_reserved_for_from
 
 def test_a_mistake_in_the_provider_is_not_swallowed_and_nothing_stays_reserved() -> None:
     def behave(asked: Any, call: int) -> Reply:
-        raise BadInput("provider 'first' takes its key from the environment variable KEY, which is not set.")
+        raise InputError("provider 'first' takes its key from the environment variable KEY, which is not set.")
 
     to = dispatcher(playing(behave), budget=Budget(1))
-    with pytest.raises(BadInput, match="KEY"):
+    with pytest.raises(InputError, match="KEY"):
         played(to.ask(request(), slot="a"))
     assert to.budget.spent == to.budget.reserved == 0 and to.endpoints["first"].concurrency.in_flight == 0
 
 
 def test_a_call_whose_reader_fails_is_told_before_the_run_ends() -> None:
-    attempts: list[Attempt] = []
+    attempts: list[CallAttempt] = []
     to = dispatcher(playing([ok("[" * 10)]), on_attempt=attempts.append)
 
     def fails(text: str) -> str:
@@ -448,24 +450,24 @@ def test_silence_is_heard_though_another_endpoint_was_never_called() -> None:
 
 
 def test_a_provider_nobody_knows_is_named() -> None:
-    with pytest.raises(BadInput, match=r"no provider is called 'frist'. Did you mean 'first'\?"):
+    with pytest.raises(InputError, match=r"no provider is called 'frist'. Did you mean 'first'\?"):
         played(dispatcher(playing([ok()])).ask(request("frist"), slot="a"))
 
 
 @pytest.mark.parametrize("names", [[], ["a", "a"]])
 def test_providers_have_names_of_their_own(names: list[str]) -> None:
-    with pytest.raises(BadInput, match="expected one or more, each with a name of its own"):
+    with pytest.raises(InputError, match="expected one or more, each with a name of its own"):
         dispatcher(*(playing([ok()], name=name) for name in names))
 
 
 def test_a_model_without_a_price_is_refused_before_any_call() -> None:
-    with pytest.raises(BadInput, match="no price is known for the model 'arithmetics'"):
+    with pytest.raises(InputError, match="no price is known for the model 'arithmetics'"):
         Dispatcher([playing([ok()], model="arithmetics")], Budget(), failover=False)
 
 
 def test_how_it_stands_can_be_watched() -> None:
     async def run() -> None:
-        to = dispatcher(playing([ok(), ok(), http(401)], limits=Limits(rpm=60)))
+        to = dispatcher(playing([ok(), ok(), http(401)], limits=RateLimits(rpm=60)))
         await to.ask(request(), slot="a")
         await to.ask(request(), slot="b")
         await asyncio.sleep(7)

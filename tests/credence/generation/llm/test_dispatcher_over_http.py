@@ -12,8 +12,8 @@ from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Request
 from credence.generation.llm.prices import Price
 from credence.generation.llm.provider import Provider, ProviderSpec
-from credence.generation.llm.retry import Unusable
-from credence.generation.llm.work_item import Attempt, Outcome, Tally
+from credence.generation.llm.retry import UnusableReply
+from credence.generation.llm.work_item import CallAttempt, FailureCounts, ItemResult
 from tests.fakes.fake_faults import TRANSIENT
 from tests.fakes.fake_llm import FakeLLM
 
@@ -42,7 +42,7 @@ def provider(url: str, kind: str, **more: Any) -> Provider:
 
 def yes(text: str) -> str:
     if text != "yes":
-        raise Unusable("unparseable")
+        raise UnusableReply("unparseable")
     return text
 
 
@@ -50,19 +50,19 @@ class Run:
     """Items through a dispatcher in real time, put back when they come back, as a run does."""
 
     def __init__(self, *providers: Provider, failover: bool = False, budget: Budget | None = None) -> None:
-        self.attempts: list[Attempt] = []
+        self.attempts: list[CallAttempt] = []
         self.providers = providers
         self.budget = budget or Budget()
         self.to = Dispatcher(
             providers, self.budget, failover=failover, prices={"m-1": PRICE}, on_attempt=self.attempts.append
         )
 
-    def ask(self, items: int, *, workers: int = 16) -> list[Outcome]:
+    def ask(self, items: int, *, workers: int = 16) -> list[ItemResult]:
         return asyncio.run(self._ask(items, workers))
 
-    async def _ask(self, items: int, workers: int) -> list[Outcome]:
-        queue: list[tuple[int, Tally | None]] = [(item, None) for item in range(items)]
-        done: list[Outcome] = []
+    async def _ask(self, items: int, workers: int) -> list[ItemResult]:
+        queue: list[tuple[int, FailureCounts | None]] = [(item, None) for item in range(items)]
+        done: list[ItemResult] = []
 
         async def worker() -> None:
             while queue:

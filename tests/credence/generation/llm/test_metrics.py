@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Request, Usage
-from credence.generation.llm.metrics import Meters
+from credence.generation.llm.metrics import LlmMetrics
 from credence.generation.llm.prices import Price
 from tests.fakes.virtual_clock import http, ok, played, playing, request
 
@@ -26,7 +26,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self.meters = Meters(self.registry)
+        self.meters = LlmMetrics(self.registry)
         self.name = f"e{uuid4().hex}"
 
     def value(self, name: str, **labels: str) -> float:

@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.core.yaml_loader import parse
+from credence.core.errors import InputError
+from credence.core.yaml_loader import load_yaml
 from credence.generation.llm.messages import Usage
-from credence.generation.llm.prices import DOLLAR, PRICES, Price, dollars, input_tokens, price, read_on
+from credence.generation.llm.prices import DOLLAR, PRICES, Price, dollars, input_tokens, price_of, read_on
 from tests.fakes.virtual_clock import request
 
 rates = st.decimals(0, 200, places=4).map(float)
 
 
 def test_every_price_in_the_file_is_usable_and_the_file_is_dated() -> None:
-    for model in parse(PRICES)["models"]:
-        known = price(model)
+    for model in load_yaml(PRICES)["models"]:
+        known = price_of(model)
         assert known.cached is None or known.cached <= known.input <= known.output
     assert read_on() <= datetime.date.today() + datetime.timedelta(days=1)
 
@@ -30,12 +30,12 @@ def test_what_a_call_costs() -> None:
 
 
 def test_a_model_without_a_price_is_refused_by_name() -> None:
-    with pytest.raises(BadInput, match=r"model 'gpt-5-mimi'.*Did you mean 'gpt-5-mini'\?"):
-        price("gpt-5-mimi")
+    with pytest.raises(InputError, match=r"model 'gpt-5-mimi'.*Did you mean 'gpt-5-mini'\?"):
+        price_of("gpt-5-mimi")
 
 
 def test_offline_is_free() -> None:
-    assert price("arithmetic").most(request()) == 0
+    assert price_of("arithmetic").most(request()) == 0
 
 
 @given(rates, rates, st.none() | rates, st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6))

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.generation.llm.rate_limit_headers import Told, told
-from credence.generation.llm.rate_limiter import MARGIN, WINDOW, Limiter
+from credence.generation.llm.rate_limit_headers import HeaderLimits, parse_rate_limit_headers
+from credence.generation.llm.rate_limiter import MARGIN, WINDOW, RateLimiter
 from tests.fakes.virtual_clock import most_in_any, now, played
 
 
-async def burst(limiter: Limiter, calls: int, tokens: int = 0) -> list[float]:
+async def burst(limiter: RateLimiter, calls: int, tokens: int = 0) -> list[float]:
     times: list[float] = []
 
     async def one() -> None:
@@ -24,7 +24,7 @@ async def burst(limiter: Limiter, calls: int, tokens: int = 0) -> list[float]:
 
 
 def test_sixty_a_minute_to_the_letter() -> None:
-    times = played(burst(Limiter(60), 300))
+    times = played(burst(RateLimiter(60), 300))
     assert most_in_any(times, WINDOW) == 60
     assert {round(t - times[0], 6) for t in times} == {0, 60.5, 121, 181.5, 242}
 
@@ -34,7 +34,7 @@ def test_a_strict_server_refuses_nothing_and_is_used_to_95_per_cent() -> None:
     arrived: list[float] = []
 
     async def run() -> float:
-        limiter = Limiter(60)
+        limiter = RateLimiter(60)
 
         async def worker() -> None:
             for _ in range(15):
@@ -59,7 +59,7 @@ def test_no_window_ever_holds_more_than_either_limit(calls: list[tuple[int, floa
     sent: list[tuple[float, int]] = []
 
     async def run() -> None:
-        limiter = Limiter(rpm, tpm)
+        limiter = RateLimiter(rpm, tpm)
         for tokens, gap in calls:
             await asyncio.sleep(gap)
             await limiter.reserve(tokens)
@@ -73,7 +73,7 @@ def test_no_window_ever_holds_more_than_either_limit(calls: list[tuple[int, floa
 
 def test_tokens_that_were_not_used_make_room_at_once() -> None:
     async def run() -> float:
-        limiter = Limiter(None, 1000)
+        limiter = RateLimiter(None, 1000)
         first = await limiter.reserve(1000)
         start = now()
         waiting = asyncio.create_task(limiter.reserve(600))
@@ -86,13 +86,13 @@ def test_tokens_that_were_not_used_make_room_at_once() -> None:
 
 
 def test_a_call_larger_than_the_allowance_goes_alone_and_not_never() -> None:
-    times = played(burst(Limiter(None, 100), 3, tokens=500))
+    times = played(burst(RateLimiter(None, 100), 3, tokens=500))
     assert [round(t - times[0], 6) for t in times] == [0, 60.5, 121]
 
 
 def test_first_come_first_served_whatever_the_size() -> None:
     async def run() -> list[int]:
-        limiter, order = Limiter(None, 100), list[int]()
+        limiter, order = RateLimiter(None, 100), list[int]()
         await limiter.reserve(100)
 
         async def one(tokens: int) -> None:
@@ -107,7 +107,7 @@ def test_first_come_first_served_whatever_the_size() -> None:
 
 def test_a_call_that_was_never_sent_gives_its_place_back() -> None:
     async def run() -> float:
-        limiter = Limiter(1)
+        limiter = RateLimiter(1)
         ticket = await limiter.reserve()
         limiter.release(ticket)
         limiter.release(ticket)
@@ -120,7 +120,7 @@ def test_a_call_that_was_never_sent_gives_its_place_back() -> None:
 
 def test_cancelling_the_first_in_line_lets_the_next_go_on() -> None:
     async def run() -> int:
-        limiter = Limiter(1)
+        limiter = RateLimiter(1)
         await limiter.reserve()
         first, second = (asyncio.create_task(limiter.reserve()) for _ in range(2))
         await asyncio.sleep(1)
@@ -132,24 +132,24 @@ def test_cancelling_the_first_in_line_lets_the_next_go_on() -> None:
 
 
 def test_headers_lower_the_limit_and_never_raise_it() -> None:
-    limiter = Limiter(60, 1000, clock=lambda: 0.0)
-    limiter.obey(Told(requests=10, tokens=5000))
+    limiter = RateLimiter(60, 1000, clock=lambda: 0.0)
+    limiter.obey(HeaderLimits(requests=10, tokens=5000))
     assert (limiter.requests, limiter.tokens) == (10, 1000)
-    limiter.obey(Told(requests=500))
+    limiter.obey(HeaderLimits(requests=500))
     assert (limiter.requests, limiter.tokens) == (60, 1000)
 
 
 def test_a_reply_that_says_nothing_of_limits_changes_none() -> None:
-    limiter = Limiter(60, 1000, clock=lambda: 0.0)
-    limiter.obey(Told(requests=10, tokens=100))
-    limiter.obey(Told())
+    limiter = RateLimiter(60, 1000, clock=lambda: 0.0)
+    limiter.obey(HeaderLimits(requests=10, tokens=100))
+    limiter.obey(HeaderLimits())
     assert (limiter.requests, limiter.tokens) == (10, 100)
 
 
 def test_nothing_left_means_nothing_is_sent_until_the_reset() -> None:
     async def run() -> float:
-        limiter = Limiter(60)
-        limiter.obey(Told(hold=7.5))
+        limiter = RateLimiter(60)
+        limiter.obey(HeaderLimits(hold=7.5))
         start = now()
         await limiter.reserve()
         return now() - start
@@ -159,7 +159,7 @@ def test_nothing_left_means_nothing_is_sent_until_the_reset() -> None:
 
 def test_utilisation_is_the_fuller_of_the_two() -> None:
     async def run() -> tuple[float, float]:
-        limiter = Limiter(10, 100)
+        limiter = RateLimiter(10, 100)
         await limiter.reserve(30)
         before = limiter.utilisation()
         await asyncio.sleep(61)
@@ -171,28 +171,31 @@ def test_utilisation_is_the_fuller_of_the_two() -> None:
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
-        ({}, Told()),
-        ({"X-RateLimit-Limit-Requests": "60", "x-ratelimit-limit-tokens": "9000"}, Told(requests=60, tokens=9000)),
-        ({"anthropic-ratelimit-requests-limit": "50"}, Told(requests=50)),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1s"}, Told(hold=1)),
-        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "120ms"}, Told(hold=0.12)),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12"}, Told(hold=12)),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, Told(hold=60)),
-        ({"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "9s"}, Told()),
-        ({"x-ratelimit-limit-requests": "many"}, Told()),
-        ({"x-ratelimit-limit-requests": "0"}, Told()),
-        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"}, Told()),
+        ({}, HeaderLimits()),
+        (
+            {"X-RateLimit-Limit-Requests": "60", "x-ratelimit-limit-tokens": "9000"},
+            HeaderLimits(requests=60, tokens=9000),
+        ),
+        ({"anthropic-ratelimit-requests-limit": "50"}, HeaderLimits(requests=50)),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "1s"}, HeaderLimits(hold=1)),
+        ({"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "120ms"}, HeaderLimits(hold=0.12)),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "12"}, HeaderLimits(hold=12)),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "6m0s"}, HeaderLimits(hold=60)),
+        ({"x-ratelimit-remaining-requests": "3", "x-ratelimit-reset-requests": "9s"}, HeaderLimits()),
+        ({"x-ratelimit-limit-requests": "many"}, HeaderLimits()),
+        ({"x-ratelimit-limit-requests": "0"}, HeaderLimits()),
+        ({"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "soon"}, HeaderLimits()),
         (
             {
                 "Date": "Fri, 20 Nov 2026 10:00:00 GMT",
                 "anthropic-ratelimit-tokens-remaining": "0",
                 "anthropic-ratelimit-tokens-reset": "2026-11-20T10:00:09Z",
             },
-            Told(hold=9),
+            HeaderLimits(hold=9),
         ),
         (
             {"anthropic-ratelimit-tokens-remaining": "0", "anthropic-ratelimit-tokens-reset": "2026-11-20T10:00:09Z"},
-            Told(),
+            HeaderLimits(),
         ),
         (
             {
@@ -200,12 +203,12 @@ def test_utilisation_is_the_fuller_of_the_two() -> None:
                 "x-ratelimit-remaining-requests": "0",
                 "x-ratelimit-reset-requests": "2026-11-20T10:00:09Z",
             },
-            Told(),
+            HeaderLimits(),
         ),
     ],
 )
-def test_headers_are_read(headers: dict[str, str], expected: Told) -> None:
-    assert told(headers) == expected
+def test_headers_are_read(headers: dict[str, str], expected: HeaderLimits) -> None:
+    assert parse_rate_limit_headers(headers) == expected
 
 
 @given(
@@ -224,5 +227,5 @@ def test_headers_are_read(headers: dict[str, str], expected: Told) -> None:
     )
 )
 def test_no_header_is_strange_enough_to_stop_us(headers: dict[str, str]) -> None:
-    said = told(headers)
+    said = parse_rate_limit_headers(headers)
     assert 0 <= said.hold <= 60 and (said.requests is None or said.requests > 0)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from credence.core.errors import BadInput
-from credence.core.registry import find
+from credence.core.errors import InputError
+from credence.core.registry import load_kind
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.provider import Provider, ProviderSpec
 from tests.fakes.fake_faults import FAULTS, TRANSIENT
@@ -168,7 +168,7 @@ def test_a_server_that_accepts_nobody_is_left_after_connect_seconds(kind: str, f
 
 @each_kind
 def test_the_policy_of_timeouts_is_the_default(kind: str) -> None:
-    made = find("providers", kind)(model="m")
+    made = load_kind("providers", kind)(model="m")
     assert (made.connect_seconds, made.read_seconds, made.total_seconds) == (5, 60, 120)
     assert (made.name, made.limits.rpm, made.limits.tpm, made.limits.in_flight) == (kind, 60, None, 256)
 
@@ -285,7 +285,7 @@ def test_a_missing_key_is_one_sentence(
     fake: FakeLLM, kind: str, value: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("FAKE_KEY") if value is None else monkeypatch.setenv("FAKE_KEY", value)
-    with pytest.raises(BadInput, match="provider 'mine' takes its key from the environment variable FAKE_KEY, which"):
+    with pytest.raises(InputError, match="provider 'mine' takes its key from the environment variable FAKE_KEY, which"):
         ask(provider(fake, kind, name="mine"))
     assert fake.saw()["calls"] == 0
 
@@ -295,7 +295,7 @@ def test_a_key_that_no_key_looks_like_is_not_sent_and_not_shown(
     fake: FakeLLM, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FAKE_KEY", value)
-    with pytest.raises(BadInput, match="FAKE_KEY holds a space, a line break") as caught:
+    with pytest.raises(InputError, match="FAKE_KEY holds a space, a line break") as caught:
         ask(provider(fake, "openai"))
     assert value not in str(caught.value) and fake.saw()["calls"] == 0
 
@@ -303,7 +303,7 @@ def test_a_key_that_no_key_looks_like_is_not_sent_and_not_shown(
 @each_kind
 @pytest.mark.parametrize("key", [KEY, "gsk_0123456789abcdef", "0123456789ABCDEF", ""])
 def test_a_key_in_the_place_of_its_name_is_refused_and_not_shown(kind: str, key: str) -> None:
-    with pytest.raises(BadInput, match="key_env: expected the name of an environment variable in capitals") as caught:
+    with pytest.raises(InputError, match="key_env: expected the name of an environment variable in capitals") as caught:
         ProviderSpec(kind=kind, model="m", key_env=key).build()
     assert not key or key not in str(caught.value)
 
@@ -341,28 +341,28 @@ def test_the_key_is_in_no_reply_no_repr_and_no_log(
      ("https://example.com/?key=7", "give the plain address")],
 )  # fmt: skip
 def test_a_wrong_address_is_one_sentence(fake: FakeLLM, kind: str, address: str, problem: str) -> None:
-    with pytest.raises(BadInput, match=problem) as caught:
+    with pytest.raises(InputError, match=problem) as caught:
         provider(fake, kind, base_url=address)
     assert "pass@" not in str(caught.value) and "key=7" not in str(caught.value)
 
 
 def test_the_address_of_anthropic_has_no_version(fake: FakeLLM) -> None:
-    with pytest.raises(BadInput, match=r"ends in /v1, which the SDK adds itself; write 'https://example.com'"):
+    with pytest.raises(InputError, match=r"ends in /v1, which the SDK adds itself; write 'https://example.com'"):
         provider(fake, "anthropic", base_url="https://example.com/v1/")
 
 
 @each_kind
 def test_the_key_of_one_company_is_not_sent_to_another(kind: str) -> None:
-    with pytest.raises(BadInput, match=r"example.com:8000.*so say whose key it takes with key_env"):
+    with pytest.raises(InputError, match=r"example.com:8000.*so say whose key it takes with key_env"):
         ProviderSpec(kind=kind, model="m", base_url="https://example.com:8000").build()
 
 
 def test_misspelt_kinds_and_keys_get_a_hint() -> None:
     with pytest.raises(ValidationError, match=r"no provider of kind 'opena'\. Did you mean 'openai'\?"):
         ProviderSpec(kind="opena")
-    with pytest.raises(BadInput, match="Did you mean 'model'"):
+    with pytest.raises(InputError, match="Did you mean 'model'"):
         ProviderSpec(kind="openai", modell="m").build()
-    with pytest.raises(BadInput, match="model: this key is needed and missing"):
+    with pytest.raises(InputError, match="model: this key is needed and missing"):
         ProviderSpec(kind="anthropic").build()
-    with pytest.raises(BadInput, match=r"limits\.rpm: input should be greater than or equal to 1, not '0'"):
+    with pytest.raises(InputError, match=r"limits\.rpm: input should be greater than or equal to 1, not '0'"):
         ProviderSpec(kind="openai", model="m", limits={"rpm": 0}).build()

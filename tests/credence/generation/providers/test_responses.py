@@ -8,12 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.registry import find
+from credence.core.registry import load_kind
 from credence.generation.llm.messages import Reply
-from credence.generation.providers._response import Answer, at, document, error_type, kept, retry_after, tokens
+from credence.generation.providers._response import (
+    HttpResponse,
+    error_type,
+    kept_headers,
+    parse_document,
+    retry_after,
+    token_count,
+    value_at,
+)
 
-OPENAI = find("providers", "openai")(model="m")
-ANTHROPIC = find("providers", "anthropic")(model="m")
+OPENAI = load_kind("providers", "openai")(model="m")
+ANTHROPIC = load_kind("providers", "anthropic")(model="m")
 GOOD = {
     "openai": {
         "id": "chatcmpl-1",
@@ -39,7 +47,7 @@ each_kind = pytest.mark.parametrize("kind", ["openai", "anthropic"])
 def read(kind: str, body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Reply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     made = {"openai": OPENAI, "anthropic": ANTHROPIC}[kind]
-    reply: Reply = made._reply(Answer(status, headers or {}, raw), 0.5)
+    reply: Reply = made._reply(HttpResponse(status, headers or {}, raw), 0.5)
     assert Reply.model_validate_json(reply.model_dump_json()) == reply
     return reply
 
@@ -53,7 +61,7 @@ def places(value: Any) -> list[tuple[Any, ...]]:
 def with_other(value: Any, path: tuple[Any, ...], other: Any) -> Any:
     """The JSON value with something else at one place."""
     copy = json.loads(json.dumps(value))
-    at(copy, *path[:-1])[path[-1]] = other
+    value_at(copy, *path[:-1])[path[-1]] = other
     return copy
 
 
@@ -189,26 +197,33 @@ def test_the_name_of_an_error(error: Any, name: str | None) -> None:
 
 def test_headers_are_kept_by_name_whatever_their_case() -> None:
     headers = {"X-RateLimit-Limit-Tokens": "9", "Request-Id": "r", "Authorization": "secret", "Set-Cookie": "a"}
-    assert kept(headers) == {"x-ratelimit-limit-tokens": "9", "request-id": "r"}
+    assert kept_headers(headers) == {"x-ratelimit-limit-tokens": "9", "request-id": "r"}
 
 
 def test_a_document_is_an_object_that_can_be_stored() -> None:
-    assert document(b'\n\n {"a": 1}') == {"a": 1}
-    assert [document(b) for b in (b"", b"[1]", b'{"a": "\\ud800"}', b"[" * 100_000, b'{"a":' * 100_000)] == [{}] * 5
+    assert parse_document(b'\n\n {"a": 1}') == {"a": 1}
+    assert [parse_document(b) for b in (b"", b"[1]", b'{"a": "\\ud800"}', b"[" * 100_000, b'{"a":' * 100_000)] == [
+        {}
+    ] * 5
 
 
 def test_what_is_not_there_is_none() -> None:
-    assert [at({"a": [7]}, "a", 0), at({"a": [7]}, "a", 1), at(None, "a"), at("abc", "a")] == [7, None, None, None]
-    assert [tokens({"n": 3}, "n"), tokens({"n": True}, "n"), tokens(7, "n")] == [3, None, None]
+    assert [value_at({"a": [7]}, "a", 0), value_at({"a": [7]}, "a", 1), value_at(None, "a"), value_at("abc", "a")] == [
+        7,
+        None,
+        None,
+        None,
+    ]
+    assert [token_count({"n": 3}, "n"), token_count({"n": True}, "n"), token_count(7, "n")] == [3, None, None]
 
 
 @given(key=st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=8, max_size=30))
 def test_a_key_is_struck_out_wherever_the_server_repeats_it(key: str) -> None:
-    said = Answer(401, {"x-owner": f"<{key}>"}, f"wrong: {key}!".encode()).without(key)
+    said = HttpResponse(401, {"x-owner": f"<{key}>"}, f"wrong: {key}!".encode()).without(key)
     assert (said.headers["x-owner"], said.body) == ("<[key]>", b"wrong: [key]!")
-    assert Answer(200, {}, b"same").without(None).body == b"same"
+    assert HttpResponse(200, {}, b"same").without(None).body == b"same"
 
 
 @pytest.mark.parametrize("key", ["x", "none", "EMPTY", "ollama"])
 def test_a_placeholder_is_no_key_and_changes_no_answer(key: str) -> None:
-    assert Answer(200, {}, f"an {key}".encode()).without(key).body == f"an {key}".encode()
+    assert HttpResponse(200, {}, f"an {key}".encode()).without(key).body == f"an {key}".encode()

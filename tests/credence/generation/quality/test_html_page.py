@@ -10,13 +10,13 @@ import pytest
 
 from credence.generation.ledger import Ledger
 from credence.generation.quality import plots
-from credence.generation.quality.content_analysis import Tells
-from credence.generation.quality.html_page import drawn, render, tiles, verdict, whole
-from credence.generation.quality.item_outcomes import Author, Cell
-from credence.generation.quality.report import Quality, examine
-from credence.generation.quality.shortcut_test import Operands, Shortcut
+from credence.generation.quality.content_analysis import LabelLeakage
+from credence.generation.quality.html_page import as_integer_text, key_figures, render, sample_texts, verdict_sentence
+from credence.generation.quality.item_outcomes import CellCounts, ModelCounts
+from credence.generation.quality.report import QualityReport, examine_generation
+from credence.generation.quality.shortcut_test import OperandSummary, ShortcutResult
 from credence.reporting import plot_style
-from credence.reporting.proportion import share
+from credence.reporting.proportion import proportion
 from tests.support.quality_cases import ONE, STATEMENTS, Run, examples, many, statements
 
 EVIL = '<script>alert("1")</script> & $\\frac{$ \U0001f680 \x07'
@@ -67,7 +67,7 @@ def words(page: str) -> str:
 
 def page_of(run: Run, title: str = "a title") -> str:
     with run.ledger as ledger:
-        return render(examine(ledger), title)
+        return render(examine_generation(ledger), title)
 
 
 def lines(page: str) -> list[list[str]]:
@@ -126,25 +126,25 @@ def test_a_whole_data_set_is_called_complete(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def quality(tmp_path: Path) -> Quality:
+def quality(tmp_path: Path) -> QualityReport:
     with many(tmp_path, 1).ledger as ledger:
-        return examine(ledger)
+        return examine_generation(ledger)
 
 
-def told(*, flagged: bool, accuracy: float = 0.9) -> Shortcut:
-    both = tuple(Operands(label=x, texts=5, smallest=1, median=2, largest=3) for x in (False, True))
-    return Shortcut(
+def told(*, flagged: bool, accuracy: float = 0.9) -> ShortcutResult:
+    both = tuple(OperandSummary(label=x, texts=5, smallest=1, median=2, largest=3) for x in (False, True))
+    return ShortcutResult(
         category="pattern", rows=200, accuracy=accuracy, low=accuracy - 0.1, high=1, control=0.5, permitted=0.5,
         flagged=flagged, operands=both,
     )  # fmt: skip
 
 
-def test_the_headline_says_what_to_do(quality: Quality) -> None:
-    assert verdict(quality) == ("promote", "Complete")
-    flagged = quality.model_copy(update={"tells": Tells(tested=[told(flagged=True)], untested={})})
-    assert verdict(flagged) == ("hold", "Words tell labels") and "surely above" in render(flagged, "x")
+def test_the_headline_says_what_to_do(quality: QualityReport) -> None:
+    assert verdict_sentence(quality) == ("promote", "Complete")
+    flagged = quality.model_copy(update={"tells": LabelLeakage(tested=[told(flagged=True)], untested={})})
+    assert verdict_sentence(flagged) == ("hold", "Words tell labels") and "surely above" in render(flagged, "x")
     fewer = flagged.items.model_copy(update={"rows": 7})
-    assert verdict(flagged.model_copy(update={"items": fewer})) == ("hold", "Incomplete")
+    assert verdict_sentence(flagged.model_copy(update={"items": fewer})) == ("hold", "Incomplete")
     wrong = quality.repeats.duplicates.model_copy(update={"count": 3})
     page = render(flagged.model_copy(update={"wrong": wrong}), "x")
     assert (
@@ -152,15 +152,15 @@ def test_the_headline_says_what_to_do(quality: Quality) -> None:
     )
 
 
-def test_what_words_may_tell_of_examples_is_not_limited(quality: Quality) -> None:
-    found = Tells(tested=[told(flagged=False)], untested={})
+def test_what_words_may_tell_of_examples_is_not_limited(quality: QualityReport) -> None:
+    found = LabelLeakage(tested=[told(flagged=False)], untested={})
     page = render(quality.model_copy(update={"tells": found, "writer": "examples", "wrong": None}), "x")
     assert ["pattern", "200", "90.0 (80.0–100.0)", "50.0 %", "all", ""] in lines(page)
     assert "what the category permits" not in page
 
 
-def test_the_tiles_compare(quality: Quality, tmp_path: Path) -> None:
-    assert tiles(quality) == [
+def test_the_tiles_compare(quality: QualityReport, tmp_path: Path) -> None:
+    assert key_figures(quality) == [
         ("rows", "8", "of 8 wanted, 0 given up"),
         ("wrong by the check", "0", "of 8 rows"),
         ("exact duplicates", "0", "of 8 rows"),
@@ -176,8 +176,8 @@ def test_the_tiles_compare(quality: Quality, tmp_path: Path) -> None:
 @pytest.mark.parametrize("quotas", [STATEMENTS, {}])
 def test_nothing_yet_has_its_page(quotas: dict[str, dict[str, int]], tmp_path: Path) -> None:
     with Ledger(tmp_path, {"writer": "statements", "quotas": quotas}) as ledger:
-        quality = examine(ledger)
-    assert set(drawn(quality)) == ({"places"} if quotas else set())
+        quality = examine_generation(ledger)
+    assert set(sample_texts(quality)) == ({"places"} if quotas else set())
     page = render(quality, "nothing")
     shape(page)
     assert "No item of a model has been read yet." in page and "nan" not in words(page)
@@ -194,24 +194,24 @@ def test_what_others_wrote_is_shown_and_not_run(tmp_path: Path) -> None:
     assert page.count("&lt;script&gt;") >= 10
 
 
-def test_many_places_and_models_are_cut_to_what_can_be_seen(quality: Quality) -> None:
-    cells = [Cell(category=f"c{i:03}", label="yes", quota=9, committed=9 - (i == 77)) for i in range(200)]
+def test_many_places_and_models_are_cut_to_what_can_be_seen(quality: QualityReport) -> None:
+    cells = [CellCounts(category=f"c{i:03}", label="yes", quota=9, committed=9 - (i == 77)) for i in range(200)]
     crowded = quality.model_copy(update={"items": quality.items.model_copy(update={"cells": cells})})
     page = render(crowded, "x")
     assert "The 24 furthest from theirs." in page and "c077 · yes" in page and "c150 · yes" not in page
     assert len(lines(page)) > 200, "the table holds all"
     authors = [quality.items.authors[0].model_copy(update={"model": f"p/{i:03}"}) for i in range(99)]
-    assert len(plots.errors(authors, "mistakes").axes[0].get_yticklabels()) == plots.MOST_LINES
+    assert len(plots.error_plot(authors, "mistakes").axes[0].get_yticklabels()) == plots.MAX_LINES
 
 
 def test_figures_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
     with statements(tmp_path).ledger as ledger:
-        quality = examine(ledger)
+        quality = examine_generation(ledger)
     figures = {
-        "places": lambda: plots.places(quality.items.cells),
-        "errors": lambda: plots.errors(quality.items.authors, "mistakes"),
-        "giveaways": lambda: plots.giveaways([told(flagged=True), told(flagged=False, accuracy=0.5)]),
-        "latency": lambda: plots.latency(quality.expenses.latency),
+        "places": lambda: plots.category_plot(quality.items.cells),
+        "errors": lambda: plots.error_plot(quality.items.authors, "mistakes"),
+        "giveaways": lambda: plots.label_leakage_plot([told(flagged=True), told(flagged=False, accuracy=0.5)]),
+        "latency": lambda: plots.latency_plot(quality.expenses.latency),
     }  # fmt: skip
     for name, draw in figures.items():
         first = plot_style.svg(draw(), name, "alt")
@@ -221,12 +221,19 @@ def test_figures_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
 
 
 def test_a_model_without_a_rate_has_no_dot() -> None:
-    figure = plots.errors([Author(model="m", read=1, accepted=0, errors=share(0, 0))], "mistakes")
+    figure = plots.error_plot([ModelCounts(model="m", read=1, accepted=0, errors=proportion(0, 0))], "mistakes")
     assert list(figure.axes[0].lines) == []
 
 
 def test_numbers_of_texts_are_written_out_while_they_are_short() -> None:
-    assert [whole(x) for x in (None, 0.0, 3.0, 2.5, 1234567.0, 1e300)] == ["–", "0", "3", "2.5", "1,234,567", "1e+300"]
+    assert [as_integer_text(x) for x in (None, 0.0, 3.0, 2.5, 1234567.0, 1e300)] == [
+        "–",
+        "0",
+        "3",
+        "2.5",
+        "1,234,567",
+        "1e+300",
+    ]
 
 
 def test_it_was_asked_by_one_model(tmp_path: Path) -> None:

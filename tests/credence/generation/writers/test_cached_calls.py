@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from credence.generation.ledger import Attempt, Ledger, Reader, Slot, slots
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader, Slot, slots
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.prices import Price
-from credence.generation.llm.retry import CONTENT_RETRIES, Unusable
-from credence.generation.llm.work_item import RESAMPLE, Tally
-from credence.generation.writers.batching import Pack, packed
-from credence.generation.writers.cached_calls import Answered, Asker, PutOff, Stopped, Unanswered
+from credence.generation.llm.retry import CONTENT_RETRIES, UnusableReply
+from credence.generation.llm.work_item import RESAMPLE, FailureCounts
+from credence.generation.writers.batching import Batch, make_batches
+from credence.generation.writers.cached_calls import CachedCaller, Deferred, LlmAnswer, NoAnswer, RunStopped
 from tests.fakes.virtual_clock import Played, http, ok, played, playing, request
 
 QUOTAS = {"comparison": {"no": 2, "yes": 2}}
@@ -23,12 +23,12 @@ FREE = Price(input=0, output=0)
 
 def yes(text: str) -> str:
     if text != "yes":
-        raise Unusable("json")
+        raise UnusableReply("json")
     return text.upper()
 
 
-def pack() -> Pack:
-    return packed(slots("spec", QUOTAS), 2, {})[0]
+def pack() -> Batch:
+    return make_batches(slots("spec", QUOTAS), 2, {})[0]
 
 
 class Place:
@@ -40,15 +40,17 @@ class Place:
         self.providers, self.budget, self.price = providers, budget or Budget(), price
 
     def ask(
-        self, *variants: Request, pack_: Pack | None = None, read: Callable[[str], Any] = yes,
-        earlier: tuple[Reader, ...] = (), sample: int = 0,
-    ) -> Answered:  # fmt: skip
-        async def asked() -> Answered:
+        self, *variants: Request, pack_: Batch | None = None, read: Callable[[str], Any] = yes,
+        earlier: tuple[LedgerReader, ...] = (), sample: int = 0,
+    ) -> LlmAnswer:  # fmt: skip
+        async def asked() -> LlmAnswer:
             dispatcher = Dispatcher(
                 self.providers, self.budget, failover=True, prices={p.model: self.price for p in self.providers},
-                on_attempt=lambda attempt: self.ledger.note(Attempt.of(attempt)),
+                on_attempt=lambda attempt: self.ledger.note(AttemptRecord.of(attempt)),
             )  # fmt: skip
-            return await Asker(self.ledger, dispatcher, earlier, sample=sample).ask(variants, read, pack_ or pack())
+            return await CachedCaller(self.ledger, dispatcher, earlier, sample=sample).ask(
+                variants, read, pack_ or pack()
+            )
 
         try:
             return played(asked())
@@ -71,7 +73,7 @@ def test_what_was_answered_is_not_asked_again_here_or_after_a_kill(tmp_path: Pat
     assert place.ask(addressed(provider)) == first
     place.ledger.close()
     again = Place(tmp_path, provider)
-    assert again.ask(addressed(provider)) == first == Answered("YES", addressed(provider))
+    assert again.ask(addressed(provider)) == first == LlmAnswer("YES", addressed(provider))
     assert len(provider.requests) == 1 and len(again.calls()) == 1
     again.ledger.close()
 
@@ -112,7 +114,7 @@ def test_what_was_paid_for_another_data_set_is_taken_over_and_kept(tmp_path: Pat
     before.ledger.close()
     silent = playing([http(500)])
     now = Place(tmp_path / "now", silent)
-    with Reader(tmp_path / "before") as reader:
+    with LedgerReader(tmp_path / "before") as reader:
         assert reader.spent().settled > 0
         assert now.ask(addressed(provider), earlier=(reader,)).value == "YES"
     assert now.ask(addressed(provider)).value == "YES" and not silent.requests
@@ -145,7 +147,7 @@ def test_an_answer_that_came_after_bad_ones_is_found_as_well(tmp_path: Path, rep
     assert place.ask(addressed(provider)) == first
     place.ledger.close()
     other = Place(tmp_path / "other", provider)
-    with Reader(tmp_path / "one") as reader:
+    with LedgerReader(tmp_path / "one") as reader:
         assert other.ask(addressed(provider), earlier=(reader,)) == first
         assert other.ask(addressed(provider), earlier=(reader,)) == first
     assert len(provider.requests) == len(replies) and [call["reason"] for call in other.calls()] == ["kept"]
@@ -155,7 +157,7 @@ def test_an_answer_that_came_after_bad_ones_is_found_as_well(tmp_path: Path, rep
 def test_a_call_that_failed_on_its_way_is_made_again_as_it_was(tmp_path: Path) -> None:
     provider = playing([http(400), ok()])
     place = Place(tmp_path, provider)
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoAnswer):
         place.ask(addressed(provider))
     assert place.ask(addressed(provider)).request == addressed(provider)
     place.ledger.close()
@@ -163,7 +165,7 @@ def test_a_call_that_failed_on_its_way_is_made_again_as_it_was(tmp_path: Path) -
 
 def kept(place: Place, asked: Request, text: str) -> None:
     """A reply that was taken when it came, by another reader than today's."""
-    place.ledger.record(attempts=[Attempt(request=asked, reply=Reply(kind="ok", text=text), verdict="accept")])
+    place.ledger.record(attempts=[AttemptRecord(request=asked, reply=Reply(kind="ok", text=text), verdict="accept")])
 
 
 def test_a_kept_reply_that_cannot_be_read_any_more_is_replaced_once_and_for_ever(tmp_path: Path) -> None:
@@ -191,12 +193,12 @@ def test_kept_replies_that_cannot_be_read_count_as_bad_texts(tmp_path: Path) -> 
     provider = playing([ok("prose")])
     place = Place(tmp_path, provider)
     kept(place, addressed(provider), "prose")
-    with pytest.raises(Unanswered) as unanswered:
+    with pytest.raises(NoAnswer) as unanswered:
         place.ask(addressed(provider))
     assert [r.sample for r in provider.requests] == [RESAMPLE, 2 * RESAMPLE] and unanswered.value.reason == "json"
     for i in range(1, CONTENT_RETRIES + 1):
         kept(place, addressed(provider).model_copy(update={"sample": i * RESAMPLE}), "prose")
-    with pytest.raises(Unanswered):
+    with pytest.raises(NoAnswer):
         place.ask(addressed(provider))
     assert len(provider.requests) == 2
     place.ledger.close()
@@ -206,11 +208,11 @@ def test_who_comes_back_has_not_forgotten_what_was_counted(tmp_path: Path) -> No
     away = http(429, retry_after=3600)
     provider = playing([ok("prose"), away, ok("prose"), ok("prose"), ok()])
     place, mine = Place(tmp_path, provider), pack()
-    with pytest.raises(PutOff) as put_off:
+    with pytest.raises(Deferred) as put_off:
         place.ask(addressed(provider), pack_=mine)
     assert put_off.value.after == pytest.approx(3600)
-    assert mine.tallies == {addressed(provider).id: Tally(content=1)}
-    with pytest.raises(Unanswered) as unanswered:
+    assert mine.tallies == {addressed(provider).id: FailureCounts(content=1)}
+    with pytest.raises(NoAnswer) as unanswered:
         place.ask(addressed(provider), pack_=mine)
     assert unanswered.value.reason == "json" and len(provider.requests) == 4
     assert [r.sample // RESAMPLE for r in provider.requests] == [0, 1, 1, 2]
@@ -230,13 +232,13 @@ def test_calls_are_noted_under_the_first_slot_of_their_pack(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("reply", "error", "told"),
     [
-        (http(400), Unanswered, "http_400"),
-        (http(422), Unanswered, "http_422"),
-        (Reply(kind="refusal"), Unanswered, "refusal"),
-        (Reply(kind="empty"), Unanswered, "empty"),
-        (Reply(kind="network", error_type="ReadError"), Unanswered, "network"),
-        (http(401, error_type="bad_key"), Stopped, "first was stopped: its key was refused (bad_key)"),
-        (http(404), Stopped, "first was stopped: its model or its base_url does not exist"),
+        (http(400), NoAnswer, "http_400"),
+        (http(422), NoAnswer, "http_422"),
+        (Reply(kind="refusal"), NoAnswer, "refusal"),
+        (Reply(kind="empty"), NoAnswer, "empty"),
+        (Reply(kind="network", error_type="ReadError"), NoAnswer, "network"),
+        (http(401, error_type="bad_key"), RunStopped, "first was stopped: its key was refused (bad_key)"),
+        (http(404), RunStopped, "first was stopped: its model or its base_url does not exist"),
     ],
     ids=lambda value: getattr(value, "kind", None) and f"{value.kind} {value.status}",
 )
@@ -257,7 +259,7 @@ def test_without_money_for_one_more_call_the_run_stops(tmp_path: Path) -> None:
     budget = Budget(1.5 * price.most(addressed(provider)) / 1e9)
     place = Place(tmp_path, provider, budget=budget, price=price)
     budget.spent = price.most(addressed(provider))
-    with pytest.raises(Stopped, match=r"^the budget does not pay for one more call$"):
+    with pytest.raises(RunStopped, match=r"^the budget does not pay for one more call$"):
         place.ask(addressed(provider))
     assert not provider.requests
     place.ledger.close()

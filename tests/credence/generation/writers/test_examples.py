@@ -11,18 +11,18 @@ from typing import Any
 import pytest
 
 from credence.generation.arithmetic.normalization import content_id
-from credence.generation.generate import Generated, generate
-from credence.generation.ledger import Attempt, Ledger, Reader, Result, slots
+from credence.generation.generate import GenerationResult, generate
+from credence.generation.ledger import AttemptRecord, Ledger, LedgerReader, SlotResult, slots
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Request
 from credence.generation.llm.prices import Price
 from credence.generation.section import Generation
-from credence.generation.writers.batching import packed
-from credence.generation.writers.cached_calls import Asker, PutOff
-from credence.generation.writers.examples import SHOWN, Examples
-from credence.generation.writers.prompts import read as prompt
-from credence.generation.writers.writer import LONGEST_REPLY
+from credence.generation.writers.batching import make_batches
+from credence.generation.writers.cached_calls import CachedCaller, Deferred
+from credence.generation.writers.examples import SHOWN_SEEDS, Examples
+from credence.generation.writers.prompts import load_prompt as prompt
+from credence.generation.writers.writer import MAX_REPLY_TOKENS
 from tests.fakes.fake_llm import FakeLLM
 from tests.fakes.virtual_clock import Played, http, ok, played, playing
 
@@ -81,16 +81,16 @@ class World:
         ]  # fmt: skip
         return Generation(**{"providers": providers, "topic": TOPIC, "labels": LABELS, **given})
 
-    def run(self, **given: Any) -> tuple["Told", Generated]:
+    def run(self, **given: Any) -> tuple["Told", GenerationResult]:
         done = generate("mails", self.section(**given))
-        with Reader(done.folder) as reader:
+        with LedgerReader(done.folder) as reader:
             return Told(reader), done
 
 
 class Told:
     """What a ledger tells: its rows, its refusals, and every call with both sides of it."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: LedgerReader) -> None:
         self.rows: list[dict[str, Any]] = reader.results().to_pylist()
         self.counts = {row["label"]: row for row in reader.counts().to_pylist()}
         self.refused: list[dict[str, Any]] = reader.quarantined().to_pylist()
@@ -370,7 +370,7 @@ def test_a_run_that_was_stopped_goes_on_and_pays_for_nothing_twice() -> None:
         before, stopped = world.run(rows=12, items_per_call=3)
         world.fakes["b"].does()
         told, done = world.run(rows=12, items_per_call=3)
-    assert stopped.stopped and done == Generated(stopped.folder)
+    assert stopped.stopped and done == GenerationResult(stopped.folder)
     asked_before = {request.id for request, reply in before.calls if reply.kind == "ok"}
     calls = Counter(request.id for request, _ in told.calls if request.id in asked_before)
     assert asked_before and set(calls.values()) == {1} and len(told.rows) == 12
@@ -389,10 +389,10 @@ def test_texts_of_the_label_are_shown_others_in_every_call(tmp_path: Path) -> No
             shown[field(request.user, "Label")].append(tuple(field(request.user, "Texts for style")))
     assert len(told.rows) == 60 and len(shown["spam"]) == len(shown["ham"]) == 3
     for label, mark, count in (("spam", "win", 13), ("ham", "dear", 8)):
-        assert len(set(shown[label])) == 3 and {len(texts) for texts in shown[label]} == {SHOWN}
+        assert len(set(shown[label])) == 3 and {len(texts) for texts in shown[label]} == {SHOWN_SEEDS}
         seen_texts = {text for texts in shown[label] for text in texts}
         assert all(text == "any" or text.startswith(mark) for text in seen_texts)
-        assert len(seen_texts) == min(count, 3 * SHOWN)
+        assert len(seen_texts) == min(count, 3 * SHOWN_SEEDS)
 
 
 @pytest.mark.parametrize("seeds", range(1, 51))
@@ -402,13 +402,13 @@ def test_all_seeds_get_their_turn(tmp_path: Path, seeds: int) -> None:
         providers=[{"kind": "openai", "model": m, "name": m} for m in "ab"], seeds=tmp_path / "seeds.txt", rows=400,
     )  # fmt: skip
     writer = Examples(section)
-    packs = [p for p in packed(slots("spec", section.wanted()), writer.size, {}) if p.label == "spam"]
+    packs = [p for p in make_batches(slots("spec", section.wanted()), writer.size, {}) if p.label == "spam"]
     shown = [field(writer.foreseen(pack, [("a", "a"), ("b", "b")])[0].user, "Texts for style") for pack in packs]
     assert {text for texts in shown for text in texts} == {f"text {i}" for i in range(seeds)}
-    assert {len(set(texts)) for texts in shown} == {min(SHOWN, seeds)}
+    assert {len(set(texts)) for texts in shown} == {min(SHOWN_SEEDS, seeds)}
     retried = packs[0].slots[0].model_copy(update={"attempt": 1})
-    [again] = packed([retried], writer.size, {})
-    if seeds > SHOWN:
+    [again] = make_batches([retried], writer.size, {})
+    if seeds > SHOWN_SEEDS:
         assert field(writer.foreseen(again, [("a", "a"), ("b", "b")])[0].user, "Texts for style") != shown[0]
 
 
@@ -417,11 +417,11 @@ def test_replies_have_room_and_the_calls_of_a_pack_are_foreseen(items_per_call: 
     providers = [{"kind": "openai", "model": m, "name": f"at {m}"} for m in "abc"]
     section = World([], []).section(providers=providers, items_per_call=items_per_call, agreement=3, rows=400)
     writer, turns = Examples(section), [("at b", "b"), ("at c", "c"), ("at a", "a")]
-    for pack in packed(slots("spec", section.wanted()), writer.size, {}):
+    for pack in make_batches(slots("spec", section.wanted()), writer.size, {}):
         requests = writer.foreseen(pack, turns)
         assert [(r.provider, r.model) for r in requests] == turns
         assert [r.template for r in requests] == [WRITE.id, READ.id, READ.id]
-        assert all(r.max_tokens <= LONGEST_REPLY for r in requests) and len(pack.slots) <= min(10, items_per_call)
+        assert all(r.max_tokens <= MAX_REPLY_TOKENS for r in requests) and len(pack.slots) <= min(10, items_per_call)
         assert [r.id for r in requests] == [r.id for r in Examples(section).foreseen(pack, turns)]
 
 
@@ -438,14 +438,14 @@ def write_one(folder: Path, *providers: Played, then: Callable[[Dispatcher], Non
     async def write(ledger: Ledger) -> list[Any]:
         dispatcher = Dispatcher(
             providers, Budget(), failover=False, prices=dict.fromkeys(models, Price(input=0, output=0)),
-            on_attempt=lambda attempt: ledger.note(Attempt.of(attempt)),
+            on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
         )  # fmt: skip
-        asker, found = Asker(ledger, dispatcher), list[Any]()
-        [pack] = packed(slots(ledger.spec_id, {"examples": {"spam": 1}}), 1, {})
+        asker, found = CachedCaller(ledger, dispatcher), list[Any]()
+        [pack] = make_batches(slots(ledger.spec_id, {"examples": {"spam": 1}}), 1, {})
         for _ in range(3):
             try:
                 return [*found, *await writer.write(pack, turns, asker.ask)]
-            except PutOff as error:
+            except Deferred as error:
                 found.append(error)
                 ledger.record()
                 then(dispatcher)
@@ -466,7 +466,7 @@ def test_who_waits_for_a_reader_does_not_have_the_texts_written_anew(tmp_path: P
     reader = playing([http(429, retry_after=3600), SPAM], name="at b", model="b")
     put_off, entry = write_one(tmp_path, author, reader, then=awake)
     assert put_off.after == pytest.approx(3600)
-    assert isinstance(entry, Result) and entry.record.question == "(spam) hello"
+    assert isinstance(entry, SlotResult) and entry.record.question == "(spam) hello"
     assert len(author.requests) == 2 and len(reader.requests) == 2
 
 
@@ -474,10 +474,10 @@ def test_where_one_rests_another_model_takes_its_turn_at_once(tmp_path: Path) ->
     resting = playing([http(429, retry_after=3600)], name="at b", model="b")
     others = playing([HELLO], name="at a", model="a"), playing([SPAM], name="at c", model="c")
     [entry] = write_one(tmp_path / "reader", others[0], resting, others[1])
-    assert isinstance(entry, Result) and entry.record.source == "at a/a" and len(others[1].requests) == 1
+    assert isinstance(entry, SlotResult) and entry.record.source == "at a/a" and len(others[1].requests) == 1
     others = playing([HELLO], name="at a", model="a"), playing([SPAM], name="at c", model="c")
     [entry] = write_one(tmp_path / "author", resting, *others)
-    assert isinstance(entry, Result) and entry.record.source == "at a/a"
+    assert isinstance(entry, SlotResult) and entry.record.source == "at a/a"
 
 
 def test_where_all_others_rest_the_texts_wait_for_the_first_of_them(tmp_path: Path) -> None:
@@ -487,4 +487,4 @@ def test_where_all_others_rest_the_texts_wait_for_the_first_of_them(tmp_path: Pa
         for model, seconds in (("b", 3600), ("c", 600), ("d", 1200))
     ]
     put_off, entry = write_one(tmp_path, author, *resting, then=awake)
-    assert put_off.after == pytest.approx(600) and isinstance(entry, Result) and len(author.requests) == 1
+    assert put_off.after == pytest.approx(600) and isinstance(entry, SlotResult) and len(author.requests) == 1

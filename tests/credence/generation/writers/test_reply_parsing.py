@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.generation.llm.retry import Unusable
-from credence.generation.writers.reply_parsing import entries
+from credence.generation.llm.retry import UnusableReply
+from credence.generation.writers.reply_parsing import parse_reply_list
 
 PLAIN = '{"items": [1, {"a": "b"}]}'
 READ = [1, {"a": "b"}]
@@ -24,7 +24,7 @@ DEEP = 200_000
     ],
 )  # fmt: skip
 def test_an_object_with_the_one_key_is_read_also_within_one_fence(text: str) -> None:
-    assert entries(text, "items") == READ
+    assert parse_reply_list(text, "items") == READ
 
 
 @pytest.mark.parametrize(
@@ -38,8 +38,8 @@ def test_an_object_with_the_one_key_is_read_also_within_one_fence(text: str) -> 
     ],
 )  # fmt: skip
 def test_what_is_no_json_is_not_repaired(text: str) -> None:
-    with pytest.raises(Unusable, match=r"^json$"):
-        entries(text, "items")
+    with pytest.raises(UnusableReply, match=r"^json$"):
+        parse_reply_list(text, "items")
 
 
 @pytest.mark.parametrize(
@@ -53,8 +53,8 @@ def test_what_is_no_json_is_not_repaired(text: str) -> None:
     ids=lambda text: text[:30],
 )  # fmt: skip
 def test_what_python_would_read_though_it_is_no_json_or_ambiguous_is_refused(text: str) -> None:
-    with pytest.raises(Unusable, match=r"^json$"):
-        entries(text, "items")
+    with pytest.raises(UnusableReply, match=r"^json$"):
+        parse_reply_list(text, "items")
 
 
 @pytest.mark.parametrize(
@@ -66,18 +66,18 @@ def test_what_python_would_read_though_it_is_no_json_or_ambiguous_is_refused(tex
     ],
 )  # fmt: skip
 def test_json_of_another_shape_is_told_apart_from_no_json(text: str) -> None:
-    with pytest.raises(Unusable, match=r"^schema$"):
-        entries(text, "items")
+    with pytest.raises(UnusableReply, match=r"^schema$"):
+        parse_reply_list(text, "items")
 
 
 def test_half_of_a_surrogate_pair_is_read_as_it_is() -> None:
-    assert entries(r'{"items": ["\ud800"]}', "items") == ["\ud800"]
+    assert parse_reply_list(r'{"items": ["\ud800"]}', "items") == ["\ud800"]
 
 
 @given(st.text())
 def test_no_text_breaks_the_reader(text: str) -> None:
-    with pytest.raises(Unusable):
-        entries(text, "items")
+    with pytest.raises(UnusableReply):
+        parse_reply_list(text, "items")
 
 
 JSON = st.recursive(
@@ -89,12 +89,12 @@ JSON = st.recursive(
 @given(st.lists(JSON), st.booleans())
 def test_every_list_comes_back(value: list[Any], fenced: bool) -> None:
     text = json.dumps({"items": value})
-    assert entries(f"```json\n{text}\n```" if fenced else text, "items") == value
+    assert parse_reply_list(f"```json\n{text}\n```" if fenced else text, "items") == value
 
 
 @pytest.mark.parametrize("text", ["`" * 60_000, "```" + " " * 60_000, "```\n" * 20_000, "```\n" + "\n" * 60_000 + "`"])
 def test_a_hostile_text_takes_no_time(text: str) -> None:
     began = time.process_time()
-    with pytest.raises(Unusable):
-        entries(text, "items")
+    with pytest.raises(UnusableReply):
+        parse_reply_list(text, "items")
     assert time.process_time() - began < 1

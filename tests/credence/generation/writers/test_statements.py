@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.generation.arithmetic import CATEGORIES, Item, propose
-from credence.generation.ledger import Ledger, Quarantined, Result, Slot, slots
+from credence.generation.arithmetic import CATEGORIES, Statement, propose_statement
+from credence.generation.ledger import Ledger, RejectedItem, Slot, SlotResult, slots
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Request
 from credence.generation.llm.provider import ProviderSpec
-from credence.generation.writers.batching import packed
-from credence.generation.writers.cached_calls import Answered, Asker, Unanswered
-from credence.generation.writers.prompts import read
-from credence.generation.writers.reply_parsing import OF_ITEMS
-from credence.generation.writers.statements import Statements, wrong
-from credence.generation.writers.writer import LONGEST_REPLY, Written
+from credence.generation.writers.batching import make_batches
+from credence.generation.writers.cached_calls import CachedCaller, LlmAnswer, NoAnswer
+from credence.generation.writers.prompts import load_prompt
+from credence.generation.writers.reply_parsing import REJECT_REASONS
+from credence.generation.writers.statements import Statements, reject_reason
+from credence.generation.writers.writer import MAX_REPLY_TOKENS, WrittenBatch
 from tests.fakes.virtual_clock import ok, played, playing
 from tests.support.arithmetic_oracle import is_true
 
@@ -83,12 +83,12 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("case", WRONG)
 def test_an_item_is_refused_for_a_reason_of_the_set(case: str) -> None:
     reason, changes = WRONG[case]
-    assert wrong(slot(), Item(**said(**changes))) == reason
-    assert not reason or reason in OF_ITEMS
+    assert reject_reason(slot(), Statement(**said(**changes))) == reason
+    assert not reason or reason in REJECT_REASONS
 
 
 def test_a_true_statement_does_not_fill_a_place_that_wants_a_false_one() -> None:
-    assert wrong(slot(label="no"), Item(**said())) == "label"
+    assert reject_reason(slot(label="no"), Statement(**said())) == "label"
 
 
 @given(
@@ -97,28 +97,28 @@ def test_a_true_statement_does_not_fill_a_place_that_wants_a_false_one() -> None
 def test_truth_answer_and_label_have_to_agree(
     category: str, truth: bool, answer: bool, label: bool, ordinal: int, attempt: int
 ) -> None:
-    item = propose(5, category, truth, ordinal, attempt).model_copy(update={"answer": answer})
+    item = propose_statement(5, category, truth, ordinal, attempt).model_copy(update={"answer": answer})
     expected = "answer" if truth != answer else "" if truth == label else "label"
-    assert wrong(slot(category, "yes" if label else "no"), item) == expected
+    assert reject_reason(slot(category, "yes" if label else "no"), item) == expected
 
 
-def asked(text: str | list[str], pack_of: list[Slot], size: int = 20) -> Written:
+def asked(text: str | list[str], pack_of: list[Slot], size: int = 20) -> WrittenBatch:
     """What the writer makes of a model's texts, which come over a real dispatcher and a real ledger."""
     texts = [text] if isinstance(text, str) else text
     provider = playing([ok(t) for t in texts])
 
-    async def run(folder: Path) -> Written:
+    async def run(folder: Path) -> WrittenBatch:
         with Ledger(folder, {"x": 1}) as ledger:
             dispatcher = Dispatcher([provider], Budget(), failover=True)
-            [pack] = packed(pack_of, size, {})
-            return await Statements(size).write(pack, NAMED[:1], Asker(ledger, dispatcher).ask)
+            [pack] = make_batches(pack_of, size, {})
+            return await Statements(size).write(pack, NAMED[:1], CachedCaller(ledger, dispatcher).ask)
 
     with TemporaryDirectory() as folder:
         return played(run(Path(folder)))
 
 
-def reasons(written: Written) -> list[str]:
-    return [entry.reason if isinstance(entry, Quarantined) else "row" for entry in written]
+def reasons(written: WrittenBatch) -> list[str]:
+    return [entry.reason if isinstance(entry, RejectedItem) else "row" for entry in written]
 
 
 def items(*changes: dict[str, Any]) -> str:
@@ -134,8 +134,8 @@ OTHERS = [
 
 def test_every_place_gets_the_item_at_its_place() -> None:
     written = asked(items(*OTHERS[:3]), THREE)
-    assert [e.record.question for e in written if isinstance(e, Result)] == [o["question"] for o in OTHERS[:3]]
-    assert [e.record.slot_id for e in written if isinstance(e, Result)] == [s.slot_id for s in THREE]
+    assert [e.record.question for e in written if isinstance(e, SlotResult)] == [o["question"] for o in OTHERS[:3]]
+    assert [e.record.slot_id for e in written if isinstance(e, SlotResult)] == [s.slot_id for s in THREE]
 
 
 def test_items_that_are_lacking_are_missing_and_those_too_many_are_left() -> None:
@@ -164,7 +164,7 @@ def test_an_entry_that_is_no_object_is_missing(entry: str) -> None:
 
 def test_what_a_model_wrote_is_kept_with_the_refusal_and_can_be_stored() -> None:
     long, half = asked(items({"question": "nul \0 is even " + "x" * 300}, {"question": "\ud800 is even"}), THREE[:2])
-    assert isinstance(long, Quarantined) and isinstance(half, Quarantined)
+    assert isinstance(long, RejectedItem) and isinstance(half, RejectedItem)
     assert long.reason == half.reason == "grammar" and not long.final
     assert long.detail.startswith("nul \0 is even") and len(long.detail) == 200
     assert half.detail == "? is even"
@@ -172,8 +172,8 @@ def test_what_a_model_wrote_is_kept_with_the_refusal_and_can_be_stored() -> None
 
 def test_a_row_says_who_wrote_it_what_was_asked_and_that_it_was_checked() -> None:
     [entry] = asked(items({}), THREE[:1])
-    assert isinstance(entry, Result)
-    row, template = entry.record, read("arithmetic")
+    assert isinstance(entry, SlotResult)
+    row, template = entry.record, load_prompt("arithmetic")
     assert (row.question, row.answer, row.answer_verified, row.category) == (TRUE, "yes", True, "math_verification")
     assert (row.source, row.template, row.checker_version) == ("first/arithmetic", template.id, "arithmetic/1")
     assert row.split in ("train", "calibration", "test") and len(row.request_id) == 32
@@ -181,7 +181,7 @@ def test_a_row_says_who_wrote_it_what_was_asked_and_that_it_was_checked() -> Non
 
 def test_a_text_that_is_no_json_is_asked_for_again_and_then_given_up() -> None:
     assert reasons(asked(["I would rather not.", '{"items": 7}', items({})], THREE[:1])) == ["row"]
-    with pytest.raises(Unanswered) as given_up:
+    with pytest.raises(NoAnswer) as given_up:
         asked(["I would rather not."], THREE[:1])
     assert given_up.value.reason == "json"
 
@@ -194,33 +194,33 @@ def test_every_row_is_true_or_false_by_an_oracle_of_its_own(category: str, label
     writer = Statements(100)
     wanted = [slot(category, label, i, attempt) for i in range(0, 600, 7) for attempt in (0, 3)]
 
-    async def ask(variants: Any, reader: Callable[[str], Any], pack: Any) -> Answered:
+    async def ask(variants: Any, reader: Callable[[str], Any], pack: Any) -> LlmAnswer:
         reply = await provider.complete(variants[0])
-        return Answered(reader(reply.text), variants[0])
+        return LlmAnswer(reader(reply.text), variants[0])
 
-    async def run() -> Written:
-        packs = packed(wanted, writer.size, {})
+    async def run() -> WrittenBatch:
+        packs = make_batches(wanted, writer.size, {})
         return [entry for pack in packs for entry in await writer.write(pack, [("offline", "arithmetic")], ask)]
 
-    rows = [entry.record for entry in asyncio.run(run()) if isinstance(entry, Result)]
+    rows = [entry.record for entry in asyncio.run(run()) if isinstance(entry, SlotResult)]
     assert len(rows) == len(wanted)
     assert {is_true(row.question) for row in rows} == {label == "yes"} and {row.answer for row in rows} == {label}
 
 
 def requests(items_per_call: int, quotas: dict[str, dict[str, int]]) -> list[Request]:
     writer = Statements(items_per_call)
-    packs = packed(slots("spec", quotas), writer.size, {})
+    packs = make_batches(slots("spec", quotas), writer.size, {})
     return [writer.foreseen(pack, NAMED)[0] for pack in packs]
 
 
 @pytest.mark.parametrize("items_per_call", range(1, 101))
 def test_a_reply_has_room_whatever_is_asked_for_at_once(items_per_call: int) -> None:
     found = requests(items_per_call, {"pattern": {"no": 101, "yes": 120}})
-    each = read("arithmetic").max_tokens
+    each = load_prompt("arithmetic").max_tokens
     for request in found:
         [asked_for] = [json.loads(line) for line in request.user.splitlines() if line.startswith("[")]
-        assert request.max_tokens == each * len(asked_for) <= LONGEST_REPLY and len(asked_for) <= items_per_call
-    assert max(r.max_tokens for r in found) == each * min(items_per_call, LONGEST_REPLY // each)
+        assert request.max_tokens == each * len(asked_for) <= MAX_REPLY_TOKENS and len(asked_for) <= items_per_call
+    assert max(r.max_tokens for r in found) == each * min(items_per_call, MAX_REPLY_TOKENS // each)
 
 
 def test_requests_are_the_same_wherever_they_are_made() -> None:
@@ -231,17 +231,17 @@ def test_requests_are_the_same_wherever_they_are_made() -> None:
 
 def test_another_attempt_another_label_or_another_model_is_another_request() -> None:
     writer = Statements(20)
-    [first] = packed([slot()], 20, {})
+    [first] = make_batches([slot()], 20, {})
     others = [slot(attempt=1), slot(label="no"), slot(ordinal=1), slot("pattern")]
-    ids = {writer.foreseen(pack, NAMED)[0].id for other in others for pack in packed([other], 20, {})}
+    ids = {writer.foreseen(pack, NAMED)[0].id for other in others for pack in make_batches([other], 20, {})}
     ids |= {writer.foreseen(first, NAMED)[0].id, writer.foreseen(first, NAMED[::-1])[0].id}
     assert len(ids) == 6
 
 
 def test_a_request_holds_the_slots_and_no_answer() -> None:
-    [pack] = packed([slot(label="no", ordinal=3, attempt=2)], 20, {})
+    [pack] = make_batches([slot(label="no", ordinal=3, attempt=2)], 20, {})
     [request] = Statements(20).foreseen(pack, NAMED)
     asked_for = json.loads(next(line for line in request.user.splitlines() if line.startswith("[")))
     assert asked_for == [{"attempt": 2, "category": "math_verification", "label": False, "ordinal": 3}]
-    assert (request.provider, request.model, request.template) == ("first", "arithmetic", read("arithmetic").id)
-    assert request.schema_ == read("arithmetic").schema_
+    assert (request.provider, request.model, request.template) == ("first", "arithmetic", load_prompt("arithmetic").id)
+    assert request.schema_ == load_prompt("arithmetic").schema_

@@ -15,20 +15,20 @@ from typing import Any
 import pytest
 
 from benchmarks.generation import LOOP, WAYS, once, paces
-from credence.core.errors import BadInput
-from credence.generation.generate import Generated, folder_of, generate
-from credence.generation.ledger import Attempt, Ledger, slots
+from credence.core.errors import InputError
+from credence.generation.generate import GenerationResult, generate, generation_run_folder
+from credence.generation.ledger import AttemptRecord, Ledger, slots
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Request
-from credence.generation.llm.notifier import Bell
+from credence.generation.llm.notifier import Notifier
 from credence.generation.llm.prices import DOLLAR, Price
-from credence.generation.llm.provider import Limits
-from credence.generation.llm.retry import ATTEMPTS
-from credence.generation.runner import Run
+from credence.generation.llm.provider import RateLimits
+from credence.generation.llm.retry import MAX_ATTEMPTS
+from credence.generation.runner import Runner
 from credence.generation.section import Generation
-from credence.generation.writers.batching import packed, refused_items
-from credence.generation.writers.cached_calls import Asker, Stopped
+from credence.generation.writers.batching import make_batches, rejected_items
+from credence.generation.writers.cached_calls import CachedCaller, RunStopped
 from credence.generation.writers.statements import Statements
 from tests.fakes.fake_faults import TRANSIENT
 from tests.fakes.fake_llm import FakeLLM, think
@@ -55,7 +55,7 @@ def _fresh(fake: FakeLLM, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("CREDENCE_HOME", str(tmp_path))
 
 
-def filled(wanted: Generation, **more: Any) -> tuple[Generated, Held]:
+def filled(wanted: Generation, **more: Any) -> tuple[GenerationResult, Held]:
     """A run, and what is in its ledger."""
     done = generate("served", wanted, **more)
     return done, Held(done.folder)
@@ -165,7 +165,7 @@ class Interrupter:
     def __init__(self, far: Any) -> None:
         self.far, self.pressed = far, 0.0
 
-    def __call__(self, run: Run) -> None:
+    def __call__(self, run: Runner) -> None:
         if not self.pressed and self.far(run):
             self.pressed = time.monotonic()
             os.kill(os.getpid(), signal.SIGINT)
@@ -175,18 +175,18 @@ def test_a_rest_of_an_hour_ends_with_control_c_and_nobody_sleeps_through_it(
     fake: FakeLLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
-    real, wait = asyncio.sleep, Bell.wait
+    real, wait = asyncio.sleep, Notifier.wait
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         await real(seconds)
 
-    async def waited(bell: Bell, seconds: float | None = None) -> None:
+    async def waited(bell: Notifier, seconds: float | None = None) -> None:
         slept.append(seconds or 0)
         await wait(bell, seconds)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    monkeypatch.setattr(Bell, "wait", waited)
+    monkeypatch.setattr(Notifier, "wait", waited)
     fake.does(always="429_hour")
     press = Interrupter(lambda run: run.dispatcher.standing()[0].rests > 3000)
     with pytest.raises(KeyboardInterrupt):
@@ -210,7 +210,7 @@ def test_control_c_ends_at_once_and_keeps_what_was_answered(fake: FakeLLM) -> No
     with pytest.raises(KeyboardInterrupt):
         filled(wanted, watch=press)
     took, asked = time.monotonic() - press.pressed, fake.saw()["calls"]
-    held = Held(folder_of("served", wanted))
+    held = Held(generation_run_folder("served", wanted))
     assert took < 5 and len(held.rows) >= 20 and asked <= len(held.calls) < 400
     assert held.spent.reserved == 0, "what was broken off was charged at the most it may cost"
     done, held = filled(wanted)
@@ -221,9 +221,9 @@ def test_a_second_run_of_the_same_data_set_refuses_in_one_sentence(fake: FakeLLM
     said: list[str] = []
     wanted = section(provider(fake.url, "openai"))
 
-    def again(run: Run) -> None:
+    def again(run: Runner) -> None:
         for fresh in (False, True):
-            with pytest.raises(BadInput) as refused:
+            with pytest.raises(InputError) as refused:
                 generate("served", wanted, fresh=fresh)
             said.append(str(refused.value))
 
@@ -236,7 +236,7 @@ def test_a_run_goes_on_with_another_number_of_items_per_call(fake: FakeLLM) -> N
     fake.does(latency=0.1)
     with pytest.raises(KeyboardInterrupt):
         filled(one, watch=Interrupter(lambda run: run.there.total() >= 8))
-    before = Held(folder_of("served", one)).rows
+    before = Held(generation_run_folder("served", one)).rows
     fake.does()
     _, held = filled(many)
     assert held.balanced and all(row in held.rows for row in before)
@@ -324,7 +324,7 @@ def test_a_budget_too_small_for_the_largest_call_is_refused_before_anything_is_b
 ) -> None:
     """A pack of twenty costs up to $0.0066, one of three up to $0.0025."""
     wanted = section(provider(fake.url, "openai"), rows=400, items_per_call=20, budget_usd=0.004)
-    with pytest.raises(BadInput, match="a single call to m-1 may cost"):
+    with pytest.raises(InputError, match="a single call to m-1 may cost"):
         generate("served", wanted)
     assert not (tmp_path / "served").exists() and fake.saw()["calls"] == 0
 
@@ -381,7 +381,7 @@ class Lives:
             ledger.reopen()
             try:
                 leaping(asyncio.wait_for(self._filled(ledger, budget_usd), seconds))
-            except Stopped as error:
+            except RunStopped as error:
                 return str(error)
             except TimeoutError:
                 return "broken off"
@@ -391,13 +391,13 @@ class Lives:
         budget = Budget(budget_usd, spent=ledger.spent().total, journal=ledger)
         dispatcher = Dispatcher(
             [self.provider], budget, failover=True, prices={"m-1": Price(**PRICE)}, chance=self.dice,
-            on_attempt=lambda attempt: ledger.note(Attempt.of(attempt)),
+            on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
         )  # fmt: skip
         writer = Statements(self.wanted.items_per_call)
-        run = Run(ledger, dispatcher, Asker(ledger, dispatcher), writer, patience=900, watch=self._watch)
-        await run.fill(packed(ledger.due(), writer.size, refused_items(ledger)), [self.provider])
+        run = Runner(ledger, dispatcher, CachedCaller(ledger, dispatcher), writer, patience=900, watch=self._watch)
+        await run.fill(make_batches(ledger.due(), writer.size, rejected_items(ledger)), [self.provider])
 
-    def _watch(self, run: Run) -> None:
+    def _watch(self, run: Runner) -> None:
         self.overshot = max(self.overshot, run.ledger.spent().total - self.limit, self.provider.billed - self.limit)
 
 
@@ -423,7 +423,7 @@ def test_a_server_that_goes_down_amid_the_work_stops_the_run_and_gives_nothing_u
 
 def test_calls_that_take_long_use_the_whole_allowance_too(tmp_path: Path) -> None:
     lives = Lives(tmp_path, random.Random(1))
-    lives.provider = Simulated(limits=Limits(rpm=60), total_seconds=120, seconds=(45.0,))
+    lives.provider = Simulated(limits=RateLimits(rpm=60), total_seconds=120, seconds=(45.0,))
     lives.wanted = section({"kind": "offline"}, rows=600)
     assert lives.live(1000, 1e6) == "whole"
     steady = lives.provider.sent[300:]
@@ -475,7 +475,7 @@ def test_an_item_that_takes_its_server_down_is_given_up_too(fake: FakeLLM, fault
     fake.does(always=fault, only=slot("comparison", "yes", 1))
     done, held = filled(section(provider(fake.url, "openai"), rows=16))
     assert done.stopped is None and len(held.rows) == 15 and held.due == 0 and held.given_up == 1
-    assert held.last_reasons() == {reason: 1} and fake.saw()["calls"] == 15 + 2 * ATTEMPTS
+    assert held.last_reasons() == {reason: 1} and fake.saw()["calls"] == 15 + 2 * MAX_ATTEMPTS
 
 
 class Timed(FakeLLM):

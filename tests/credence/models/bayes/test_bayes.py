@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Labels, Model
 from credence.models.bayes import design_matrix, text_features
-from credence.models.bayes.diagnostics import diagnose
-from credence.models.bayes.laplace import most_plausible, posterior
-from credence.models.bayes.posterior import Posterior, answers, coded, thinned
-from credence.models.bayes.text_features import Phrase
+from credence.models.bayes.diagnostics import mcmc_diagnostics
+from credence.models.bayes.laplace import fit_by_evidence, laplace_posterior
+from credence.models.bayes.posterior import Posterior, group_codes, predict_draws, thin_draws
+from credence.models.bayes.text_features import TextFeature
 from credence.models.kinds.bayesian_logistic import BayesianLogistic
-from credence.models.tabular.encoding import Encoding
-from credence.statistics.uncertainty import Array, interval, sigmoid
+from credence.models.tabular.encoding import TableEncoding
+from credence.statistics.uncertainty import Array, draw_interval, sigmoid
 
 
 def test_nothing_is_written_into_the_users_cache_by_an_import(tmp_path: Path) -> None:
@@ -50,21 +50,21 @@ def test_many_rows_leave_the_maximum_likelihood_and_its_standard_errors() -> Non
     best = minimize(lambda w: np.mean(np.logaddexp(0, Z @ w) - y * (Z @ w)), np.zeros(4), method="BFGS").x
     p = sigmoid(Z @ best)
     errors = np.sqrt(np.diag(np.linalg.inv(Z.T @ (Z * (p * (1 - p))[:, None]))))
-    found = most_plausible(Z, y)
+    found = fit_by_evidence(Z, y)
     np.testing.assert_allclose(found.mode, best, atol=0.1 * errors.min())
     np.testing.assert_allclose(np.sqrt(np.diag(found.covariance())), errors, rtol=0.01)
 
 
 def test_the_mode_is_the_highest_point() -> None:
     Z, y = simulated(60, np.array([2.0, -1.0, 0.5]), 1)
-    found, prior = posterior(Z, y, 0.7), np.array([0.7, 0.7, 1e-4])
+    found, prior = laplace_posterior(Z, y, 0.7), np.array([0.7, 0.7, 1e-4])
     best = minimize(lambda w: -log_joint(Z, y, w, prior), np.zeros(3), method="BFGS", options={"gtol": 1e-8}).x
     np.testing.assert_allclose(found.mode, best, atol=1e-5)
 
 
 def test_the_evidence_is_the_integral_over_the_weights() -> None:
     Z, y = simulated(150, np.array([1.0, -0.3]), 2)
-    found = posterior(Z, y, 0.5)
+    found = laplace_posterior(Z, y, 0.5)
     wide = 8 * np.sqrt(np.diag(found.covariance()))
     first, second = (np.linspace(m - w, m + w, 161) for m, w in zip(found.mode, wide, strict=True))
     heights = np.array([[log_joint(Z, y, np.array([a, b]), np.array([0.5, 1e-4])) for b in second] for a in first])
@@ -75,27 +75,27 @@ def test_the_evidence_is_the_integral_over_the_weights() -> None:
 
 def test_the_chosen_precision_beats_its_neighbours() -> None:
     Z, y = simulated(300, np.array([1.0, -1.0, 0.2, 0.0, 0.5]), 3)
-    found = most_plausible(Z, y)
+    found = fit_by_evidence(Z, y)
     for factor in (0.5, 0.9, 1.1, 2.0):
-        assert posterior(Z, y, found.precision * factor).evidence < found.evidence
+        assert laplace_posterior(Z, y, found.precision * factor).evidence < found.evidence
 
 
 def test_columns_that_say_nothing_are_shrunk_more_than_columns_that_do() -> None:
-    strong = most_plausible(*simulated(500, np.array([2.0, -2.0, 1.5, -1.0, 0.0]), 4))
-    nothing = most_plausible(*simulated(500, np.zeros(5), 4))
+    strong = fit_by_evidence(*simulated(500, np.array([2.0, -2.0, 1.5, -1.0, 0.0]), 4))
+    nothing = fit_by_evidence(*simulated(500, np.zeros(5), 4))
     assert nothing.precision > 20 * strong.precision
     assert np.abs(nothing.mode[:-1]).max() < 0.1
 
 
 def test_rows_that_a_line_separates_have_finite_weights() -> None:
     Z = np.column_stack([np.linspace(-1, 1, 40), np.ones(40)])
-    found = most_plausible(Z, (Z[:, 0] > 0).astype(np.int64))
+    found = fit_by_evidence(Z, (Z[:, 0] > 0).astype(np.int64))
     assert np.isfinite(found.mode).all() and np.isfinite(found.root).all()
     assert found.mode[0] > 3
 
 
 def test_samples_spread_as_the_posterior_does() -> None:
-    found = most_plausible(*simulated(200, np.array([1.0, -0.5, 0.2]), 5))
+    found = fit_by_evidence(*simulated(200, np.array([1.0, -0.5, 0.2]), 5))
     drawn = found.sample(100_000, 0)
     np.testing.assert_allclose(drawn.mean(0), found.mode, atol=0.005)
     np.testing.assert_allclose(np.cov(drawn.T), found.covariance(), atol=0.001)
@@ -107,7 +107,7 @@ def test_intervals_of_95_percent_cover_95_percent() -> None:
     rng, inside = np.random.default_rng(6), []
     for seed in range(200):
         truth = rng.standard_normal(5)
-        found = most_plausible(*simulated(300, truth, seed))
+        found = fit_by_evidence(*simulated(300, truth, seed))
         reach = 1.96 * np.sqrt(np.diag(found.covariance()))
         inside.append(np.abs(found.mode - truth) <= reach)
     assert 0.93 <= np.mean(inside) <= 0.97
@@ -123,7 +123,7 @@ def columns(rows: int, seed: int) -> tuple[pd.DataFrame, Labels]:
 def test_bayesian_logistic_is_less_sure_where_it_saw_fewer_rows_and_far_away() -> None:
     few, many = (BayesianLogistic().fit(*columns(n, 0)) for n in (40, 4000))
     near, far = (pd.DataFrame({"size": [at], "noise": [0.0], "group": ["all"]}) for at in (0.2, 3.0))
-    widths = [np.subtract(*interval(m.draws(near))[::-1])[0] for m in (few, many)]
+    widths = [np.subtract(*draw_interval(m.draws(near))[::-1])[0] for m in (few, many)]
     assert widths[0] > 4 * widths[1]
     spread = [np.log(m.draws(at) / (1 - m.draws(at))).std() for m in (few,) for at in (near, far)]
     assert spread[1] > 2 * spread[0]
@@ -137,7 +137,7 @@ def test_bayesian_logistic_says_which_penalty_it_chose() -> None:
 
 def test_one_answer_is_refused() -> None:
     X, y = columns(20, 0)
-    with pytest.raises(BadInput, match="all 20 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 20 training rows have the same answer"):
         BayesianLogistic().fit(X, np.ones_like(y))
 
 
@@ -155,17 +155,17 @@ def compared(rows: int, seed: int) -> tuple[list[str], Labels]:
 
 def test_the_product_of_a_word_and_a_relation_is_found() -> None:
     texts, y = compared(400, 0)
-    found = text_features.strongest(texts, y, words=20, keep=4, seed=0)
+    found = text_features.select_text_features(texts, y, words=20, keep=4, seed=0)
     assert {p.word for p in found if p.relation == "order of a, b"} & {"greater", "less"}
-    Z = text_features.matrix(texts, found)
+    Z = text_features.feature_matrix(texts, found)
     assert Z.shape == (400, len(found))
     assert np.abs(np.corrcoef(Z.T, y)[-1, :-1]).max() > 0.5
 
 
 def test_phrases_are_as_many_as_asked_and_no_two_agree_in_every_row() -> None:
     texts, y = compared(300, 1)
-    found = text_features.strongest(texts, y, words=20, keep=6, seed=0)
-    Z = text_features.matrix(texts, found)
+    found = text_features.select_text_features(texts, y, words=20, keep=6, seed=0)
+    Z = text_features.feature_matrix(texts, found)
     assert 0 < len(found) <= 6
     assert len(np.unique(Z, axis=1).T) == len(found)
     assert (Z.std(0) > 0).all()
@@ -175,14 +175,14 @@ def test_texts_without_numbers_are_known_by_their_words() -> None:
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 200)
     texts = [f"the film was {['awful', 'splendid'][answer]} and {rng.choice(['long', 'short'])}" for answer in y]
-    found = text_features.strongest(texts, y, words=50, keep=3, seed=0)
+    found = text_features.select_text_features(texts, y, words=50, keep=3, seed=0)
     assert {p.word for p in found} & {"awful", "splendid"}
     assert all(p.relation is None for p in found)
 
 
 def test_texts_that_all_agree_have_no_phrases() -> None:
-    assert text_features.strongest(["the same"] * 10, np.arange(10) % 2, words=5, keep=3, seed=0) == []
-    assert text_features.matrix(["the same"], []).shape == (1, 0)
+    assert text_features.select_text_features(["the same"] * 10, np.arange(10) % 2, words=5, keep=3, seed=0) == []
+    assert text_features.feature_matrix(["the same"], []).shape == (1, 0)
 
 
 def test_no_more_than_ten_thousand_texts_of_an_answer_are_looked_at() -> None:
@@ -195,24 +195,24 @@ def test_no_more_than_ten_thousand_texts_of_an_answer_are_looked_at() -> None:
 
 def test_relations_alone_can_be_read() -> None:
     texts, y = [f"{n} and {n + d}" for n in range(50) for d in (-3, 3)], np.arange(100) % 2
-    found = text_features.strongest(texts, y, words=0, keep=3, seed=0)
-    assert Phrase(None, "order of a, b") in found and all(p.word is None for p in found)
+    found = text_features.select_text_features(texts, y, words=0, keep=3, seed=0)
+    assert TextFeature(None, "order of a, b") in found and all(p.word is None for p in found)
 
 
 def test_a_relation_that_is_not_known_any_more_is_refused() -> None:
-    with pytest.raises(BadInput, match="'a is a lucky number'"):
-        text_features.matrix(["7 is lucky"], [Phrase(None, "a is a lucky number")])
+    with pytest.raises(InputError, match="'a is a lucky number'"):
+        text_features.feature_matrix(["7 is lucky"], [TextFeature(None, "a is a lucky number")])
 
 
 def test_columns_of_the_matrix_have_names() -> None:
     X, y = columns(50, 0)
     X["colour"] = np.where(np.arange(50) % 3 == 0, "red", None).astype(object)
     X.loc[0, "size"] = np.nan
-    read, Z = design_matrix.of_columns(X, y, Encoding())
+    read, Z = design_matrix.from_columns(X, y, TableEncoding())
     assert read.names() == ["size", "size (2)", "noise", "colour = missing", "colour = red", "intercept"]
     assert Z.shape[1] == len(read.names())
     np.testing.assert_array_equal(Z[:, -1], 1.0)
-    assert Phrase("even", "2 divides a").name == "even × 2 divides a"
+    assert TextFeature("even", "2 divides a").name == "even × 2 divides a"
 
 
 def drawn(seed: int = 0) -> Posterior:
@@ -235,15 +235,15 @@ def test_draws_are_thinned_evenly() -> None:
     found = drawn()
     np.testing.assert_array_equal(found.coefficients(5, 0)[:, 0], found.B[[0, 125, 250, 374, 499], 0].astype("f4"))
     assert found.coefficients(9999, 0).shape[0] == 500
-    np.testing.assert_array_equal(thinned(np.arange(20).reshape(2, 10), 4), [[0, 3, 6, 9], [10, 13, 16, 19]])
+    np.testing.assert_array_equal(thin_draws(np.arange(20).reshape(2, 10), 4), [[0, 3, 6, 9], [10, 13, 16, 19]])
 
 
 def test_every_row_is_answered_by_its_group() -> None:
     coefficients = drawn().coefficients(40, 0)
-    codes = coded(["b", "a", "c", "a"], ["a", "b"])
+    codes = group_codes(["b", "a", "c", "a"], ["a", "b"])
     np.testing.assert_array_equal(codes, [1, 0, 2, 0])
     Z = np.random.default_rng(1).normal(size=(4, 3))
-    found = answers(Z, codes, coefficients)
+    found = predict_draws(Z, codes, coefficients)
     expected = [[sigmoid(z @ draw[c].astype(float)) for z, c in zip(Z, codes, strict=True)] for draw in coefficients]
     np.testing.assert_allclose(found, expected, atol=1e-12)
 
@@ -258,7 +258,7 @@ def chains(seed: int, apart: float = 0.0, sticky: float = 0.0) -> Array:
 
 def failed(draws: Array, divergences: int = 0, energy: Array | None = None) -> set[str]:
     energy = np.random.default_rng(9).standard_normal((len(draws), draws.shape[1])) if energy is None else energy
-    return {d.name for d in diagnose({"x": draws}, energy, divergences) if not d.kept}
+    return {d.name for d in mcmc_diagnostics({"x": draws}, energy, divergences) if not d.kept}
 
 
 def test_independent_draws_pass() -> None:

@@ -16,9 +16,9 @@ from scipy.stats import multivariate_normal
 from sklearn.covariance import ledoit_wolf
 from torch import Tensor
 
-from credence.core.errors import BadInput
-from credence.models.expectation.beta_evidence import BetaEvidenceHead, Evidence
-from credence.models.expectation.feature_density import FeatureDensity, neighbourhoods
+from credence.core.errors import InputError
+from credence.models.expectation.beta_evidence import BetaEvidence, BetaEvidenceHead
+from credence.models.expectation.feature_density import FeatureDensity, neighborhood_cells
 from credence.models.transformer.encoder import MaskedMoments
 
 torch.set_num_threads(1)
@@ -30,8 +30,8 @@ def whole(y: Tensor) -> Tensor:
     return torch.ones_like(y, dtype=torch.bool)
 
 
-def evidence(alpha: float, beta: float) -> Evidence:
-    return Evidence(*torch.tensor([[alpha], [beta]], dtype=torch.float64))
+def evidence(alpha: float, beta: float) -> BetaEvidence:
+    return BetaEvidence(*torch.tensor([[alpha], [beta]], dtype=torch.float64))
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -144,11 +144,11 @@ def test_what_is_masked_may_be_anything() -> None:
 
 def test_wrong_evidence_is_refused() -> None:
     y = torch.tensor([[0, 1]])
-    with pytest.raises(BadInput, match="0 and 1"):
+    with pytest.raises(InputError, match="0 and 1"):
         BetaEvidenceHead().counts(y + 1, whole(y))
-    with pytest.raises(BadInput, match="negative"):
+    with pytest.raises(InputError, match="negative"):
         BetaEvidenceHead().counts(y, whole(y), torch.tensor([[1.0, -1.0]]))
-    with pytest.raises(BadInput, match="prior"):
+    with pytest.raises(InputError, match="prior"):
         BetaEvidenceHead((0.0, 1.0))
 
 
@@ -240,7 +240,7 @@ def test_the_density_survives_dead_features_and_a_missing_class() -> None:
 
 def test_neighbourhoods_are_small_and_lie_together() -> None:
     z = torch.rand(1000, 2, generator=seeded(6))
-    cells = neighbourhoods(z, 16)
+    cells = neighborhood_cells(z, 16)
     assert torch.bincount(cells).max() <= 16 and torch.bincount(cells).min() >= 8
     within = torch.stack([z[cells == cell].var(0).sum() for cell in cells.unique()]).mean()
     assert within < 0.05 * z.var(0).sum()
@@ -280,7 +280,7 @@ def test_state_is_tensors_and_all_there_is(tmp_path: Path) -> None:
     density, head = modules["density"], modules["head"]
     density.fit(z, y)
     head.anchor(density(z))
-    head.fit(density(z), torch.full((600,), 0.7), y, neighbourhoods(z))
+    head.fit(density(z), torch.full((600,), 0.7), y, neighborhood_cells(z))
     save_file(modules.state_dict(), tmp_path / "state.safetensors")
     others = torch.nn.ModuleDict({"density": FeatureDensity(12, rank=6), "head": BetaEvidenceHead((9.0, 9.0))})
     others.load_state_dict(load_file(tmp_path / "state.safetensors"))

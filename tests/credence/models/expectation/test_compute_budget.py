@@ -11,8 +11,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.core.errors import BadInput
-from credence.models.expectation.compute_budget import ReasoningBudget, Stopped, repeated, sequential, sufficient
+from credence.core.errors import InputError
+from credence.models.expectation.compute_budget import (
+    ComputeBudget,
+    StoppedPasses,
+    run_block_repeatedly,
+    sample_until_settled,
+    smallest_sufficient_k,
+)
 
 torch.set_num_threads(1)
 LENGTHS = st.integers(1, 10**6)
@@ -22,25 +28,25 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def wanted(budget: ReasoningBudget, length: int, epsilon: float) -> float:
+def wanted(budget: ComputeBudget, length: int, epsilon: float) -> float:
     return budget(torch.tensor([length]), epsilon)[1].item()
 
 
 @given(length=LENGTHS, epsilon=st.floats(1e-6, 0.9), constant=st.floats(0.01, 10))
 def test_four_times_the_length_doubles_the_budget(length: int, epsilon: float, constant: float) -> None:
-    budget = ReasoningBudget(constant=constant)
+    budget = ComputeBudget(constant=constant)
     assert wanted(budget, 4 * length, epsilon) == 2 * wanted(budget, length, epsilon)
 
 
 @given(length=LENGTHS, epsilon=st.floats(1e-6, 0.9))
 def test_the_square_of_the_error_doubles_the_budget(length: int, epsilon: float) -> None:
-    budget = ReasoningBudget()
+    budget = ComputeBudget()
     assert wanted(budget, length, epsilon**2) == pytest.approx(2 * wanted(budget, length, epsilon), rel=1e-12)
 
 
 @given(lengths=st.lists(st.integers(0, 10**6), min_size=1, max_size=9), epsilon=st.floats(1e-6, 0.9))
 def test_the_limits_hold_and_the_budget_is_rounded_up(lengths: list[int], epsilon: float) -> None:
-    k, exact = ReasoningBudget(least=2, most=9)(torch.tensor(lengths), epsilon)
+    k, exact = ComputeBudget(least=2, most=9)(torch.tensor(lengths), epsilon)
     assert k.tolist() == [min(max(int(np.ceil(e)), 2), 9) for e in exact.tolist()]
     assert k.dtype == torch.int64
 
@@ -48,7 +54,7 @@ def test_the_limits_hold_and_the_budget_is_rounded_up(lengths: list[int], epsilo
 def test_the_constant_is_the_least_squares_one() -> None:
     lengths = torch.randint(1, 200, (300,), generator=seeded(0))
     needed = (0.3 * lengths.double().sqrt() * 4 + torch.randn(300, generator=seeded(1))).round().clamp(1).long()
-    budget = ReasoningBudget()
+    budget = ComputeBudget()
     budget.fit(lengths, needed, epsilon=1 / 16)
     shape = 4 * np.sqrt(lengths.numpy())[:, None]
     assert budget.constant.item() == pytest.approx(np.linalg.lstsq(shape, needed.numpy(), rcond=None)[0][0], rel=1e-9)
@@ -57,22 +63,22 @@ def test_the_constant_is_the_least_squares_one() -> None:
 
 def test_enough_is_where_the_loss_comes_near_its_last() -> None:
     nll = torch.tensor([[0.9, 0.20, 0.1], [0.5, 0.20, 0.9], [0.3, 0.19, 0.3], [0.3, 0.2, 0.3]])
-    assert sufficient(nll, torch.tensor([1, 2, 4, 8]), epsilon=0.05).tolist() == [4, 1, 1]
+    assert smallest_sufficient_k(nll, torch.tensor([1, 2, 4, 8]), epsilon=0.05).tolist() == [4, 1, 1]
 
 
 def test_wrong_budgets_are_refused() -> None:
-    with pytest.raises(BadInput, match="least"):
-        ReasoningBudget(least=5, most=4)
+    with pytest.raises(InputError, match="least"):
+        ComputeBudget(least=5, most=4)
     for epsilon in (0.0, 1.0):
-        with pytest.raises(BadInput, match="epsilon"):
-            ReasoningBudget()(torch.tensor([3]), epsilon)
-    with pytest.raises(BadInput, match="most"):
-        sequential(lambda rows, first, last: torch.zeros(last - first, len(rows)), 3, most=1, epsilon=0.1)
+        with pytest.raises(InputError, match="epsilon"):
+            ComputeBudget()(torch.tensor([3]), epsilon)
+    with pytest.raises(InputError, match="most"):
+        sample_until_settled(lambda rows, first, last: torch.zeros(last - first, len(rows)), 3, most=1, epsilon=0.1)
 
 
 def test_the_constant_survives_a_file(tmp_path: Path) -> None:
-    save_file(ReasoningBudget(constant=0.25).state_dict(), tmp_path / "state.safetensors")
-    budget = ReasoningBudget()
+    save_file(ComputeBudget(constant=0.25).state_dict(), tmp_path / "state.safetensors")
+    budget = ComputeBudget()
     budget.load_state_dict(load_file(tmp_path / "state.safetensors"))
     assert wanted(budget, 100, 0.5) == 2.5
     assert not list(budget.parameters())
@@ -88,7 +94,7 @@ def test_the_block_runs_as_often_as_the_budget_says() -> None:
         return x + 1
 
     k = torch.tensor([3, 0, 5, 1])
-    x = repeated(block, torch.zeros(4, 2, 2), torch.ones(4, 2, dtype=torch.bool), k)
+    x = run_block_repeatedly(block, torch.zeros(4, 2, 2), torch.ones(4, 2, dtype=torch.bool), k)
     assert x[:, 0, 0].tolist() == [3, 0, 5, 1]
     assert len(calls) == 5 and sum(calls) == k.sum()
 
@@ -97,14 +103,14 @@ def test_rows_take_their_own_number_of_steps_alone_and_together() -> None:
     torch.manual_seed(0)
     layer, x = nn.Linear(4, 4), torch.randn(6, 3, 4, generator=seeded(0))
     mask, k = torch.ones(6, 3, dtype=torch.bool), torch.tensor([1, 4, 2, 4, 0, 3])
-    together = repeated(lambda x, _: layer(x), x, mask, k)
-    alone = [repeated(lambda x, _: layer(x), x[[i]], mask[[i]], k[[i]]) for i in range(6)]
+    together = run_block_repeatedly(lambda x, _: layer(x), x, mask, k)
+    alone = [run_block_repeatedly(lambda x, _: layer(x), x[[i]], mask[[i]], k[[i]]) for i in range(6)]
     torch.testing.assert_close(together, torch.cat(alone))
     together.sum().backward()
     assert layer.weight.grad is not None and layer.weight.grad.abs().sum() > 0
 
 
-def stopped(p: Tensor, epsilon: float = 0.01, least: int = 2) -> tuple[Stopped, int]:
+def stopped(p: Tensor, epsilon: float = 0.01, least: int = 2) -> tuple[StoppedPasses, int]:
     """The rule on recorded passes [K, B], and how many of them it asked for."""
     asked = 0
 
@@ -113,7 +119,7 @@ def stopped(p: Tensor, epsilon: float = 0.01, least: int = 2) -> tuple[Stopped, 
         asked += (last - first) * len(rows)
         return p[first:last, rows]
 
-    return sequential(passes, p.shape[1], len(p), epsilon, least=least), asked
+    return sample_until_settled(passes, p.shape[1], len(p), epsilon, least=least), asked
 
 
 def world(rows: int, slope: float, noise: float) -> Tensor:
@@ -179,7 +185,7 @@ class Neighbours(nn.Module):
         return torch.where(mask[..., None], x + self.step(torch.cat([x, left], dim=2)), x)
 
     def forward(self, bits: Tensor, k: Tensor) -> Tensor:
-        x = repeated(self.block, self.read(bits[..., None]), torch.ones_like(bits, dtype=torch.bool), k)
+        x = run_block_repeatedly(self.block, self.read(bits[..., None]), torch.ones_like(bits, dtype=torch.bool), k)
         return self.answer(x[:, -1])[:, 0]
 
 

@@ -5,29 +5,29 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from credence.models.expectation.feature_density import RANKS, FeatureDensity, Features, Support
+from credence.models.expectation.feature_density import MAX_RANK_ROWS, FeatureDensity, RowFeatures, TrainingSupport
 
 WIDTH = 60
 
 
-def rows(n: int, seed: int) -> Features:
+def rows(n: int, seed: int) -> RowFeatures:
     """Features on a line of two classes, with many small directions that move together, as pooled vectors have."""
     generator = torch.Generator().manual_seed(seed)
     y = torch.randint(0, 2, (n,), generator=generator)
     main = torch.randn(n, 2, generator=generator).double() + 2.0 * y[:, None]
     shared = torch.randn(n, 1, generator=generator).double().exp() * torch.linspace(0.02, 0.1, WIDTH - 2)
     noise = 1e-3 * torch.randn(n, WIDTH - 2, generator=generator).double()
-    return Features(torch.cat([main, shared + noise], dim=1), torch.sigmoid(2 * main.sum(1) - 4), y)
+    return RowFeatures(torch.cat([main, shared + noise], dim=1), torch.sigmoid(2 * main.sum(1) - 4), y)
 
 
-def fitted(held: int = 100) -> Support:
-    support = Support(WIDTH)
+def fitted(held: int = 100) -> TrainingSupport:
+    support = TrainingSupport(WIDTH)
     support.fit(rows(400, 0), rows(held, 1))
     return support
 
 
 def test_nothing_is_known_before_rows_are() -> None:
-    support = Support(WIDTH)
+    support = TrainingSupport(WIDTH)
     assert not support.known and fitted().known
     evidence, _ = support(rows(5, 2).z, rows(5, 2).p)
     assert evidence.concentration.tolist() == [1.0] * 5
@@ -62,7 +62,7 @@ def test_evidence_fades_with_distance_and_the_answer_becomes_the_prior() -> None
 def test_p_values_of_rows_like_the_held_out_ones_are_uniform() -> None:
     new = rows(4000, 5)
     p = fitted(1500)(new.z, new.p)[1]
-    assert float(p.min()) >= 1 / (RANKS + 1) and float(p.max()) <= 1
+    assert float(p.min()) >= 1 / (MAX_RANK_ROWS + 1) and float(p.max()) <= 1
     for share in (0.05, 0.25, 0.5, 0.9):
         assert abs((p <= share).double().mean() - share) < 0.04
 
@@ -75,7 +75,7 @@ def test_more_held_out_rows_than_ranks_are_thinned_evenly() -> None:
 
 
 def test_all_that_was_fitted_is_saved(tmp_path: Path) -> None:
-    support, other = fitted(), Support(WIDTH)
+    support, other = fitted(), TrainingSupport(WIDTH)
     save_file({k: v.contiguous() for k, v in support.state_dict().items()}, f"{tmp_path}/support.safetensors")
     other.load_state_dict(load_file(f"{tmp_path}/support.safetensors"))
     new = rows(20, 6)

@@ -17,9 +17,17 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.core.errors import BadInput
-from credence.models.expectation.permutation_statistics import OrderStatistics, jensen_gap, martingale_gap
-from credence.models.expectation.permutations import Mode, Sampler, arranged, draw, fold, repeatable, unfold
+from credence.core.errors import InputError
+from credence.models.expectation.permutation_statistics import PermutationStatistics, jensen_gap, martingale_gap
+from credence.models.expectation.permutations import (
+    PermutationMode,
+    Sampler,
+    merge_copies,
+    permuted_positions,
+    sample_permutations,
+    sample_permutations_deterministic,
+    split_copies,
+)
 from credence.models.transformer.encoder import BlockAttention
 
 torch.set_num_threads(1)
@@ -34,13 +42,13 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def drawn(sampler: Sampler, m: int, k: int, seed: int = 0) -> Tensor:
-    return draw(sampler, torch.tensor([m]), k, seeded(seed))[:, 0]
+    return sample_permutations(sampler, torch.tensor([m]), k, seeded(seed))[:, 0]
 
 
 @given(sampler=st.sampled_from(SAMPLERS), counts=COUNTS, k=st.integers(1, 13), seed=st.integers(0, 9))
 def test_every_order_places_every_block_once(sampler: Sampler, counts: list[int], k: int, seed: int) -> None:
     """The reference implementation's learned permutations leave 8 of 32 places empty and fill 6 twice."""
-    places = draw(sampler, torch.tensor(counts), k, seeded(seed))
+    places = sample_permutations(sampler, torch.tensor(counts), k, seeded(seed))
     for row, m in enumerate(counts):
         assert places[:, row, :m].sort(1).values.equal(torch.arange(m).expand(k, -1))
         assert places[:, row, m:].equal(torch.arange(m, places.shape[2]).expand(k, -1))
@@ -61,7 +69,7 @@ def test_latin_orders_leave_the_promised_share_of_variance(k: int) -> None:
     said, effect = torch.randn(12, generator=seeded(1)), (torch.arange(12) - 5.5).square()
     left = []
     for sampler in SAMPLERS[:2]:
-        places = draw(sampler, torch.full((8000,), 12), k, seeded(2))
+        places = sample_permutations(sampler, torch.full((8000,), 12), k, seeded(2))
         left.append((effect[places] * said).sum(2).mean(0).var().item())
     assert left[1] / left[0] == pytest.approx((12 - k) / 11, abs=0.07)
 
@@ -86,17 +94,17 @@ def test_banded_orders_keep_the_coarse_order() -> None:
 def test_only_the_generator_decides(sampler: Sampler) -> None:
     """The reference implementation draws once for each (n, k) and keeps that for good."""
     generator = seeded(1)
-    first, again = (draw(sampler, torch.tensor([9, 5]), 8, generator) for _ in range(2))
-    assert first.equal(draw(sampler, torch.tensor([9, 5]), 8, seeded(1)))
+    first, again = (sample_permutations(sampler, torch.tensor([9, 5]), 8, generator) for _ in range(2))
+    assert first.equal(sample_permutations(sampler, torch.tensor([9, 5]), 8, seeded(1)))
     assert not first.equal(again)
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_repeatable_orders_do_not_depend_on_the_other_rows(sampler: Sampler) -> None:
-    together = repeatable(sampler, torch.tensor([4, 9, 4, 0]), 6, 3, bands=2)
-    alone = repeatable(sampler, torch.tensor([4]), 6, 3, bands=2)
+    together = sample_permutations_deterministic(sampler, torch.tensor([4, 9, 4, 0]), 6, 3, bands=2)
+    alone = sample_permutations_deterministic(sampler, torch.tensor([4]), 6, 3, bands=2)
     assert together[:, 0, :4].equal(alone[:, 0]) and together[:, 2, :4].equal(alone[:, 0])
-    assert not repeatable(sampler, torch.tensor([4]), 6, 4, bands=2).equal(alone)
+    assert not sample_permutations_deterministic(sampler, torch.tensor([4]), 6, 4, bands=2).equal(alone)
 
 
 @dataclass
@@ -113,8 +121,8 @@ def a_row() -> Row:
     return Row(torch.arange(10)[None], segments, torch.arange(10)[None] < 8)
 
 
-def position_ids(mode: Mode, row: Row, places: Tensor | None = None) -> Tensor:
-    return arranged(mode, row.position_ids, row.segment_ids, row.mask, places)
+def position_ids(mode: PermutationMode, row: Row, places: Tensor | None = None) -> Tensor:
+    return permuted_positions(mode, row.position_ids, row.segment_ids, row.mask, places)
 
 
 def test_blocks_take_the_places_of_their_order() -> None:
@@ -127,7 +135,7 @@ def test_blocks_take_the_places_of_their_order() -> None:
 @given(seed=st.integers(0, 99))
 def test_an_order_moves_nothing_but_whole_blocks(seed: int) -> None:
     row = a_row()
-    moved = position_ids("average", row, draw("iid", torch.tensor([3]), 4, seeded(seed)))[:, 0]
+    moved = position_ids("average", row, sample_permutations("iid", torch.tensor([3]), 4, seeded(seed)))[:, 0]
     assert moved.sort(1).values.equal(torch.arange(10).expand(4, -1))
     assert moved[:, [0, 3, 8, 9]].equal(torch.tensor([0, 3, 8, 9]).expand(4, -1))
     for block in range(3):
@@ -140,10 +148,10 @@ def test_a_set_has_positions_within_its_blocks_only() -> None:
 
 
 def test_a_wrong_mode_is_refused() -> None:
-    with pytest.raises(BadInput, match="places"):
+    with pytest.raises(InputError, match="places"):
         position_ids("average", a_row())
-    with pytest.raises(BadInput, match="sampler"):
-        draw("sorted", torch.tensor([3]), 2, seeded(0))  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="sampler"):
+        sample_permutations("sorted", torch.tensor([3]), 2, seeded(0))  # type: ignore[arg-type]
 
 
 def attention(width: int = 16, heads: int = 4) -> BlockAttention:
@@ -225,7 +233,7 @@ def test_k_orders_are_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
         return original(*args)
 
     monkeypatch.setattr(F, "scaled_dot_product_attention", counted)
-    copies = unfold(module(fold(x, 8), fold(mask, 8)), 8)
+    copies = split_copies(module(merge_copies(x, 8), merge_copies(mask, 8)), 8)
     assert calls == [24]
     assert (copies - module(x, mask)).abs().max() < 1e-6
 
@@ -262,7 +270,7 @@ def test_state_survives_a_file(tmp_path: Path) -> None:
     other = BlockAttention(16, 4).eval()
     other.load_state_dict(load_file(tmp_path / "state.safetensors"))
     assert other(x, mask).equal(module(x, mask))
-    with pytest.raises(BadInput, match="divide"):
+    with pytest.raises(InputError, match="divide"):
         BlockAttention(16, 3)
 
 
@@ -302,12 +310,12 @@ def trained(n: int, steps: int = 250) -> Reader:
 
 
 @torch.no_grad()
-def answers(model: Reader, x: Tensor, mode: Mode, places: Tensor | None = None) -> Tensor:
+def answers(model: Reader, x: Tensor, mode: PermutationMode, places: Tensor | None = None) -> Tensor:
     """The chance of a 1 under each order, [K, B]."""
     given_ = torch.arange(x.shape[1]).expand(len(x), -1)
     segments = torch.where(given_ < x.shape[1] - 1, given_, -1)
-    ids = arranged(mode, given_, segments, torch.ones_like(x, dtype=torch.bool), places)
-    return unfold(model(fold(x, len(ids)), ids.flatten(0, 1)), len(ids)).sigmoid()
+    ids = permuted_positions(mode, given_, segments, torch.ones_like(x, dtype=torch.bool), places)
+    return split_copies(model(merge_copies(x, len(ids)), ids.flatten(0, 1)), len(ids)).sigmoid()
 
 
 Taught = tuple[Reader, Tensor, Tensor]
@@ -322,7 +330,10 @@ def spread(model: Reader, x: Tensor, sampler: Sampler, k: int, repeats: int, see
     """Mean over rows of the sd of the average of k orders."""
     n = torch.full((len(x),), x.shape[1] - 1)
     generator = seeded(seed)
-    means = [answers(model, x, "average", draw(sampler, n, k, generator)).double().mean(0) for _ in range(repeats)]
+    means = [
+        answers(model, x, "average", sample_permutations(sampler, n, k, generator)).double().mean(0)
+        for _ in range(repeats)
+    ]
     return torch.stack(means).std(0).mean().item()
 
 
@@ -349,14 +360,14 @@ def test_a_set_is_answered_the_same_in_any_order(taught: Taught) -> None:
         [torch.cat([x[:, torch.randperm(x.shape[1] - 1, generator=seeded(s))], x[:, -1:]], 1) for s in range(20)]
     )
     exact, ordered = (torch.stack([answers(model, rows, mode)[0] for rows in shuffled]) for mode in ("exact", "off"))
-    assert OrderStatistics.of(exact).std.max() < 1e-6
-    assert OrderStatistics.of(ordered).std.mean() > 1e-3
+    assert PermutationStatistics.of(exact).std.max() < 1e-6
+    assert PermutationStatistics.of(ordered).std.mean() > 1e-3
 
 
 def test_averaging_probabilities_never_costs(taught: Taught) -> None:
     model, x, y = taught
     for seed in range(10):
-        p = answers(model, x, "average", draw("iid", torch.full((32,), x.shape[1] - 1), 8, seeded(seed)))
+        p = answers(model, x, "average", sample_permutations("iid", torch.full((32,), x.shape[1] - 1), 8, seeded(seed)))
         gap = jensen_gap(p, y)
         assert gap.min() > -1e-12 and gap.mean() > 0
         assert gap.mean().item() == pytest.approx(_nll(p, y).mean().item() - _nll(p.mean(0), y).mean().item(), abs=1e-6)
@@ -371,13 +382,13 @@ def test_it_learns_the_beta_bernoulli_mean(taught: Taught) -> None:
     model, x, _ = taught
     n = x.shape[1] - 1
     exact = (x[:, :n].sum(1) + 1) / (n + 2)
-    p = answers(model, x, "average", draw("latin", torch.full((32,), n), 8, seeded(0)))
+    p = answers(model, x, "average", sample_permutations("latin", torch.full((32,), n), 8, seeded(0)))
     assert (p.mean(0) - exact).abs().mean() < 0.04
 
 
 @given(p=DRAWS)
 def test_statistics_are_what_they_say(p: np.ndarray) -> None:
-    found = OrderStatistics.of(torch.as_tensor(p))
+    found = PermutationStatistics.of(torch.as_tensor(p))
     np.testing.assert_allclose(found.mean, p.mean(0), atol=1e-12)
     np.testing.assert_allclose(found.std, p.std(0, ddof=1), atol=1e-12)
     np.testing.assert_allclose(found.low, np.quantile(p, 0.05, axis=0), atol=1e-12)
@@ -388,7 +399,7 @@ def test_the_divergence_is_the_mean_one_to_the_mixture() -> None:
     p = np.array([[0.2], [0.7], [0.9]])
     mean = p.mean()
     exact = (p * np.log(p / mean) + (1 - p) * np.log((1 - p) / (1 - mean))).mean()
-    found = OrderStatistics.of(torch.as_tensor(p))
+    found = PermutationStatistics.of(torch.as_tensor(p))
     assert found.jsd.item() == pytest.approx(exact, abs=1e-12)
     assert found.bound.item() == pytest.approx(math.sqrt(exact / 2), abs=1e-12)
 
@@ -400,7 +411,7 @@ def test_the_jensen_gap_is_never_negative(p: np.ndarray, seed: int) -> None:
 
 
 def test_one_order_says_nothing_of_spread() -> None:
-    found = OrderStatistics.of(torch.tensor([[0.3, 0.8]]))
+    found = PermutationStatistics.of(torch.tensor([[0.3, 0.8]]))
     assert found.mean.tolist() == pytest.approx([0.3, 0.8], abs=1e-7)
     assert all(part.isnan().all() for part in (found.std, found.jsd, found.bound, found.low))
 
@@ -430,4 +441,4 @@ def test_it_costs_what_plain_attention_costs() -> None:
 
     plain = seconds(lambda: torchs(x, x, x, key_padding_mask=~mask, need_weights=False))
     assert seconds(lambda: module(x, mask)) <= 1.3 * plain
-    assert seconds(lambda: module(fold(x, 8), fold(mask, 8))) <= 8 * 1.3 * plain
+    assert seconds(lambda: module(merge_copies(x, 8), merge_copies(mask, 8))) <= 8 * 1.3 * plain

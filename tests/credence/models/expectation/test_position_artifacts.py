@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.models.expectation.position_artifacts import HarmonicProjection
 
 torch.set_num_threads(1)
@@ -193,9 +193,9 @@ def test_nothing_is_removed_before_anything_is_known() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(BadInput, match="period"):
+    with pytest.raises(InputError, match="period"):
         HarmonicProjection(4, 32, periods=(2,))
-    with pytest.raises(BadInput, match="longest"):
+    with pytest.raises(InputError, match="longest"):
         HarmonicProjection(32, 100).observe(content(), torch.ones(64, 256, dtype=torch.bool), places(content()))
 
 

@@ -16,16 +16,16 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
-from credence.generation.arithmetic.propose import CATEGORIES, propose
+from credence.generation.arithmetic.propose import CATEGORIES, propose_statement
 from credence.model import Model, NotFitted
 from credence.models.expectation.variational_last_layer import logit_normal_mean
 from credence.models.kinds.bayesian_transformer import EVIDENCE, ORDERS, BayesianTransformer
 from credence.models.transformer.embeddings import PERIOD
 from credence.statistics.calibration import fit_scaling
 from credence.statistics.metrics import score
-from credence.statistics.uncertainty import split
+from credence.statistics.uncertainty import decompose_uncertainty
 from tests.support.transformer_cases import learned, reviews, small, table
 
 ON = {"text": reviews, "columns": table}
@@ -144,7 +144,7 @@ def test_loops_follow_a_budget_that_held_out_rows_set() -> None:
 @every_input
 def test_doubt_has_both_parts(on: str) -> None:
     X, _ = ON[on](60, seed=1)
-    total, epistemic, aleatoric = split(learned(on).draws(X))
+    total, epistemic, aleatoric = decompose_uncertainty(learned(on).draws(X))
     assert (epistemic > 0).all() and (aleatoric > 0).all() and epistemic.std() > 0
     np.testing.assert_allclose(total, epistemic + aleatoric, atol=1e-9)
 
@@ -234,7 +234,7 @@ def test_what_lies_behind_the_longest_text_is_not_read() -> None:
     ],
 )
 def test_wrong_parameters_are_refused_in_a_sentence(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         ModelSpec(kind="bayesian_transformer", **wrong).build()
 
 
@@ -244,7 +244,7 @@ def test_findings_before_learning_are_refused() -> None:
 
 
 def test_one_answer_alone_is_refused() -> None:
-    with pytest.raises(BadInput, match="all 30 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 30 training rows have the same answer"):
         small().fit(table(30)[0], np.ones(30, np.int64))
 
 
@@ -275,7 +275,9 @@ def test_it_learns_texts_and_tables() -> None:
 
 def statements(n: int, first: int) -> pd.DataFrame:
     """As many of each category and answer, from the ordinal `first` on."""
-    told = [propose(0, c, label, first + i) for c in CATEGORIES for label in (False, True) for i in range(n // 8)]
+    told = [
+        propose_statement(0, c, label, first + i) for c in CATEGORIES for label in (False, True) for i in range(n // 8)
+    ]
     return pd.DataFrame([(item.question, int(item.answer)) for item in told], columns=["text", "label"])
 
 

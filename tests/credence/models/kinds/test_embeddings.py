@@ -10,13 +10,13 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Model
 from credence.models.kinds import embeddings
 from credence.models.kinds.embeddings import STRENGTHS, Embeddings
-from credence.models.pretrained.sentence_encoder import Encoder
+from credence.models.pretrained.sentence_encoder import SentenceEncoder
 from credence.statistics.calibration import log_loss
-from credence.statistics.cross_validation import folds
+from credence.statistics.cross_validation import stratified_folds
 from tests.credence.models.kinds.test_transformer import reviews
 from tests.support.pretrained_cases import saved, tiny
 
@@ -35,7 +35,7 @@ def fitted() -> Embeddings:
 def test_learns_which_words_tell_although_the_encoder_is_left_as_it_is() -> None:
     X, y = reviews(seed=7)
     assert ((fitted().draws(X).mean(0) > 0.5) == y).mean() > 0.95
-    origin = Encoder(embeddings.read(tiny(), 16).encoder, 0).state_dict()
+    origin = SentenceEncoder(embeddings.read(tiny(), 16).encoder, 0).state_dict()
     learned = fitted()._encoder.state_dict()
     assert all(torch.equal(origin[name], learned[name]) for name in origin)
 
@@ -43,7 +43,7 @@ def test_learns_which_words_tell_although_the_encoder_is_left_as_it_is() -> None
 def test_each_fold_is_a_draw_that_has_not_seen_its_held_out_rows() -> None:
     X, y = reviews()
     Z = fitted()._vectors(X)
-    for draw, (train, held) in zip(fitted().draws(X), folds(y, 3, 0), strict=True):
+    for draw, (train, held) in zip(fitted().draws(X), stratified_folds(y, 3, 0), strict=True):
         best = min(
             (LogisticRegression(C=C, max_iter=1000).fit(Z[train], y[train]) for C in STRENGTHS),
             key=lambda m: np.abs(m.predict_proba(Z)[:, 1] - draw).max(),
@@ -74,18 +74,20 @@ def test_one_fold_is_one_draw_with_the_usual_penalty() -> None:
     single = model(folds=1).fit(*reviews())
     assert single.draws(X).shape == (1, 20)
     assert single.out_of_fold() is None
-    np.testing.assert_array_equal(single.draws(X), model(folds=1, C=embeddings.USUAL).fit(*reviews()).draws(X))
+    np.testing.assert_array_equal(
+        single.draws(X), model(folds=1, C=embeddings.DEFAULT_STRENGTH).fit(*reviews()).draws(X)
+    )
 
 
 def test_every_text_is_read_once_to_learn(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    forward = Encoder.forward
+    forward = SentenceEncoder.forward
 
-    def counting(self: Encoder, batch: Any) -> Any:
+    def counting(self: SentenceEncoder, batch: Any) -> Any:
         read.extend(batch.ids)
         return forward(self, batch)
 
-    monkeypatch.setattr(Encoder, "forward", counting)
+    monkeypatch.setattr(SentenceEncoder, "forward", counting)
     X, y = reviews(50)
     model(batch_rows=7).fit(X, y)
     assert sorted(map(int, read)) == list(range(50))
@@ -95,13 +97,13 @@ def test_rows_of_like_length_are_read_together(monkeypatch: pytest.MonkeyPatch) 
     X, y = reviews(60)
     X["text"] = [t + " plot" * (i % 10) for i, t in enumerate(X["text"])]
     cells = []
-    forward = Encoder.forward
+    forward = SentenceEncoder.forward
 
-    def measuring(self: Encoder, batch: Any) -> Any:
+    def measuring(self: SentenceEncoder, batch: Any) -> Any:
         cells.append((batch["pieces"].numel(), int(batch.lengths["pieces"].sum())))
         return forward(self, batch)
 
-    monkeypatch.setattr(Encoder, "forward", measuring)
+    monkeypatch.setattr(SentenceEncoder, "forward", measuring)
     model(batch_rows=6, longest=32).fit(X, y)
     padded, real = np.array(cells).sum(0)
     assert padded < 1.05 * real
@@ -133,9 +135,9 @@ def test_the_order_and_company_of_rows_move_an_answer_by_rounding_only() -> None
 
 def test_refuses_one_answer_and_a_penalty_that_is_none() -> None:
     X, _ = reviews(10)
-    with pytest.raises(BadInput, match="all 10 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 10 training rows have the same answer"):
         model().fit(X, np.ones(10, dtype=int))
     with pytest.raises(ValueError, match="greater than 0"):
         model(C=0)
-    with pytest.raises(BadInput, match="longest: 300 is more than the 256 pieces"):
+    with pytest.raises(InputError, match="longest: 300 is more than the 256 pieces"):
         model(longest=300).fit(*reviews(20))

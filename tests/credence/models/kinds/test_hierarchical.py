@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from bentos.packaging.requirements import third_party
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.model import Diagnostic, Labels, Model
 from credence.models.bayes import nuts
 from credence.models.kinds.hierarchical import Hierarchical
 from credence.models.kinds.hierarchical_svi import HierarchicalSVI
-from credence.statistics.uncertainty import Array, logit, sigmoid, split
+from credence.statistics.uncertainty import Array, decompose_uncertainty, logit, sigmoid
 
 ROOT = Path(__file__).parents[4]
 GROUPS = np.array(["east", "north", "south", "west"], dtype=object)
@@ -65,7 +65,9 @@ def test_every_group_has_slopes_of_its_own(model) -> None:  # type: ignore[no-un
 @both
 def test_a_group_that_was_never_seen_is_answered_with_more_doubt_than_any_other(model) -> None:  # type: ignore[no-untyped-def]
     X, _ = rows(200, 1)
-    doubt = {group: split(model().draws(X.assign(group=group)))[1].mean() for group in [*GROUPS, "overseas"]}
+    doubt = {
+        group: decompose_uncertainty(model().draws(X.assign(group=group)))[1].mean() for group in [*GROUPS, "overseas"]
+    }
     assert doubt["overseas"] > 2 * max(doubt[group] for group in GROUPS)
     assert doubt["west"] > doubt["east"], "fewer rows leave more doubt"
     missing = model().draws(X.assign(group=None))
@@ -96,7 +98,7 @@ def test_rows_without_a_group_are_of_one(small: Model) -> None:
 @both
 def test_one_answer_is_refused(model) -> None:  # type: ignore[no-untyped-def]
     X, y = rows(20, 0)
-    with pytest.raises(BadInput, match="all 20 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 20 training rows have the same answer"):
         type(model())().fit(X, np.zeros_like(y))
 
 
@@ -146,7 +148,7 @@ def test_chains_that_have_not_met_are_noted_with_what_they_fail() -> None:
 
 
 def test_long_chains_that_tell_different_stories_are_refused() -> None:
-    with pytest.raises(BadInput, match=r"R-hat is 1\.40, expected below 1\.01; raise warmup"):
+    with pytest.raises(InputError, match=r"R-hat is 1\.40, expected below 1\.01; raise warmup"):
         Hierarchical()._judge(diagnostics(1.4), [])
     Hierarchical(samples=100)._judge(diagnostics(1.4), short := [])
     assert "R-hat is 1.4" in short[0]
@@ -156,7 +158,7 @@ def test_transitions_that_diverge_are_sampled_again_with_smaller_steps() -> None
     rng = np.random.default_rng(0)
     Z = np.column_stack([100 * rng.standard_normal((30, 1)), np.ones(30)])
     codes, y = np.arange(30) % 3, (Z[:, 0] > 0).astype(np.int64)
-    found = nuts.sample(Z, codes, y, ["far", "intercept"], nuts.Sampling(1, 20, 100, 0))
+    found = nuts.sample(Z, codes, y, ["far", "intercept"], nuts.NutsSettings(1, 20, 100, 0))
     assert "diverged, so all was sampled again" in found.notes[0]
 
 

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from credence.core.errors import BadInput
-from credence.data.text import PIECE, counted, terms
+from credence.core.errors import InputError
+from credence.data.text import CHAR_NGRAM_PREFIX, count_ngrams, ngrams
 from credence.model import Model
 from credence.models.kinds import tfidf
 from credence.models.kinds.tfidf import TfIdf
-from credence.statistics.cross_validation import folds
+from credence.statistics.cross_validation import stratified_folds
 
 
 def frame(*texts: str) -> pd.DataFrame:
@@ -31,26 +31,26 @@ def reviews(n: int = 120, seed: int = 0) -> tuple[pd.DataFrame, Any]:
 
 
 def test_terms_are_words_pairs_and_marked_pieces() -> None:
-    found = terms("Not good!", (1, 2), (2, 3))
+    found = ngrams("Not good!", (1, 2), (2, 3))
     assert found[:5] == ["not", "good", "!", "not good", "good !"]
-    assert PIECE + " n" in found
-    assert PIECE + "ood" in found
-    assert PIECE + "t g" not in found
+    assert CHAR_NGRAM_PREFIX + " n" in found
+    assert CHAR_NGRAM_PREFIX + "ood" in found
+    assert CHAR_NGRAM_PREFIX + "t g" not in found
 
 
 def test_tags_and_entities_are_not_words() -> None:
-    assert terms("Good<br /><br>film &amp; <b>plot</b>", (1, 1), None) == ["good", "film", "plot"]
-    assert terms("if a < b and c > d", (1, 1), None) == ["if", "a", "b", "and", "c", "d"]
+    assert ngrams("Good<br /><br>film &amp; <b>plot</b>", (1, 1), None) == ["good", "film", "plot"]
+    assert ngrams("if a < b and c > d", (1, 1), None) == ["if", "a", "b", "and", "c", "d"]
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=40), max_size=6))
 def test_counts_are_those_of_the_terms(texts: list[str]) -> None:
-    vocabulary, matrix = counted(texts, (1, 2), (2, 4))
+    vocabulary, matrix = count_ngrams(texts, (1, 2), (2, 4))
     assert matrix.shape == (len(texts), len(vocabulary))
     assert len(set(vocabulary)) == len(vocabulary)
     for i, text in enumerate(texts):
-        assert matrix[i].sum() == len(terms(text, (1, 2), (2, 4)))
+        assert matrix[i].sum() == len(ngrams(text, (1, 2), (2, 4)))
 
 
 @settings(max_examples=40, deadline=None)
@@ -86,13 +86,13 @@ def test_out_of_fold_is_what_serving_says() -> None:
     model = TfIdf(folds=3).fit(X, y)
     unseen, draws = model.out_of_fold(), model.draws(X)
     assert unseen is not None
-    for i, (_, held) in enumerate(folds(y, 3, 0)):
+    for i, (_, held) in enumerate(stratified_folds(y, 3, 0)):
         np.testing.assert_allclose(unseen[held], draws[i, held], atol=1e-12)
 
 
 def test_a_fold_learns_nothing_from_its_held_out_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = reviews()
-    dealt = folds(y, 3, 0)
+    dealt = stratified_folds(y, 3, 0)
     monkeypatch.setattr(tfidf, "folds", lambda *_: dealt)
     held = dealt[1][1]
     poisoned, answers = X.copy(), y.copy()
@@ -106,9 +106,9 @@ def test_a_fold_learns_nothing_from_its_held_out_texts(monkeypatch: pytest.Monke
 
 def test_long_collections_do_without_pieces_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = reviews()
-    monkeypatch.setattr(tfidf, "MOST_CHARACTERS", 10)
-    assert not any(t.startswith(PIECE) for t in TfIdf(folds=1).fit(X, y)._known)
-    assert any(t.startswith(PIECE) for t in TfIdf(folds=1, char_ngrams=(3, 3)).fit(X, y)._known)
+    monkeypatch.setattr(tfidf, "MAX_CHARACTERS", 10)
+    assert not any(t.startswith(CHAR_NGRAM_PREFIX) for t in TfIdf(folds=1).fit(X, y)._known)
+    assert any(t.startswith(CHAR_NGRAM_PREFIX) for t in TfIdf(folds=1, char_ngrams=(3, 3)).fit(X, y)._known)
 
 
 def test_the_most_frequent_terms_are_kept() -> None:
@@ -120,9 +120,9 @@ def test_the_most_frequent_terms_are_kept() -> None:
 
 def test_refuses_one_answer_and_columns() -> None:
     X, _ = reviews(10)
-    with pytest.raises(BadInput, match="all 10 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 10 training rows have the same answer"):
         TfIdf().fit(X, np.zeros(10, dtype=int))
-    with pytest.raises(BadInput, match="reads text"):
+    with pytest.raises(InputError, match="reads text"):
         TfIdf().fit(pd.DataFrame({"a": [1.0], "group": ["x"]}), np.array([1]))
 
 
@@ -137,4 +137,4 @@ def test_spam_is_told_from_ham(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_scripts_without_spaces_are_read_by_pieces() -> None:
-    assert {PIECE + "电影", PIECE + "喜欢"} <= set(terms("我喜欢这部电影", (1, 2), (2, 5)))
+    assert {CHAR_NGRAM_PREFIX + "电影", CHAR_NGRAM_PREFIX + "喜欢"} <= set(ngrams("我喜欢这部电影", (1, 2), (2, 5)))

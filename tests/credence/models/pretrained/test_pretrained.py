@@ -17,12 +17,12 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, GPT2Config, GPT2Model, T5Config, T5Model
 from transformers.utils import logging
 
-from credence.core.errors import BadInput
-from credence.models.pretrained.checkpoint import blank, read
-from credence.models.pretrained.locations import MINILM_PACKAGE, folder_of, quiet
-from credence.models.pretrained.sentence_encoder import Encoder
-from credence.models.pretrained.tokenization import Pieces
-from credence.models.training import EncodedRows
+from credence.core.errors import InputError
+from credence.models.pretrained.checkpoint import empty_encoder, load_checkpoint
+from credence.models.pretrained.locations import MINILM_PACKAGE, locate_checkpoint, silence_hub_output
+from credence.models.pretrained.sentence_encoder import SentenceEncoder
+from credence.models.pretrained.tokenization import PieceEncoder
+from credence.models.training import PaddedRows
 from tests.fakes.fake_hub import COMMIT, serving
 from tests.support.pretrained_cases import PLACES, VOCABULARY, saved, tiny, tokenizer
 
@@ -30,23 +30,23 @@ TEXTS = ["", "A splendid film", "the <br /> plot &amp; a dull actor, is long? 42
 
 
 @cache
-def reader() -> Pieces:
-    return Pieces.of(read(tiny(), 32), 32)
+def reader() -> PieceEncoder:
+    return PieceEncoder.of(load_checkpoint(tiny(), 32), 32)
 
 
 def frame(*texts: str) -> pd.DataFrame:
     return pd.DataFrame({"text": list(texts), "group": "all"})
 
 
-def encoder(path: str, longest: int = 32) -> tuple[Encoder, Pieces]:
-    found = read(path, longest)
-    pieces = Pieces.of(found, longest)
-    return Encoder(found.encoder, pieces.padding).eval(), pieces
+def encoder(path: str, longest: int = 32) -> tuple[SentenceEncoder, PieceEncoder]:
+    found = load_checkpoint(path, longest)
+    pieces = PieceEncoder.of(found, longest)
+    return SentenceEncoder(found.encoder, pieces.padding).eval(), pieces
 
 
 def vectors(path: str, *texts: str, longest: int = 32) -> torch.Tensor:
     network, pieces = encoder(path, longest)
-    rows = EncodedRows(list(map(str, range(len(texts)))), pieces.columns(frame(*texts)))
+    rows = PaddedRows(list(map(str, range(len(texts)))), pieces.columns(frame(*texts)))
     with torch.inference_mode():
         return network(rows.batch(range(len(texts))))
 
@@ -57,8 +57,8 @@ def changed(path: Path, **changes: Any) -> None:
 
 
 def refusal(path: Path | str, longest: int = 32) -> str:
-    with pytest.raises(BadInput) as caught:
-        read(str(path), longest)
+    with pytest.raises(InputError) as caught:
+        load_checkpoint(str(path), longest)
     said = str(caught.value)
     assert "\n" not in said
     assert said.endswith(".")
@@ -70,19 +70,19 @@ def refusal(path: Path | str, longest: int = 32) -> str:
 def test_pieces_are_those_of_the_checkpoint_s_own_tokenizer(kind: str, tmp_path: Path) -> None:
     path = saved(tmp_path, kind)
     own = AutoTokenizer.from_pretrained(path)
-    pieces = Pieces.of(read(str(path), 16), 16)
+    pieces = PieceEncoder.of(load_checkpoint(str(path), 16), 16)
     found = pieces.columns(frame("A splendid film, is it?", "the plot " * 40))["pieces"]
     for ids, text in zip(found, ["A splendid film, is it?", "the plot " * 40], strict=True):
         assert ids.tolist() == own(text, truncation=True, max_length=16)["input_ids"]
 
 
 def test_tags_are_blanks_and_no_text_is_without_a_piece() -> None:
-    pieces = Pieces.of(read(tiny(), 32), 32)
+    pieces = PieceEncoder.of(load_checkpoint(tiny(), 32), 32)
     tagged, plain, empty = pieces.columns(frame("good<br />film &amp; plot", "good film & plot", ""))["pieces"]
     assert tagged.tolist() == plain.tolist()
     assert len(empty) == 2
     without_marks = json.loads(pieces.tokenizer) | {"post_processor": None}
-    bare = Pieces.model_validate({**pieces.model_dump(), "tokenizer": json.dumps(without_marks)})
+    bare = PieceEncoder.model_validate({**pieces.model_dump(), "tokenizer": json.dumps(without_marks)})
     assert bare.columns(frame(""))["pieces"][0].tolist() == [0]
 
 
@@ -99,7 +99,9 @@ def test_what_a_tokenizer_was_saved_with_does_not_shorten_or_pad(tmp_path: Path)
     own.backend_tokenizer.enable_truncation(4)
     own.backend_tokenizer.enable_padding(length=50)
     own.save_pretrained(path)
-    (ids,) = Pieces.of(read(str(path), 32), 32).columns(frame("the plot is good and the film is long"))["pieces"]
+    (ids,) = PieceEncoder.of(load_checkpoint(str(path), 32), 32).columns(
+        frame("the plot is good and the film is long")
+    )["pieces"]
     assert len(ids) > 10
     assert 0 not in ids.tolist()
 
@@ -124,18 +126,18 @@ def test_a_vector_is_the_mean_over_the_pieces_of_the_text(tmp_path: Path) -> Non
 
 def test_configuration_and_weights_are_all_that_the_encoder_needs() -> None:
     network, pieces = encoder(tiny())
-    again = Encoder(blank(json.loads(json.dumps(pieces.config))), pieces.padding).eval()
+    again = SentenceEncoder(empty_encoder(json.loads(json.dumps(pieces.config))), pieces.padding).eval()
     again.load_state_dict(network.state_dict())
-    rows = EncodedRows(["a"], Pieces.model_validate_json(pieces.model_dump_json()).columns(frame(TEXTS[1])))
+    rows = PaddedRows(["a"], PieceEncoder.model_validate_json(pieces.model_dump_json()).columns(frame(TEXTS[1])))
     with torch.inference_mode():
         assert torch.equal(again(rows.batch([0])), network(rows.batch([0])))
 
 
 def test_the_origin_tells_weights_apart(tmp_path: Path) -> None:
-    first, second = (read(str(saved(tmp_path / str(seed), seed=seed)), 32) for seed in (0, 1))
+    first, second = (load_checkpoint(str(saved(tmp_path / str(seed), seed=seed)), 32) for seed in (0, 1))
     assert first.config["model_type"] == second.config["model_type"]
     assert first.origin != second.origin
-    assert first.origin == read(str(tmp_path / "0"), 32).origin
+    assert first.origin == load_checkpoint(str(tmp_path / "0"), 32).origin
 
 
 def test_weights_in_half_precision_and_in_shards_are_read_in_single(tmp_path: Path) -> None:
@@ -146,14 +148,16 @@ def test_weights_in_half_precision_and_in_shards_are_read_in_single(tmp_path: Pa
     assert len(list((tmp_path / "shards").glob("model-*.safetensors"))) > 1
     torch.testing.assert_close(vectors(str(tmp_path / "shards"), *TEXTS), whole)
     AutoModel.from_pretrained(path).half().save_pretrained(path)
-    found = read(str(path), 32).encoder
+    found = load_checkpoint(str(path), 32).encoder
     assert {p.dtype for p in found.parameters()} == {torch.float32}
     torch.testing.assert_close(vectors(str(path), *TEXTS), whole, atol=5e-3, rtol=0)
 
 
 def test_a_pooler_that_nobody_reads_is_not_kept(tmp_path: Path) -> None:
     assert not [
-        name for name, _ in read(str(saved(tmp_path, "bert")), 32).encoder.named_parameters() if "pooler" in name
+        name
+        for name, _ in load_checkpoint(str(saved(tmp_path, "bert")), 32).encoder.named_parameters()
+        if "pooler" in name
     ]
     weights = {name: t for name, t in load_file(tmp_path / "model.safetensors").items() if "pooler" not in name}
     save_file(weights, tmp_path / "model.safetensors", {"format": "pt"})
@@ -283,17 +287,17 @@ def test_from_the_hub_comes_what_is_needed_and_only_once(
     capfd.readouterr()
     with serving("someone/tiny", source) as hub:
         hub.stand_in(monkeypatch)
-        folder = folder_of("someone/tiny")
+        folder = locate_checkpoint("someone/tiny")
         assert sorted(set(hub.fetched)) == [
             "config.json",
             "model.safetensors",
             "tokenizer.json",
             "tokenizer_config.json",
         ]
-        first, fetched = read("someone/tiny", 32), len(hub.fetched)
+        first, fetched = load_checkpoint("someone/tiny", 32), len(hub.fetched)
         assert len(hub.fetched) == fetched
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    assert read("someone/tiny", 32).origin == first.origin
+    assert load_checkpoint("someone/tiny", 32).origin == first.origin
     assert COMMIT in str(folder)
     assert capfd.readouterr() == ("", "")
 
@@ -312,12 +316,12 @@ def test_the_packaged_checkpoint_knows_what_is_alike() -> None:
 def test_the_library_says_nothing_and_is_left_as_it_was(capfd: pytest.CaptureFixture[str]) -> None:
     logging.set_verbosity_info()
     capfd.readouterr()
-    read(tiny(), 32)
+    load_checkpoint(tiny(), 32)
     assert capfd.readouterr() == ("", "")
     assert logging.get_verbosity() == logging.INFO
     assert logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    with quiet():
+    with silence_hub_output():
         pass
     assert not logging.is_progress_bar_enabled()
     logging.enable_progress_bar()
@@ -336,5 +340,5 @@ def test_frozen_layers_are_the_lowest_and_the_embeddings(layers: int) -> None:
 
 
 def test_more_frozen_layers_than_there_are_is_refused() -> None:
-    with pytest.raises(BadInput, match="freeze: 3 is more than the 2 layers"):
+    with pytest.raises(InputError, match="freeze: 3 is more than the 2 layers"):
         encoder(tiny())[0].freeze(3)

@@ -9,9 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.generation.arithmetic import CATEGORIES, propose, reference_arithmetic
-from credence.models.relations import FONE_WIDTH, MOST, NAMES, fone, found, masked, numbers, relations
+from credence.core.errors import InputError
+from credence.generation.arithmetic import CATEGORIES, propose_statement, reference_arithmetic
+from credence.models.relations import (
+    FONE_WIDTH,
+    MAX_NUMBERS,
+    RELATION_NAMES,
+    find_numbers,
+    fone,
+    mask_numbers,
+    number_values,
+    relation_vector,
+)
 from credence.models.relations import integers as facts
 from credence.models.relations.relation_table import PERIODS
 
@@ -29,7 +38,7 @@ PROPERTY_OF = {
 
 
 def about(*values: float) -> dict[str, float]:
-    return dict(zip(NAMES, relations(values), strict=True))
+    return dict(zip(RELATION_NAMES, relation_vector(values), strict=True))
 
 
 def holding(*values: float) -> set[str]:
@@ -72,53 +81,60 @@ def holding(*values: float) -> set[str]:
     ],
 )
 def test_numbers_are_read_in_their_order(text: str, expected: list[float]) -> None:
-    assert numbers(text) == expected
+    assert number_values(text) == expected
 
 
 def test_a_number_is_found_where_it_is_written() -> None:
     text = "from -3 to 1,820 and 1/4"
-    assert [text[n.start : n.end] for n in found(text)] == ["-3", "1,820", "1/4"]
-    assert masked("89 + -7 = 82") == " #  +  #  =  # "
-    assert masked("no number") == "no number"
+    assert [text[n.start : n.end] for n in find_numbers(text)] == ["-3", "1,820", "1/4"]
+    assert mask_numbers("89 + -7 = 82") == " #  +  #  =  # "
+    assert mask_numbers("no number") == "no number"
 
 
 @given(st.text(alphabet="0123456789.,-−/e xB²٣(", max_size=40))
 def test_any_text_gives_finite_numbers_in_order(text: str) -> None:
-    read = found(text)
+    read = find_numbers(text)
     assert all(math.isfinite(n.value) for n in read)
     edges = [edge for n in read for edge in (n.start, n.end)]
     assert edges == sorted(edges)
-    assert not numbers(masked(text))
+    assert not number_values(mask_numbers(text))
 
 
 @given(st.lists(small, max_size=8))
 def test_whole_numbers_are_read_as_they_were_written(values: list[int]) -> None:
-    assert numbers(" and ".join(map(str, values))) == values
-    assert numbers("; ".join(f"{v:,}" for v in values)) == values
+    assert number_values(" and ".join(map(str, values))) == values
+    assert number_values("; ".join(f"{v:,}" for v in values)) == values
 
 
 def test_long_texts_cost_no_more_than_their_length() -> None:
-    assert numbers("a" * 200_000 + " 7") == [7]
-    assert len(numbers("-1 " * 20_000)) == 20_000
+    assert number_values("a" * 200_000 + " 7") == [7]
+    assert len(number_values("-1 " * 20_000)) == 20_000
 
 
 def test_names_are_stable_and_distinct() -> None:
-    assert len(set(NAMES)) == len(NAMES)
-    assert NAMES[:6] == ("no number", "one number", "two numbers", "three numbers", "four numbers or more", "sign of a")
-    assert all(name.isprintable() for name in NAMES)
+    assert len(set(RELATION_NAMES)) == len(RELATION_NAMES)
+    assert RELATION_NAMES[:6] == (
+        "no number",
+        "one number",
+        "two numbers",
+        "three numbers",
+        "four numbers or more",
+        "sign of a",
+    )
+    assert all(name.isprintable() for name in RELATION_NAMES)
 
 
 @given(st.lists(finite, max_size=9))
 def test_relations_are_bounded_for_any_finite_numbers(values: list[float]) -> None:
-    answers = relations(values)
-    assert answers.shape == (len(NAMES),)
+    answers = relation_vector(values)
+    assert answers.shape == (len(RELATION_NAMES),)
     assert answers.dtype == np.float64
     assert np.isin(answers, (-1, 0, 1)).all()
 
 
 @pytest.mark.parametrize("values", [[1e300] * 7, [LARGEST, -LARGEST, LARGEST], [5e-324, 1e300, 0.0], [-0.0, 0.0]])
 def test_relations_at_the_end_of_the_range_of_floats(values: list[float]) -> None:
-    assert np.isin(relations(values), (-1, 0, 1)).all()
+    assert np.isin(relation_vector(values), (-1, 0, 1)).all()
 
 
 def test_what_overflows_equals_nothing() -> None:
@@ -127,14 +143,14 @@ def test_what_overflows_equals_nothing() -> None:
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
 def test_infinities_are_refused(value: float) -> None:
-    with pytest.raises(BadInput, match="expected finite ones"):
-        relations([1, value])
+    with pytest.raises(InputError, match="expected finite ones"):
+        relation_vector([1, value])
 
 
-@given(st.lists(finite, min_size=MOST + 2, max_size=12), finite)
+@given(st.lists(finite, min_size=MAX_NUMBERS + 2, max_size=12), finite)
 def test_numbers_amid_a_long_text_are_not_asked_about(values: list[float], other: float) -> None:
-    changed = [*values[:2], *([other] * (len(values) - MOST - 2)), *values[-MOST:]]
-    np.testing.assert_array_equal(relations(values), relations(changed))
+    changed = [*values[:2], *([other] * (len(values) - MAX_NUMBERS - 2)), *values[-MAX_NUMBERS:]]
+    np.testing.assert_array_equal(relation_vector(values), relation_vector(changed))
 
 
 def test_what_needs_more_numbers_does_not_apply() -> None:
@@ -225,34 +241,34 @@ def test_results_agree_with_whole_arithmetic(a: int, b: int, off: int) -> None:
 @given(st.integers(1, 10**6), st.integers(1, 900), st.integers(1, 10**6), st.integers(1, 900))
 def test_fractions_compare_as_exact_ones_do(a: int, b: int, c: int, d: int) -> None:
     left, right = Fraction(a, b), Fraction(c, d)
-    answers = about(*numbers(f"{a}/{b} is less than {c}/{d}"))
+    answers = about(*number_values(f"{a}/{b} is less than {c}/{d}"))
     assert answers["order of a, b"] == (left > right) - (left < right)
 
 
 @given(st.integers(0, 10**7))
 def test_facts_agree_with_the_plain_ones(n: int) -> None:
-    assert facts.prime(n) == reference_arithmetic.prime(n)
-    assert facts.square(n) == reference_arithmetic.square(n)
-    assert facts.cube(n) == any(k**3 == n for k in range(216))
-    assert facts.square(n * n)
+    assert facts.is_prime(n) == reference_arithmetic.is_prime(n)
+    assert facts.is_square(n) == reference_arithmetic.is_square(n)
+    assert facts.is_cube(n) == any(k**3 == n for k in range(216))
+    assert facts.is_square(n * n)
 
 
 @pytest.mark.parametrize("n", [3215031751, 341550071728321, 2**53 - 111 * 2, 25326001])
 def test_strong_pseudoprimes_are_no_primes(n: int) -> None:
-    assert not facts.prime(n)
+    assert not facts.is_prime(n)
 
 
 @pytest.mark.parametrize("n", [2**31 - 1, 999999999989, 9007199254740881])
 def test_large_primes_are_primes(n: int) -> None:
-    assert facts.prime(n)
+    assert facts.is_prime(n)
 
 
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize("label", [True, False])
 def test_every_family_of_statements_is_settled_by_a_relation(category: str, label: bool) -> None:
     for ordinal in range(120):
-        item = propose(3, category, label, ordinal)
-        assert _settled(item.claim, about(*numbers(item.question))) == label, item.question
+        item = propose_statement(3, category, label, ordinal)
+        assert _settled(item.claim, about(*number_values(item.question))) == label, item.question
 
 
 def _settled(claim: dict[str, str], answers: dict[str, float]) -> bool:

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.models.kinds.stacking import Stacking
 from credence.models.kinds.voting import Voting
-from credence.models.tabular.ensembling import best_weights, equal_weights, weighed
+from credence.models.tabular.ensembling import best_weights, equal_weights, weighted_average
 from credence.statistics.calibration import log_loss
 from credence.statistics.uncertainty import sigmoid
 
@@ -45,7 +45,7 @@ def test_weights_are_non_negative_and_find_what_made_the_answers() -> None:
     assert found[0] == pytest.approx(1.0, abs=0.15)
     assert found[2] == 0.0
     assert found[3] == pytest.approx(0.3, abs=0.15)
-    assert log_loss(weighed(odds, found), y) < log_loss(weighed(odds, equal_weights(3)), y)
+    assert log_loss(weighted_average(odds, found), y) < log_loss(weighted_average(odds, equal_weights(3)), y)
 
 
 def test_members_take_the_committee_s_preparation_unless_they_bring_their_own() -> None:
@@ -69,5 +69,5 @@ def test_members_take_the_committee_s_preparation_unless_they_bring_their_own() 
     ],
 )
 def test_members_that_cannot_serve_are_refused(members: list[dict[str, object]], sentence: str) -> None:
-    with pytest.raises(BadInput, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         ModelSpec(kind="voting", members=members).build()

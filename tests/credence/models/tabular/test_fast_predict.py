@@ -18,8 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier
 
-from credence.models.tabular.fast_predict import Linear, Panel, compact, grove
-from credence.models.tabular.trees import Nodes, Trees, write
+from credence.models.tabular.fast_predict import LinearScorer, ScorerSet, forest_scorer, to_fast_scorer
+from credence.models.tabular.trees import TreeEnsemble, TreeNodes, write
 
 Z, Y = make_classification(400, 6, n_informative=4, n_redundant=0, random_state=0)
 Z[:, 2] = np.round(Z[:, 2], 1)
@@ -36,32 +36,34 @@ KINDS = [
 @pytest.mark.parametrize("estimator", KINDS, ids=lambda e: type(e).__name__)
 def test_answers_are_scikit_learn_s(estimator: Any) -> None:
     fitted = estimator.fit(Z, Y)
-    small = compact(fitted, Z)
-    assert isinstance(small, (Linear, Trees))
+    small = to_fast_scorer(fitted, Z)
+    assert isinstance(small, (LinearScorer, TreeEnsemble))
     np.testing.assert_allclose(small.predict_proba(PROBE), fitted.predict_proba(PROBE), atol=1e-12)
 
 
 def test_holes_go_the_way_scikit_learn_sends_them() -> None:
     holed = np.where(np.random.default_rng(0).random(Z.shape) < 0.2, np.nan, Z)
     fitted = HistGradientBoostingClassifier(max_iter=20, random_state=0).fit(holed, Y)
-    np.testing.assert_allclose(compact(fitted, holed).predict_proba(holed), fitted.predict_proba(holed), atol=1e-12)
+    np.testing.assert_allclose(
+        to_fast_scorer(fitted, holed).predict_proba(holed), fitted.predict_proba(holed), atol=1e-12
+    )
 
 
 def test_adaboost_ranks_as_scikit_learn_and_is_surer() -> None:
     fitted = AdaBoost(DecisionTreeClassifier(max_depth=1), n_estimators=20, random_state=0).fit(Z, Y)
-    ours, theirs = compact(fitted, Z).predict_proba(PROBE)[:, 1], fitted.predict_proba(PROBE)[:, 1]
+    ours, theirs = to_fast_scorer(fitted, Z).predict_proba(PROBE)[:, 1], fitted.predict_proba(PROBE)[:, 1]
     total = fitted.estimator_weights_.sum() / 2
     np.testing.assert_allclose(np.log(ours / (1 - ours)), total * np.log(theirs / (1 - theirs)), atol=1e-9)
 
 
 def test_an_unknown_estimator_stays_as_it_is() -> None:
     fitted = GaussianNB().fit(Z, Y)
-    assert compact(fitted, Z) is fitted
+    assert to_fast_scorer(fitted, Z) is fitted
 
 
 def test_a_grove_s_draws_are_its_trees_and_none_is_certain() -> None:
     trees = [DecisionTreeClassifier(max_features=2, random_state=i).fit(Z, Y) for i in range(5)]
-    draws = grove(trees, 6).draws(PROBE)
+    draws = forest_scorer(trees, 6).draws(PROBE)
     assert draws.shape == (5, len(PROBE))
     assert (draws > 0).all()
     assert (draws < 1).all()
@@ -70,18 +72,20 @@ def test_a_grove_s_draws_are_its_trees_and_none_is_certain() -> None:
 
 
 def test_a_panel_asks_each_of_its_members() -> None:
-    members = [compact(LogisticRegression(C=c).fit(Z, Y), Z) for c in (0.01, 1.0)]
-    np.testing.assert_array_equal(Panel(members).draws(PROBE)[1], members[1].predict_proba(PROBE)[:, 1])
+    members = [to_fast_scorer(LogisticRegression(C=c).fit(Z, Y), Z) for c in (0.01, 1.0)]
+    np.testing.assert_array_equal(ScorerSet(members).draws(PROBE)[1], members[1].predict_proba(PROBE)[:, 1])
 
 
 def test_a_tree_without_splits_is_a_constant() -> None:
     leaf = np.full(1, -1)
-    text = write([Nodes(leaf, leaf, leaf, np.zeros(1), np.zeros(1, bool), np.array([0.25]), np.ones(1))], width=2)
-    np.testing.assert_array_equal(Trees(text, odds=False, single=True).predict_proba(PROBE[:3, :2])[:, 1], [0.25] * 3)
+    text = write([TreeNodes(leaf, leaf, leaf, np.zeros(1), np.zeros(1, bool), np.array([0.25]), np.ones(1))], width=2)
+    np.testing.assert_array_equal(
+        TreeEnsemble(text, odds=False, single=True).predict_proba(PROBE[:3, :2])[:, 1], [0.25] * 3
+    )
 
 
 def test_linear_contributions_are_distances_from_the_mean() -> None:
-    linear = compact(LogisticRegression().fit(Z, Y), Z)
+    linear = to_fast_scorer(LogisticRegression().fit(Z, Y), Z)
     assert np.abs(linear.contributions(Z).mean(0)).max() < 1e-9
     p = linear.predict_proba(PROBE)[:, 1]
     rest = np.log(p / (1 - p)) - linear.contributions(PROBE).sum(1)
@@ -111,7 +115,7 @@ def shapley(value: Any, n: int, j: int) -> float:
 def test_tree_contributions_are_shapley_values_by_definition() -> None:
     X = Z[:, :4]
     fitted = GradientBoostingClassifier(n_estimators=6, max_depth=3, random_state=0).fit(X, Y)
-    found = compact(fitted, X).contributions(X[:3])
+    found = to_fast_scorer(fitted, X).contributions(X[:3])
     for x, row in zip(X[:3], found, strict=True):
         for j in range(4):
             by_hand = sum(

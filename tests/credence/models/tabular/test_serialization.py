@@ -10,14 +10,14 @@ import pytest
 import skops.io
 from sklearn.naive_bayes import GaussianNB
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.models.tabular import serialization
-from credence.models.tabular.encoding import Encoding
-from credence.models.tabular.trees import Trees
+from credence.models.tabular.encoding import TableEncoding
+from credence.models.tabular.trees import TreeEnsemble
 
 
 def test_plain_values_arrays_and_our_own_objects_come_back(tmp_path: Path) -> None:
-    encoding = Encoding(knots=2)
+    encoding = TableEncoding(knots=2)
     table = {"a": np.arange(9.0), "b": np.array(["is", None, "of"] * 3, dtype=object)}
     Z = encoding.fit_transform(table, np.arange(9) % 2)
     learned = {"is": [1, 2.5, None, True, "text"], "of": {"is": np.arange(3)}, "": [encoding]}
@@ -29,7 +29,7 @@ def test_plain_values_arrays_and_our_own_objects_come_back(tmp_path: Path) -> No
 
 
 def test_long_texts_are_files_that_others_can_read(tmp_path: Path) -> None:
-    serialization.dump([Trees("tree\n" * 1000, odds=True, single=False)], tmp_path)
+    serialization.dump([TreeEnsemble("tree\n" * 1000, odds=True, single=False)], tmp_path)
     assert (tmp_path / "0.txt").read_text() == "tree\n" * 1000
     assert serialization.load(tmp_path)[0].text == "tree\n" * 1000
 
@@ -44,7 +44,7 @@ def test_a_scikit_learn_estimator_travels_by_skops(tmp_path: Path) -> None:
 def test_an_archive_that_names_anything_else_is_refused_and_not_run(tmp_path: Path) -> None:
     serialization.dump([GaussianNB()], tmp_path)
     skops.io.dump(functools.partial(os.mkdir, str(tmp_path / "ran")), tmp_path / "0.skops")
-    with pytest.raises(BadInput, match="which is not trusted"):
+    with pytest.raises(InputError, match="which is not trusted"):
         serialization.load(tmp_path)
     assert not (tmp_path / "ran").exists()
 
@@ -52,7 +52,7 @@ def test_an_archive_that_names_anything_else_is_refused_and_not_run(tmp_path: Pa
 def test_a_class_that_is_not_ours_is_refused(tmp_path: Path) -> None:
     serialization.dump([], tmp_path)
     (tmp_path / "learned.json").write_text(json.dumps({"is": "Popen", "of": {"args": "true"}}))
-    with pytest.raises(BadInput, match="holds a 'Popen'"):
+    with pytest.raises(InputError, match="holds a 'Popen'"):
         serialization.load(tmp_path)
 
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from credence.core.errors import BadInput
-from credence.core.registry import find, names
-from credence.data.rows import Columns, canonical, inputs
+from credence.core.errors import InputError
+from credence.core.registry import available_kinds, load_kind
+from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.model import Model
 from credence.models import tabular
 from credence.models.kinds.gradient_boosting import GradientBoosting
@@ -25,7 +25,7 @@ from credence.models.kinds.random_forest import RandomForest
 from credence.models.tabular import TabularModel
 from credence.statistics import cross_validation as folds_module
 from credence.statistics.calibration import log_loss
-from credence.statistics.cross_validation import folds
+from credence.statistics.cross_validation import stratified_folds
 
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -66,10 +66,10 @@ def test_a_fold_learns_nothing_from_its_held_out_rows(
     options: dict[str, Any], kind: type[TabularModel], fold: int, seed: int
 ) -> None:
     X, y = table(90)
-    dealt = folds(y, 3, 0)
+    dealt = stratified_folds(y, 3, 0)
     few = {"rounds": 8} if "rounds" in kind.model_fields else {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tabular, "folds", lambda *_: dealt)
+        patch.setattr(tabular, "stratified_folds", lambda *_: dealt)
         clean = kind(folds=3, **few, **options).fit(X, y)
         dirty = kind(folds=3, **few, **options).fit(*poisoned(X, y, dealt[fold][1], np.random.default_rng(seed)))
     probe, _ = table(40, seed=7)
@@ -83,7 +83,7 @@ def test_out_of_fold_is_what_the_fold_s_own_model_says() -> None:
     model = Logistic(folds=4).fit(X, y)
     unseen, draws = model.out_of_fold(), model.draws(X)
     assert unseen is not None
-    for i, (_, held) in enumerate(folds(y, 4, 0)):
+    for i, (_, held) in enumerate(stratified_folds(y, 4, 0)):
         np.testing.assert_allclose(unseen[held], draws[i, held], atol=1e-12)
 
 
@@ -102,7 +102,7 @@ def test_fewer_folds_where_an_answer_is_rare() -> None:
 
 def test_refuses_rows_of_one_answer() -> None:
     X, _ = table(30)
-    with pytest.raises(BadInput, match="all 30 training rows have the same answer"):
+    with pytest.raises(InputError, match="all 30 training rows have the same answer"):
         Logistic().fit(X, np.ones(30, dtype=int))
 
 
@@ -140,12 +140,14 @@ def test_group_is_not_looked_at() -> None:
     np.testing.assert_array_equal(Logistic().fit(X, y).draws(X), Logistic().fit(other, y).draws(other))
 
 
-@pytest.mark.parametrize("kind", [k for k in names("models") if issubclass(find("models", k), TabularModel)])
+@pytest.mark.parametrize(
+    "kind", [k for k in available_kinds("models") if issubclass(load_kind("models", k), TabularModel)]
+)
 def test_defaults_learn_and_are_roughly_calibrated(kind: str) -> None:
     X, y = table(300)
     probe, truth = table(400, seed=3)
     fewer = {"folds": 2} | ({"inner": 2} if kind == "stacking" else {})
-    p = find("models", kind)(**fewer).fit(X, y).draws(probe).mean(0)
+    p = load_kind("models", kind)(**fewer).fit(X, y).draws(probe).mean(0)
     assert roc_auc_score(truth, p) > 0.9
     assert log_loss(p, truth) < 0.45
 
@@ -182,8 +184,8 @@ def test_nothing_heavy_is_imported_for_serving() -> None:
 
 def test_real_data_with_real_mess(shared_data: Path, tmp_path: Path) -> None:
     raw = pd.read_csv(shared_data / "heart_cleveland" / "processed.cleveland.data", dtype=str)
-    rows = canonical(raw, Columns(label="Target", positive=["1", "2", "3", "4"]))
-    X, y = inputs(rows), rows["label"].to_numpy()
+    rows = to_canonical_rows(raw, Columns(label="Target", positive=["1", "2", "3", "4"]))
+    X, y = model_inputs(rows), rows["label"].to_numpy()
     model = Logistic().fit(X, y)
     unseen = model.out_of_fold()
     assert unseen is not None
@@ -193,9 +195,9 @@ def test_real_data_with_real_mess(shared_data: Path, tmp_path: Path) -> None:
 
 
 def test_folds_that_take_long_are_shown_with_their_rate(capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
-    monkeypatch.setattr(folds_module, "PATIENCE", 0.0)
-    dealt = folds(np.repeat([0, 1], 20), 4, 0)
-    assert len(list(folds_module.shown(dealt, "logistic"))) == 4
+    monkeypatch.setattr(folds_module, "PROGRESS_DELAY_SECONDS", 0.0)
+    dealt = stratified_folds(np.repeat([0, 1], 20), 4, 0)
+    assert len(list(folds_module.with_progress(dealt, "logistic"))) == 4
     said = capsys.readouterr().err
     assert "logistic" in said
     assert "fold/s" in said

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.models.training import History, load_weights, newest_production, seeded, train
 from credence.models.training import engine as engine_module
-from credence.models.training.checkpoints import Store, difference
-from credence.models.training.weight_files import Refused, read, write
+from credence.models.training.checkpoints import CheckpointStore, identity_difference
+from credence.models.training.weight_files import CheckpointRejected, read_weights, write_weights
 from tests.support.training_cases import (
     OFTEN,
     Bag,
@@ -59,10 +59,10 @@ def test_a_run_leaves_three_kinds_of_checkpoints(tmp_path: Path) -> None:
 
 
 def test_checkpoints_come_by_the_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    now, saved, save = [0.0], [], Store.save_training
+    now, saved, save = [0.0], [], CheckpointStore.save_training
     monkeypatch.setattr(engine_module.time, "monotonic", lambda: now[0])
 
-    def kept(self: Store, step: int, *rest: object) -> Path:
+    def kept(self: CheckpointStore, step: int, *rest: object) -> Path:
         saved.append(step)
         return save(self, step, *rest)  # type: ignore[arg-type]
 
@@ -71,7 +71,7 @@ def test_checkpoints_come_by_the_clock(tmp_path: Path, monkeypatch: pytest.Monke
             now[0] += 10.0 if self.training else 0.0
             return super().loss(batch)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Store, "save_training", kept)
+    monkeypatch.setattr(CheckpointStore, "save_training", kept)
     taught(tmp_path, Slow(), checkpoint_seconds=40)
     assert saved == [4, 8, 12, 16, 20, 21], "every four steps of ten seconds, and at the end"
     taught(tmp_path, **OFTEN)
@@ -108,9 +108,9 @@ def test_early_stopping_counts_over_interruptions(tmp_path: Path) -> None:
 def test_half_precision_goes_on_with_its_scale(tmp_path: Path) -> None:
     module, _ = taught(precision="fp16")
     interrupted(tmp_path, bag(), 9, precision="fp16")
-    assert read(stems(tmp_path)[-1]).label.facts["scaler"]["_growth_tracker"] == 9
+    assert read_weights(stems(tmp_path)[-1]).label.facts["scaler"]["_growth_tracker"] == 9
     assert bits(taught(tmp_path, precision="fp16")[0]) == bits(module)
-    assert read(stems(tmp_path)[-1]).label.facts["scaler"]["_growth_tracker"] == 21
+    assert read_weights(stems(tmp_path)[-1]).label.facts["scaler"]["_growth_tracker"] == 21
 
 
 def test_halved_batches_stay_halved(tmp_path: Path) -> None:
@@ -220,8 +220,8 @@ def test_another_vocabulary_of_the_same_size_is_another_run(tmp_path: Path) -> N
     train(bag(), rows, held_out, settings(), tmp_path, about={"vocabulary": "aaa"})
     history = train(bag(), rows, held_out, settings(), tmp_path, about={"vocabulary": "bbb"})
     assert "another run: its vocabulary is aaa, not bbb" in history.notes[0]
-    assert difference({"a": "1", "b": "2"}, {"a": "1"}) == "its b is 2, not absent"
-    assert difference({"a": "1"}, {"a": "1"}) is None
+    assert identity_difference({"a": "1", "b": "2"}, {"a": "1"}) == "its b is 2, not absent"
+    assert identity_difference({"a": "1"}, {"a": "1"}) is None
 
 
 def test_a_renamed_foreign_checkpoint_is_still_foreign(tmp_path: Path) -> None:
@@ -241,13 +241,13 @@ def test_weights_are_loaded_only_where_they_fit(tmp_path: Path) -> None:
     produced = newest_production(tmp_path)
     assert produced is not None
     another = r"0001.json is of another kind of model or another vocabulary: its shape of "
-    with pytest.raises(BadInput, match=rf"{another}words.weight is \[40, 4\], not \[50, 4\]"):
+    with pytest.raises(InputError, match=rf"{another}words.weight is \[40, 4\], not \[50, 4\]"):
         load_weights(bag(words=50), produced)
-    with pytest.raises(BadInput, match=rf"{another}weight is absent, not \[2, 2\]"):
+    with pytest.raises(InputError, match=rf"{another}weight is absent, not \[2, 2\]"):
         load_weights(torch.nn.Linear(2, 2), produced)
     before = bits(module := bag())
     spoil(produced.with_suffix(".safetensors"))
-    with pytest.raises(BadInput, match=r"0001.safetensors is torn or was changed; take another checkpoint"):
+    with pytest.raises(InputError, match=r"0001.safetensors is torn or was changed; take another checkpoint"):
         load_weights(module, produced)
     assert bits(module) == before
 
@@ -281,11 +281,11 @@ def test_a_label_is_written_after_the_weights_it_vouches_for(tmp_path: Path, mon
         return rename(draft, file)
 
     monkeypatch.setattr(Path, "replace", noted)
-    write(tmp_path / "a", "milestone", {"x": torch.ones(2)}, {}, {"step": 1})
+    write_weights(tmp_path / "a", "milestone", {"x": torch.ones(2)}, {}, {"step": 1})
     assert renamed == ["a.safetensors", "a.json"] and names(tmp_path) == ["a.json", "a.safetensors"]
-    assert read(tmp_path / "a").tensors()["x"].tolist() == [1, 1]
-    with pytest.raises(Refused, match="is missing or torn"):
-        read(tmp_path / "b")
+    assert read_weights(tmp_path / "a").tensors()["x"].tolist() == [1, 1]
+    with pytest.raises(CheckpointRejected, match="is missing or torn"):
+        read_weights(tmp_path / "b")
 
 
 def test_drafts_of_killed_writers_go_in_time(tmp_path: Path) -> None:

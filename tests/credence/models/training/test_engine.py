@@ -10,19 +10,19 @@ import pytest
 import torch
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from credence.core.errors import BadInput
-from credence.models.training import Batch, EncodedRows, Epoch, History, Learner, Loss, seeded, train
+from credence.core.errors import InputError
+from credence.models.training import Batch, Epoch, History, Loss, PaddedRows, Trainable, seeded, train
 from credence.models.training import engine as engine_module
 from credence.models.training.device import chosen_device, chosen_precision
-from credence.models.training.optimizer import Optimiser, rate
-from credence.models.training.tensorboard import Events, crc32c
+from credence.models.training.optimizer import Optimizer, learning_rate_at
+from credence.models.training.tensorboard import TensorBoardWriter, crc32c
 from tests.support.training_cases import Bag, Hungry, Spoilt, bag, bits, curve, encoded, settings, taught
 
 CPU = torch.device("cpu")
 LONG = {"epochs": 30, "learning_rate": 0.03}
 
 
-def log_loss(module: Learner, rows: EncodedRows) -> float:
+def log_loss(module: Trainable, rows: PaddedRows) -> float:
     with torch.no_grad():
         return float(module.loss(rows.batch(range(len(rows)))).nll.double().mean())
 
@@ -99,16 +99,16 @@ def test_batches_are_of_like_length_and_each_row_is_read_once_an_epoch() -> None
 @pytest.mark.parametrize(("decay", "middle", "end"), [("linear", 0.5, 0.0), ("cosine", 0.5, 0.0), ("none", 1.0, 1.0)])
 def test_the_rate_warms_up_and_decays(decay: str, middle: float, end: float) -> None:
     chosen = settings(warmup=0.2, decay=decay, learning_rate=2.0)
-    assert [rate(chosen, done) for done in (0.0, 0.1, 0.2)] == pytest.approx([0, 1, 2])
-    assert [rate(chosen, done) for done in (0.6, 1.0)] == pytest.approx([2 * middle, 2 * end])
-    assert rate(settings(warmup=0, learning_rate=2.0), 0) == 2
+    assert [learning_rate_at(chosen, done) for done in (0.0, 0.1, 0.2)] == pytest.approx([0, 1, 2])
+    assert [learning_rate_at(chosen, done) for done in (0.6, 1.0)] == pytest.approx([2 * middle, 2 * end])
+    assert learning_rate_at(settings(warmup=0, learning_rate=2.0), 0) == 2
 
 
-def with_gradient(value: float, **changed: object) -> tuple[Bag, Optimiser]:
+def with_gradient(value: float, **changed: object) -> tuple[Bag, Optimizer]:
     module = bag()
     for p in module.parameters():
         p.grad = torch.full_like(p, value)
-    return module, Optimiser(module, settings(**changed), CPU, "fp32")
+    return module, Optimizer(module, settings(**changed), CPU, "fp32")
 
 
 def test_gradients_are_clipped_and_their_norm_is_told() -> None:
@@ -142,7 +142,7 @@ def test_a_penalty_is_learned_from_and_told_apart() -> None:
 def test_a_loss_that_is_no_number_stops_the_run_and_names_the_batch(what: str, said: str, tmp_path: Path) -> None:
     with seeded(0):
         module = Spoilt("row-0-7", what)
-    with pytest.raises(BadInput) as stopped:
+    with pytest.raises(InputError) as stopped:
         taught(tmp_path, module, checkpoint_seconds=0)
     sentence = str(stopped.value)
     found = re.fullmatch(rf"{said} at epoch 1, step (\d+) is not a finite number, for the rows (.*?); .*", sentence)
@@ -157,19 +157,19 @@ def test_a_held_out_loss_that_is_no_number_stops_the_run_too() -> None:
     said = (
         "the held-out log-loss after epoch 1 is not a finite number, for the rows 'row-1-3'; the module's weights are"
     )
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         taught(module=Spoilt("row-1-3"))
 
 
 def test_a_rate_that_is_far_too_high_ends_in_a_sentence() -> None:
-    with pytest.raises(BadInput, match=r"is not a finite number.*and 11 more.*lower the learning_rate"):
+    with pytest.raises(InputError, match=r"is not a finite number.*and 11 more.*lower the learning_rate"):
         taught(learning_rate=1e6, epochs=10, clip=None, patience=10)
 
 
 def test_a_gpu_that_is_not_there_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        BadInput, match=r"device: cuda was asked for, and torch .* sees no GPU; set device: auto or cpu"
+        InputError, match=r"device: cuda was asked for, and torch .* sees no GPU; set device: auto or cpu"
     ):
         taught(device="cuda")
     assert chosen_device(settings(device="auto")) == CPU
@@ -182,7 +182,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen_device(settings(device="auto")) == torch.device("cuda", 1)
     assert chosen_device(settings(device="cpu")) == CPU
     monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(BadInput, match="process 3 on this machine wants a GPU, and there are 2"):
+    with pytest.raises(InputError, match="process 3 on this machine wants a GPU, and there are 2"):
         chosen_device(settings(device="cuda"))
 
 
@@ -206,7 +206,7 @@ def test_half_precision_learns_much_the_same(precision: str) -> None:
 
 def test_half_precision_looks_for_its_scale_and_gives_up_on_gradients_without_any() -> None:
     module = bag()
-    optimiser = Optimiser(module, settings(), CPU, "fp16")
+    optimiser = Optimizer(module, settings(), CPU, "fp16")
     before, norms = bits(module), []
     while not norms or norms[-1] == 0:
         optimiser.scaled(torch.tensor(1.0))
@@ -234,7 +234,7 @@ def test_out_of_memory_halves_the_batch_once_and_says_so(error: Exception, capsy
 
 def test_out_of_memory_again_is_a_sentence() -> None:
     with pytest.raises(
-        BadInput, match="out of memory at epoch 1, step 1, also with 8 rows at a time; lower batch_rows"
+        InputError, match="out of memory at epoch 1, step 1, also with 8 rows at a time; lower batch_rows"
     ):
         taught(module=Hungry(most=7))
 
@@ -264,13 +264,13 @@ def test_a_loss_that_is_not_per_row_is_a_mistake_of_the_kind() -> None:
 
 @pytest.mark.parametrize(("rows", "held_out"), [(0, 5), (5, 0)])
 def test_nothing_to_learn_from_is_said(rows: int, held_out: int) -> None:
-    with pytest.raises(BadInput, match="no rows"):
+    with pytest.raises(InputError, match="no rows"):
         train(bag(), encoded(rows), encoded(held_out), settings())
 
 
 def test_one_row_per_answer_and_rows_without_words_can_be_learned_from() -> None:
     empty = torch.tensor([], dtype=torch.long)
-    rows = EncodedRows(["no", "yes"], {"tokens": [empty, empty], "label": torch.tensor([0.0, 1.0])})
+    rows = PaddedRows(["no", "yes"], {"tokens": [empty, empty], "label": torch.tensor([0.0, 1.0])})
     history = train(bag(), rows, rows, settings())
     assert history.epochs[-1].held_out == pytest.approx(math.log(2), abs=0.05)
 
@@ -293,7 +293,7 @@ def test_a_long_run_shows_its_rate_and_the_time_to_go(
 ) -> None:
     taught()
     assert not capsys.readouterr().err, "a short run shows nothing"
-    monkeypatch.setattr(engine_module, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(engine_module, "PROGRESS_DELAY_SECONDS", 0.0)
     monkeypatch.setattr(engine_module, "LOG_SECONDS", 0.0)
     taught()
     assert re.search(
@@ -345,6 +345,6 @@ def test_curves_are_written_as_tensorboard_reads_them(tmp_path: Path) -> None:
 
 
 def test_large_steps_are_written_whole(tmp_path: Path) -> None:
-    (events := Events(tmp_path)).write(3_000_000_000, {"loss": -0.5})
+    (events := TensorBoardWriter(tmp_path)).write(3_000_000_000, {"loss": -0.5})
     made = event_class().FromString(records(events.file.read_bytes())[-1])
     assert made.step == 3_000_000_000 and made.summary.value[0].simple_value == -0.5

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from credence.models.relations import FONE_WIDTH, NAMES, fone, relations
-from credence.models.transformer.column_tokens import Category, Quantity, Tables
-from credence.models.transformer.network import Inputs
-from credence.models.transformer.text_tokens import NUMBER, Texts
+from credence.models.relations import FONE_WIDTH, RELATION_NAMES, fone, relation_vector
+from credence.models.transformer.column_tokens import Category, Quantity, TableTokenizer
+from credence.models.transformer.network import TrainingInputs
+from credence.models.transformer.text_tokens import NUMBER, TextTokenizer
 from tests.support.transformer_cases import fresh, reviews, table
 
 
@@ -21,8 +21,8 @@ def texts(*told: str) -> pd.DataFrame:
     return pd.DataFrame({"text": list(told)})
 
 
-def reader(longest: int = 20, fone: bool = True, relations: bool = True) -> Texts:
-    return Texts.learn(reviews(60)[0], 100, longest, fone, relations)
+def reader(longest: int = 20, fone: bool = True, relations: bool = True) -> TextTokenizer:
+    return TextTokenizer.learn(reviews(60)[0], 100, longest, fone, relations)
 
 
 def said(text: str, **parameters: bool | int) -> tuple[list[str], Tensor]:
@@ -48,8 +48,8 @@ def test_without_fone_a_number_is_its_digits() -> None:
 def test_relations_are_those_of_all_numbers_also_behind_the_cut() -> None:
     known = reader(longest=2)
     found = known.columns(texts("2 + 3 = 5", "no number"))["relations"]
-    np.testing.assert_allclose(found, [relations([2, 3, 5]), relations([])])
-    assert known.relations == NAMES
+    np.testing.assert_allclose(found, [relation_vector([2, 3, 5]), relation_vector([])])
+    assert known.relations == RELATION_NAMES
     assert "relations" not in reader(relations=False).columns(texts("2 + 3 = 5"))
 
 
@@ -80,14 +80,14 @@ def test_every_number_token_has_its_code(text: str) -> None:
 
 
 def test_where_training_held_no_numbers_none_is_a_number_token() -> None:
-    known = Texts.learn(texts("a b", "a c"), 100, 20, True, True)
+    known = TextTokenizer.learn(texts("a b", "a c"), 100, 20, True, True)
     assert not known.fone and known.number == -1
     assert "numbers" not in known.columns(texts("a 5"))
 
 
 def test_a_sentence_is_a_block_with_the_signs_that_end_it() -> None:
     module, batch = fresh("text", orders="average")
-    known = Texts.learn(texts("so . was ! ? x", "so . was ! ? x"), 100, 20, False, False)
+    known = TextTokenizer.learn(texts("so . was ! ? x", "so . was ! ? x"), 100, 20, False, False)
     ids = torch.tensor(known.vocabulary.ids(["so", "was", ".", "was", "so", "!", "?", "!", "x"]))[None]
     module.tokens.ends = known.ends
     assert module.tokens._sentences(ids).tolist() == [[0, 0, 0, 1, 1, 1, 1, 1, 2]]
@@ -98,9 +98,9 @@ def test_a_sentence_is_a_block_with_the_signs_that_end_it() -> None:
 
 def test_a_reader_comes_back_from_json() -> None:
     for X in (reviews(30)[0], table(30)[0]):
-        inner = Texts.learn(X, 50, 9, True, True) if "text" in X else Tables.learn(X, 50)
-        known = Inputs(rows=30, reader=inner)
-        again = Inputs.model_validate_json(known.model_dump_json())
+        inner = TextTokenizer.learn(X, 50, 9, True, True) if "text" in X else TableTokenizer.learn(X, 50)
+        known = TrainingInputs(rows=30, reader=inner)
+        again = TrainingInputs.model_validate_json(known.model_dump_json())
         assert again == known and again.digest() == known.digest()
         for name, column in known.columns(X).items():
             assert all(a.equal(b) for a, b in zip(column, again.columns(X)[name], strict=True))
@@ -131,13 +131,13 @@ def test_missing_words_are_a_category_and_rare_ones_are_unknown() -> None:
 
 def test_every_category_has_its_own_codes() -> None:
     X = pd.DataFrame({"a": np.array(["x", "x", "y", "y"], object), "b": np.array(["x", "x", "y", "z"], object)})
-    known = Tables.learn(X, 10)
+    known = TableTokenizer.learn(X, 10)
     assert (known.unknown, known.codes, known.longest) == ([0, 3], 5, 2)
     assert known.columns(X)["categories"].tolist() == [[1, 4], [1, 4], [2, 3], [2, 3]]
 
 
 def test_a_date_is_a_token_for_each_part_that_varies() -> None:
-    known = Tables.learn(table(50)[0], 10)
+    known = TableTokenizer.learn(table(50)[0], 10)
     assert [q.part for q in known.quantities if q.name == "since"] == [0, 1, 2, 3]
     assert "group" not in {q.name for q in known.quantities} | {c.name for c in known.categories}
     late = table(50)[0].assign(since=pd.NaT)
@@ -152,6 +152,6 @@ def test_an_unknown_category_says_nothing_but_its_column() -> None:
 
 
 def test_rows_without_any_column_are_rows() -> None:
-    known = Tables.learn(table(30)[0][["group"]], 10)
+    known = TableTokenizer.learn(table(30)[0][["group"]], 10)
     columns = known.columns(table(5)[0])
     assert columns["quantities"].shape == (5, 0, 3) and columns["categories"].shape == (5, 0)

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from credence.models.expectation.permutations import draw
+from credence.models.expectation.permutations import sample_permutations
 from credence.models.training import Batch
-from credence.models.transformer.embeddings import PERIOD, Artefacts, Tokens
-from credence.models.transformer.encoder import Encoder, Layer
-from credence.models.transformer.network import Network, sinusoids
+from credence.models.transformer.embeddings import PERIOD, PositionArtifactFilter, TokenBatch
+from credence.models.transformer.encoder import EncoderLayer, TokenEncoder
+from credence.models.transformer.network import ExpectationTransformer, sinusoids
 from tests.support.transformer_cases import fresh, turned
 
 BOTH = ("text", "columns")
 MODES = ("exact", "average", "off")
 
 
-def features(module: Network, batch: Batch) -> Tensor:
+def features(module: ExpectationTransformer, batch: Batch) -> Tensor:
     with torch.inference_mode():
         return module.encode(batch)
 
@@ -58,22 +58,22 @@ def test_a_row_alone_is_read_as_in_a_batch(on: str, orders: str) -> None:
         assert (found[0] - together[i]).abs().max() < 1e-5
 
 
-def spread(module: Network, tokens: Tokens, blocks: int) -> float:
+def spread(module: ExpectationTransformer, tokens: TokenBatch, blocks: int) -> float:
     """The sd of features over orders of the blocks behind the first token, at most over rows and features."""
     said = []
     for seed in range(6):
-        places = draw("iid", torch.tensor([blocks]), 1, torch.Generator().manual_seed(seed))[0, 0]
+        places = sample_permutations("iid", torch.tensor([blocks]), 1, torch.Generator().manual_seed(seed))[0, 0]
         place = torch.where(tokens.segments >= 0, places[tokens.segments.clamp(min=0)], -1)
         order = (place[0] * 1000 + tokens.positions[0]).argsort()
         said.append(module.features(turned(tokens, order), 1))
     return float(torch.stack(said).std(0).max())
 
 
-def row_of(module: Network, batch: Batch) -> Tokens:
+def row_of(module: ExpectationTransformer, batch: Batch) -> TokenBatch:
     """The tokens of the first row, without padding."""
     tokens = module.read(batch)
     real = tokens.mask[0].nonzero()[:, 0]
-    return Tokens(*(part[:1, real] for part in (tokens.x, tokens.mask, tokens.positions, tokens.segments)))
+    return TokenBatch(*(part[:1, real] for part in (tokens.x, tokens.mask, tokens.positions, tokens.segments)))
 
 
 @pytest.mark.parametrize("on", BOTH)
@@ -93,7 +93,7 @@ def test_words_within_a_sentence_keep_their_order_where_sentences_have_none() ->
         tokens = row_of(module, batch)
         swapped = torch.arange(tokens.x.shape[1])
         swapped[1:3] = torch.tensor([2, 1])
-        moved = Tokens(tokens.x[:, swapped], tokens.mask, tokens.positions, tokens.segments)
+        moved = TokenBatch(tokens.x[:, swapped], tokens.mask, tokens.positions, tokens.segments)
         assert (module.features(moved, 1) - module.features(tokens, 1)).abs().max() > 1e-3
 
 
@@ -176,7 +176,7 @@ def test_every_weight_learns() -> None:
         assert on == "columns" or "encoder.layers.0.attention.together" not in idle
 
 
-def penalty(module: Network, batch: Batch) -> float:
+def penalty(module: ExpectationTransformer, batch: Batch) -> float:
     return float(torch.as_tensor(module.loss(batch).penalty).detach())
 
 
@@ -197,7 +197,7 @@ def test_the_prior_follows_the_weights_while_learning_and_the_divergence_falls()
 
 def test_with_every_switch_off_a_layer_is_a_plain_one() -> None:
     torch.manual_seed(0)
-    ours = Layer(16, 4, 0.0).eval()
+    ours = EncoderLayer(16, 4, 0.0).eval()
     plain = nn.TransformerEncoderLayer(16, 4, 64, 0.0, activation="gelu", batch_first=True, norm_first=True).eval()
     att, other = ours.attention, "self_attn."
     names = {
@@ -216,7 +216,7 @@ def test_with_every_switch_off_a_layer_is_a_plain_one() -> None:
 
 
 def test_a_row_without_tokens_is_pooled() -> None:
-    encoder = Encoder(16, 1, 2, 0.0, 1).eval()
+    encoder = TokenEncoder(16, 1, 2, 0.0, 1).eval()
     mask = torch.tensor([[True, True], [True, False]])
     x = torch.randn(2, 2, 16)
     z = encoder(x, mask)
@@ -231,13 +231,13 @@ def test_positions_are_told_apart() -> None:
     assert torch.cdist(waves[:, :14], waves[:, :14]).fill_diagonal_(9).min() > 0.1
 
 
-def planted(rows: int, strength: float) -> Tokens:
+def planted(rows: int, strength: float) -> TokenBatch:
     """Noise of 200 tokens a row with an artefact of the watched period."""
     generator = torch.Generator().manual_seed(0)
     places = torch.arange(201).expand(rows, -1)
     wave = strength * torch.sin(2 * torch.pi * places / PERIOD)[..., None]
     x = torch.randn(rows, 201, 8, generator=generator) + wave
-    return Tokens(x, torch.ones(rows, 201, dtype=torch.bool), places, places - 1)
+    return TokenBatch(x, torch.ones(rows, 201, dtype=torch.bool), places, places - 1)
 
 
 def power(x: Tensor) -> float:
@@ -248,7 +248,7 @@ def power(x: Tensor) -> float:
 
 @pytest.mark.parametrize(("strength", "taken"), [(1.0, True), (0.0, False)])
 def test_a_periodic_artefact_is_found_while_learning_and_taken_out(strength: float, taken: bool) -> None:
-    artefacts, tokens = Artefacts(8, 512, rows=64), planted(64, strength)
+    artefacts, tokens = PositionArtifactFilter(8, 512, rows=64), planted(64, strength)
     y = torch.arange(64) % 2
     assert artefacts.train()(tokens, y).x.equal(tokens.x) != taken
     assert bool(artefacts.projection.gate) == taken and int(artefacts.since) == 0

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.model import Model
 from credence.models.kinds.bayesian_transformer import BayesianTransformer
-from credence.models.pretrained.checkpoint import read
+from credence.models.pretrained.checkpoint import load_checkpoint
 from tests.support.pretrained_cases import tiny
 from tests.support.transformer_cases import reviews, small, sums, table
 
@@ -45,7 +45,7 @@ PARTS = ("embeddings", "layer.0", "layer.1")
 
 @pytest.mark.parametrize(("freeze", "same"), [(None, PARTS), (1, PARTS[:2]), (0, ())])
 def test_what_is_frozen_stays_as_it_was(freeze: int | None, same: tuple[str, ...]) -> None:
-    before = read(tiny(), 64).encoder.state_dict()
+    before = load_checkpoint(tiny(), 64).encoder.state_dict()
     module = pretrained(freeze=freeze).fit(*reviews(60))._network.tokens.encoder
     assert isinstance(module, torch.nn.Module)
     after = module.body.state_dict()
@@ -95,12 +95,12 @@ def test_a_saved_model_needs_no_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 def test_wrong_parameters_are_refused_in_a_sentence(wrong: dict[str, Any], said: str) -> None:
-    with pytest.raises(BadInput, match=said):
+    with pytest.raises(InputError, match=said):
         ModelSpec(kind="bayesian_transformer", **wrong).build()
 
 
 def test_columns_are_not_for_an_encoder_of_texts() -> None:
-    with pytest.raises(BadInput, match="reads texts, and this task has columns; leave checkpoint out"):
+    with pytest.raises(InputError, match="reads texts, and this task has columns; leave checkpoint out"):
         pretrained().fit(*table(40))
 
 

@@ -12,19 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.data.prediction_log.closed_segments import write_segment
-from credence.data.prediction_log.reader import joined, read_feedback, read_predictions
+from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
-from credence.production.ab_test import Trial, compare, differences, paired
-from credence.production.ab_test.html_page import course, page, section
-from credence.production.ab_test.paired_answers import gains
-from credence.statistics.confidence_sequence import BETS, grow, owed, path, wealth
+from credence.production.ab_test import ABTestResult, compare, differences, pair_answers
+from credence.production.ab_test.html_page import ab_test_page, ab_test_section, betting_course
+from credence.production.ab_test.paired_answers import log_loss_gains
+from credence.statistics.confidence_sequence import (
+    STAKE_GRID,
+    betting_wealth,
+    log_wealth,
+    log_wealth_path,
+    worst_case_loss,
+)
 from tests.support.ab_test_cases import START, log
 
 
 def test_a_better_challenger_is_to_be_promoted_by_hand() -> None:
-    trial = compare(paired(log(4000)))
+    trial = compare(pair_answers(log(4000)))
     assert trial.recommendation == "promote"
     assert trial.gain is not None
     assert 0 < trial.gain.low < trial.gain.value < trial.gain.high
@@ -37,7 +43,7 @@ def test_a_better_challenger_is_to_be_promoted_by_hand() -> None:
 
 
 def test_a_worse_challenger_is_not() -> None:
-    trial = compare(paired(log(4000, champion=0.3, challenger=0.8)))
+    trial = compare(pair_answers(log(4000, champion=0.3, challenger=0.8)))
     assert (trial.recommendation, trial.command) == (
         "keep",
         'python run.py --pipeline promotion --task t --challenger none --reason "…"',
@@ -47,7 +53,7 @@ def test_a_worse_challenger_is_not() -> None:
 
 
 def test_a_gain_below_the_margin_is_ruled_out_in_time() -> None:
-    frame = paired(log(8000, champion=0.2, challenger=0.2))
+    frame = pair_answers(log(8000, champion=0.2, challenger=0.2))
     trial = compare(frame)
     assert trial.recommendation == "keep"
     assert trial.gain is not None and trial.gain.low < 0 < trial.gain.high < trial.margin
@@ -56,7 +62,7 @@ def test_a_gain_below_the_margin_is_ruled_out_in_time() -> None:
 
 
 def test_few_rows_mean_waiting_and_for_how_long() -> None:
-    trial = compare(paired(log(600)))
+    trial = compare(pair_answers(log(600)))
     assert (trial.recommendation, trial.command) == ("wait", None)
     assert trial.more is not None and trial.days is not None
     assert trial.days == pytest.approx(trial.more * 599 / 600 / 60 / 24)
@@ -65,7 +71,7 @@ def test_few_rows_mean_waiting_and_for_how_long() -> None:
 
 def test_what_is_said_to_be_needed_is_about_what_is_needed() -> None:
     """The same rows once more, again and again, until they decide."""
-    frame = paired(log(600))
+    frame = pair_answers(log(600))
     first = compare(frame)
     assert first.recommendation == "wait" and first.more is not None
     again = pd.concat([frame.assign(request_id=frame["request_id"] + f"/{i}") for i in range(40)], ignore_index=True)
@@ -75,21 +81,21 @@ def test_what_is_said_to_be_needed_is_about_what_is_needed() -> None:
 
 
 def test_before_any_truth_disagreement_is_all_there_is() -> None:
-    trial = compare(paired(log(2000, labelled=0)))
+    trial = compare(pair_answers(log(2000, labelled=0)))
     assert (trial.gain, trial.labelled, trial.p_value, trial.recommendation) == (None, 0, 1.0, "wait")
     assert trial.disagreement.low < trial.disagreement.value < trial.disagreement.high
     assert "no truth is known yet" in trial.sentence and "/feedback" in trial.sentence
 
 
 def test_answers_too_alike_to_gain_anything_need_no_truth() -> None:
-    trial = compare(paired(log(600, champion=0, challenger=0.001, labelled=0)))
+    trial = compare(pair_answers(log(600, champion=0, challenger=0.001, labelled=0)))
     assert trial.recommendation == "keep"
     assert "even if every truth went its way" in trial.sentence
-    assert compare(paired(log(400, champion=0, challenger=0.001, labelled=0))).recommendation == "wait"
+    assert compare(pair_answers(log(400, champion=0, challenger=0.001, labelled=0))).recommendation == "wait"
 
 
 def test_the_gain_is_the_difference_of_log_losses() -> None:
-    frame = paired(log(300))
+    frame = pair_answers(log(300))
     p, q, y = frame["p_champion"], frame["p_challenger"], frame["truth"] == 1
     loss = [-np.log(np.where(y, side, 1 - side)) for side in (p, q)]
     gain, least, most = differences(frame, "row")
@@ -99,8 +105,8 @@ def test_the_gain_is_the_difference_of_log_losses() -> None:
 
 
 def test_certain_answers_cost_sixteen_nats_not_everything() -> None:
-    frame = paired(log(50)).assign(p_challenger=[0.0, 1.0] * 25, truth=[1.0, 0.0] * 25)
-    assert np.isfinite(np.concatenate(gains(frame))).all()
+    frame = pair_answers(log(50)).assign(p_challenger=[0.0, 1.0] * 25, truth=[1.0, 0.0] * 25)
+    assert np.isfinite(np.concatenate(log_loss_gains(frame))).all()
     assert compare(frame).recommendation == "keep"
 
 
@@ -109,28 +115,28 @@ def test_a_row_that_comes_again_is_no_new_evidence() -> None:
     later = once.assign(request_id=once["request_id"] + "b", time=once["time"] + pd.Timedelta("1D"),
                         answered_at=once["answered_at"] + pd.Timedelta("1D"))  # fmt: skip
     twice = pd.concat([once, later])
-    trial, alone = compare(paired(twice)), compare(paired(once))
+    trial, alone = compare(pair_answers(twice)), compare(pair_answers(once))
     assert (trial.rows, trial.repeats, alone.repeats) == (200, 200, 0)
     assert trial.gain == alone.gain
-    assert compare(paired(twice, once=False)).rows == 400
+    assert compare(pair_answers(twice, once=False)).rows == 400
 
 
 def test_a_repeat_lends_its_truth_to_a_row_that_had_none() -> None:
     first = log(50, labelled=0)
     second = log(50).assign(request_id=lambda t: t["request_id"] + "b", time=lambda t: t["time"] + pd.Timedelta("1D"))
-    frame = paired(pd.concat([first, second]))
+    frame = pair_answers(pd.concat([first, second]))
     assert len(frame) == 50 and frame["truth"].notna().all()
 
 
 def test_rows_without_inputs_or_of_another_group_are_different_rows() -> None:
     same = log(20).assign(inputs='{"x": 1.0}')
-    assert len(paired(same)) == 1
-    assert len(paired(same.assign(inputs=None))) == 20
-    assert len(paired(same.assign(group=[f"g{i % 5}" for i in range(40)]))) == 5
+    assert len(pair_answers(same)) == 1
+    assert len(pair_answers(same.assign(inputs=None))) == 20
+    assert len(pair_answers(same.assign(group=[f"g{i % 5}" for i in range(40)]))) == 5
 
 
 def test_a_request_counts_once() -> None:
-    frame = paired(log(1000, batch=10))
+    frame = pair_answers(log(1000, batch=10))
     trial, rows = compare(frame), compare(frame, unit="row")
     assert (trial.units, trial.labelled, rows.units) == (100, 1000, 1000)
     assert trial.gain is not None and rows.gain is not None
@@ -140,9 +146,9 @@ def test_a_request_counts_once() -> None:
 
 def test_only_rows_that_both_answered_and_only_the_newest_pair() -> None:
     lost = log(100).drop(index=[3, 150])
-    assert len(paired(lost)) == 98
+    assert len(pair_answers(lost)) == 98
     older = log(100, seed=1).assign(version="t:0", time=lambda t: t["time"] - pd.Timedelta("9D"))
-    frame = paired(pd.concat([log(60), older.assign(request_id=older["request_id"] + "old")]))
+    frame = pair_answers(pd.concat([log(60), older.assign(request_id=older["request_id"] + "old")]))
     assert len(frame) == 60
     assert set(frame["champion"]) == {"t:1"} and set(frame["challenger"]) == {"t:2"}
 
@@ -151,13 +157,13 @@ def test_the_sides_may_read_different_columns_of_a_row() -> None:
     other = log(40).assign(
         inputs=lambda t: t["inputs"].where(t["role"] == "champion", t["inputs"].str.replace("x", "z"))
     )
-    assert compare(paired(other)).gain == compare(paired(log(40))).gain
+    assert compare(pair_answers(other)).gain == compare(pair_answers(log(40))).gain
 
 
 def test_an_id_that_a_caller_gave_to_different_rows_pairs_nothing() -> None:
     again = log(10, seed=9).assign(request_id=lambda t: t["request_id"].replace({"r0": "x"}))
     both = pd.concat([log(10), again])
-    assert set(paired(both)["request_id"]) == {"r0", "x"}
+    assert set(pair_answers(both)["request_id"]) == {"r0", "x"}
 
 
 def test_the_log_as_it_is_written_and_read_can_be_compared(tmp_path: Path) -> None:
@@ -170,14 +176,16 @@ def test_the_log_as_it_is_written_and_read_can_be_compared(tmp_path: Path) -> No
     told = [{"request_id": f"r{i}", "row": 0, "time": START, "label": "yes"} for i in range(30)]
     write_segment(tmp_path / "feedback", "one", pa.Table.from_pylist(told, schema=FEEDBACK))
     answers = ("no", "yes")
-    trial = compare(paired(joined(read_predictions(tmp_path).frame, read_feedback(tmp_path).frame, answers).frame))
+    trial = compare(
+        pair_answers(join_feedback(read_predictions(tmp_path).frame, read_feedback(tmp_path).frame, answers).frame)
+    )
     assert (trial.rows, trial.labelled, trial.champion, trial.challenger) == (60, 30, "t:1", "t:2")
 
 
 def test_truths_come_in_the_order_of_their_arrival() -> None:
     late = log(30, labelled=0.5)
     late["answered_at"] = late["time"].max() - (late["answered_at"] - late["time"].min())
-    frame = paired(late)
+    frame = pair_answers(late)
     told = frame["truth"].notna().to_numpy()
     assert told[: told.sum()].all()
     assert frame["answered_at"].dropna().is_monotonic_increasing
@@ -192,34 +200,34 @@ def test_truths_come_in_the_order_of_their_arrival() -> None:
     ],
 )
 def test_a_log_that_cannot_be_compared_says_why(spoil: Any, message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        paired(spoil(log(20)))
+    with pytest.raises(InputError, match=message):
+        pair_answers(spoil(log(20)))
 
 
 @pytest.mark.parametrize(("key", "value"), [("alpha", 0.0), ("alpha", 1.0), ("margin", 0.0), ("margin", -1.0)])
 def test_a_senseless_setting_is_refused(key: str, value: float) -> None:
-    with pytest.raises(BadInput, match=f"{key} is {value:g}; expected"):
-        compare(paired(log(20)), **{key: value})  # type: ignore[arg-type]
-    with pytest.raises(BadInput, match="no row that champion and challenger both answered"):
-        compare(paired(log(20)).head(0))
+    with pytest.raises(InputError, match=f"{key} is {value:g}; expected"):
+        compare(pair_answers(log(20)), **{key: value})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no row that champion and challenger both answered"):
+        compare(pair_answers(log(20)).head(0))
 
 
 def test_a_trial_survives_json() -> None:
     for n, labelled in ((30, 0.0), (600, 1.0), (4000, 1.0)):
-        trial = compare(paired(log(n, labelled=labelled)))
-        assert Trial.model_validate_json(trial.model_dump_json()) == trial
+        trial = compare(pair_answers(log(n, labelled=labelled)))
+        assert ABTestResult.model_validate_json(trial.model_dump_json()) == trial
 
 
 steps = st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.floats(0, 1)), min_size=1, max_size=40)
 
 
 @settings(max_examples=100, deadline=None)
-@given(steps, st.sampled_from(BETS.tolist()))
+@given(steps, st.sampled_from(STAKE_GRID.tolist()))
 def test_no_bet_gains_by_a_fair_row(rows: list[tuple[float, float, float]], bet: float) -> None:
     """The one inequality that the guarantee rests on: the factor's expectation is at most exp(bet x expected value)."""
     a, b, chance = (np.array(x) for x in zip(*rows, strict=True))
     worst = np.minimum(a, b)
-    factors = [np.exp([grow(v[i : i + 1], worst[i : i + 1], bet)[0] for i in range(len(a))]) for v in (a, b)]
+    factors = [np.exp([log_wealth(v[i : i + 1], worst[i : i + 1], bet)[0] for i in range(len(a))]) for v in (a, b)]
     expected = chance * factors[0] + (1 - chance) * factors[1]
     assert (expected <= np.exp(bet * (chance * a + (1 - chance) * b)) * (1 + 1e-9)).all()
 
@@ -229,28 +237,28 @@ def test_no_bet_gains_by_a_fair_row(rows: list[tuple[float, float, float]], bet:
 def test_bounds_enclose_the_mean_and_agree_with_the_path(seed: int, n: int, scale: float) -> None:
     values = scale * np.random.default_rng(seed).uniform(-1, 1, n)
     worst = np.full(n, -scale)
-    [above], [below] = wealth(values, worst), wealth(-values, worst)
+    [above], [below] = betting_wealth(values, worst), betting_wealth(-values, worst)
     assert above.bound(0.05) < values.mean() < -below.bound(0.05)
     assert above.bound(0.01) < above.bound(0.05)
     assert above.log(above.bound(0.05)) == pytest.approx(np.log(20), abs=1e-4)
-    assert path(values[None], worst[None])[0, -1] == pytest.approx(above.log(), abs=1e-9)
-    assert path(values, worst, 0.1)[-1] == pytest.approx(above.log(0.1), abs=1e-9)
+    assert log_wealth_path(values[None], worst[None])[0, -1] == pytest.approx(above.log(), abs=1e-9)
+    assert log_wealth_path(values, worst, 0.1)[-1] == pytest.approx(above.log(0.1), abs=1e-9)
 
 
 def test_two_unseen_rows_are_owed() -> None:
-    assert owed(np.array([-1.0, -3.0, -2.0])).tolist() == [2, 6, 6]
-    assert owed(np.array([1.0, -3.0]), unseen=0).tolist() == [0, 0]
+    assert worst_case_loss(np.array([-1.0, -3.0, -2.0])).tolist() == [2, 6, 6]
+    assert worst_case_loss(np.array([1.0, -3.0]), unseen=0).tolist() == [0, 0]
 
 
 def test_no_rows_bound_nothing() -> None:
-    [nothing] = wealth(np.array([]), np.array([]))
+    [nothing] = betting_wealth(np.array([]), np.array([]))
     assert (nothing.units, nothing.log(), nothing.bound(0.05)) == (0, 0.0, -np.inf)
 
 
 def test_the_picture_ends_where_the_trial_does() -> None:
-    frame = paired(log(800, labelled=0.9))
+    frame = pair_answers(log(800, labelled=0.9))
     trial = compare(frame)
-    units, mean, low, high = course(trial, frame)
+    units, mean, low, high = betting_course(trial, frame)
     assert trial.gain is not None
     assert units[-1] == trial.units
     assert [mean[-1], low[-1], high[-1]] == pytest.approx([trial.gain.value, trial.gain.low, trial.gain.high])
@@ -258,12 +266,12 @@ def test_the_picture_ends_where_the_trial_does() -> None:
 
 
 def test_the_page_is_whole_and_escaped() -> None:
-    frame = paired(log(600).assign(task="<t>"))
+    frame = pair_answers(log(600).assign(task="<t>"))
     trial = compare(frame)
-    text = page(trial, frame)
+    text = ab_test_page(trial, frame)
     assert text.startswith("<!doctype html>") and text.endswith("</html>")
     assert "<t>" not in text and "&lt;t&gt;" in text
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
-    assert text.count("<svg") == 1 and section(trial, frame) in text
-    bare = paired(log(600, labelled=0))
-    assert "<svg" not in page(compare(bare), bare)
+    assert text.count("<svg") == 1 and ab_test_section(trial, frame) in text
+    bare = pair_answers(log(600, labelled=0))
+    assert "<svg" not in ab_test_page(compare(bare), bare)

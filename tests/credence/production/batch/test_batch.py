@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
-from credence.core.registry import SourceSpec, find
+from credence.core.errors import InputError
+from credence.core.registry import SourceSpec, load_kind
 from credence.predictor import Predictor
-from credence.production.batch import Job, assemble, score
+from credence.production.batch import BatchJob, assemble_output, score_job
 from tests.support.batch_cases import ROWS, answers, done, expected, job, rows, saved, written
 from tests.support.serving_cases import kept, raw_texts, trained
 
@@ -44,9 +44,9 @@ def whole(folder: Path, source: SourceSpec, tmp_path_factory: pytest.TempPathFac
     return done(job(source, tmp_path_factory.mktemp("whole") / "out.parquet"), folder)
 
 
-def refused(wanted: Job, folder: Path, **more: Any) -> str:
-    with pytest.raises(BadInput) as caught:
-        score(wanted, folder, **more)
+def refused(wanted: BatchJob, folder: Path, **more: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        score_job(wanted, folder, **more)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -54,8 +54,8 @@ def refused(wanted: Job, folder: Path, **more: Any) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_source_is_answered_as_predict_does(kind: str, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.parquet"
-    summary = score(job(written(kind, rows(), tmp_path), out, row_id="who"), folder)
-    assemble(job(written("csv", rows(), tmp_path), out))
+    summary = score_job(job(written(kind, rows(), tmp_path), out, row_id="who"), folder)
+    assemble_output(job(written("csv", rows(), tmp_path), out))
     found, truth = answers(out), expected(Predictor.load(folder), rows())
     assert list(found) == ["row", "row_id", *COLUMNS[1:]]
     assert found["row"].tolist() == list(range(ROWS))
@@ -85,7 +85,7 @@ def test_csv_and_jsonl_hold_the_same_answers(folder: Path, source: SourceSpec, t
 
 def test_what_a_model_cannot_know_is_null(tmp_path: Path) -> None:
     """One opinion has no interval: an empty cell, never a word."""
-    lone = kept(trained(find("models", "tfidf")(folds=1))[0], tmp_path / "lone")
+    lone = kept(trained(load_kind("models", "tfidf")(folds=1))[0], tmp_path / "lone")
     raw_texts(9).to_csv(tmp_path / "texts.csv", index=False)
     source = SourceSpec(kind="csv", path=str(tmp_path / "texts.csv"))
     sentence = refused(job(source, tmp_path / "out.csv"), lone)
@@ -106,14 +106,14 @@ def test_any_chunks_and_any_interruption_give_the_same_answers(
     """A kill leaves some parts behind, in whatever order they were finished, and half a file of another."""
     place = tmp_path_factory.mktemp("any")
     wanted = job(written(kind, rows(), place), place / "out.parquet", chunk_rows=chunk)
-    first = score(wanted, folder)
+    first = score_job(wanted, folder)
     parts = Path(f"{wanted.out}.parts")
     gone = {i for i in removed if i < first.parts}
     for i in gone:
         (parts / f"{i:08}.parquet").rename(parts / f".{i:08}.parquet.77")
-    again = score(wanted, folder)
+    again = score_job(wanted, folder)
     assert (again.resumed, again.rows, again.abstained) == (first.parts - len(gone), ROWS, first.abstained)
-    assemble(wanted)
+    assemble_output(wanted)
     (place / "whole.parquet").write_bytes(whole)
     found, truth = answers(place / "out.parquet"), answers(place / "whole.parquet")
     pd.testing.assert_frame_equal(found, truth, rtol=0, atol=1e-12)
@@ -127,7 +127,7 @@ def test_any_chunks_and_any_interruption_give_the_same_answers(
 def test_a_resumed_job_writes_the_same_bytes(folder: Path, source: SourceSpec, tmp_path: Path, suffix: str) -> None:
     undisturbed = done(job(source, tmp_path / f"a.{suffix}"), folder)
     wanted = job(source, tmp_path / f"b.{suffix}")
-    score(wanted, folder)
+    score_job(wanted, folder)
     for i in (0, 3):
         Path(f"{wanted.out}.parts", f"{i:08}.parquet").unlink()
     assert done(wanted, folder) == undisturbed
@@ -139,25 +139,25 @@ def test_several_processes_write_the_same_bytes(folder: Path, source: SourceSpec
 
 def test_shards_join(folder: Path, source: SourceSpec, whole: bytes, tmp_path: Path) -> None:
     wanted = job(source, tmp_path / "out.parquet")
-    parts = [score(wanted, folder, shard=(i, 3)) for i in (2, 0)]
-    with pytest.raises(BadInput, match="2 chunks are still to be scored; run the job again, or its other shards"):
-        assemble(wanted)
-    parts.append(score(wanted, folder, shard=(1, 3)))
+    parts = [score_job(wanted, folder, shard=(i, 3)) for i in (2, 0)]
+    with pytest.raises(InputError, match="2 chunks are still to be scored; run the job again, or its other shards"):
+        assemble_output(wanted)
+    parts.append(score_job(wanted, folder, shard=(1, 3)))
     assert [p.parts for p in parts] == [2, 2, 2]
     assert sum(p.rows for p in parts) == ROWS
-    assert Path(assemble(wanted)).read_bytes() == whole
-    assert Path(assemble(wanted)).read_bytes() == whole, "joining twice is joining once"
+    assert Path(assemble_output(wanted)).read_bytes() == whole
+    assert Path(assemble_output(wanted)).read_bytes() == whole, "joining twice is joining once"
 
 
 def test_what_a_killed_reader_never_saw_is_not_taken_for_the_end(
     folder: Path, source: SourceSpec, tmp_path: Path
 ) -> None:
     wanted = job(source, tmp_path / "out.parquet")
-    score(wanted, folder)
+    score_job(wanted, folder)
     parts = Path(f"{wanted.out}.parts")
     (parts / "end.json").unlink()
-    with pytest.raises(BadInput, match="the end of the source is still to be scored"):
-        assemble(wanted)
+    with pytest.raises(InputError, match="the end of the source is still to be scored"):
+        assemble_output(wanted)
 
 
 def test_the_caller_hears_of_every_chunk_once_and_before_it_counts(
@@ -174,9 +174,9 @@ def test_the_caller_hears_of_every_chunk_once_and_before_it_counts(
         heard[index] = (given, found)
 
     with pytest.raises(RuntimeError):
-        score(wanted, folder, on_chunk=hear)
+        score_job(wanted, folder, on_chunk=hear)
     assert set(heard) == {0, 1}
-    score(wanted, folder, on_chunk=lambda index, given, found: heard.update({index: (given, found)}))
+    score_job(wanted, folder, on_chunk=lambda index, given, found: heard.update({index: (given, found)}))
     assert sorted(heard) == list(range(6))
     given, found = heard[5]
     assert given.index.tolist() == found.index.tolist() == list(range(200, ROWS))
@@ -196,10 +196,10 @@ def test_a_kill_while_parts_are_cleared_leaves_no_parts_without_their_job(
         cleared.append(file) if file.parent.suffix == ".parts" and file.exists() else None
         unlink(file, missing_ok)
 
-    score(wanted, folder)
+    score_job(wanted, folder)
     monkeypatch.setattr(Path, "unlink", killed)
     with pytest.raises(RuntimeError):
-        assemble(wanted)
+        assemble_output(wanted)
     monkeypatch.undo()
     undisturbed = Path(wanted.out).read_bytes()
     assert "another chunk rows" in refused(wanted.model_copy(update={"chunk_rows": 50}), folder)
@@ -215,7 +215,7 @@ def test_of_several_wrong_rows_the_first_is_named_whoever_finds_it(folder: Path,
 
 def test_another_job_in_the_same_place_is_refused(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
     wanted = job(source, tmp_path / "out.parquet")
-    score(wanted, folder)
+    score_job(wanted, folder)
     assert "another chunk rows is there already" in refused(wanted.model_copy(update={"chunk_rows": 50}), folder)
     assert "another row id" in refused(wanted.model_copy(update={"row_id": "who"}), folder)
     assert "another predictor" in refused(wanted, saved(tmp_path / "other", "random_forest"))
@@ -228,7 +228,7 @@ def test_another_job_in_the_same_place_is_refused(folder: Path, source: SourceSp
 def test_a_changed_file_is_another_source(folder: Path, tmp_path: Path) -> None:
     source = written("csv", rows(), tmp_path)
     wanted = job(source, tmp_path / "out.parquet")
-    score(wanted, folder)
+    score_job(wanted, folder)
     os.utime(tmp_path / "rows.csv", (1, 1))
     assert "another source" in refused(wanted, folder)
 
@@ -240,7 +240,7 @@ def test_two_at_once_do_not_mix(folder: Path, source: SourceSpec, tmp_path: Path
     with (parts / "shard-0-of-1.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         assert "another process is writing this" in refused(wanted, folder)
-    assert score(wanted, folder).rows == ROWS
+    assert score_job(wanted, folder).rows == ROWS
 
 
 def test_a_changed_predictor_is_refused(source: SourceSpec, tmp_path: Path) -> None:
@@ -274,9 +274,9 @@ def test_rows_that_cannot_be_read_may_be_left_out(folder: Path, tmp_path: Path) 
         "row_200": ("age (years)", "1e31"),
     }  # fmt: skip
     wanted = job(spoiled(tmp_path, **cells), tmp_path / "out.jsonl", on_error="skip")
-    summary = score(wanted, folder)
+    summary = score_job(wanted, folder)
     assert (summary.rows, summary.rejected) == (ROWS, 4)
-    assemble(wanted)
+    assemble_output(wanted)
     answered = [json.loads(line)["row"] for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert answered == [i for i in range(ROWS) if i not in (3, 40, 41, 200)]
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl.rejected.jsonl").read_text().splitlines()]
@@ -291,8 +291,8 @@ def test_a_chunk_of_nothing_but_wrong_rows_is_a_chunk(folder: Path, tmp_path: Pa
     table = rows().astype(object)
     table.loc[40:79, "age (years)"] = "old"
     wanted = job(written("csv", table, tmp_path), tmp_path / "out.parquet", on_error="skip")
-    assert score(wanted, folder).rejected == 40
-    assemble(wanted)
+    assert score_job(wanted, folder).rejected == 40
+    assemble_output(wanted)
     assert len(answers(tmp_path / "out.parquet")) == ROWS - 40
 
 

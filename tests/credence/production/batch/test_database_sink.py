@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
-from credence.core.errors import BadInput
-from credence.data.sources.sql import connect
-from credence.production.batch import assemble, score
-from credence.production.batch.database_sink import Database
+from credence.core.errors import InputError
+from credence.data.sources.sql import connect_database
+from credence.production.batch import assemble_output, score_job
+from credence.production.batch.database_sink import DatabaseSink
 from tests.credence.data.sources.test_sources import postgres  # noqa: F401
 from tests.support.batch_cases import ROWS, answers, done, job, rows, saved, written
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def read(url: str, table: str = "answers") -> pd.DataFrame:
-    engine = connect(url, "out", new=True)
+    engine = connect_database(url, "out", new=True)
     found = pd.read_sql(f'select * from {table} order by "row"', engine)
     engine.dispose()
     return found
@@ -42,13 +42,13 @@ def same_as_a_file(url: str, folder: Path, tmp_path: Path, processes: int = 1) -
     wanted = job(source, url, row_id="who", processes=processes)
     for at in (1, 4) if processes == 1 else ():
         with pytest.raises(RuntimeError):
-            score(wanted, folder, on_chunk=killed(at))
-        with pytest.raises(BadInput, match="is not complete"):
-            assemble(wanted)
-    summary = score(wanted, folder)
+            score_job(wanted, folder, on_chunk=killed(at))
+        with pytest.raises(InputError, match="is not complete"):
+            assemble_output(wanted)
+    summary = score_job(wanted, folder)
     assert summary.rows == ROWS
-    assert "table answers" in assemble(wanted)
-    assert score(wanted, folder).resumed == 6
+    assert "table answers" in assemble_output(wanted)
+    assert score_job(wanted, folder).resumed == 6
     done(job(source, tmp_path / "out.parquet", row_id="who"), folder)
     found, truth = read(url), answers(tmp_path / "out.parquet")
     for name in ("set", "reasons"):
@@ -73,7 +73,7 @@ def test_postgresql_holds_what_a_file_would(folder: Path, tmp_path: Path, postgr
 
 @pytest.mark.slow
 def test_postgresql_is_read_in_pieces(folder: Path, tmp_path: Path, postgres: str) -> None:  # noqa: F811
-    engine = connect(postgres, "out")
+    engine = connect_database(postgres, "out")
     rows().to_sql("patients", engine, index=False)
     engine.dispose()
     source = {"kind": "sql", "url": postgres, "query": "select * from patients where who like 'p%' order by who"}
@@ -87,14 +87,14 @@ def test_a_chunk_that_fails_leaves_nothing(folder: Path, tmp_path: Path) -> None
     url = f"sqlite:///{tmp_path}/out.db"
     wanted = job(written("csv", rows(), tmp_path), url)
     with pytest.raises(RuntimeError):
-        score(wanted, folder, on_chunk=killed(0))
+        score_job(wanted, folder, on_chunk=killed(0))
     with sqlite3.connect(tmp_path / "out.db") as connection:
         connection.execute("create unique index one on answers (version)")
     connection.close()
-    with pytest.raises(BadInput, match="another process writes table 'answers' too"):
-        score(wanted, folder)
+    with pytest.raises(InputError, match="another process writes table 'answers' too"):
+        score_job(wanted, folder)
     assert read(url).empty
-    assert Database(wanted).finished() == {}
+    assert DatabaseSink(wanted).finished() == {}
 
 
 def test_rows_that_cannot_be_read_lie_beside(folder: Path, tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_rows_that_cannot_be_read_lie_beside(folder: Path, tmp_path: Path) -> No
     table.loc[99, "age (years)"] = "old"
     url = f"sqlite:///{tmp_path}/out.db"
     wanted = job(written("csv", table, tmp_path), url, on_error="skip", table="judged")
-    assert score(wanted, folder).rejected == 1
+    assert score_job(wanted, folder).rejected == 1
     assert len(read(url, "judged")) == ROWS - 1
     refused = read(url, "judged_rejected")
     assert refused["row"].tolist() == [99]
@@ -115,13 +115,13 @@ def test_tables_of_others_are_left_alone(folder: Path, tmp_path: Path) -> None:
     pd.DataFrame({"mine": [1]}).to_sql("answers", engine, index=False)
     engine.dispose()
     source = written("csv", rows(), tmp_path)
-    with pytest.raises(BadInput, match="has a table 'answers' already; name another, or drop it"):
-        score(job(source, url), folder)
+    with pytest.raises(InputError, match="has a table 'answers' already; name another, or drop it"):
+        score_job(job(source, url), folder)
     assert read_all(tmp_path / "out.db", "answers") == [(1,)]
     wanted = job(source, url, table="judged")
-    score(wanted, folder)
-    with pytest.raises(BadInput, match=r"another chunk rows is there already.*drop the tables judged, judged_ledger"):
-        score(wanted.model_copy(update={"chunk_rows": 41}), folder)
+    score_job(wanted, folder)
+    with pytest.raises(InputError, match=r"another chunk rows is there already.*drop the tables judged, judged_ledger"):
+        score_job(wanted.model_copy(update={"chunk_rows": 41}), folder)
 
 
 def read_all(path: Path, table: str) -> list[Any]:
@@ -136,12 +136,12 @@ def test_rows_that_changed_during_a_pause_are_noticed(folder: Path, tmp_path: Pa
     source = written("sql", rows(), tmp_path)
     wanted = job(source, tmp_path / "out.csv")
     with pytest.raises(RuntimeError):
-        score(wanted, folder, on_chunk=killed(3))
+        score_job(wanted, folder, on_chunk=killed(3))
     with sqlite3.connect(tmp_path / "rows.sql") as connection:
         connection.execute("update patients set \"age (years)\" = 1 where who = 'p-0050'")
     connection.close()
-    with pytest.raises(BadInput, match="rows 41 to 80 are no longer the ones that were scored before the pause"):
-        score(wanted, folder)
+    with pytest.raises(InputError, match="rows 41 to 80 are no longer the ones that were scored before the pause"):
+        score_job(wanted, folder)
 
 
 def test_places_that_cannot_be_reached_are_one_sentence(
@@ -156,7 +156,7 @@ def test_places_that_cannot_be_reached_are_one_sentence(
         f"sqlite:///{tmp_path}/nowhere/out.db": "unable to open database file",
         "postgresql+psycopg://ada:${SECRET}@127.0.0.1:1/x?connect_timeout=1": "table 'answers' was not written",
     }.items():
-        with pytest.raises(BadInput, match="out") as caught:
-            score(job(source, url), folder)
+        with pytest.raises(InputError, match="out") as caught:
+            score_job(job(source, url), folder)
         assert says in str(caught.value)
         assert "hunter2" not in str(caught.value) and "\n" not in str(caught.value)

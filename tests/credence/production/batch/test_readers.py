@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import SourceSpec
 from credence.production.batch import chunks
 from credence.production.batch.csv_reader import CsvReader
@@ -39,7 +39,7 @@ def joined(spec: SourceSpec, rows: int, start: int = 0) -> pd.DataFrame:
 
 
 def refused(spec: SourceSpec, rows: int = 2) -> str:
-    with pytest.raises(BadInput) as caught:
+    with pytest.raises(InputError) as caught:
         joined(spec, rows)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -142,7 +142,7 @@ class TestCsv:
         good = 'a,b\n"x, y",2\n' + '"one",2\n' * 98
         assert "line 101: 3 cells where line 1 has 2" in refused(source(tmp_path / "t.csv", good + "3,4,5\n1,2\n"))
         assert "quotes do not pair up" in refused(source(tmp_path / "u.csv", good + '"3" x,4\n' + '"one",2\n' * 9))
-        monkeypatch.setattr("credence.production.batch.csv_reader.LONGEST", 50)
+        monkeypatch.setattr("credence.production.batch.csv_reader.MAX_CELL_CHARACTERS", 50)
         assert "a quote is opened that never closes" in refused(
             source(tmp_path / "v.csv", good + '"3,4\n' + "1,2\n" * 90)
         )

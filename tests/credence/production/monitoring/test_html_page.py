@@ -13,8 +13,8 @@ import pytest
 
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.evidently import evidently_html
-from credence.production.monitoring.html_page import render
-from credence.production.monitoring.run import examine
+from credence.production.monitoring.html_page import render_monitoring
+from credence.production.monitoring.run import run_monitoring
 from tests.support.monitoring_cases import logged, said, shown, table, texts, watched
 
 ROOT = Path(__file__).parents[4]
@@ -66,7 +66,7 @@ def moved(rows: pd.DataFrame) -> pd.DataFrame:
 
 def test_drift_stands_first_with_what_moved() -> None:
     health = said(moved(table()))
-    page = render(health)
+    page = render_monitoring(health)
     shape(page)
     assert page.index(">Drift<") < page.index(health.reason) < page.index(">Columns<")
     lines = re.findall(r'<tr(?: class="winner")?><th scope="row">([^<]+?)\s*<', page)
@@ -79,21 +79,21 @@ def test_drift_stands_first_with_what_moved() -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_quiet_window_has_its_page(labelled: bool) -> None:
     window = logged(watched(), table(), **({} if labelled else {"truth": np.nan, "latency_ms": np.nan}))
-    page = render(examine(watched(), window, Monitoring(), test=shown(watched(), table(400, 9))))
+    page = render_monitoring(run_monitoring(watched(), window, Monitoring(), test=shown(watched(), table(400, 9))))
     shape(page)
     assert ">Quiet<" in page and ("No label has come back" in page) is not labelled
 
 
 def test_texts_and_tiny_windows_have_their_page() -> None:
-    page = render(said(texts(), watched("tfidf")))
+    page = render_monitoring(said(texts(), watched("tfidf")))
     shape(page)
     assert "share of unknown words" in page and "wording" in page
-    shape(render(said(table(40, 2).head(1))))
+    shape(render_monitoring(said(table(40, 2).head(1))))
 
 
 def test_what_comes_from_outside_is_escaped() -> None:
     rows = table().assign(key_=EVIL)
-    page = render(said(rows))
+    page = render_monitoring(said(rows))
     assert "&lt;script&gt;" in page and EVIL not in page
 
 
@@ -116,4 +116,4 @@ def test_evidently_asks_nobody() -> None:
 
 
 def test_dates_are_shown_as_days() -> None:
-    assert re.search(r"2023-\d\d-\d\d \(2023-\d\d-\d\d–202\d-\d\d-\d\d\)", render(said(table(300, 4))))
+    assert re.search(r"2023-\d\d-\d\d \(2023-\d\d-\d\d–202\d-\d\d-\d\d\)", render_monitoring(said(table(300, 4))))

@@ -9,23 +9,25 @@ from numpy.typing import NDArray
 from scipy.stats import binom, kstest
 
 from benchmarks.drift_rates import stream
-from credence.production.monitoring.column_statistics import Kind, Trait
-from credence.production.monitoring.martingale import Memory, Sequential, bet, p_values
+from credence.production.monitoring.column_statistics import ColumnStatistic, TraitKind
+from credence.production.monitoring.martingale import MartingaleMemory, MartingaleResult, p_values, update_martingale
 
 START = pd.Timestamp("2025-03-01", tz="UTC")
 REFERENCE = np.random.default_rng(0).normal(size=1000)
 
 
 def bets(
-    now: NDArray[np.float64], earlier: Memory | None = None, first: int = 0, keys: NDArray[np.uint64] | None = None,
-    kind: Kind = "number", before: pd.Series | None = None, alpha: float = 0.01,
-) -> Sequential:  # fmt: skip
+    now: NDArray[np.float64], earlier: MartingaleMemory | None = None, first: int = 0, keys: NDArray[np.uint64] | None = None,
+    kind: TraitKind = "number", before: pd.Series | None = None, alpha: float = 0.01,
+) -> MartingaleResult:  # fmt: skip
     """A window of one trait, a row a second."""
     n = len(now)
     times = pd.Series(START + pd.to_timedelta(first + np.arange(n), unit="s"))
-    trait = Trait("x", "values", kind, pd.Series(REFERENCE) if before is None else before, pd.Series(now))
+    trait = ColumnStatistic("x", "values", kind, pd.Series(REFERENCE) if before is None else before, pd.Series(now))
     keys = np.arange(first, first + n, dtype=np.uint64) if keys is None else keys
-    return bet([trait], keys, np.full(n, True), times, 1.0, alpha, earlier or Memory(version="3"))
+    return update_martingale(
+        [trait], keys, np.full(n, True), times, 1.0, alpha, earlier or MartingaleMemory(version="3")
+    )
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=40), st.lists(st.integers(0, 9), min_size=5, max_size=5))
@@ -85,7 +87,7 @@ def test_the_bet_goes_on_through_json_and_reads_no_row_twice() -> None:
     random = np.random.default_rng(6)
     rows = random.normal(0.2, 1, 900)
     first = bets(rows[:600])
-    again = Memory.model_validate_json(first.memory.model_dump_json())
+    again = MartingaleMemory.model_validate_json(first.memory.model_dump_json())
     assert again == first.memory and len(first.memory.model_dump_json()) < 100_000
     overlapping = bets(rows, again)
     assert overlapping.rows == 300 and overlapping == bets(rows[600:], again, 600)
@@ -95,18 +97,18 @@ def test_the_bet_goes_on_through_json_and_reads_no_row_twice() -> None:
 
 def test_rows_that_are_not_fresh_are_left_out_and_the_others_thinned() -> None:
     rows, times = np.arange(100.0), pd.Series(START + pd.to_timedelta(np.arange(100), unit="s"))
-    trait = Trait("x", "values", "number", pd.Series(REFERENCE), pd.Series(rows))
+    trait = ColumnStatistic("x", "values", "number", pd.Series(REFERENCE), pd.Series(rows))
     keys = np.arange(100, dtype=np.uint64)
-    found = bet([trait], keys, keys < 40, times, 0.5, 0.01, Memory(version="3"))
+    found = update_martingale([trait], keys, keys < 40, times, 0.5, 0.01, MartingaleMemory(version="3"))
     assert found.rows == 20 and sum(found.memory.bets["x"].counts) == 500 + 20
     assert found.memory.contents().tolist() == list(range(40))
-    assert bet([trait], keys, keys < 0, times, 1.0, 0.01, Memory(version="3")).rows == 0
+    assert update_martingale([trait], keys, keys < 0, times, 1.0, 0.01, MartingaleMemory(version="3")).rows == 0
 
 
 def test_another_version_starts_anew() -> None:
-    kept = Memory(version="2", rounds=5, rows=10, alarms=2, until="2030-01-01T00:00:00+00:00")
-    assert Memory.of("2", kept) == kept
-    assert Memory.of("3", kept) == Memory.of("3", None) == Memory(version="3")
+    kept = MartingaleMemory(version="2", rounds=5, rows=10, alarms=2, until="2030-01-01T00:00:00+00:00")
+    assert MartingaleMemory.of("2", kept) == kept
+    assert MartingaleMemory.of("3", kept) == MartingaleMemory.of("3", None) == MartingaleMemory(version="3")
 
 
 @pytest.mark.parametrize("new", ["green", None])

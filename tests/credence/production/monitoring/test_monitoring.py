@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.hypothesis_tests import kolmogorov
-from credence.production.monitoring.run import examine
-from credence.production.monitoring.summary import Health
+from credence.production.monitoring.hypothesis_tests import ks_test
+from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.summary import MonitoringSummary
 from credence.security.log_policy import LogPolicy
 from tests.support.monitoring_cases import START, fitted, logged, said, shown, table, texts, watched
 from tests.support.small_kinds import small
@@ -50,7 +50,7 @@ def test_the_probabilities_of_test_rows_are_the_measure_not_those_of_rows_that_t
     model = ModelSpec(kind="extra_trees", folds=1, trees=200).build()
     forest = fitted(model, table(900, 0), {"group": "clinic"})
     own, fresh = (forest.draws(rows).mean(0) for rows in (forest.reference, table(400, 5)))
-    assert kolmogorov(own, fresh, 400)[1] < 0.001
+    assert ks_test(own, fresh, 400)[1] < 0.001
     assert said(table(), forest).verdict == "quiet"
 
 
@@ -76,7 +76,7 @@ def test_the_same_rows_every_hour_are_bet_on_once() -> None:
     predictor, rows, memory = watched(), table(110, 3), None
     for hour in range(4):
         window = logged(predictor, rows, START + pd.Timedelta(hours=hour))
-        found = examine(predictor, window, Monitoring(), earlier=memory).sequential
+        found = run_monitoring(predictor, window, Monitoring(), earlier=memory).sequential
         assert found.rows == (0 if hour else 110) and not found.alarm
         memory = found.memory
 
@@ -109,7 +109,7 @@ def test_an_ignored_column_is_shown_and_no_cause() -> None:
     health = said(rows, ignore=["key"])
     assert health.verdict == "quiet"
     assert next(w for w in health.drift.watched if w.column == "key").change == "aside"
-    with pytest.raises(BadInput, match=r"monitoring.ignore: no column 'kee' is watched. Did you mean 'key'"):
+    with pytest.raises(InputError, match=r"monitoring.ignore: no column 'kee' is watched. Did you mean 'key'"):
         said(rows, ignore=["kee"])
 
 
@@ -160,25 +160,25 @@ def test_texts_without_spaces_are_compared_by_their_characters() -> None:
 def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> None:
     rows, predictor = table(), watched()
     mixed = pd.concat([logged(predictor, rows), logged(predictor, moved(rows), version="2")], ignore_index=True)
-    health = examine(predictor, mixed, Monitoring(), test=shown(predictor, table(400, 9)))
+    health = run_monitoring(predictor, mixed, Monitoring(), test=shown(predictor, table(400, 9)))
     assert health.verdict == "quiet" and health.drift.rows == 600
     assert health.operations.versions == {"3": 600, "2": 600}
 
 
 def test_a_window_that_cannot_be_judged_is_one_sentence() -> None:
     predictor, window = watched(), logged(watched(), table(60))
-    with pytest.raises(BadInput, match=r"log of 'case' holds no answer in the window; serve some requests, or widen"):
-        examine(predictor, window.iloc[:0], Monitoring())
-    with pytest.raises(BadInput, match=r"no answer in the window is by version 3: it holds 2 \(60 rows\)"):
-        examine(predictor, window.assign(version="2"), Monitoring())
+    with pytest.raises(InputError, match=r"log of 'case' holds no answer in the window; serve some requests, or widen"):
+        run_monitoring(predictor, window.iloc[:0], Monitoring())
+    with pytest.raises(InputError, match=r"no answer in the window is by version 3: it holds 2 \(60 rows\)"):
+        run_monitoring(predictor, window.assign(version="2"), Monitoring())
     other = window.assign(inputs=[i.replace('"age"', '"aged"') for i in window["inputs"]])
-    with pytest.raises(BadInput, match=r"has no input 'age', which this predictor reads.*Did you mean 'aged'"):
-        examine(predictor, other, Monitoring())
+    with pytest.raises(InputError, match=r"has no input 'age', which this predictor reads.*Did you mean 'aged'"):
+        run_monitoring(predictor, other, Monitoring())
     wrong = window.assign(
         inputs=[i.replace('"age": ', '"age": "x').replace(', "dose', '", "dose') for i in window["inputs"]]
     )
-    with pytest.raises(BadInput, match=r"'age', row 1.*is not a number"):
-        examine(predictor, wrong, Monitoring())
+    with pytest.raises(InputError, match=r"'age', row 1.*is not a number"):
+        run_monitoring(predictor, wrong, Monitoring())
 
 
 def test_drift_starts_training_only_where_the_task_asks_for_it() -> None:
@@ -189,14 +189,14 @@ def test_drift_starts_training_only_where_the_task_asks_for_it() -> None:
 
 def test_health_survives_json() -> None:
     health = said(moved(table()))
-    assert Health(**json.loads(health.model_dump_json())) == health
-    assert Health.model_validate_json(health.model_dump_json()) == health
+    assert MonitoringSummary(**json.loads(health.model_dump_json())) == health
+    assert MonitoringSummary.model_validate_json(health.model_dump_json()) == health
 
 
 def test_the_service_is_measured() -> None:
     predictor, rows = watched(), table()
     window = logged(predictor, rows).assign(latency_ms=np.linspace(1, 201, 600))
-    found = examine(predictor, window, Monitoring(latency_ms=150), dropped=3, skipped=["a.jsonl: 1 lines, torn"])
+    found = run_monitoring(predictor, window, Monitoring(latency_ms=150), dropped=3, skipped=["a.jsonl: 1 lines, torn"])
     service = found.operations
     assert service.latency_ms["p50"] == pytest.approx(101) and service.latency_ms["p95"] == pytest.approx(191)
     assert service.slow and service.requests == service.records == 600

@@ -7,17 +7,17 @@ from scipy.stats import binom
 
 from benchmarks.drift_rates import answered
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.performance import compared
-from credence.production.monitoring.run import examine
-from credence.production.monitoring.summary import Health
+from credence.production.monitoring.performance import performance_loss
+from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.summary import MonitoringSummary
 from credence.statistics.metrics import METRICS, score
 from tests.support.monitoring_cases import logged, shown, table, watched
 
 
-def found(window: pd.DataFrame, margin: float = 0.0, metric: str = "accuracy", **section: object) -> Health:
+def found(window: pd.DataFrame, margin: float = 0.0, metric: str = "accuracy", **section: object) -> MonitoringSummary:
     predictor = watched()
     promised = shown(predictor, table(400, 9))
-    return examine(predictor, window, Monitoring(**section), test=promised, metric=metric, margin=margin)
+    return run_monitoring(predictor, window, Monitoring(**section), test=promised, metric=metric, margin=margin)
 
 
 def wrong(window: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -93,11 +93,11 @@ def test_rows_of_one_answer_leave_undefined_what_needs_both() -> None:
     health = found(window[window["truth"] == 1])
     assert health.performance.scores["auroc"].value is None
     assert "calibration_slope" not in health.performance.calibration
-    assert Health.model_validate_json(health.model_dump_json()) == health
+    assert MonitoringSummary.model_validate_json(health.model_dump_json()) == health
 
 
 def test_without_test_rows_there_is_nothing_to_compare_with() -> None:
-    health = examine(watched(), logged(watched(), table()), Monitoring())
+    health = run_monitoring(watched(), logged(watched(), table()), Monitoring())
     assert health.performance.loss is None and not health.performance.lost
     assert "cannot be compared with the test rows" in health.performance.sentence
     assert "probability" not in {w.column for w in health.drift.watched}
@@ -107,11 +107,11 @@ def test_without_test_rows_there_is_nothing_to_compare_with() -> None:
 def test_a_loss_that_is_none_is_seldom_called_sure(rows: int) -> None:
     random, times, alpha = np.random.default_rng(1), 150, 0.02
     sides = [(answered(random, rows, 0.95), answered(random, 300, 0.95)) for _ in range(times)]
-    alarms = sum(compared(now, test, "accuracy", alpha).low > 0 for now, test in sides)
+    alarms = sum(performance_loss(now, test, "accuracy", alpha).low > 0 for now, test in sides)
     assert alarms <= binom.ppf(0.999, times, alpha)
 
 
 def test_a_large_loss_is_found() -> None:
     random = np.random.default_rng(2)
     sides = [(answered(random, 200, 0.8), answered(random, 300, 0.95)) for _ in range(30)]
-    assert sum(compared(now, test, "accuracy", 0.01).low > 0 for now, test in sides) >= 27
+    assert sum(performance_loss(now, test, "accuracy", 0.01).low > 0 for now, test in sides) >= 27

@@ -12,8 +12,14 @@ from credence.evaluation.explain import importance
 from credence.evaluation.gate.guards import Guard
 from credence.reporting import plot_style
 from credence.reporting.model_report import build_report, plots
-from credence.reporting.model_report.html_page import figures, render, tables, tiles
-from credence.reporting.model_report.sentences import calibrated, doubted, headline, recalibrated, spent
+from credence.reporting.model_report.html_page import key_figures, render, report_figures, report_tables
+from credence.reporting.model_report.sentences import (
+    calibration_sentence,
+    headline_sentence,
+    recalibration_sentence,
+    test_usage_sentences,
+    uncertainty_sentence,
+)
 from tests.support.evaluation_cases import TASK, findings, part, predictor, report, verdict
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
@@ -107,7 +113,7 @@ def test_a_report_without_groups_importance_or_missing_values_is_whole() -> None
     rows = part("test").assign(group="all")
     plain = build_report([predictor("logistic", folds=1)], 0, None, rows, "accuracy", resamples=50)
     page = render(plain, verdict(guards=[]), Findings(findings=[], missing={}), {})
-    assert set(figures(plain, None)) == FIGURES - {"groups", "importance", "parts"}
+    assert set(report_figures(plain, None)) == FIGURES - {"groups", "importance", "parts"}
     assert "<h2>Groups</h2>" not in page
     assert "<h2>What matters</h2>" not in page
     assert "The checks found nothing to remark." in page
@@ -118,13 +124,13 @@ def test_a_report_without_groups_importance_or_missing_values_is_whole() -> None
 def test_the_headline_says_what_happened(outcome: str) -> None:
     some = verdict(outcome=outcome, guards=[Guard(name="x", ok=False, message="Too slow.")])
     page = render(report(), some, findings(), TASK)
-    assert headline(some) in page
+    assert headline_sentence(some) in page
     assert '<li class="failed">Too slow.</li>' in page
 
 
 def test_the_champion_stays_only_where_there_is_one() -> None:
-    assert headline(verdict(outcome="keep")) == "Not promoted"
-    assert headline(verdict(outcome="keep", champion=verdict().challenger)) == "The champion stays"
+    assert headline_sentence(verdict(outcome="keep")) == "Not promoted"
+    assert headline_sentence(verdict(outcome="keep", champion=verdict().challenger)) == "The champion stays"
 
 
 def test_sentences_follow_the_figures() -> None:
@@ -133,21 +139,21 @@ def test_sentences_follow_the_figures() -> None:
     low = found.calibration.chance.model_copy(update={"high": 0.0})
     for chance, word in ((high, "inside"), (low, "outside")):
         moved = found.model_copy(update={"calibration": found.calibration.model_copy(update={"chance": chance})})
-        assert f" is {word} what binning noise" in calibrated(moved)
-    assert "disagreement between 5 draws" in doubted(found)
+        assert f" is {word} what binning noise" in calibration_sentence(moved)
+    assert "disagreement between 5 draws" in uncertainty_sentence(found)
     flawless = found.operating.model_copy(update={"false_yes": 0, "false_no": 0})
-    assert doubted(found.model_copy(update={"operating": flawless})).startswith("No answer of ")
-    assert recalibrated(found).startswith("Calibration ")
-    assert "no comparison with" in spent(verdict())
-    assert "served 1 comparison with" in spent(verdict(looks=1))
-    assert "12 comparisons with" in spent(verdict(looks=12))
+    assert uncertainty_sentence(found.model_copy(update={"operating": flawless})).startswith("No answer of ")
+    assert recalibration_sentence(found).startswith("Calibration ")
+    assert "no comparison with" in test_usage_sentences(verdict())
+    assert "served 1 comparison with" in test_usage_sentences(verdict(looks=1))
+    assert "12 comparisons with" in test_usage_sentences(verdict(looks=12))
 
 
 def test_tiles_compare_and_tables_have_titles() -> None:
     found = report()
-    assert [t[0] for t in tiles(found)][:2] == ["accuracy", "AUROC"]
-    assert len(tiles(found.model_copy(update={"metric": "auroc"}))) == len(tiles(found)) - 1
-    assert set(tables(found)) == {"scores", "rates", "calibration", "brier"}
+    assert [t[0] for t in key_figures(found)][:2] == ["accuracy", "AUROC"]
+    assert len(key_figures(found.model_copy(update={"metric": "auroc"}))) == len(key_figures(found)) - 1
+    assert set(report_tables(found)) == {"scores", "rates", "calibration", "brier"}
 
 
 @pytest.mark.parametrize("name", sorted(FIGURES - {"importance", "parts"}))
@@ -160,5 +166,5 @@ def test_every_figure_is_svg_and_png(name: str) -> None:
 
 
 def test_names_that_look_like_formulas_are_drawn_as_they_are() -> None:
-    drawn = figures(report().model_copy(update={"answers": (r"$\frac{$", "$5 to $10")}), None)
+    drawn = report_figures(report().model_copy(update={"answers": (r"$\frac{$", "$5 to $10")}), None)
     assert "$5 to $10" in drawn["confusion"] and r"$\frac{$" in drawn["confusion"]

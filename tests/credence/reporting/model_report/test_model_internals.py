@@ -9,32 +9,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from credence.core.registry import find
-from credence.data.rows import inputs
-from credence.model import Diagnostic, Learned
+from credence.core.registry import load_kind
+from credence.data.rows import model_inputs
+from credence.model import Diagnostic, TrainingRecord
 from credence.models.bayes.diagnostics import arviz
 from credence.predictor import Predictor
 from credence.reporting import plot_style
 from credence.reporting.model_report import Report, build_report, model_internals_plots
-from credence.reporting.model_report.html_page import figures, render, tables
+from credence.reporting.model_report.html_page import render, report_figures, report_tables
 from credence.reporting.model_report.model_internals import (
-    MOST_CHAINS,
-    MOST_DRAWS,
+    MAX_CHAINS,
+    MAX_DRAWS,
     CodeLength,
-    Evidence,
-    Order,
-    kept,
+    EvidenceReport,
+    OrderReport,
+    chain_ranks,
     r_hat,
-    ranks,
+    trim_training_record,
 )
-from credence.reporting.model_report.sentences import coded, costly, guarded
+from credence.reporting.model_report.sentences import code_length_sentence, cost_sentence, input_warnings_sentence
 from credence.statistics.calibration import Calibration
-from credence.statistics.uncertainty import Array, split
+from credence.statistics.uncertainty import Array, decompose_uncertainty
 from tests.support.evaluation_cases import findings, part, predictor, telling, text_predictor, verdict
 
 RANDOM = np.random.default_rng(0)
 CHAINS = {f"beta{i}": (RANDOM.normal(size=(3, 500)) + (i == 4) * np.arange(3)[:, None]).tolist() for i in range(9)}
-LEARNED = Learned(
+LEARNED = TrainingRecord(
     passes=20, cpu_seconds=12.5, model_bits=64.0, chains=CHAINS, notes=["Stopped early <at> epoch 3."],
     curves={"loss": [0.7, 0.4, 0.3], "held-out log-loss": [0.6, 0.5, 0.55], "rate": [1.0, 2.0, 3.0]},
     diagnostics=[
@@ -80,7 +80,11 @@ def test_a_report_from_before_these_sections_still_reads(rich: Report) -> None:
     old = rich.model_dump(mode="json", exclude=later | {"curves": {"parts"}, "cost": {"passes", "cpu_seconds"}}.keys())
     old |= {"curves": rich.curves.model_dump(exclude={"parts"}), "cost": {"fit_seconds": 1.0, "batches": {"1": [1, 2]}}}
     found = Report.model_validate(old)
-    assert found.shifts == [] and found.evidence is None and coded(found) == guarded(found) == ""
+    assert (
+        found.shifts == []
+        and found.evidence is None
+        and code_length_sentence(found) == input_warnings_sentence(found) == ""
+    )
     assert "<h2>Learning</h2>" not in page_of(found)
 
 
@@ -94,7 +98,7 @@ def test_a_kind_without_these_figures_shows_none_of_them(plain: Report) -> None:
 
 
 def test_all_figures_and_tables_are_on_the_page(rich: Report) -> None:
-    drawn, page = figures(rich, None), page_of(rich)
+    drawn, page = report_figures(rich, None), page_of(rich)
     assert set(drawn) >= OWN
     for expected in (
         "<h2>Learning</h2>", "Stopped early &lt;at&gt; epoch 3.", "R-hat", "&lt; 1.01", "divergences", "Traces",
@@ -124,7 +128,7 @@ def test_doubts_are_total_epistemic_and_density(rich: Report) -> None:
 
 def test_the_parts_of_doubt_are_those_of_the_draws(rich: Report) -> None:
     rows, best = part("test"), predictor("logistic")
-    _, epistemic, aleatoric = split(best.draws(rows))
+    _, epistemic, aleatoric = decompose_uncertainty(best.draws(rows))
     wrong = (best.predict(rows)["label"] == "yes").to_numpy() != (rows["label"] == 1).to_numpy()
     across, up = rich.curves.parts["wrong"]
     assert len(across) == wrong.sum() <= 200
@@ -143,21 +147,21 @@ def test_evidence_counts_every_answer_once(rich: Report) -> None:
 
 def test_equal_evidence_and_no_error_are_drawn_too() -> None:
     same = {"alpha": np.ones(5), "beta": np.ones(5)}
-    found = Evidence.of(same, np.zeros(5, bool))
+    found = EvidenceReport.of(same, np.zeros(5, bool))
     assert found is not None and found.median_wrong is None and sum(found.right) == 5
-    assert Evidence.of({"alpha": np.ones(5)}, np.zeros(5, bool)) is None
+    assert EvidenceReport.of({"alpha": np.ones(5)}, np.zeros(5, bool)) is None
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=40), st.integers(0, 3))
 def test_order_quantiles_are_those_of_repeated_rows(x: list[float], seed: int) -> None:
     values, w = np.array(x), np.random.default_rng(seed).integers(0, 4, (1, len(x)))
     said, y = dict.fromkeys(("order_sd", "order_jsd", "order_gain_yes", "order_gain_no"), values), np.ones(len(x))
-    found = Order.of(said, y, np.ones((1, len(x)), dtype=np.int64))
+    found = OrderReport.of(said, y, np.ones((1, len(x)), dtype=np.int64))
     assert found is not None
     assert found.sd["mean"].value == pytest.approx(values.mean())
     assert found.jsd["p95"].value == np.quantile(values, 0.95, method="inverted_cdf")
     if w.sum():
-        weighted = Order.of(said, y, w)
+        weighted = OrderReport.of(said, y, w)
         low = weighted.sd["p95"].low if weighted else None
         again = np.quantile(np.repeat(values, w[0]), 0.95, method="inverted_cdf")
         assert low == pytest.approx(min(again, found.sd["p95"].value or 0))
@@ -179,23 +183,25 @@ def test_bits_are_those_of_the_log_loss_and_of_counting(rich: Report) -> None:
     entropy = -share * np.log2(share) - (1 - share) * np.log2(1 - share)
     assert code.labels == pytest.approx(n * entropy + 0.5 * np.log2(n), rel=1e-6)
     assert code.saved == pytest.approx(1 - (code.data + 64) / code.labels)
-    assert "saves" in coded(rich)
+    assert "saves" in code_length_sentence(rich)
 
 
 def test_a_predictor_that_costs_more_bits_than_it_tells_says_so(rich: Report) -> None:
     y = np.array([0, 1, 0, 1])
     poor = CodeLength.of(np.array([0.9, 0.1, 0.9, 0.1]), y, None)
     assert poor.saved < 0 and poor.labels == pytest.approx(4 + 1)
-    assert re.search(r"The predictor costs [\d.]+ % more\.$", coded(rich.model_copy(update={"code": poor})))
+    assert re.search(
+        r"The predictor costs [\d.]+ % more\.$", code_length_sentence(rich.model_copy(update={"code": poor}))
+    )
     assert CodeLength.of(np.array([0.0, 1.0]), np.array([1, 0]), None).data < 200
 
 
 def test_chains_that_mixed_worst_are_kept_and_thinned() -> None:
-    found = kept(LEARNED)
-    assert len(found.chains) == MOST_CHAINS and next(iter(found.chains)) == "beta4"
-    assert all(len(chain) == MOST_DRAWS for chains in found.chains.values() for chain in chains)
+    found = trim_training_record(LEARNED)
+    assert len(found.chains) == MAX_CHAINS and next(iter(found.chains)) == "beta4"
+    assert all(len(chain) == MAX_DRAWS for chains in found.chains.values() for chain in chains)
     assert found.chains["beta4"][0][0] == pytest.approx(CHAINS["beta4"][0][0], rel=1e-5)
-    assert found.diagnostics == LEARNED.diagnostics and kept(Learned()) == Learned()
+    assert found.diagnostics == LEARNED.diagnostics and trim_training_record(TrainingRecord()) == TrainingRecord()
 
 
 def test_r_hat_tells_chains_that_agree_from_those_that_do_not() -> None:
@@ -212,10 +218,10 @@ def test_r_hat_is_that_of_arviz() -> None:
 
 
 def test_ranks_are_level_where_chains_mixed_and_count_every_draw() -> None:
-    mixed = ranks(np.random.default_rng(3).normal(size=(4, 1000)), bins=10)
+    mixed = chain_ranks(np.random.default_rng(3).normal(size=(4, 1000)), bins=10)
     assert mixed.shape == (4, 10) and (mixed.sum(1) == 1000).all() and (mixed.sum(0) == 400).all()
     assert mixed.min() > 60
-    sorted_chains = ranks(np.arange(40.0).reshape(4, 10), bins=4)
+    sorted_chains = chain_ranks(np.arange(40.0).reshape(4, 10), bins=4)
     assert (sorted_chains == 10 * np.eye(4)).all()
 
 
@@ -230,8 +236,8 @@ def test_every_figure_is_small_svg_and_png(rich: Report, name: str) -> None:
 def test_the_cost_says_passes_and_processor_time(rich: Report, plain: Report) -> None:
     used = said(part("test"))["k_used"].mean()
     assert rich.cost.passes == pytest.approx(used) and rich.cost.cpu_seconds == 12.5
-    assert f"{used:.2f} passes" in costly(rich)
-    assert plain.cost.passes == 1 and "passes" not in costly(plain)
+    assert f"{used:.2f} passes" in cost_sentence(rich)
+    assert plain.cost.passes == 1 and "passes" not in cost_sentence(plain)
     assert plain.cost.cpu_seconds is not None and plain.cost.cpu_seconds > 0
 
 
@@ -245,8 +251,8 @@ def test_guards_hand_back_few_ordinary_rows(rich: Report, plain: Report) -> None
 def test_a_network_shows_its_curves_and_its_passes() -> None:
     _, rows = text_predictor()
     rows = pd.concat([rows] * 3, ignore_index=True).assign(row_id=[str(i) for i in range(3 * len(rows))])
-    model = find("models", "bilstm")(epochs=3, passes=4, width=8, vocabulary=100).fit(
-        inputs(rows), rows["label"].to_numpy()
+    model = load_kind("models", "bilstm")(epochs=3, passes=4, width=8, vocabulary=100).fit(
+        model_inputs(rows), rows["label"].to_numpy()
     )
     about = {"task": "films", "question": "Is it praise?", "answers": ("no", "yes")}
     best = Predictor.calibrate(model, rows, rows, Calibration(), about)
@@ -255,4 +261,4 @@ def test_a_network_shows_its_curves_and_its_passes() -> None:
     page = page_of(found)
     assert "Curves of learning" in page and "Where doubt comes from" in page and found.evidence is None
     assert set(found.selective) == {"total", "epistemic"}
-    assert "order" not in tables(found)
+    assert "order" not in report_tables(found)

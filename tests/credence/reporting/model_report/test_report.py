@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from credence.reporting.measure import Measure, measures
+from credence.reporting.measure import Measure, measure_with_intervals
 from credence.reporting.model_report import Candidate, Report, build_report
 from credence.statistics.metrics import METRICS, score
 from tests.support.evaluation_cases import KINDS, part, predictor, report
@@ -153,7 +153,7 @@ def test_a_centred_interval_holds_its_value_though_resampling_inflates_it() -> N
         return {"error": 0.01 + 0.05 * np.abs(w - 1.0).mean(1), "signed": -0.2 + 0.1 * (w[:, 0] > 1)}
 
     w = np.random.default_rng(0).multinomial(50, np.full(50, 0.02), 300)
-    plain, centred = measures(inflated, w)["error"], measures(inflated, w, centred=True)
+    plain, centred = measure_with_intervals(inflated, w)["error"], measure_with_intervals(inflated, w, centred=True)
     assert plain.low == plain.value == 0.01
     assert centred["error"].high is not None
     assert centred["error"].high < 0.02

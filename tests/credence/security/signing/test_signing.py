@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretBytes
 
-from credence.core.errors import BadInput
+from credence.core.errors import InputError
 from credence.predictor import Predictor
 from credence.security.signing import MANIFEST, SIGNATURE, Keys, Manifest, seal, sign, verify
-from credence.security.signing.keys import SIGNING, VERIFYING, identity, new_pair, public_of, text_of
+from credence.security.signing.keys import SIGNING, VERIFYING, encode_key, generate_key_pair, identity, public_of
 from tests.credence.test_predictor import fitted
 
 PEM, PKCS8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
@@ -65,10 +65,10 @@ def test_a_private_key_is_read_from_the_environment_or_a_file(given: str, tmp_pa
 
 def test_public_keys_are_read_in_any_form_and_number(tmp_path: Path) -> None:
     (tmp_path / "key.pub").write_text(PUBLIC_PEM)
-    value = f"{text_of(YOURS)}, {tmp_path / 'key.pub'},"
+    value = f"{encode_key(YOURS)}, {tmp_path / 'key.pub'},"
     assert Keys.read({VERIFYING: value}).trusted == (YOURS, MINE)
     assert Keys.read({VERIFYING: PUBLIC_PEM}).trusted == (MINE,)
-    assert Keys.read({VERIFYING: text_of(YOURS), SIGNING: PLAIN_PEM}).trusted == (YOURS,)
+    assert Keys.read({VERIFYING: encode_key(YOURS), SIGNING: PLAIN_PEM}).trusted == (YOURS,)
     assert Keys.read({"PATH": "/bin"}) == NOBODY
 
 
@@ -84,13 +84,13 @@ def test_public_keys_are_read_in_any_form_and_number(tmp_path: Path) -> None:
         (SIGNING, STRANGE_PEM, r"a private key of another kind; expected Ed25519"),
         (VERIFYING, "", r"CREDENCE_VERIFYING_KEYS is empty; give public keys, or unset it"),
         (VERIFYING, " , ", r"CREDENCE_VERIFYING_KEYS is empty"),
-        (VERIFYING, f"{text_of(MINE)},oops", r"CREDENCE_VERIFYING_KEYS holds no key and names no file"),
+        (VERIFYING, f"{encode_key(MINE)},oops", r"CREDENCE_VERIFYING_KEYS holds no key and names no file"),
         (VERIFYING, PLAIN_PEM, r"CREDENCE_VERIFYING_KEYS holds a PEM that is no public key"),
         (VERIFYING, STRANGE_PUBLIC, r"a public key of another kind; expected Ed25519"),
     ],
 )
 def test_a_key_that_cannot_be_used_is_refused_and_not_shown(variable: str, value: str, says: str) -> None:
-    with pytest.raises(BadInput, match=says) as refused:
+    with pytest.raises(InputError, match=says) as refused:
         Keys.read({variable: value})
     shown = str(refused.value)
     assert shown.startswith(variable)
@@ -99,17 +99,17 @@ def test_a_key_that_cannot_be_used_is_refused_and_not_shown(variable: str, value
 
 def test_a_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("not a key")
-    with pytest.raises(BadInput, match=r"^CREDENCE_SIGNING_KEY holds no key; expected the PEM or base64"):
+    with pytest.raises(InputError, match=r"^CREDENCE_SIGNING_KEY holds no key; expected the PEM or base64"):
         Keys.read({SIGNING: str(tmp_path / "key")})
     (tmp_path / "key").write_bytes(b"\xff" * 40)
-    with pytest.raises(BadInput, match="names no file that can be read"):
+    with pytest.raises(InputError, match="names no file that can be read"):
         Keys.read({SIGNING: str(tmp_path / "key")})
 
 
 @pytest.mark.parametrize("name", ["CREDENCE_VERIFYING_KEY", "CREDENCE_SIGNING_KEYS", "CREDENCE_VERIFY_KEYS"])
 def test_a_misspelt_variable_is_refused_because_it_would_switch_the_check_off(name: str) -> None:
-    with pytest.raises(BadInput, match=rf"^{name} is set and means nothing\. Did you mean 'CREDENCE_"):
-        Keys.read({name: text_of(MINE)})
+    with pytest.raises(InputError, match=rf"^{name} is set and means nothing\. Did you mean 'CREDENCE_"):
+        Keys.read({name: encode_key(MINE)})
 
 
 @given(seed=st.binary(min_size=32, max_size=32))
@@ -129,25 +129,25 @@ def test_what_one_signed_the_others_know_again(folder: Path) -> None:
 
 def test_the_keys_of_the_environment_count_where_none_are_given(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SIGNING, PLAIN_PEM)
-    monkeypatch.setenv(VERIFYING, text_of(MINE))
+    monkeypatch.setenv(VERIFYING, encode_key(MINE))
     assert sign(folder) == verify(folder) == f"signed by {identity(MINE)}"
-    monkeypatch.setenv(VERIFYING, text_of(YOURS))
-    with pytest.raises(BadInput, match="not trusted here"):
+    monkeypatch.setenv(VERIFYING, encode_key(YOURS))
+    with pytest.raises(InputError, match="not trusted here"):
         verify(folder)
 
 
 def test_a_stranger_s_signature_is_refused(folder: Path) -> None:
     sign(folder, owner(OTHER))
     with pytest.raises(
-        BadInput, match=rf"signed by {identity(YOURS)}, who is not trusted here; .* {identity(MINE)}\.$"
+        InputError, match=rf"signed by {identity(YOURS)}, who is not trusted here; .* {identity(MINE)}\.$"
     ):
         verify(folder, trusting(MINE))
-    with pytest.raises(BadInput, match="not trusted here"):
+    with pytest.raises(InputError, match="not trusted here"):
         sign(folder, owner())
 
 
 def test_where_keys_are_set_an_unsigned_folder_is_refused(folder: Path) -> None:
-    with pytest.raises(BadInput, match=r"is unsigned: signature\.json is missing; promote it again where"):
+    with pytest.raises(InputError, match=r"is unsigned: signature\.json is missing; promote it again where"):
         verify(folder, trusting(MINE))
 
 
@@ -161,13 +161,13 @@ def test_keys_are_rotated_without_a_gap(folder: Path) -> None:
 
 def test_nobody_signs_whom_the_list_of_the_trusted_lacks(folder: Path) -> None:
     with pytest.raises(
-        BadInput, match=f"CREDENCE_SIGNING_KEY is {identity(YOURS)}'s, whom CREDENCE_VERIFYING_KEYS does"
+        InputError, match=f"CREDENCE_SIGNING_KEY is {identity(YOURS)}'s, whom CREDENCE_VERIFYING_KEYS does"
     ):
         sign(folder, owner(OTHER, MINE))
 
 
 def test_whoever_only_checks_cannot_promote_what_he_would_refuse(folder: Path) -> None:
-    with pytest.raises(BadInput, match="CREDENCE_VERIFYING_KEYS is set and CREDENCE_SIGNING_KEY is not"):
+    with pytest.raises(InputError, match="CREDENCE_VERIFYING_KEYS is set and CREDENCE_SIGNING_KEY is not"):
         sign(folder, trusting(MINE))
     assert sign(folder, NOBODY) == verify(folder, NOBODY)
 
@@ -175,7 +175,7 @@ def test_whoever_only_checks_cannot_promote_what_he_would_refuse(folder: Path) -
 def test_signing_that_fails_takes_no_signature_away(folder: Path) -> None:
     sign(folder, owner())
     (folder / "card.md").write_text("# New words")
-    with pytest.raises(BadInput, match="CREDENCE_SIGNING_KEY is not"):
+    with pytest.raises(InputError, match="CREDENCE_SIGNING_KEY is not"):
         sign(folder, trusting(MINE))
     (folder / "card.md").unlink()
     assert sign(folder, NOBODY) == verify(folder, NOBODY)
@@ -184,18 +184,18 @@ def test_signing_that_fails_takes_no_signature_away(folder: Path) -> None:
 
 def test_a_card_that_is_there_when_signed_is_signed_too(folder: Path) -> None:
     (folder / "card.md").write_text("# Recall 0.97")
-    with pytest.raises(BadInput, match=r"card\.md does not belong to this predictor"):
+    with pytest.raises(InputError, match=r"card\.md does not belong to this predictor"):
         verify(folder, NOBODY)
     sign(folder, owner())
     assert verify(folder, trusting(MINE)) == f"signed by {identity(MINE)}"
     (folder / "card.md").write_text("# Recall 0.99")
-    with pytest.raises(BadInput, match=r"card\.md was changed"):
+    with pytest.raises(InputError, match=r"card\.md was changed"):
         verify(folder, trusting(MINE))
 
 
 def test_nothing_changed_is_ever_signed(folder: Path) -> None:
     (folder / "seen.npy").write_bytes((folder / "seen.npy").read_bytes() + b"\0")
-    with pytest.raises(BadInput, match=r"seen\.npy was changed"):
+    with pytest.raises(InputError, match=r"seen\.npy was changed"):
         sign(folder, owner())
     assert not (folder / SIGNATURE).exists()
 
@@ -215,7 +215,7 @@ def test_a_signature_of_one_predictor_fits_no_other(folder: Path, tmp_path: Path
     SAVED.numbered("toy:7").save(other)
     sign(folder, owner())
     (other / SIGNATURE).write_bytes((folder / SIGNATURE).read_bytes())
-    with pytest.raises(BadInput, match=r"signature\.json does not fit manifest\.json"):
+    with pytest.raises(InputError, match=r"signature\.json does not fit manifest\.json"):
         verify(other, NOBODY)
 
 
@@ -223,7 +223,7 @@ def test_a_signature_for_another_purpose_does_not_count(folder: Path) -> None:
     """The same key may sign other things; its signature over the bare manifest was not given for this."""
     bare = PRIVATE.sign((folder / MANIFEST).read_bytes())
     (folder / SIGNATURE).write_text(json.dumps({"key": MINE.hex(), "signature": bare.hex()}, indent=1))
-    with pytest.raises(BadInput, match="does not fit"):
+    with pytest.raises(InputError, match="does not fit"):
         verify(folder, trusting(MINE))
 
 
@@ -286,5 +286,5 @@ def test_the_command_overwrites_no_key_and_says_what_is_wrong(tmp_path: Path) ->
 
 
 def test_a_new_pair_belongs_together() -> None:
-    private, public = new_pair()
+    private, public = generate_key_pair()
     assert Keys.read({SIGNING: private.decode()}).trusted == (public,)

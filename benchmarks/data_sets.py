@@ -122,7 +122,7 @@ def ours(found: Experiment) -> dict[str, Any]:
         **{m: score(m, p, p >= predictor.facts.threshold, y) for m in METRICS},
         "coverage": float(inside.mean()),
         "coverage_error": coverage_error(y, found.test["row_id"], predictor.facts.conformal),
-    }  # fmt: skip
+    }
 
 
 def coverage_error(y: Any, ids: pd.Series, conformal: ConformalSets) -> float:

@@ -83,11 +83,13 @@ class World:
 
 
 WORLDS = {
-    "normal": World(gaussian, gaussian), "correlated": World(correlated, correlated),
+    "normal": World(gaussian, gaussian),
+    "correlated": World(correlated, correlated),
     "heavy tails": World(heavy, heavy),
-    MIXED: World(discrete, discrete), "rows that repeat by nature": World(few_kinds, few_kinds),
+    MIXED: World(discrete, discrete),
+    "rows that repeat by nature": World(few_kinds, few_kinds),
     "window of repeated rows": World(gaussian, repeated),
-}  # fmt: skip
+}
 
 
 @cache

@@ -53,9 +53,14 @@ def server(latency: float) -> Iterator[str]:
 def section(url: str, kind: str, per_call: int, rows: int) -> Generation:
     """So many rows from the server."""
     provider = {
-        "kind": kind, "name": kind, "model": "m-1", "base_url": f"{url}/v1" if kind == "openai" else url,
-        "key_env": None, "limits": {"rpm": None, "in_flight": IN_FLIGHT}, "price": {"input": 1, "output": 2},
-    }  # fmt: skip
+        "kind": kind,
+        "name": kind,
+        "model": "m-1",
+        "base_url": f"{url}/v1" if kind == "openai" else url,
+        "key_env": None,
+        "limits": {"rpm": None, "in_flight": IN_FLIGHT},
+        "price": {"input": 1, "output": 2},
+    }
     return Generation(providers=[provider], rows=rows, items_per_call=per_call, budget_usd=None)
 
 

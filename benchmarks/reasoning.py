@@ -121,10 +121,11 @@ def elsewhere(spec: dict[str, Any], train: int, seeds: int) -> dict[str, Any]:
         apart.append(told_apart(predictor, near.test, larger))
         families.append([family(spec, seed, parts, category) for category in CATEGORIES])
     return {
-        "far": over_seeds(far), "far_apart": _means(apart),
+        "far": over_seeds(far),
+        "far_apart": _means(apart),
         "families": {c: over_seeds([f[i][0] for f in families]) for i, c in enumerate(CATEGORIES)},
         "families_apart": {c: _means(f[i][1] for f in families) for i, c in enumerate(CATEGORIES)},
-    }  # fmt: skip
+    }
 
 
 def family(spec: dict[str, Any], seed: int, parts: Parts, category: str) -> tuple[dict[str, Array], dict[str, float]]:

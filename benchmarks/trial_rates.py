@@ -213,8 +213,12 @@ def _first(hit: Bools) -> Array:
 
 def methods(streams: int) -> Iterator[str]:
     """Markdown: the most frequent false decision over the equal worlds, and rows until a difference is found."""
-    rules = {"this page's": lambda drawn: sure(drawn)[0] | sure(drawn)[1], "asymptotic": lambda d: asymptotic(d.gain),
-             "range of 16.1 nats": lambda d: fixed_range(d.gain), "t-test": lambda d: t_test(d.gain)}  # fmt: skip
+    rules = {
+        "this page's": lambda drawn: sure(drawn)[0] | sure(drawn)[1],
+        "asymptotic": lambda d: asymptotic(d.gain),
+        "range of 16.1 nats": lambda d: fixed_range(d.gain),
+        "t-test": lambda d: t_test(d.gain),
+    }
     shown = [name for name, world in DIFFERENT.items() if world.gain() > MARGIN / 2]
     yield "| bounds | worst false rate | " + " | ".join(shown) + " |"
     yield "|---|--:|" + "--:|" * len(shown)

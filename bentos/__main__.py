@@ -126,10 +126,14 @@ def parser() -> Parser:
     made = Parser(prog="python -m bentos")
     commands = made.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     wanted: dict[str, tuple[Callable[..., Found], list[str]]] = {
-        "build": (built, ["folder"]), "try": (tried, ["bento", "folder", "rows"]), "prepare": (prepare, ["folder"]),
-        "commit": (commit, ["task", "generation"]), "abort": (abort, ["task", "generation"]),
-        "challenge": (challenge, ["folder"]), "unchallenge": (unchallenge, ["task"]),
-    }  # fmt: skip
+        "build": (built, ["folder"]),
+        "try": (tried, ["bento", "folder", "rows"]),
+        "prepare": (prepare, ["folder"]),
+        "commit": (commit, ["task", "generation"]),
+        "abort": (abort, ["task", "generation"]),
+        "challenge": (challenge, ["folder"]),
+        "unchallenge": (unchallenge, ["task"]),
+    }
     for name, (run, words) in wanted.items():
         command = commands.add_parser(name, help=run.__doc__)
         command.set_defaults(run=run)

@@ -63,11 +63,14 @@ def at_start(task: str) -> Any:
 def _options(settings: Settings) -> dict[str, Any]:
     """One thread per worker: the models are bound by the processor, and a queue is kinder than a crowd."""
     return {
-        "name": "credence", "workers": settings.workers, "threads": 1,
+        "name": "credence",
+        "workers": settings.workers,
+        "threads": 1,
         "traffic": {"timeout": TIMEOUT, "max_concurrency": MAX_CONCURRENCY},
-        "logging": {"access": {"enabled": False}}, "tracing": {"excluded_urls": ".*"},
+        "logging": {"access": {"enabled": False}},
+        "tracing": {"excluded_urls": ".*"},
         "envs": [{"name": name, "value": "1"} for name in ONE_THREAD],
-    }  # fmt: skip
+    }
 
 
 def chosen() -> bentoml.Model:

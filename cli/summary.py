@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from credence.evaluation.gate import Verdict
-from credence.reporting.model_report import Report
+from credence.reporting.model_report.report import Report
 from credence.reporting.number_format import align_columns
 
 

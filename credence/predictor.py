@@ -53,9 +53,15 @@ class Predictor:
 
     @classmethod
     def calibrate(
-        cls, model: Model, train: pd.DataFrame, calibration: pd.DataFrame, section: Calibration, about: dict[str, Any],
-        metric: str = "accuracy", minimum: float = 0.0,
-    ) -> Self:  # fmt: skip
+        cls,
+        model: Model,
+        train: pd.DataFrame,
+        calibration: pd.DataFrame,
+        section: Calibration,
+        about: dict[str, Any],
+        metric: str = "accuracy",
+        minimum: float = 0.0,
+    ) -> Self:
         """Calibrate a fitted model on rows it has not seen.
 
         `about` holds the facts that the rows do not tell: task, question, answers and, where there is one, group.
@@ -66,11 +72,16 @@ class Predictor:
         scaling = fit_scaling(raw, y, section.method)
         p = scaling(raw).mean(0)
         facts = PredictorInfo(
-            **about, version=f"{about['task']}:challenger", scaling=scaling, schema=schema,
-            base_rate=float(train["label"].mean()), trained_rows=len(train), fit_seconds=model.fit_seconds,
+            **about,
+            version=f"{about['task']}:challenger",
+            scaling=scaling,
+            schema=schema,
+            base_rate=float(train["label"].mean()),
+            trained_rows=len(train),
+            fit_seconds=model.fit_seconds,
             conformal=ConformalSets.fit(p, y, section.alpha),
             threshold=choose_threshold(p, y, metric, minimum, section.cost_ratio),
-        )  # fmt: skip
+        )
         reference = model_inputs(train.sample(min(len(train), REFERENCE_ROWS), random_state=0)).reset_index(drop=True)
         return cls(model, facts, reference, seen_hashes(pd.concat([train, calibration]), schema))
 
@@ -94,12 +105,22 @@ class Predictor:
         sets, strange = self.facts.conformal.sets(p), self._strange(known, findings)
         reasons = [why + ([SET_SIZE_REASONS[k]] if k != 1 else []) for why, k in zip(strange, sets.sum(1), strict=True)]
         no, yes = self.facts.answers
-        return pd.DataFrame({
-            "label": np.where(p >= self.facts.threshold, yes, no), "probability": p, "low": low, "high": high,
-            "uncertainty": total, "epistemic": epistemic, "aleatoric": aleatoric,
-            "set": [[a for a, inside in zip((no, yes), s, strict=True) if inside] for s in sets],
-            "abstain": [bool(why) for why in reasons], "reasons": reasons, "version": self.facts.version,
-        }, index=rows.index)  # fmt: skip
+        return pd.DataFrame(
+            {
+                "label": np.where(p >= self.facts.threshold, yes, no),
+                "probability": p,
+                "low": low,
+                "high": high,
+                "uncertainty": total,
+                "epistemic": epistemic,
+                "aleatoric": aleatoric,
+                "set": [[a for a, inside in zip((no, yes), s, strict=True) if inside] for s in sets],
+                "abstain": [bool(why) for why in reasons],
+                "reasons": reasons,
+                "version": self.facts.version,
+            },
+            index=rows.index,
+        )
 
     def strange(self, rows: pd.DataFrame) -> list[list[str]]:
         """Per row, what of its inputs is unlike training: the reasons of `predict` that the answer has no part in."""

@@ -88,9 +88,17 @@ def main() -> None:
         print(f"{' and '.join(SHIFTED)} are measured differently from now on:")
         send(url, traffic(2, SHIFTED))
         second = run(
-            "--pipeline", "monitoring", "--since", between, "--until", now(),
-            "--set", "monitoring.retrain=true", "--set", MODELS,
-        )  # fmt: skip
+            "--pipeline",
+            "monitoring",
+            "--since",
+            between,
+            "--until",
+            now(),
+            "--set",
+            "monitoring.retrain=true",
+            "--set",
+            MODELS,
+        )
         after = version(url)
         print(f"\nserving {after} at {url}")
     run("--pipeline", "promotion", "--history")

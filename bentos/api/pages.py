@@ -41,9 +41,13 @@ def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
 def about_page(facts: PredictorInfo) -> dict[str, Any]:
     """What this server answers, for people who open its address."""
     return {
-        "task": facts.task, "question": facts.question, "answers": list(facts.answers), "version": facts.version,
-        "ask": ["/predict", "/batch_predict", "/explain"], "read": list(LINKS),
-    }  # fmt: skip
+        "task": facts.task,
+        "question": facts.question,
+        "answers": list(facts.answers),
+        "version": facts.version,
+        "ask": ["/predict", "/batch_predict", "/explain"],
+        "read": list(LINKS),
+    }
 
 
 def _page(about: dict[str, Any]) -> str:

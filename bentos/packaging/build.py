@@ -74,12 +74,18 @@ def write_context(context: Path, model: bentoml.Model) -> None:
     pins = pinned_requirements(Path(model.path))
     facts = stored_info(Path(model.path))
     # JSON is YAML.
-    (context / "bentofile.yaml").write_text(json.dumps({
-        "service": SERVICE, "description": facts["question"],
-        "include": ["credence/", "bentos/"], "models": [str(model.tag)],
-        "labels": {"task": facts["task"], "version": str(model.tag.version), **model.info.labels},
-        "python": {"packages": pins, "lock_packages": False, "extra_index_url": extra_indexes(pins)},
-    }))  # fmt: skip
+    (context / "bentofile.yaml").write_text(
+        json.dumps(
+            {
+                "service": SERVICE,
+                "description": facts["question"],
+                "include": ["credence/", "bentos/"],
+                "models": [str(model.tag)],
+                "labels": {"task": facts["task"], "version": str(model.tag.version), **model.info.labels},
+                "python": {"packages": pins, "lock_packages": False, "extra_index_url": extra_indexes(pins)},
+            }
+        )
+    )
 
 
 def stored_info(folder: Path) -> dict[str, Any]:
@@ -136,7 +142,8 @@ def _tag(name: str, version: str) -> bentoml.Tag:
         return bentoml.Tag(name, version)
     except ValueError:
         raise InputError(
-            f"{name}:{version} is no tag; expected at most {MAX_TAG_LENGTH} of a-z, 0-9, '_', '-' and '.' on either side."
+            f"{name}:{version} is no tag; expected at most {MAX_TAG_LENGTH} "
+            "of a-z, 0-9, '_', '-' and '.' on either side."
         ) from None
 
 

@@ -25,16 +25,29 @@ class RequestLog:
         self._hasher = KeyedHasher.of(folder)
 
     def note(
-        self, caller: RequestContext, facts: PredictorInfo, rows: pd.DataFrame, found: pd.DataFrame, role: str, delivered: bool = True
-    ) -> None:  # fmt: skip
+        self,
+        caller: RequestContext,
+        facts: PredictorInfo,
+        rows: pd.DataFrame,
+        found: pd.DataFrame,
+        role: str,
+        delivered: bool = True,
+    ) -> None:
         """Have the answers to these rows written down. The records are made in the writer's thread."""
         now, latency = datetime.now(UTC), caller.milliseconds()
 
         def make() -> list[LogRecord]:
             return build_records(
-                caller.request_id, rows, found, facts, role=role, delivered=delivered, time=now, latency_ms=latency,
+                caller.request_id,
+                rows,
+                found,
+                facts,
+                role=role,
+                delivered=delivered,
+                time=now,
+                latency_ms=latency,
                 hasher=self._hasher,
-            )  # fmt: skip
+            )
 
         self.predictions.put(make, len(rows))
 

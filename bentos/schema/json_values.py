@@ -11,8 +11,11 @@ MAX_SAFE_INTEGER = 1e30
 MAX_SHOWN_CHARACTERS = 40
 ANY_GROUP = Column(name="group", kind="category", nullable=True)
 NOUNS: dict[ColumnKind, str] = {
-    "number": "a number", "category": "a word", "date": "a date such as 2024-01-31", "text": "a text",
-}  # fmt: skip
+    "number": "a number",
+    "category": "a word",
+    "date": "a date such as 2024-01-31",
+    "text": "a text",
+}
 JsonValue = str | float | bool | None
 
 

@@ -43,9 +43,8 @@ class KindSpec(BaseModel):
         try:
             return load_kind(self.family, self.kind)(**(self.model_extra or {}))
         except ValidationError as error:
-            raise InputError(
-                f"{self.family} of kind {self.kind!r}: {format_validation_error(error, load_kind(self.family, self.kind))}"
-            ) from None
+            sentence = format_validation_error(error, load_kind(self.family, self.kind))
+            raise InputError(f"{self.family} of kind {self.kind!r}: {sentence}") from None
 
 
 class SearchSettings(StrictModel):

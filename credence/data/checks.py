@@ -1,6 +1,5 @@
 """What is wrong, or merely odd, with rows before anyone learns from them."""
 
-import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -12,19 +11,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 from credence.core.errors import InputError
 from credence.core.registry import StrictModel
+from credence.data.identifiers import looks_like_id
 from credence.data.pii_scan import PiiFinding, scan_rows
 from credence.data.rows import model_inputs, original_name, row_hashes
 from credence.data.split import PARTS
-from credence.data.text import UNSPACED
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
-ROW_WORDS = {"number", "no", "num", "nr"}
-COUNTER_WORDS = {"row", "record", "case", "line", "serial", "sample"}
-WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
 MIN_ROWS_FOR_LEAK = 10
-NAMELESS_ID = 10_000
 MAX_LISTED = 0.1
 PERSONAL = 0.01
 
@@ -68,10 +62,16 @@ def check_rows(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
     _refuse_unusable(given)
     content = pd.Series(row_hashes(given), index=rows.index)
     found = [
-        *_check_duplicates(content, label), *_check_row_ids(rows["row_id"], content), *_check_groups(rows["group"], label),
-        *_check_parts_overlap(rows, content, part), *_check_part_sizes(part, checks.small), *_check_columns(given),
-        *_check_leakage(given, label, part == "train", checks), *_check_texts(given, checks.long), *_check_personal_data(rows),
-    ]  # fmt: skip
+        *_check_duplicates(content, label),
+        *_check_row_ids(rows["row_id"], content),
+        *_check_groups(rows["group"], label),
+        *_check_parts_overlap(rows, content, part),
+        *_check_part_sizes(part, checks.small),
+        *_check_columns(given),
+        *_check_leakage(given, label, part == "train", checks),
+        *_check_texts(given, checks.long),
+        *_check_personal_data(rows),
+    ]
     missing = {str(c): float(given[c].isna().mean()) for c in given}
     return Findings(findings=sorted(found, key=lambda f: LEVELS.index(f.level)), missing=missing)
 
@@ -202,39 +202,6 @@ def _pii_message(seen: PiiFinding, of: str) -> tuple[Level, str, str]:
         return "note", "personal data", f"{seen.place} is named as if it held {seen.what}; {advice}"
     level: Level = "warning" if (seen.share or 0) >= PERSONAL else "note"
     return level, "personal data", f"{seen.place} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
-
-
-def looks_like_id(name: object, values: pd.Series) -> str | None:
-    """Why a column names rows instead of describing them, or None where it describes."""
-    there = values.dropna()
-    if len(there) < MIN_ROWS_FOR_LEAK or pd.api.types.is_datetime64_any_dtype(values):
-        return None
-    words, distinct = split_column_name(str(name)), there.nunique()
-    named = bool(words & ID_WORDS) or bool(words & ROW_WORDS and words & COUNTER_WORDS) or words == {"unnamed"}
-    if pd.api.types.is_object_dtype(values):
-        lone = distinct == len(there) and median_word_count(there) < 6
-        return "is different in every row" if lone else _named(named, distinct, there)
-    if not np.array_equal(there, np.floor(there.astype("float64"))):
-        return None
-    low, high = there.min(), there.max()
-    if distinct == len(there) and low in (0, 1) and high - low == len(there) - 1:
-        return "counts the rows"
-    nameless = str(name) == "column_1" and there.median() >= NAMELESS_ID
-    return _named(named or nameless, distinct, there)
-
-
-def median_word_count(texts: pd.Series) -> float:
-    """The median number of words; in scripts without spaces between words, two characters count as one."""
-    return float(texts.map(lambda t: len(WORD.findall(str(t)))).median())
-
-
-def _named(named: bool, distinct: int, there: pd.Series) -> str | None:
-    return "looks like an id" if named and distinct >= 0.9 * len(there) else None
-
-
-def split_column_name(name: str) -> set[str]:
-    """CustomerId, customer_id and "customer ID" hold the words customer and id."""
-    return {w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
 
 
 def _finding(level: Level, check: str, message: str, column: object = None) -> Finding:

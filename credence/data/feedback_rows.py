@@ -47,7 +47,13 @@ def _typed(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
 
 
 def _reserved(log: pd.DataFrame, ids: pd.Series, by_group: bool) -> pd.DataFrame:
-    return pd.DataFrame({
-        "row_id": ids, "group": log["group"], "label": log["truth"].astype(int),
-        "key": log["group"] if by_group else ids, "origin": "train", "when": log["time"].dt.tz_localize(None),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "row_id": ids,
+            "group": log["group"],
+            "label": log["truth"].astype(int),
+            "key": log["group"] if by_group else ids,
+            "origin": "train",
+            "when": log["time"].dt.tz_localize(None),
+        }
+    )

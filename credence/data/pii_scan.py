@@ -15,11 +15,18 @@ MIN_SHARE = 10
 MIN_CARD_DIGITS = 1e12
 PLACES = {"row_id": "the column of row ids", "key": "the split key", "group": "the column of groups"}
 TITLES = {
-    "email": "e-mail addresses", "phone": "phone numbers", "credit_card": "card numbers", "iban": "IBANs",
-    "us_ssn": "US social security numbers", "national_id": "national ids", "ip_address": "network addresses",
-    "login": "addresses with a login", "person_name": "names of persons", "birth_date": "dates of birth",
+    "email": "e-mail addresses",
+    "phone": "phone numbers",
+    "credit_card": "card numbers",
+    "iban": "IBANs",
+    "us_ssn": "US social security numbers",
+    "national_id": "national ids",
+    "ip_address": "network addresses",
+    "login": "addresses with a login",
+    "person_name": "names of persons",
+    "birth_date": "dates of birth",
     "address": "postal addresses",
-}  # fmt: skip
+}
 HASHED = r"[0-9a-f]{16}"
 
 

@@ -13,10 +13,16 @@ from credence.data.rows import SplitColumns
 Part = Literal["train", "calibration", "test"]
 PARTS: tuple[Part, ...] = ("train", "calibration", "test")
 PART_ALIASES = {
-    "train": "train", "training": "train", "test": "test", "testing": "test",
-    "calibration": "calibration", "validation": "calibration", "valid": "calibration", "val": "calibration",
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "calibration": "calibration",
+    "validation": "calibration",
+    "valid": "calibration",
+    "val": "calibration",
     "dev": "calibration",
-}  # fmt: skip
+}
 
 
 class Split(SplitColumns):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
@@ -19,6 +20,7 @@ THAI_LAO, BURMESE, KHMER, KANA, HAN = (
 )
 UNSPACED = THAI_LAO + BURMESE + KHMER + KANA + HAN  # scripts without spaces between words
 WORD = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+SHORT_WORD = re.compile(f"[{UNSPACED}]{{1,2}}|[^\\s{UNSPACED}]+")
 TOKEN = re.compile(r"\w+|[!?%$€£]")
 CHAR_NGRAM_PREFIX = "\x01"
 Span = tuple[int, int]
@@ -58,3 +60,8 @@ def count_ngrams(texts: Iterable[str], words: Span, pieces: Span | None) -> tupl
     matrix = csr_matrix((data, indices, ends), shape=(len(columns), len(known)))
     matrix.sort_indices()
     return list(known), matrix
+
+
+def median_word_count(texts: pd.Series) -> float:
+    """The median number of words; in scripts without spaces between words, two characters count as one."""
+    return float(texts.map(lambda t: len(SHORT_WORD.findall(str(t)))).median())

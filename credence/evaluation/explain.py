@@ -85,10 +85,16 @@ def _summary(columns: list[str], per_row: Array, method: str, seed: int) -> pd.D
     w = bootstrap_weights(None, len(per_row), RESAMPLES, seed)
     samples = w @ per_row[:, largest] / len(per_row)
     low, high = np.quantile(samples, [0.025, 0.975], axis=0)
-    return pd.DataFrame({
-        "column": [columns[i] for i in largest], "value": value[largest], "low": low, "high": high,
-        "direction": 0, "method": method,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "column": [columns[i] for i in largest],
+            "value": value[largest],
+            "low": low,
+            "high": high,
+            "direction": 0,
+            "method": method,
+        }
+    )
 
 
 def _direction(contribution: pd.Series, rows: pd.DataFrame) -> int:

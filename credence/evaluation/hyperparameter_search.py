@@ -46,7 +46,7 @@ def search_hyperparameters(
     """The best parameters for `spec.kind` on rows X with answers y; those that the spec fixes stay as they are.
 
     Every proposal meets the same folds. The first one is the spec as it stands, so searching never ends below not
-    searching on these folds. Ends after `search_hyperparameters.trials` proposals or `search_hyperparameters.seconds`, whichever comes first.
+    searching on these folds. Ends after `search.trials` proposals or `search.seconds`, whichever comes first.
     """
     limits, fixed = spec.search or SearchSettings(), spec.model_extra or {}
     bench = _Objective(load_kind("models", spec.kind), fixed, X, y, _dealt(y, limits, fixed.get("seed", 0)))

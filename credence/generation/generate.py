@@ -144,14 +144,23 @@ async def _fill(
 ) -> None:
     budget = Budget(section.budget_usd, spent=ledger.spent().total, journal=ledger)
     dispatcher = Dispatcher(
-        providers, budget, failover=writer.failover, prices=prices_of(section, providers), meters=meters,
+        providers,
+        budget,
+        failover=writer.failover,
+        prices=prices_of(section, providers),
+        meters=meters,
         on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
-    )  # fmt: skip
+    )
     packs = make_batches(ledger.due(), writer.size, rejected_items(ledger))
     run = Runner(
-        ledger, dispatcher, CachedCaller(ledger, dispatcher, earlier, sample=section.seed), writer,
-        patience=60 * section.patience_minutes, meters=meters, watch=watch,
-    )  # fmt: skip
+        ledger,
+        dispatcher,
+        CachedCaller(ledger, dispatcher, earlier, sample=section.seed),
+        writer,
+        patience=60 * section.patience_minutes,
+        meters=meters,
+        watch=watch,
+    )
     try:
         await run.fill(packs, providers)
     finally:

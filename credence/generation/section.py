@@ -116,10 +116,14 @@ class Generation(StrictModel):
         """What makes two runs the same, so that one goes on where the other stopped."""
         about = {"topic": self.topic, "labels": self.labels, "agreement": self.agreement, "seeds": self._seeds()}
         return {
-            "writer": self.writer, "quotas": self.wanted(), "templates": templates, "seed": self.seed,
-            "providers": [_identity(p) for p in self.providers], "schema_version": SCHEMA_VERSION,
+            "writer": self.writer,
+            "quotas": self.wanted(),
+            "templates": templates,
+            "seed": self.seed,
+            "providers": [_identity(p) for p in self.providers],
+            "schema_version": SCHEMA_VERSION,
             **(about if self.topic else {}),
-        }  # fmt: skip
+        }
 
     def _seeds(self) -> list[list[str | None]]:
         return [[seed.text, seed.label] for seed in self.written_by_hand()]

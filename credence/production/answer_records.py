@@ -16,18 +16,31 @@ from credence.security.keyed_hash import KeyedHasher
 
 
 def build_records(
-    request_id: str, rows: pd.DataFrame, answers: pd.DataFrame, facts: PredictorInfo, *, role: str = "champion",
-    delivered: bool = True, source: str = "http", latency_ms: float | None = None, time: datetime | None = None,
+    request_id: str,
+    rows: pd.DataFrame,
+    answers: pd.DataFrame,
+    facts: PredictorInfo,
+    *,
+    role: str = "champion",
+    delivered: bool = True,
+    source: str = "http",
+    latency_ms: float | None = None,
+    time: datetime | None = None,
     hasher: KeyedHasher | None = None,
-) -> list[LogRecord]:  # fmt: skip
+) -> list[LogRecord]:
     """One record per row that `Predictor.predict` answered; `rows` is what it was given.
 
     Columns that the task's policy hashes need a `hasher`; without one they are refused, never written as they are.
     """
     shared: LogRecord = {
-        "request_id": valid_utf8(request_id), "time": time or datetime.now(UTC), "task": facts.task, "role": role,
-        "delivered": delivered, "source": source, "latency_ms": latency_ms,
-    }  # fmt: skip
+        "request_id": valid_utf8(request_id),
+        "time": time or datetime.now(UTC),
+        "task": facts.task,
+        "role": role,
+        "delivered": delivered,
+        "source": source,
+        "latency_ms": latency_ms,
+    }
     given = zip(_groups(rows, facts, hasher), _inputs(rows, facts, hasher), _answers(answers), strict=True)
     return [
         {**shared, "row": i, "group": group, "inputs": inputs, **answer}

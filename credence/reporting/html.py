@@ -15,9 +15,12 @@ def template_environment(folder: Path = TEMPLATES) -> Environment:
     Number formats are filters. HTML is escaped; a missing name is an error.
     """
     env = Environment(
-        loader=FileSystemLoader([folder, TEMPLATES]), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        loader=FileSystemLoader([folder, TEMPLATES]),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
         autoescape=lambda name: ".html" in str(name),  # nosec B701: the other template is Markdown
-    )  # fmt: skip
+    )
     env.filters |= {"number": format_number, "percent": format_percent, "plural": plural, "cell": markdown_cell}
     return env
 

@@ -102,16 +102,25 @@ def _group(name: str, here: Bools, names: list[str], p: Array, yes: Bools, y: ND
 
 
 TITLES = {
-    "ece": "calibration error, 15 equal bins (ECE)", "ece_equal_mass": "calibration error, 15 bins of equal mass",
-    "calibration_error_debiased": "calibration error without binning noise (RMS)", "mce": "largest gap of a bin (MCE)",
-    "calibration_slope": "slope (1 is ideal, below 1 overconfident)", "calibration_intercept": "intercept (0 is ideal)",
-    "reliability": "reliability (lower is better)", "resolution": "resolution (higher is better)",
-    "uncertainty": "uncertainty of the rows themselves", "within": "hidden within bins",
-    "sensitivity": "sensitivity (recall)", "specificity": "specificity", "ppv": "positive predictive value (precision)",
+    "ece": "calibration error, 15 equal bins (ECE)",
+    "ece_equal_mass": "calibration error, 15 bins of equal mass",
+    "calibration_error_debiased": "calibration error without binning noise (RMS)",
+    "mce": "largest gap of a bin (MCE)",
+    "calibration_slope": "slope (1 is ideal, below 1 overconfident)",
+    "calibration_intercept": "intercept (0 is ideal)",
+    "reliability": "reliability (lower is better)",
+    "resolution": "resolution (higher is better)",
+    "uncertainty": "uncertainty of the rows themselves",
+    "within": "hidden within bins",
+    "sensitivity": "sensitivity (recall)",
+    "specificity": "specificity",
+    "ppv": "positive predictive value (precision)",
     "npv": "negative predictive value",
     "misclassification_auroc": "errors told from right answers (AUROC)",
     "misclassification_auprc": "errors found (AUPRC)",
-    "aurc": "AURC (lower is better)", "e_aurc": "E-AURC (lower is better)", "augrc": "AUGRC (lower is better)",
+    "aurc": "AURC (lower is better)",
+    "e_aurc": "E-AURC (lower is better)",
+    "augrc": "AUGRC (lower is better)",
     "coverage_at_risk_1": "share answered with at most 1 % errors",
     "coverage_at_risk_5": "share answered with at most 5 % errors",
     "risk_at_coverage_80": "errors in the most certain 80 %",
@@ -124,4 +133,4 @@ TITLES = {
     "order_jsd_mean": "divergence between orders in nats, mean row",
     "order_jsd_p95": "the same, the row that 95 % stay below",
     "order_gain": "log-loss that averaging the orders saves, nats (Jensen gap)",
-}  # fmt: skip
+}

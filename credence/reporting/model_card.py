@@ -14,8 +14,8 @@ from credence.data.schema import ColumnKind
 from credence.evaluation.gate.verdict import Verdict
 from credence.predictor import Predictor
 from credence.reporting.html import markdown_cell, template_environment
-from credence.reporting.model_report import Report
 from credence.reporting.model_report.html_page import report_tables
+from credence.reporting.model_report.report import Report
 from credence.reporting.model_report.sentences import (
     calibration_sentence,
     headline_sentence,
@@ -32,15 +32,31 @@ MAX_NAMES = 40
 
 def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdict: Verdict, findings: Findings) -> str:
     """The card in Markdown, with a YAML head as Hugging Face expects it."""
-    return template_environment().get_template("card.md.j2").render(
-        task=task, facts=predictor.facts, kind=predictor.model.title(), digest=predictor.digest(), report=report,
-        verdict=verdict, findings=findings, headline=headline_sentence(verdict), calibrated=calibration_sentence(report),
-        doubt=uncertainty_sentence(report), recalibrated=recalibration_sentence(report), seen=test_usage_sentences(verdict),
-        tables=report_tables(report), metrics=METRICS, request=shlex.quote(example_request(predictor)),
-        rivals=sum(c.role in ("winner", "candidate") for c in report.candidates), inputs=_inputs(predictor),
-        hyperparameters=_code(json.dumps(predictor.model.model_dump(mode="json"))),
-        missing=missing_values_sentence(findings),
-    )  # fmt: skip
+    return (
+        template_environment()
+        .get_template("card.md.j2")
+        .render(
+            task=task,
+            facts=predictor.facts,
+            kind=predictor.model.title(),
+            digest=predictor.digest(),
+            report=report,
+            verdict=verdict,
+            findings=findings,
+            headline=headline_sentence(verdict),
+            calibrated=calibration_sentence(report),
+            doubt=uncertainty_sentence(report),
+            recalibrated=recalibration_sentence(report),
+            seen=test_usage_sentences(verdict),
+            tables=report_tables(report),
+            metrics=METRICS,
+            request=shlex.quote(example_request(predictor)),
+            rivals=sum(c.role in ("winner", "candidate") for c in report.candidates),
+            inputs=_inputs(predictor),
+            hyperparameters=_code(json.dumps(predictor.model.model_dump(mode="json"))),
+            missing=missing_values_sentence(findings),
+        )
+    )
 
 
 def card_html(text: str) -> str:

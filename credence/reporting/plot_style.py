@@ -22,13 +22,30 @@ VARIABLES = {
     COLOR_BAND: "band",
 }
 STYLE: Any = {
-    "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9, "text.color": COLOR_TEXT, "axes.labelcolor": COLOR_MUTED,
-    "axes.edgecolor": COLOR_GRID, "xtick.color": COLOR_MUTED, "ytick.color": COLOR_MUTED, "axes.grid": True, "grid.color": COLOR_GRID,
-    "grid.linewidth": 0.6, "axes.axisbelow": True, "axes.spines.top": False, "axes.spines.right": False,
-    "xtick.major.size": 0, "ytick.major.size": 0, "legend.frameon": False, "legend.fontsize": 8.5,
-    "axes.facecolor": "none", "figure.facecolor": "none", "lines.linewidth": 1.8, "svg.hashsalt": "credence",
+    "svg.fonttype": "none",
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": COLOR_TEXT,
+    "axes.labelcolor": COLOR_MUTED,
+    "axes.edgecolor": COLOR_GRID,
+    "xtick.color": COLOR_MUTED,
+    "ytick.color": COLOR_MUTED,
+    "axes.grid": True,
+    "grid.color": COLOR_GRID,
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "axes.facecolor": "none",
+    "figure.facecolor": "none",
+    "lines.linewidth": 1.8,
+    "svg.hashsalt": "credence",
     "text.parse_math": False,
-}  # fmt: skip
+}
 SIZE = (4.6, 3.9)
 DASHED = (0, (4, 3))
 

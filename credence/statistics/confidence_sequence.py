@@ -45,7 +45,8 @@ def log_wealth(values: Array, worst: Array, bet: float) -> Array:
     """The log of what one bet has grown to after every unit (the last axis); `worst` is the least each value could be.
 
     A unit multiplies the capital by exp(bet c) (1 + bet (value - c)), whose expectation is at most exp(bet mean) for
-    every c, since 1 + x <= exp(x). c is 0, or below it where the worst value would otherwise cost more than `MAX_STAKE`.
+    every c, since 1 + x <= exp(x). c is 0, or below it where the worst value would cost more than
+    `MAX_STAKE` otherwise.
     """
     centre = np.minimum(0.0, worst + MAX_STAKE / bet)
     return np.asarray(np.cumsum(bet * centre + np.log1p(bet * (values - centre)), axis=-1))

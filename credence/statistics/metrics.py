@@ -14,9 +14,20 @@ from credence.statistics.uncertainty import Array, logit
 Bools = NDArray[np.bool_]
 Kernel = Callable[[Array, Bools, Bools, Array], Array]
 MetricName = Literal[
-    "accuracy", "balanced_accuracy", "f1", "macro_f1", "recall", "specificity", "precision", "npv",
-    "auroc", "auprc", "log_loss", "brier", "ece",
-]  # fmt: skip
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "macro_f1",
+    "recall",
+    "specificity",
+    "precision",
+    "npv",
+    "auroc",
+    "auprc",
+    "log_loss",
+    "brier",
+    "ece",
+]
 BINS = 15
 CHUNK_CELLS = 4_000_000
 

@@ -46,9 +46,11 @@ def calibration_error(p: Array, y: ScoredLabels) -> Statistic:
         gap = np.abs(_over(predicted - observed, rows))
         by_mass = sums(p, y, mass, w)
         return {
-            "ece": _ece(rows, predicted, observed), "ece_equal_mass": _ece(*by_mass),
-            "calibration_error_debiased": _debiased(*by_mass), "mce": gap.max(1),
-        }  # fmt: skip
+            "ece": _ece(rows, predicted, observed),
+            "ece_equal_mass": _ece(*by_mass),
+            "calibration_error_debiased": _debiased(*by_mass),
+            "mce": gap.max(1),
+        }
 
     return measures
 
@@ -149,10 +151,18 @@ def reliability_by_chance(p: Array, y: ScoredLabels, seed: int = 0) -> tuple[lis
     ece = np.abs(predicted - yes).sum(1) / len(p)
     low, high = np.quantile(yes, [0.025, 0.975], axis=0)
     table = [
-        ReliabilityBin(low=b / BINS, high=(b + 1) / BINS, rows=int(n), predicted=predicted[b] / n, observed=observed[b] / n,
-            chance_low=low[b] / n, chance_high=high[b] / n)
-        for b, n in enumerate(rows) if n > 0
-    ]  # fmt: skip
+        ReliabilityBin(
+            low=b / BINS,
+            high=(b + 1) / BINS,
+            rows=int(n),
+            predicted=predicted[b] / n,
+            observed=observed[b] / n,
+            chance_low=low[b] / n,
+            chance_high=high[b] / n,
+        )
+        for b, n in enumerate(rows)
+        if n > 0
+    ]
     return table, ChanceLevel(mean=float(ece.mean()), high=float(np.quantile(ece, 0.95)))
 
 

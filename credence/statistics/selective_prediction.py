@@ -32,9 +32,12 @@ def selective_measures(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
         rows, errors = risk_coverage(doubt, wrong, w)
         n, curve = rows[:, -1], aurc(rows, errors)
         found = {
-            "misclassification_auroc": error_auroc(rows, errors), "misclassification_auprc": error_auprc(rows, errors),
-            "aurc": curve, "e_aurc": curve - best_aurc(n, errors[:, -1]), "augrc": augrc(rows, errors),
-        }  # fmt: skip
+            "misclassification_auroc": error_auroc(rows, errors),
+            "misclassification_auprc": error_auprc(rows, errors),
+            "aurc": curve,
+            "e_aurc": curve - best_aurc(n, errors[:, -1]),
+            "augrc": augrc(rows, errors),
+        }
         found |= {f"coverage_at_risk_{r:.0%}".rstrip("%"): coverage_at(rows, errors, r) for r in RISKS}
         found |= {
             f"risk_at_coverage_{c:.0%}".rstrip("%"): errors_at_coverage(rows, errors, c) / (c * n) for c in COVERAGES

@@ -36,9 +36,16 @@ def examine_window(
     predictor = load_predictor(version)
     test, seen = log_summary(predictor, version), Window.of(predictor, window)
     health = run_monitoring(
-        predictor, seen, section, test=test, metric=metric, margin=margin, earlier=load_memory(version),
-        dropped=reading["dropped"], skipped=reading["skipped"],
-    )  # fmt: skip
+        predictor,
+        seen,
+        section,
+        test=test,
+        metric=metric,
+        margin=margin,
+        earlier=load_memory(version),
+        dropped=reading["dropped"],
+        skipped=reading["skipped"],
+    )
     page, evidently = render_monitoring(health, predictor.facts.answers), log_report(predictor, seen, test[0])
     tracking.log_text(page, "monitoring.html")
     tracking.log_text(evidently, "evidently.html")

@@ -34,10 +34,13 @@ def alert_of(health: MonitoringSummary) -> Alert:
     """One message for all troubles of a window."""
     lost = health.performance.lost
     return Alert(
-        task=health.task, kind="loss" if lost else health.verdict,
-        severity="critical" if lost or health.verdict == "drift" else "warning", sentence=" ".join(health.troubles),
-        columns=tuple(health.drift.drifted()), figures={"version": health.version, "rows": health.drift.rows},
-    )  # fmt: skip
+        task=health.task,
+        kind="loss" if lost else health.verdict,
+        severity="critical" if lost or health.verdict == "drift" else "warning",
+        sentence=" ".join(health.troubles),
+        columns=tuple(health.drift.drifted()),
+        figures={"version": health.version, "rows": health.drift.rows},
+    )
 
 
 def publish(health: MonitoringSummary) -> None:

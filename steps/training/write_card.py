@@ -12,8 +12,8 @@ from credence.evaluation.explain import importance
 from credence.evaluation.gate import Verdict
 from credence.predictor import Predictor
 from credence.reporting.model_card import card_html, model_card
-from credence.reporting.model_report import Report
 from credence.reporting.model_report.html_page import render
+from credence.reporting.model_report.report import Report
 from steps.shared import tracking
 
 

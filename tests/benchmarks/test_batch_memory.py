@@ -24,7 +24,9 @@ def test_the_table_of_figures_has_a_row_for_every_way(tmp_path: Path) -> None:
     predictor(tmp_path / "saved")
     lines = figures(tmp_path, (SMALL,), ("one process", "loop over read_csv"))
     assert [line.split("|")[1].strip() for line in lines[2:]] == [
-        "csv, one process", "csv, loop over read_csv", "parquet, one process",
-    ]  # fmt: skip
+        "csv, one process",
+        "csv, loop over read_csv",
+        "parquet, one process",
+    ]
     for line in lines[2:]:
         assert all(float(cell.replace(",", "")) > 0 for cell in line.split("|")[2:-1])

@@ -19,7 +19,7 @@ from benchmarks.reasoning import (
     samples,
     tables,
     told_apart,
-)  # fmt: skip
+)
 from benchmarks.statements import FARTHER, by_size, cell, dealt, enough, statements
 from credence.core.errors import InputError
 from credence.generation.arithmetic import CATEGORIES, check_statement
@@ -110,9 +110,13 @@ def test_tables_show_the_kinds_that_were_measured(missing: list[str]) -> None:
     plain = dict.fromkeys(("accuracy", "log_loss", "ece", "near", *CATEGORIES), interval)
     apart = {"auroc": 0.5, "disagreement": float("nan"), "flagged": 0.5, "flagged_usual": 0.0}
     figures = {
-        "seconds": 1.0, "plain": plain, "far": plain, "far_apart": apart,
-        "families": dict.fromkeys(CATEGORIES, plain), "families_apart": dict.fromkeys(CATEGORIES, apart),
-    }  # fmt: skip
+        "seconds": 1.0,
+        "plain": plain,
+        "far": plain,
+        "far_apart": apart,
+        "families": dict.fromkeys(CATEGORIES, plain),
+        "families_apart": dict.fromkeys(CATEGORIES, apart),
+    }
     shown = tables({kind: figures for kind in SPECS if kind not in missing})
     kinds = [line.split("|")[1].strip() for line in shown.splitlines() if line.startswith("|") and "---" not in line]
     assert [kind for kind in kinds if kind] == [kind for kind in SPECS if kind not in missing] * 5

@@ -123,31 +123,34 @@ RANGE = "expected a number between -1e+30 and 1e+30"
 DATE = "expected a date such as 2024-01-31"
 
 
-@pytest.mark.parametrize(("field", "value", "sentence"), [
-    ("age (years)", "old", ": expected a number, not 'old'."),
-    ("age (years)", "51", ": expected a number, not '51'."),
-    ("age (years)", True, ": expected a number, not true."),
-    ("age (years)", [51], ": expected a number, not a list."),
-    ("age (years)", {"a": 1}, ": expected a number, not an object."),
-    ("age (years)", None, ": expected a number, not null: it was never missing in training."),
-    ("age (years)", 1e31, f": {RANGE}, not 1e+31."),
-    ("age (years)", float("nan"), f": {RANGE}, not nan."),
-    ("age (years)", float("-inf"), f": {RANGE}, not -inf."),
-    ("age (years)", 10**400, f": {RANGE}, not a number of more than 40 digits."),
-    ("key", " n/a ", ": expected a word, not ' n/a ': it was never missing in training."),
-    ("key", ["red"], ": expected a word, not a list."),
-    ("key", float("inf"), f": {RANGE}, not inf."),
-    ("first seen", 20240131, f": {DATE}, not 20240131."),
-    ("first seen", "soon", f": {DATE}, not 'soon'."),
-    ("first seen", "today", f": {DATE}, not 'today'."),
-    ("first seen", "9999-99-99", f": {DATE}, not '9999-99-99'."),
-    ("first seen", "x" * 99, f": {DATE}, not '{'x' * 39}…."),
-    ("clinic", {}, ": expected a word, not an object."),
-    ("age years", 51, " is not known. Did you mean 'age (years)'?"),
-    ("key_", "red", " is not known. Did you mean 'key'?"),
-    ("label", 1, f" is not known. Known: {KNOWN}."),
-    ("Größe\n", 1, f" is not known. Known: {KNOWN}."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("age (years)", "old", ": expected a number, not 'old'."),
+        ("age (years)", "51", ": expected a number, not '51'."),
+        ("age (years)", True, ": expected a number, not true."),
+        ("age (years)", [51], ": expected a number, not a list."),
+        ("age (years)", {"a": 1}, ": expected a number, not an object."),
+        ("age (years)", None, ": expected a number, not null: it was never missing in training."),
+        ("age (years)", 1e31, f": {RANGE}, not 1e+31."),
+        ("age (years)", float("nan"), f": {RANGE}, not nan."),
+        ("age (years)", float("-inf"), f": {RANGE}, not -inf."),
+        ("age (years)", 10**400, f": {RANGE}, not a number of more than 40 digits."),
+        ("key", " n/a ", ": expected a word, not ' n/a ': it was never missing in training."),
+        ("key", ["red"], ": expected a word, not a list."),
+        ("key", float("inf"), f": {RANGE}, not inf."),
+        ("first seen", 20240131, f": {DATE}, not 20240131."),
+        ("first seen", "soon", f": {DATE}, not 'soon'."),
+        ("first seen", "today", f": {DATE}, not 'today'."),
+        ("first seen", "9999-99-99", f": {DATE}, not '9999-99-99'."),
+        ("first seen", "x" * 99, f": {DATE}, not '{'x' * 39}…."),
+        ("clinic", {}, ": expected a word, not an object."),
+        ("age years", 51, " is not known. Did you mean 'age (years)'?"),
+        ("key_", "red", " is not known. Did you mean 'key'?"),
+        ("label", 1, f" is not known. Known: {KNOWN}."),
+        ("Größe\n", 1, f" is not known. Known: {KNOWN}."),
+    ],
+)
 def test_a_wrong_field_is_named_in_one_sentence(tabular: Case, field: str, value: Any, sentence: str) -> None:
     http, _, _, bodies = tabular
     assert refused(http, bodies[0] | {field: value}) == (f"field {field!r}{sentence}", field)
@@ -166,11 +169,25 @@ def test_a_misspelt_field_gets_a_hint_and_not_the_news_that_it_is_missing(tabula
     assert refused(http, body) == ("field 'color' is not known. Did you mean 'colour'?", "color")
 
 
-@pytest.mark.parametrize("body", [
-    b"", b"{", b"\xff\xfe", b"[" * 50_000, b"null", b"3", b'"row"', b"[]", b"true", b'{"a": 01}',
-    b'{"age (years)": "\\ud800"}', b'{"age (years)":' + b"9" * 6000 + b"}", b'{"\\u0000": 1}',
-    b"{" + b'"a":{' * 5000 + b"}" * 5001,
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"[" * 50_000,
+        b"null",
+        b"3",
+        b'"row"',
+        b"[]",
+        b"true",
+        b'{"a": 01}',
+        b'{"age (years)": "\\ud800"}',
+        b'{"age (years)":' + b"9" * 6000 + b"}",
+        b'{"\\u0000": 1}',
+        b"{" + b'"a":{' * 5000 + b"}" * 5001,
+    ],
+)
 def test_a_body_that_is_no_row_is_refused(tabular: Case, body: bytes) -> None:
     for path in ("/predict", "/batch_predict", "/explain"):
         refused(tabular[0], body, path)
@@ -237,15 +254,18 @@ def test_a_batch_has_limits_and_says_so(tabular: Case) -> None:
     assert http.post("/batch_predict", content=b" " * (17 << 20)).status_code == 413
 
 
-@pytest.mark.parametrize(("body", "sentence", "field"), [
-    ({"rows": [{}]}, "rows[0], field 'age (years)' is missing; it has to be given.", "rows[0].age (years)"),
-    ({"rows": 3}, "field 'rows' is 3; expected a list.", "rows"),
-    ({"rows": [3]}, "rows[0] is 3; expected an object with the fields of a row.", "rows[0]"),
-    ({}, "field 'rows' is missing; it has to be given.", "rows"),
-    ({"row": []}, "field 'row' is not known. Did you mean 'rows'?", "row"),
-    ({"texts": ["a"]}, "field 'texts' is not known. Known: rows.", "texts"),
-    ([], "the body is a list; expected an object with the fields of a row.", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "sentence", "field"),
+    [
+        ({"rows": [{}]}, "rows[0], field 'age (years)' is missing; it has to be given.", "rows[0].age (years)"),
+        ({"rows": 3}, "field 'rows' is 3; expected a list.", "rows"),
+        ({"rows": [3]}, "rows[0] is 3; expected an object with the fields of a row.", "rows[0]"),
+        ({}, "field 'rows' is missing; it has to be given.", "rows"),
+        ({"row": []}, "field 'row' is not known. Did you mean 'rows'?", "row"),
+        ({"texts": ["a"]}, "field 'texts' is not known. Known: rows.", "texts"),
+        ([], "the body is a list; expected an object with the fields of a row.", None),
+    ],
+)
 def test_a_wrong_batch_is_refused_with_the_place(tabular: Case, body: Any, sentence: str, field: str | None) -> None:
     assert refused(tabular[0], body, "/batch_predict") == (sentence, field)
 
@@ -274,13 +294,22 @@ def test_any_text_is_answered(textual: Case, text: str) -> None:
     assert 0 <= response.json()["probability"] <= 1
 
 
-@pytest.mark.parametrize(("path", "body", "field"), [
-    ("/predict", {"text": 3}, "text"), ("/predict", {"text": None}, "text"), ("/predict", {"txt": "a"}, "txt"),
-    ("/predict", {"review": "a"}, "review"), ("/predict", {"text": "a", "shop": []}, "shop"),
-    ("/batch_predict", {"texts": ["a", 3]}, "texts[1]"), ("/batch_predict", {"texts": "a"}, "texts"),
-    ("/batch_predict", {"texts": ["a"], "rows": [{"text": "a"}]}, None), ("/batch_predict", {}, None),
-    ("/batch_predict", {"texts": []}, "texts"), ("/batch_predict", {"texts": None}, None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/predict", {"text": 3}, "text"),
+        ("/predict", {"text": None}, "text"),
+        ("/predict", {"txt": "a"}, "txt"),
+        ("/predict", {"review": "a"}, "review"),
+        ("/predict", {"text": "a", "shop": []}, "shop"),
+        ("/batch_predict", {"texts": ["a", 3]}, "texts[1]"),
+        ("/batch_predict", {"texts": "a"}, "texts"),
+        ("/batch_predict", {"texts": ["a"], "rows": [{"text": "a"}]}, None),
+        ("/batch_predict", {}, None),
+        ("/batch_predict", {"texts": []}, "texts"),
+        ("/batch_predict", {"texts": None}, None),
+    ],
+)
 def test_wrong_texts_are_refused(textual: Case, path: str, body: Any, field: str | None) -> None:
     assert refused(textual[0], body, path)[1] == field
 
@@ -321,9 +350,14 @@ def test_the_documentation_shows_the_real_names_types_and_ranges(tabular: Case) 
     row = tabular[0].get("/docs.json").json()["components"]["schemas"]["Row"]
     types = {name: about["type"] for name, about in row["properties"].items()}
     assert types == {
-        "age (years)": "number", "dose, mg": "number", "smokes": "number", "key": "string", "colour": "string",
-        "first seen": "string", "clinic": "string",
-    }  # fmt: skip
+        "age (years)": "number",
+        "dose, mg": "number",
+        "smokes": "number",
+        "key": "string",
+        "colour": "string",
+        "first seen": "string",
+        "clinic": "string",
+    }
     assert row["properties"]["key"]["description"] == "category; training saw dark blue, red"
     assert "null where it is missing" in row["properties"]["dose, mg"]["description"]
     assert row["properties"]["first seen"]["description"].startswith("date; training saw 2023-01-")
@@ -346,9 +380,17 @@ def test_requests_are_counted(tabular: Case) -> None:
 
 INVENTED = [
     *(f"/invented-{i}{end}" for i in range(8) for end in ("", "/", "/predict", "//", "%20x")),
-    "/static_content/invented", "/static_content/index.html", "/metrics/invented", "/predict/invented", "/predict//",
-    "/livez/invented", "/readyz-invented", "//invented", "/PREDICT", "/card.invented",
-]  # fmt: skip
+    "/static_content/invented",
+    "/static_content/index.html",
+    "/metrics/invented",
+    "/predict/invented",
+    "/predict//",
+    "/livez/invented",
+    "/readyz-invented",
+    "//invented",
+    "/PREDICT",
+    "/card.invented",
+]
 
 
 def endpoints(metrics: str) -> Counter[str]:
@@ -425,18 +467,29 @@ def test_a_raw_name_is_found_again(name: str) -> None:
 EMPTY = "; null where it is missing"
 
 
-@pytest.mark.parametrize(("about", "says", "example"), [
-    (column("number", low=0.5, high=0.5000001), f"number; training saw 0.5 to 0.5{EMPTY}", 0.5),
-    (column("number", low=0.0, high=1.0), f"number; training saw 0 to 1{EMPTY}", 0.0),
-    (column("number"), "number; null where it is missing", 0.0),
-    (column("date"), "date; null where it is missing", "2024-01-31"),
-    (column("date", low=0.0, high=86400.0), f"date; training saw 1970-01-01 to 1970-01-02{EMPTY}", "1970-01-01"),
-    (column("category"), "category; null where it is missing", "…"),
-    (column("category", categories=[f"c{i:02}" for i in range(30)]), "category; training saw "
-     + ", ".join(f"c{i:02}" for i in range(20)) + " and 10 more; null where it is missing", "c00"),
-    (Column(name="text", kind="text", nullable=False, low=20, high=40), "text; training saw 20 to 40 characters",
-     "A text to judge. A text to judge. "),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("about", "says", "example"),
+    [
+        (column("number", low=0.5, high=0.5000001), f"number; training saw 0.5 to 0.5{EMPTY}", 0.5),
+        (column("number", low=0.0, high=1.0), f"number; training saw 0 to 1{EMPTY}", 0.0),
+        (column("number"), "number; null where it is missing", 0.0),
+        (column("date"), "date; null where it is missing", "2024-01-31"),
+        (column("date", low=0.0, high=86400.0), f"date; training saw 1970-01-01 to 1970-01-02{EMPTY}", "1970-01-01"),
+        (column("category"), "category; null where it is missing", "…"),
+        (
+            column("category", categories=[f"c{i:02}" for i in range(30)]),
+            "category; training saw "
+            + ", ".join(f"c{i:02}" for i in range(20))
+            + " and 10 more; null where it is missing",
+            "c00",
+        ),
+        (
+            Column(name="text", kind="text", nullable=False, low=20, high=40),
+            "text; training saw 20 to 40 characters",
+            "A text to judge. A text to judge. ",
+        ),
+    ],
+)
 def test_a_column_is_described(about: Column, says: str, example: Any) -> None:
     assert (describe_column(about), example_of(about)) == (says, example)
 

@@ -36,15 +36,17 @@ def columns(n: int, seed: int) -> tuple[pd.DataFrame, Any]:
     """Rows of every type with every kind of hole, and answers that depend on some of them."""
     rng = np.random.default_rng(seed)
     size, colour = rng.normal(size=n), rng.choice(np.array(["red", "blue", "green", None], dtype=object), n)
-    X = pd.DataFrame({
-        "size": np.where(rng.random(n) < 0.1, np.nan, size),
-        "income": np.exp(rng.normal(9, 1.5, n)),
-        "constant": np.ones(n),
-        "colour": colour,
-        "town": rng.choice([f"town {i}" for i in range(40)], n).astype(object),
-        "since": pd.Timestamp("2019-03-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D"),
-        "group": rng.choice(["north", "south"], n).astype(object),
-    })  # fmt: skip
+    X = pd.DataFrame(
+        {
+            "size": np.where(rng.random(n) < 0.1, np.nan, size),
+            "income": np.exp(rng.normal(9, 1.5, n)),
+            "constant": np.ones(n),
+            "colour": colour,
+            "town": rng.choice([f"town {i}" for i in range(40)], n).astype(object),
+            "since": pd.Timestamp("2019-03-01") + pd.to_timedelta(rng.integers(0, 900, n), unit="D"),
+            "group": rng.choice(["north", "south"], n).astype(object),
+        }
+    )
     X.loc[X.index[:3], "since"] = pd.NaT
     odds = 2.5 * size + np.where(colour == "red", 1.5, -0.5)
     return X, (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(int)

@@ -50,9 +50,12 @@ def test_what_http_refuses_is_left_out_here(tmp_path: Path) -> None:
     """None is answered here that a server would send back."""
     folder = kept(trained(small("logistic"))[0], tmp_path / "saved")
     spoiled = {
-        "age (years)": [None, "old", 1e31], "dose, mg": ["much"], "smokes": [None, 7, "no"], "key": [None],
+        "age (years)": [None, "old", 1e31],
+        "dose, mg": ["much"],
+        "smokes": [None, 7, "no"],
+        "key": [None],
         "first seen": ["now", None],
-    }  # fmt: skip
+    }
     records = []
     for name, values in spoiled.items():
         records += [{**plain(rows(1))[0], name: value} for value in values]

@@ -57,9 +57,14 @@ def kill(wish: Wish, most_seconds: float) -> dict[str, Any]:
     ],
 )
 def test_killed_runs_end_where_an_undisturbed_one_does(
-    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    kind: str, kills: int, rows: int, longest: float,
-) -> None:  # fmt: skip
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    kills: int,
+    rows: int,
+    longest: float,
+) -> None:
     server.does(latency=0.03)
     wanted = section(provider(server.url, kind, read_seconds=20, total_seconds=30), rows=rows)
     done = kill(wished(wanted, tmp_path / "home", kills=kills, seed=7, longest=longest), 60 + 12 * kills)

@@ -21,8 +21,11 @@ from credence.generation.writers.prompts import load_prompt
 ROOT = Path(__file__).parents[2]
 SLOTS = [
     {"category": category, "label": label, "ordinal": ordinal, "attempt": attempt}
-    for category in CATEGORIES for label in (True, False) for ordinal in (0, 41) for attempt in (0, 3)
-]  # fmt: skip
+    for category in CATEGORIES
+    for label in (True, False)
+    for ordinal in (0, 41)
+    for attempt in (0, 3)
+]
 PROGRAM = """
 import asyncio, sys
 from credence.core.registry import load_kind
@@ -56,8 +59,10 @@ def test_every_statement_is_what_was_asked_for_by_the_independent_check() -> Non
         checked = check_statement(item["question"])
         assert set(item) == {"category", "question", "claim", "answer"}
         assert checked and (checked.category, checked.truth, checked.claim) == (
-            slot["category"], slot["label"], item["claim"]
-        )  # fmt: skip
+            slot["category"],
+            slot["label"],
+            item["claim"],
+        )
         assert item["answer"] is slot["label"]
 
 
@@ -82,8 +87,13 @@ def test_it_is_the_same_in_another_process_without_a_network(tmp_path: Path, has
     env = {"PYTHONHASHSEED": hash_seed, "TZ": zone, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PATH": os.environ["PATH"]}
     ran = subprocess.run(
         [sys.executable, "-c", NO_NETWORK + PROGRAM],
-        input=json.dumps(SLOTS), cwd=tmp_path, env=env, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        input=json.dumps(SLOTS),
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     reply, loaded = ran.stdout.splitlines()
     assert Reply.model_validate_json(reply) == ask(json.dumps(SLOTS), seed=5)
     assert loaded == "set()"

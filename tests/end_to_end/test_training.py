@@ -76,9 +76,14 @@ def test_a_table_without_yaml_and_a_better_challenger(project: Project, tmp_path
     assert "promote: " in weak.stdout
     (tmp_path / "far.csv").write_text("x,z\n" + "900,900\n" * 50)
     strong = project.run(
-        "--task", "signal", "--no-deploy", "--set", "models=[{kind: hist_gradient_boosting, folds: 2}]",
-        "--set", f"shift.far.source={{kind: csv, path: {tmp_path / 'far.csv'}}}",
-    )  # fmt: skip
+        "--task",
+        "signal",
+        "--no-deploy",
+        "--set",
+        "models=[{kind: hist_gradient_boosting, folds: 2}]",
+        "--set",
+        f"shift.far.source={{kind: csv, path: {tmp_path / 'far.csv'}}}",
+    )
     assert strong.returncode == 0, strong.stdout + strong.stderr
     assert "promote: " in strong.stdout and "far: 50 rows from elsewhere" in strong.stderr
     state = project.registries("signal")

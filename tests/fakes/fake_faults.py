@@ -187,6 +187,23 @@ FAULTS: dict[str, Act] = {
     "refusal": reply("I cannot help with that.", "refusal"),
 }
 TRANSIENT = [
-    "429", "429_ms", "429_bare", "500", "503", "529", "408", "409", "hang", "drip", "reset", "cut_json", "html",
-    "bad_envelope", "truncated", "wrong_schema", "fence", "empty", "refusal",
-]  # fmt: skip
+    "429",
+    "429_ms",
+    "429_bare",
+    "500",
+    "503",
+    "529",
+    "408",
+    "409",
+    "hang",
+    "drip",
+    "reset",
+    "cut_json",
+    "html",
+    "bad_envelope",
+    "truncated",
+    "wrong_schema",
+    "fence",
+    "empty",
+    "refusal",
+]

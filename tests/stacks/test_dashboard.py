@@ -22,14 +22,29 @@ pytestmark = pytest.mark.slow
 SECONDS = 120
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--window-size=1500,1200",
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--window-size=1500,1200",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-)  # fmt: skip
+)
 STEPS = (
-    "load_rows", "check_rows", "split_rows", "train_1_logistic", "choose_challenger", "evaluate_challenger",
-    "judge_challenger", "promote_challenger", "write_card",
-)  # fmt: skip
+    "load_rows",
+    "check_rows",
+    "split_rows",
+    "train_1_logistic",
+    "choose_challenger",
+    "evaluate_challenger",
+    "judge_challenger",
+    "promote_challenger",
+    "write_card",
+)
 
 
 @pytest.fixture(scope="module")

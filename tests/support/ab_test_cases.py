@@ -19,10 +19,15 @@ def log(
     truth = np.where(rng.random(n) < labelled, rng.random(n) < sigmoid(z), np.nan)
     time = START + pd.to_timedelta(np.arange(n) // batch, unit="min")
     shared = {
-        "request_id": [f"r{i // batch}" for i in range(n)], "row": np.arange(n) % batch, "time": time, "task": "t",
-        "group": "all", "inputs": [json.dumps({"x": float(x)}) for x in z], "truth": truth,
+        "request_id": [f"r{i // batch}" for i in range(n)],
+        "row": np.arange(n) % batch,
+        "time": time,
+        "task": "t",
+        "group": "all",
+        "inputs": [json.dumps({"x": float(x)}) for x in z],
+        "truth": truth,
         "answered_at": (time + pd.Timedelta("1h")).where(~np.isnan(truth)),
-    }  # fmt: skip
+    }
     sides = [("champion", "t:1", champion), ("challenger", "t:2", challenger)]
     return pd.concat(
         [_side(shared, role, version, sigmoid(z + s * rng.standard_normal(n))) for role, version, s in sides],

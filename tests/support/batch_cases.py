@@ -89,7 +89,11 @@ def expected(predictor: Any, table: pd.DataFrame) -> pd.DataFrame:
 def start(wanted: BatchJob, folder: Path) -> "subprocess.Popen[str]":
     """The job in a process group of its own."""
     return subprocess.Popen(
-        [sys.executable, "-c", RUN_IT, wanted.model_dump_json(), str(folder)], cwd=ROOT, text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", RUN_IT, wanted.model_dump_json(), str(folder)],
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )

@@ -102,12 +102,24 @@ def verdict(**changes: Any) -> Verdict:
     """A verdict as the gate might give it."""
     some = Estimate(value=0.8, low=0.75, high=0.85)
     fields: dict[str, Any] = {
-        "outcome": "promote", "reason": "Surely better than the share of yes.", "metric": "accuracy",
-        "challenger": some, "champion": None, "constant": some, "difference": None, "better_than_constant": some,
-        "detectable": 0.0571, "rows": 210, "disputed": 0.06, "left_out": 0, "looks": 0, "level": 0.05,
-        "level_left": 0.02, "mcnemar_p": None,
+        "outcome": "promote",
+        "reason": "Surely better than the share of yes.",
+        "metric": "accuracy",
+        "challenger": some,
+        "champion": None,
+        "constant": some,
+        "difference": None,
+        "better_than_constant": some,
+        "detectable": 0.0571,
+        "rows": 210,
+        "disputed": 0.06,
+        "left_out": 0,
+        "looks": 0,
+        "level": 0.05,
+        "level_left": 0.02,
+        "mcnemar_p": None,
         "guards": [Guard(name="coverage", ok=True, message="Sets hold the truth as often as promised.")],
-    }  # fmt: skip
+    }
     return Verdict(**{**fields, **changes})
 
 

@@ -39,10 +39,19 @@ def reply(text: str = "yes", **changes: Any) -> Reply:
 
 def record(slot: Slot, content: str, **changes: Any) -> DatasetRow:
     given = {
-        "content_id": content, "category": slot.category, "question": f"Is it {content}?", "answer": slot.label,
-        "answer_verified": True, "checker_version": "1", "source": "p/m", "template": "t@0", "slot_id": slot.slot_id,
-        "request_id": asked(slot).id, "split": "train", "schema_version": 1,
-    }  # fmt: skip
+        "content_id": content,
+        "category": slot.category,
+        "question": f"Is it {content}?",
+        "answer": slot.label,
+        "answer_verified": True,
+        "checker_version": "1",
+        "source": "p/m",
+        "template": "t@0",
+        "slot_id": slot.slot_id,
+        "request_id": asked(slot).id,
+        "split": "train",
+        "schema_version": 1,
+    }
     return DatasetRow(**{**given, **changes})
 
 

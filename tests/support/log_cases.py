@@ -14,11 +14,28 @@ DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 def record(i: int = 0, **changes: Any) -> LogRecord:
     """The i-th answer, a second after the one before."""
     made: LogRecord = {
-        "request_id": f"r{i}", "row": 0, "time": DAWN + timedelta(seconds=i), "task": "case", "version": "case:1",
-        "role": "champion", "delivered": True, "source": "http", "group": "all", "inputs": json.dumps({"x": i}),
-        "label": "no", "probability": 0.25, "low": None, "high": None, "uncertainty": 0.8, "epistemic": None,
-        "aleatoric": None, "set": ["no"], "abstain": False, "reasons": [], "latency_ms": 1.5,
-    }  # fmt: skip
+        "request_id": f"r{i}",
+        "row": 0,
+        "time": DAWN + timedelta(seconds=i),
+        "task": "case",
+        "version": "case:1",
+        "role": "champion",
+        "delivered": True,
+        "source": "http",
+        "group": "all",
+        "inputs": json.dumps({"x": i}),
+        "label": "no",
+        "probability": 0.25,
+        "low": None,
+        "high": None,
+        "uncertainty": 0.8,
+        "epistemic": None,
+        "aleatoric": None,
+        "set": ["no"],
+        "abstain": False,
+        "reasons": [],
+        "latency_ms": 1.5,
+    }
     return made | changes
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from credence.data.prediction_log import schema
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.model import Model
 from credence.predictor import Predictor
+from credence.production.answer_records import build_records
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.run import Test, run_monitoring
 from credence.production.monitoring.summary import MonitoringSummary
@@ -29,12 +29,16 @@ def patients(n: int, seed: int) -> pd.DataFrame:
     random = np.random.default_rng(seed)
     age, dose = random.normal(50, 10, n), random.normal(3, 1, n)
     seen = pd.Timestamp("2023-01-01") + pd.to_timedelta(random.integers(0, 60_000_000, n), unit="s")
-    return pd.DataFrame({
-        "age": age, "dose, mg": np.where(random.random(n) < 0.1, np.nan, dose),
-        "key": random.choice(["red", "blue"], n),
-        "first seen": seen, "clinic": random.choice(["north", "south"], n),
-        "ill": np.where(random.random(n) < sigmoid((age - 50) / 5), "yes", "no"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "age": age,
+            "dose, mg": np.where(random.random(n) < 0.1, np.nan, dose),
+            "key": random.choice(["red", "blue"], n),
+            "first seen": seen,
+            "clinic": random.choice(["north", "south"], n),
+            "ill": np.where(random.random(n) < sigmoid((age - 50) / 5), "yes", "no"),
+        }
+    )
 
 
 def reviews(n: int, seed: int, words: list[str] = WORDS) -> pd.DataFrame:
@@ -75,11 +79,14 @@ def logged(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START
     """One request per row, a second apart, with the truth of every row."""
     hasher = KeyedHasher(b"key" * 11)
     answers, n = predictor.predict(rows), len(rows)
-    made = pd.DataFrame(schema.records("r", rows, answers, predictor.facts, hasher=hasher, latency_ms=5.0))
+    made = pd.DataFrame(build_records("r", rows, answers, predictor.facts, hasher=hasher, latency_ms=5.0))
     return made.assign(
-        request_id=[f"{start.value:x}-{i}" for i in range(n)], row=0,
-        time=start + pd.to_timedelta(np.arange(n), unit="s"), truth=rows["label"].to_numpy(float), answered_at=pd.NaT,
-    ).assign(**columns)  # fmt: skip
+        request_id=[f"{start.value:x}-{i}" for i in range(n)],
+        row=0,
+        time=start + pd.to_timedelta(np.arange(n), unit="s"),
+        truth=rows["label"].to_numpy(float),
+        answered_at=pd.NaT,
+    ).assign(**columns)
 
 
 def shown(predictor: Predictor, rows: pd.DataFrame) -> Test:

@@ -28,16 +28,18 @@ def raw_table(n: int = 240, seed: int = 0) -> pd.DataFrame:
     """A table with odd names: spaces, a reserved word, a missing cell, a date, a flag, a group."""
     random = np.random.default_rng(seed)
     ill = random.random(n) < 0.4
-    return pd.DataFrame({
-        "age (years)": (50 + 15 * ill + random.normal(0, 8, n)).round(1),
-        "dose, mg": np.where(random.random(n) < 0.1, np.nan, random.normal(3, 1, n) - ill),
-        "smokes": random.random(n) < 0.3 + 0.4 * ill,
-        "key": np.where(random.random(n) < 0.5 + 0.3 * ill, "red", "dark blue"),
-        "colour": pd.Series(np.where(ill, "green", "white")).where(random.random(n) > 0.1, None),
-        "first seen": pd.Timestamp("2023-01-01") + pd.to_timedelta(random.integers(0, 700, n), unit="D"),
-        "clinic": random.choice(["north", "south"], n),
-        "ill": np.where(ill, "yes", "no"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "age (years)": (50 + 15 * ill + random.normal(0, 8, n)).round(1),
+            "dose, mg": np.where(random.random(n) < 0.1, np.nan, random.normal(3, 1, n) - ill),
+            "smokes": random.random(n) < 0.3 + 0.4 * ill,
+            "key": np.where(random.random(n) < 0.5 + 0.3 * ill, "red", "dark blue"),
+            "colour": pd.Series(np.where(ill, "green", "white")).where(random.random(n) > 0.1, None),
+            "first seen": pd.Timestamp("2023-01-01") + pd.to_timedelta(random.integers(0, 700, n), unit="D"),
+            "clinic": random.choice(["north", "south"], n),
+            "ill": np.where(ill, "yes", "no"),
+        }
+    )
 
 
 def raw_texts(n: int = 240, seed: int = 0) -> pd.DataFrame:
@@ -47,9 +49,13 @@ def raw_texts(n: int = 240, seed: int = 0) -> pd.DataFrame:
     words = ["the", "parcel", "came", "on", "monday", "and", "was", "blue", "with", "paper", "inside", "very", "big"]
     telling = {True: ["fine", "lovely", "quick"], False: ["broken", "late", "awful"]}
     text = [" ".join([*random.choice(words, 6), random.choice(telling[bool(g)]), f"n{i}"]) for i, g in enumerate(good)]
-    return pd.DataFrame({
-        "review": text, "shop": random.choice(["one", "two"], n), "label": np.where(good, "good", "bad"),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "review": text,
+            "shop": random.choice(["one", "two"], n),
+            "label": np.where(good, "good", "bad"),
+        }
+    )
 
 
 def trained(model: Model, name: str = "case", texts: bool = False) -> tuple[Predictor, pd.DataFrame]:

@@ -36,11 +36,15 @@ def table(n: int, seed: int = 0) -> tuple[pd.DataFrame, Labels]:
     """Numbers with holes, a category and a date; two of them bear on the answer."""
     rng = np.random.default_rng(seed)
     size, colour = rng.normal(size=n), rng.choice(np.array(["red", "blue", None], dtype=object), n)
-    X = pd.DataFrame({
-        "size": np.where(rng.random(n) < 0.1, np.nan, size), "noise": rng.normal(size=n), "colour": colour,
-        "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D"),
-        "group": rng.choice(["north", "south"], n).astype(object),
-    })  # fmt: skip
+    X = pd.DataFrame(
+        {
+            "size": np.where(rng.random(n) < 0.1, np.nan, size),
+            "noise": rng.normal(size=n),
+            "colour": colour,
+            "since": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 700, n), unit="D"),
+            "group": rng.choice(["north", "south"], n).astype(object),
+        }
+    )
     odds = 3 * size + np.where(colour == "red", 1.5, -1.0)
     return X, (rng.random(n) < 1 / (1 + np.exp(-odds))).astype(np.int64)
 

@@ -71,9 +71,15 @@ def _is_untouched(path: Path) -> bool:
 
 
 def draft_task(
-    raw: pd.DataFrame, name: str, source: dict[str, Any], label: str, positive: str | None = None,
-    text: str | None = None, row_id: str | None = None, group: str | None = None,
-) -> Draft:  # fmt: skip
+    raw: pd.DataFrame,
+    name: str,
+    source: dict[str, Any],
+    label: str,
+    positive: str | None = None,
+    text: str | None = None,
+    row_id: str | None = None,
+    group: str | None = None,
+) -> Draft:
     """The task that asks about column `label` of a raw table. Raises BadInput where that cannot be guessed."""
     label = _label_column(raw, label)
     for flag, column in {"--text": text, "--id": row_id, "--group": group}.items():
@@ -87,12 +93,14 @@ def draft_task(
             f"no column but the label is left to learn from ({why}); where one is text, say --text COLUMN."
         )
     content = {
-        "question": answers.question, "answers": list(answers.words), "source": source,
+        "question": answers.question,
+        "answers": list(answers.words),
+        "source": source,
         "columns": _columns(label, answers, roles, row_id, group),
         **({"split": {"column": roles.split}} if roles.split else {}),
         "models": [{"kind": kind} for kind in _candidates(roles, len(raw))],
         "gate": {"metric": "balanced_accuracy" if _rarer(answers) < RARE_SHARE else "accuracy"},
-    }  # fmt: skip
+    }
     notes = [*answers.notes, *roles.notes, *_gate_note(answers), *_candidates_note(roles, len(raw))]
     return Draft(name=name, content=content, notes=notes)
 
@@ -102,9 +110,15 @@ def draft_from_cli(args: Namespace) -> tuple[Path, list[str]]:
     data = Path(args.data)
     source = {"kind": _kind(data), "path": args.data}
     made = draft_task(
-        SourceSpec(**source).build().read(), task_name(data), source, args.label, args.positive,
-        args.text, args.id, args.group,
-    )  # fmt: skip
+        SourceSpec(**source).build().read(),
+        task_name(data),
+        source,
+        args.label,
+        args.positive,
+        args.text,
+        args.id,
+        args.group,
+    )
     path = draft_path(made.name, source)
     made.write(path)
     return path, [*made.notes, f"wrote {path}"]
@@ -159,10 +173,15 @@ def _columns(
     label: str, answers: LabelValues, roles: ColumnRoles, row_id: str | None, group: str | None
 ) -> dict[str, Any]:
     given = {
-        "label": label, "positive": answers.positive, "negative": answers.negative, "text": roles.text,
-        "group": group, "row_id": row_id, "ignore": roles.ignore or None,
+        "label": label,
+        "positive": answers.positive,
+        "negative": answers.negative,
+        "text": roles.text,
+        "group": group,
+        "row_id": row_id,
+        "ignore": roles.ignore or None,
         "unlabelled": "drop" if answers.gaps else None,
-    }  # fmt: skip
+    }
     return {key: value for key, value in given.items() if value is not None}
 
 

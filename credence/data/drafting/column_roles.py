@@ -4,9 +4,10 @@ import pandas as pd
 
 from credence.core.hashing import canonical_value
 from credence.core.registry import StrictModel
-from credence.data.checks import looks_like_id, median_word_count, split_column_name
+from credence.data.identifiers import looks_like_id, split_column_name
 from credence.data.schema import column_kind, parse_column
 from credence.data.split import PART_ALIASES
+from credence.data.text import median_word_count
 
 TEXT_WORDS = 5
 LONG_WORDS = 15
@@ -15,9 +16,27 @@ NEARLY_EMPTY = 0.02
 HARDLY_REPEATS = 0.5
 IDS = {"id", "ids", "uuid", "guid"}
 OWNER_WORDS = {
-    "account", "author", "buyer", "client", "customer", "device", "driver", "employee", "household", "member", "owner",
-    "patient", "person", "seller", "session", "speaker", "student", "subject", "user", "visitor",
-}  # fmt: skip
+    "account",
+    "author",
+    "buyer",
+    "client",
+    "customer",
+    "device",
+    "driver",
+    "employee",
+    "household",
+    "member",
+    "owner",
+    "patient",
+    "person",
+    "seller",
+    "session",
+    "speaker",
+    "student",
+    "subject",
+    "user",
+    "visitor",
+}
 NAME_WORDS = IDS | OWNER_WORDS | {"code", "hash", "key", "name", "no", "nr", "number"}
 MIN_OWNERS, MIN_ROWS_PER_OWNER = 30, 1.1
 PART_SPELLINGS = 4

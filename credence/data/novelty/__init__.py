@@ -78,11 +78,13 @@ class TextNovelty(StrictModel):
         empty = texts.str.strip().eq("").to_numpy()
         return cls(
             known=base64.b64encode(known.astype("<u4").tobytes()).decode(),
-            new_words=NewWordRate.learn(new, words.distinct), characters=ValueRange.of(texts.str.len()),
-            words=ValueRange.of(words.total), numbers=ValueRange.of(numbers) if numbers else None,
+            new_words=NewWordRate.learn(new, words.distinct),
+            characters=ValueRange.of(texts.str.len()),
+            words=ValueRange.of(words.total),
+            numbers=ValueRange.of(numbers) if numbers else None,
             ever_empty=bool(empty.mean() > MAX_SHARE_CALLED_NEVER),
             ever_unknown=bool(((new == words.distinct) & ~empty[first]).mean() > MAX_SHARE_CALLED_NEVER),
-        )  # fmt: skip
+        )
 
     @cached_property
     def hashes(self) -> NDArray[np.uint32]:

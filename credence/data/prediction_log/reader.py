@@ -151,9 +151,12 @@ def latest_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined
     found = last.reindex(pd.MultiIndex.from_frame(predictions[KEY]))
     return Joined(
         frame=predictions.assign(told=found["label"].array, answered_at=found["time"].array),
-        labelled=int(found["label"].notna().sum()), unknown=int((rows == 0).sum()), repeated=int(same.sum()),
-        contradictory=int((repeats & ~same).sum()), ambiguous=int((rows > 1).sum()),
-    )  # fmt: skip
+        labelled=int(found["label"].notna().sum()),
+        unknown=int((rows == 0).sum()),
+        repeated=int(same.sum()),
+        contradictory=int((repeats & ~same).sum()),
+        ambiguous=int((rows > 1).sum()),
+    )
 
 
 def _require_log(predictions: pd.DataFrame) -> "pd.Series[int]":

@@ -11,14 +11,31 @@ if TYPE_CHECKING:  # else whoever only reads or writes the log would import scik
 
 LogRecord = dict[str, Any]
 TIMESTAMP = pa.timestamp("us", tz="UTC")
-PREDICTION = pa.schema([
-    ("request_id", pa.string()), ("row", pa.int64()), ("time", TIMESTAMP), ("task", pa.string()), ("version", pa.string()),
-    ("role", pa.string()), ("delivered", pa.bool_()), ("source", pa.string()), ("group", pa.string()),
-    ("inputs", pa.string()), ("label", pa.string()), ("probability", pa.float64()), ("low", pa.float64()),
-    ("high", pa.float64()), ("uncertainty", pa.float64()), ("epistemic", pa.float64()), ("aleatoric", pa.float64()),
-    ("set", pa.list_(pa.string())), ("abstain", pa.bool_()), ("reasons", pa.list_(pa.string())),
-    ("latency_ms", pa.float64()),
-])  # fmt: skip
+PREDICTION = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("row", pa.int64()),
+        ("time", TIMESTAMP),
+        ("task", pa.string()),
+        ("version", pa.string()),
+        ("role", pa.string()),
+        ("delivered", pa.bool_()),
+        ("source", pa.string()),
+        ("group", pa.string()),
+        ("inputs", pa.string()),
+        ("label", pa.string()),
+        ("probability", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("uncertainty", pa.float64()),
+        ("epistemic", pa.float64()),
+        ("aleatoric", pa.float64()),
+        ("set", pa.list_(pa.string())),
+        ("abstain", pa.bool_()),
+        ("reasons", pa.list_(pa.string())),
+        ("latency_ms", pa.float64()),
+    ]
+)
 FEEDBACK = pa.schema([("request_id", pa.string()), ("row", pa.int64()), ("time", TIMESTAMP), ("label", pa.string())])
 PREDICTION_FIELDS = frozenset(PREDICTION.names)
 

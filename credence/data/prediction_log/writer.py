@@ -31,9 +31,15 @@ class LogWriter:
     """One per process and folder. What was put is with the kernel in a tenth of a second, and on disk in a second."""
 
     def __init__(
-        self, folder: Path, schema: pa.Schema, *, keep: timedelta | None = None, most_waiting: int = MAX_QUEUED_LINES,
-        segment_bytes: int = SEGMENT_BYTES, segment_seconds: float = SEGMENT_SECONDS,
-    ) -> None:  # fmt: skip
+        self,
+        folder: Path,
+        schema: pa.Schema,
+        *,
+        keep: timedelta | None = None,
+        most_waiting: int = MAX_QUEUED_LINES,
+        segment_bytes: int = SEGMENT_BYTES,
+        segment_seconds: float = SEGMENT_SECONDS,
+    ) -> None:
         """`keep` says how long closed segments stay; from `most_waiting` waiting records on, more are dropped.
 
         Raises BadInput where the folder cannot be written.

@@ -41,10 +41,14 @@ class Dialect(StrictModel):
         if self.delimiter == " ":
             lines = (re.sub(r"[ \t]+", " ", line).strip() + "\n" for line in lines)
         return csv.reader(
-            lines, delimiter=self.delimiter, quotechar=self.quote or None, strict=strict,
-            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE, skipinitialspace=True,
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote or None,
+            strict=strict,
+            quoting=csv.QUOTE_MINIMAL if self.quote else csv.QUOTE_NONE,
+            skipinitialspace=True,
             escapechar="\\" if self.escape else None,
-        )  # fmt: skip
+        )
 
 
 def detect_dialects(text: str, delimiter: str | None = None, quote: str | None = None) -> list[Dialect]:

@@ -50,8 +50,12 @@ class Csv(FileSource):
             raise InputError(f"{self.path} has a header but no rows.")
         self._refuse_twins(names)
         layout = Layout(
-            dialect=dialect, names=names, first_line=rows[0][0], declared=bool(declared), skipped=above + named,
-        )  # fmt: skip
+            dialect=dialect,
+            names=names,
+            first_line=rows[0][0],
+            declared=bool(declared),
+            skipped=above + named,
+        )
         return layout, rows[named:]
 
     def _rows(self, text: str, delimiter: str | None, cut: bool) -> tuple[Dialect, ParsedTable]:

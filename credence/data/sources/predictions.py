@@ -17,9 +17,15 @@ from credence.data.sources import Source
 
 HASHED = re.compile("#[0-9a-f]{16}")
 LOG_COLUMNS = {
-    "request_id": "request_id", "row": "row", "time": "time", "version": "version", "group": "group",
-    "probability": "probability", "predicted": "label", "truth": "told",
-}  # fmt: skip
+    "request_id": "request_id",
+    "row": "row",
+    "time": "time",
+    "version": "version",
+    "group": "group",
+    "probability": "probability",
+    "predicted": "label",
+    "truth": "told",
+}
 
 
 class Predictions(Source):

@@ -58,9 +58,16 @@ class Gate(StrictModel):
 
 
 def judge(
-    challenger: Side, champion: Side | None, rows: pd.DataFrame, base_rate: float, gate: Gate, looks: int = 0,
-    seen: Bools | None = None, unanswerable: str | None = None, data: Sequence[Guard] = (),
-) -> Verdict:  # fmt: skip
+    challenger: Side,
+    champion: Side | None,
+    rows: pd.DataFrame,
+    base_rate: float,
+    gate: Gate,
+    looks: int = 0,
+    seen: Bools | None = None,
+    unanswerable: str | None = None,
+    data: Sequence[Guard] = (),
+) -> Verdict:
     """The verdict on test rows (columns label, group, key), which both sides answered in the same order.
 
     `base_rate` is the training rows' share of yes, `looks` the comparisons these rows have been used for before, `seen`
@@ -76,13 +83,24 @@ def judge(
     found, checks = trial.findings(level, blocked), [*data, *trial.guards()]
     outcome, reason = _guarded(*apply_rules(found), checks)
     return Verdict(
-        outcome=outcome, reason=reason + _running_out(looked, left, alpha), metric=gate.metric, guards=checks,
-        challenger=found.challenger, champion=found.champion, constant=trial.estimate(trial.constant),
+        outcome=outcome,
+        reason=reason + _running_out(looked, left, alpha),
+        metric=gate.metric,
+        guards=checks,
+        challenger=found.challenger,
+        champion=found.champion,
+        constant=trial.estimate(trial.constant),
         difference=None if found.pair is None else _bounds(found.pair, level, gate.margin),
-        better_than_constant=_bounds(found.gain, alpha), detectable=trial.detectable(found.pair, level),
-        rows=len(rows), disputed=trial.disputed, mcnemar_p=trial.mcnemar(),
-        left_out=0 if seen is None else int(seen.sum()), looks=looked, level=level, level_left=left,
-    )  # fmt: skip
+        better_than_constant=_bounds(found.gain, alpha),
+        detectable=trial.detectable(found.pair, level),
+        rows=len(rows),
+        disputed=trial.disputed,
+        mcnemar_p=trial.mcnemar(),
+        left_out=0 if seen is None else int(seen.sum()),
+        looks=looked,
+        level=level,
+        level_left=left,
+    )
 
 
 class _PairedEvaluation:
@@ -125,12 +143,20 @@ class _PairedEvaluation:
     def findings(self, level: float, blocked: str | None) -> GateEvidence:
         gate, rival = self.gate, self.champion
         return GateEvidence(
-            metric=gate.metric, minimum=gate.minimum, margin=gate.margin, confidence=gate.confidence, rows=len(self.y),
-            base_rate=self.base_rate, challenger=self.estimate(self.challenger),
+            metric=gate.metric,
+            minimum=gate.minimum,
+            margin=gate.margin,
+            confidence=gate.confidence,
+            rows=len(self.y),
+            base_rate=self.base_rate,
+            challenger=self.estimate(self.challenger),
             champion=None if rival is None else self.estimate(rival),
-            gain=self.pair("log_loss", self.constant), pair=None if rival is None else self.pair(gate.metric, rival),
-            same=self.same, level=level, blocked=blocked,
-        )  # fmt: skip
+            gain=self.pair("log_loss", self.constant),
+            pair=None if rival is None else self.pair(gate.metric, rival),
+            same=self.same,
+            level=level,
+            blocked=blocked,
+        )
 
     def detectable(self, pair: PairedDifference | None, level: float) -> float:
         """Without a dispute to learn from, as many rows are assumed disputed as the challenger gets wrong."""

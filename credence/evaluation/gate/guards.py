@@ -32,9 +32,16 @@ class _Part:
 
 
 def worst_group_guard(
-    name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], groups: NDArray[Any], keys: NDArray[Any],
-    drawn: Weights, allowed: float, alpha: float,
-) -> Guard:  # fmt: skip
+    name: str,
+    ours: Predictions,
+    theirs: Predictions,
+    y: NDArray[Any],
+    groups: NDArray[Any],
+    keys: NDArray[Any],
+    drawn: Weights,
+    allowed: float,
+    alpha: float,
+) -> Guard:
     """Fails where ours is surely worse in a group by more than `allowed`; the groups share alpha (Bonferroni)."""
     found = np.unique(groups)
     if len(found) < 2:

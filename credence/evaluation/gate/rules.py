@@ -71,7 +71,8 @@ def _first(found: GateEvidence) -> Decision:
     clears = "" if found.minimum is None else f", which clears the limit {found.minimum:g}"
     return "promote", (
         f"There is no champion yet. On {found.rows} test rows the challenger's {found.title} is {found.challenger}"
-        f"{clears}, and its log-loss is surely better than a constant's, by {format_metric_difference('log_loss', found.gain.value)}."
+        f"{clears}, and its log-loss is surely better than a constant's, by "
+        f"{format_metric_difference('log_loss', found.gain.value)}."
     )
 
 

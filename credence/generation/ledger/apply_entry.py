@@ -113,10 +113,23 @@ def _pay(database: sqlite3.Connection, attempt: AttemptRecord) -> None:
     tokens = (usage.input, usage.output, usage.cached, usage.reasoning) if usage else (None,) * 4
     number = "select coalesce(max(number) + 1, 0) from attempt where request_id = ?"
     row = (
-        request.id, database.execute(number, [request.id]).fetchone()[0], request.provider, request.model,
-        request.template, attempt.time.isoformat(), reply.kind, reply.status, reply.error_type, reply.latency,
-        *tokens, attempt.cost, attempt.slot, attempt.verdict, attempt.reason, compress(request, reply),
-    )  # fmt: skip
+        request.id,
+        database.execute(number, [request.id]).fetchone()[0],
+        request.provider,
+        request.model,
+        request.template,
+        attempt.time.isoformat(),
+        reply.kind,
+        reply.status,
+        reply.error_type,
+        reply.latency,
+        *tokens,
+        attempt.cost,
+        attempt.slot,
+        attempt.verdict,
+        attempt.reason,
+        compress(request, reply),
+    )
     database.execute(ATTEMPT, row)
     if attempt.reservation:
         release_reservation(database, attempt.reservation)

@@ -9,7 +9,7 @@ import pandas as pd
 from credence.core.registry import StrictModel
 from credence.generation.arithmetic import mask_numbers, normalize_statement
 from credence.generation.arithmetic.normalization import NUMBER
-from credence.generation.quality.shortcut_test import MIN_TEXTS, PERMITTED_ACCURACY, ShortcutResult, test_shortcuts
+from credence.generation.quality.shortcut_test import MIN_TEXTS, PERMITTED_ACCURACY, ShortcutResult, find_shortcuts
 from credence.reporting.proportion import Proportion, proportion
 
 LabelList = Mapping[str, Sequence[str]]
@@ -82,7 +82,7 @@ def _size(written: str) -> float:
     return float(written.split("/")[0].split(".")[0].replace(",", ""))
 
 
-def test_label_leakage(rows: pd.DataFrame, labels: LabelList, *, lexical: bool) -> LabelLeakage:
+def measure_label_leakage(rows: pd.DataFrame, labels: LabelList, *, lexical: bool) -> LabelLeakage:
     """Try every category that has two labels.
 
     Args:
@@ -104,7 +104,7 @@ def _tried(rows: pd.DataFrame, labels: Sequence[str], permitted: Mapping[str, fl
     if len(labels) != 2:
         return f"it has {len(labels)} labels, and the test is for two"
     try:
-        found = test_shortcuts(
+        found = find_shortcuts(
             rows["question"].tolist(), (rows["answer"] == max(labels)).tolist(), rows["category"].tolist(), permitted
         )
     except ValueError:

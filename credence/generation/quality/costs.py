@@ -12,8 +12,17 @@ from credence.generation.llm.metrics import SECONDS
 from credence.reporting.proportion import Proportion, proportion
 
 COLUMNS = [
-    "provider", "model", "kind", "reason", "latency", "input", "output", "cached", "reasoning", "cost",
-]  # fmt: skip
+    "provider",
+    "model",
+    "kind",
+    "reason",
+    "latency",
+    "input",
+    "output",
+    "cached",
+    "reasoning",
+    "cost",
+]
 ANSWERED, KEPT = "ok", "kept"
 CostRow = dict[str, Any]
 

@@ -51,11 +51,25 @@ ERRORS = {
 def render(quality: QualityReport, title: str) -> str:
     """The whole page."""
     tone, headline = verdict_sentence(quality)
-    return template_environment(TEMPLATES).get_template("generation.html.j2").render(
-        quality=quality, title=title, tone=tone, headline=headline, tiles=key_figures(quality), figures=sample_texts(quality),
-        reasons=REJECT_REASONS | (OF_EXAMPLES if quality.writer == "examples" else {}), errors=ERRORS[quality.writer],
-        number=format_number, whole=as_integer_text, dollars=dollars, spread=format_spread, most=plots.MAX_LINES,
-    )  # fmt: skip
+    return (
+        template_environment(TEMPLATES)
+        .get_template("generation.html.j2")
+        .render(
+            quality=quality,
+            title=title,
+            tone=tone,
+            headline=headline,
+            tiles=key_figures(quality),
+            figures=sample_texts(quality),
+            reasons=REJECT_REASONS | (OF_EXAMPLES if quality.writer == "examples" else {}),
+            errors=ERRORS[quality.writer],
+            number=format_number,
+            whole=as_integer_text,
+            dollars=dollars,
+            spread=format_spread,
+            most=plots.MAX_LINES,
+        )
+    )
 
 
 def verdict_sentence(quality: QualityReport) -> tuple[str, str]:

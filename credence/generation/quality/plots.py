@@ -39,8 +39,14 @@ def category_plot(cells: Sequence[CellCounts]) -> Figure:
     for place, cell in enumerate(shown):
         axes.barh(place, cell.quota, height=0.62, color=COLOR_BAND, lw=0)
         axes.barh(place, cell.committed, height=0.62, color=COLOR_YES if not cell.departure else COLOR_NO, lw=0)
-        axes.annotate(format_number(cell.committed), (max(cell.committed, cell.quota), place), (4, 0),
-                      textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+        axes.annotate(
+            format_number(cell.committed),
+            (max(cell.committed, cell.quota), place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     return figure
 
 
@@ -95,8 +101,14 @@ def _dot(axes: Axes, place: int, found: Proportion) -> None:
         return
     axes.plot([100 * found.low, 100 * found.high], [place, place], color=COLOR_YES, lw=2, solid_capstyle="round")
     axes.plot(100 * found.value, place, "o", color=COLOR_YES, ms=7, mec=COLOR_PAPER, mew=1, clip_on=False)
-    axes.annotate(format_percent(found.value), (100 * found.value, place), (0, 7), textcoords="offset points",
-                  ha="center", fontsize=8)  # fmt: skip
+    axes.annotate(
+        format_percent(found.value),
+        (100 * found.value, place),
+        (0, 7),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8,
+    )
 
 
 def _lying(names: Sequence[str], across: str) -> tuple[Figure, Axes]:

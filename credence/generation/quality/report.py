@@ -11,8 +11,8 @@ from credence.generation.quality.content_analysis import (
     LabelLeakage,
     NumberSummary,
     find_duplicates,
+    measure_label_leakage,
     summarize_numbers,
-    test_label_leakage,
 )
 from credence.generation.quality.costs import CallCosts, call_costs
 from credence.generation.quality.item_outcomes import ItemOutcomes, RowsKind, item_outcomes
@@ -98,7 +98,7 @@ def examine_generation(reader: LedgerReader) -> QualityReport:
         wrong=proportion(_wrong(rows), len(rows)) if writer == "statements" else None,
         unchecked=proportion(_unchecked(rows, writer, agreement), len(rows)),
         repeats=find_duplicates(rows),
-        tells=test_label_leakage(rows, found.labels(), lexical=writer == "examples"),
+        tells=measure_label_leakage(rows, found.labels(), lexical=writer == "examples"),
         numbers=summarize_numbers(rows),
         expenses=spending,
         calls_per_row=spending.calls / len(rows) if len(rows) else None,

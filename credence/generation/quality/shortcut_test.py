@@ -48,7 +48,7 @@ class ShortcutResult(StrictModel):
     operands: tuple[OperandSummary, OperandSummary]
 
 
-def test_shortcuts(
+def find_shortcuts(
     questions: Sequence[str],
     answers: Sequence[bool],
     categories: Sequence[str],

@@ -71,10 +71,14 @@ class Examples:
     def _asked_to_write(self, pack: Batch, who: Named) -> Request:
         labels, first = self._section.labels, pack.slots[0]
         user = self._written.user_message(
-            topic=self._section.topic, label=pack.label, meaning=labels[pack.label], count=len(pack.slots),
-            others={k: v for k, v in labels.items() if k != pack.label}, seeds=self._shown(pack),
+            topic=self._section.topic,
+            label=pack.label,
+            meaning=labels[pack.label],
+            count=len(pack.slots),
+            others={k: v for k, v in labels.items() if k != pack.label},
+            seeds=self._shown(pack),
             batch=f"{first.ordinal}.{first.attempt}",
-        )  # fmt: skip
+        )
         return _request(self._written, who, user, len(pack.slots))
 
     def _asked_to_read(self, texts: list[str], who: Named) -> Request:
@@ -128,9 +132,14 @@ async def _first(requests: Sequence[Request], read: ParseReply, pack: Batch, ask
 
 def _request(template: Template, who: Named, user: str, items: int) -> Request:
     return Request(
-        provider=who[0], model=who[1], system=template.system_message(), user=user, schema_=template.schema_,
-        max_tokens=template.max_tokens * items, template=template.id,
-    )  # fmt: skip
+        provider=who[0],
+        model=who[1],
+        system=template.system_message(),
+        user=user,
+        schema_=template.schema_,
+        max_tokens=template.max_tokens * items,
+        template=template.id,
+    )
 
 
 def _texts(text: str) -> list[_Text | None]:

@@ -50,10 +50,14 @@ class Statements:
             for s in pack.slots
         ]
         return Request(
-            provider=who[0], model=who[1], system=self._template.system_message(),
-            user=self._template.user_message(slots=slots), schema_=self._template.schema_,
-            max_tokens=self._template.max_tokens * len(slots), template=self._template.id,
-        )  # fmt: skip
+            provider=who[0],
+            model=who[1],
+            system=self._template.system_message(),
+            user=self._template.user_message(slots=slots),
+            schema_=self._template.schema_,
+            max_tokens=self._template.max_tokens * len(slots),
+            template=self._template.id,
+        )
 
     def _judged(self, slot: Slot, item: Statement | None, answered: LlmAnswer) -> SlotResult | RejectedItem:
         if item is None:

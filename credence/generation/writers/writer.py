@@ -46,10 +46,19 @@ def make_row(
     """A row for the data set."""
     content, request = content_id(slot.category, question), answered.request
     record = DatasetRow(
-        content_id=content, category=slot.category, question=question, answer=slot.label, answer_verified=verified,
-        checker_version=checker, source=f"{request.provider}/{request.model}", template=template,
-        request_id=request.id, slot_id=slot.slot_id, split=part_of_slot(content), schema_version=SCHEMA_VERSION,
-    )  # fmt: skip
+        content_id=content,
+        category=slot.category,
+        question=question,
+        answer=slot.label,
+        answer_verified=verified,
+        checker_version=checker,
+        source=f"{request.provider}/{request.model}",
+        template=template,
+        request_id=request.id,
+        slot_id=slot.slot_id,
+        split=part_of_slot(content),
+        schema_version=SCHEMA_VERSION,
+    )
     return SlotResult(record=record, attempt=slot.attempt)
 
 

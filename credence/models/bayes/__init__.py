@@ -31,7 +31,7 @@ class PooledModel(Model):
     """Logistic regression with coefficients B = mu + tau * z per group (Gelman & Hill 2007): mu ~ N(0, 1) is what all
     groups share, tau ~ HalfNormal(1) how far they lie apart, z ~ N(0, 1) where each stands.
 
-    Columns are encoded; of a text, the `keep` strongest among its `category_strings` most frequent words, the relations of its
+    Columns are encoded; of a text, the `keep` strongest among its `words` most frequent words, the relations of its
     numbers and the products of both are columns. Every posterior draw is one opinion, the same for all rows.
     """
 

@@ -36,7 +36,7 @@ class ComputeBudget(nn.Module):
 
     @torch.no_grad()
     def fit(self, lengths: Tensor, needed: Tensor, epsilon: float) -> None:
-        """Least squares of the k that held-out rows needed, int64 [n] (see `smallest_sufficient_k`), on their lengths [n]."""
+        """Fit by least squares the k that held-out rows needed (`smallest_sufficient_k`), int64 [n], on lengths [n]."""
         shape = _shape(lengths, epsilon)
         self.constant.copy_((shape * needed).sum() / shape.square().sum().clamp(min=torch.finfo(torch.float64).tiny))
 

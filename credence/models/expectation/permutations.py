@@ -52,7 +52,7 @@ def sample_permutations(sampler: Sampler, blocks: Tensor, k: int, generator: tor
 
 
 def sample_permutations_deterministic(sampler: Sampler, blocks: Tensor, k: int, seed: int, bands: int = 4) -> Tensor:
-    """`sample_permutations` by seed and a row's own number of blocks alone: the same by itself as in a batch, now as later."""
+    """Sample permutations from the seed and a row's own number of blocks, so that a row's batch does not matter."""
     places = torch.arange(max(int(blocks.max()), 1)).repeat(k, len(blocks), 1)
     for m in sorted(set(blocks.tolist())):
         generator = torch.Generator().manual_seed((seed * 1_000_003 + m) % 2**63)

@@ -123,12 +123,20 @@ class BayesianTransformer(TorchModel):
         return ExpectationTransformer(
             reader,
             TransformerConfig(
-                width=self.width, layers=self.layers, heads=self.heads, dropout=self.dropout, mdl=self.mdl,
-                orders=usual if self.orders == "auto" else self.orders, permutations=self.permutations,
-                evidence=self.evidence, debias=self.debias, loops=self.loops, seed=self.seed,
+                width=self.width,
+                layers=self.layers,
+                heads=self.heads,
+                dropout=self.dropout,
+                mdl=self.mdl,
+                orders=usual if self.orders == "auto" else self.orders,
+                permutations=self.permutations,
+                evidence=self.evidence,
+                debias=self.debias,
+                loops=self.loops,
+                seed=self.seed,
             ),
             self._pieces(reader.reader) if isinstance(reader.reader, PretrainedTokenizer) else None,
-        )  # fmt: skip
+        )
 
     def _opinions(self, batch: Batch) -> Tensor:
         return self._network.draws(self._network.opinions(batch).z, self.samples)

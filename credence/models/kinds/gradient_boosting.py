@@ -20,9 +20,14 @@ class GradientBoosting(TabularModel):
 
     def _estimator(self, y: Labels) -> Any:
         return GradientBoostingClassifier(
-            n_estimators=self.rounds, learning_rate=self.learning_rate, max_depth=self.depth,
-            min_samples_leaf=self.min_leaf, subsample=self.subsample, max_features="sqrt", random_state=self.seed,
-        )  # fmt: skip
+            n_estimators=self.rounds,
+            learning_rate=self.learning_rate,
+            max_depth=self.depth,
+            min_samples_leaf=self.min_leaf,
+            subsample=self.subsample,
+            max_features="sqrt",
+            random_state=self.seed,
+        )
 
     @classmethod
     def space(cls, trial: Any) -> dict[str, Any]:

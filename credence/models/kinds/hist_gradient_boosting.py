@@ -30,11 +30,18 @@ class HistGradientBoosting(TabularModel):
     def _estimator(self, y: Labels) -> Any:
         watched = self._watched(y)
         return HistGradientBoostingClassifier(
-            max_iter=self.rounds if watched else min(self.rounds, MIN_ROUNDS), learning_rate=self.learning_rate,
-            max_leaf_nodes=self.leaves, min_samples_leaf=self.min_leaf, l2_regularization=self.l2,
-            max_features=self.columns, early_stopping=watched, validation_fraction=self.validation,
-            n_iter_no_change=PATIENCE_ROUNDS, categorical_features=None, random_state=self.seed,
-        )  # fmt: skip
+            max_iter=self.rounds if watched else min(self.rounds, MIN_ROUNDS),
+            learning_rate=self.learning_rate,
+            max_leaf_nodes=self.leaves,
+            min_samples_leaf=self.min_leaf,
+            l2_regularization=self.l2,
+            max_features=self.columns,
+            early_stopping=watched,
+            validation_fraction=self.validation,
+            n_iter_no_change=PATIENCE_ROUNDS,
+            categorical_features=None,
+            random_state=self.seed,
+        )
 
     def _watched(self, y: Labels) -> bool:
         return bool(min(y.sum(), len(y) - y.sum()) * self.validation >= 2)

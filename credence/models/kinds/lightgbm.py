@@ -29,7 +29,15 @@ class LightGBM(HistGradientBoosting):
 
     def _parameters(self) -> dict[str, Any]:
         return {
-            "objective": "binary", "learning_rate": self.learning_rate, "num_leaves": self.leaves,
-            "min_data_in_leaf": self.min_leaf, "lambda_l2": self.l2, "feature_fraction_bynode": self.columns,
-            "seed": self.seed, "num_threads": 1, "deterministic": True, "force_row_wise": True, "verbose": -1,
-        }  # fmt: skip
+            "objective": "binary",
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.leaves,
+            "min_data_in_leaf": self.min_leaf,
+            "lambda_l2": self.l2,
+            "feature_fraction_bynode": self.columns,
+            "seed": self.seed,
+            "num_threads": 1,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbose": -1,
+        }

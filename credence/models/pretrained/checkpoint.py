@@ -132,8 +132,8 @@ def _tables(modules: Iterable[nn.Module]) -> list[nn.Embedding]:
 
 def _unreadable(checkpoint: str, part: str, error: Exception) -> InputError:
     return InputError(
-        f"the {part} of checkpoint {checkpoint!r} cannot be read ({short_error(error)}); fetch the checkpoint again, or "
-        "choose another."
+        f"the {part} of checkpoint {checkpoint!r} cannot be read ({short_error(error)}); fetch the checkpoint again, "
+        "or choose another."
     )
 
 

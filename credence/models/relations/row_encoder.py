@@ -18,7 +18,7 @@ from credence.models.training.padded_batch import Column
 
 
 class RelationEncoder(RowEncoder):
-    """Even columns `number_terms`, uint8 [rows, terms], 1 where a term is there, and `relation_vector`, float32 [rows, names].
+    """Columns `terms`, uint8 [rows, terms], 1 where a term is there, and `relations`, float32 [rows, names].
 
     Terms are words and pairs of neighbouring words, in which every number is the same sign.
     """

@@ -10,19 +10,21 @@ import numpy as np
 
 from credence.core.errors import InputError
 
+# The names in saved predictors, which stay as they are when a class is renamed or moved.
 STORED_CLASSES = {
-    "Committee": "credence.models.tabular.ensembling",
-    "Date": "credence.models.tabular.encoding",
-    "Encoding": "credence.models.tabular.encoding",
-    "Number": "credence.models.tabular.encoding",
-    "OneHot": "credence.models.tabular.encoding",
-    "Target": "credence.models.tabular.encoding",
-    "Linear": "credence.models.tabular.fast_predict",
-    "Panel": "credence.models.tabular.fast_predict",
-    "Member": "credence.models.tabular",
-    "Grove": "credence.models.tabular.trees",
-    "Trees": "credence.models.tabular.trees",
+    "Committee": "credence.models.tabular.ensembling:Ensemble",
+    "Date": "credence.models.tabular.encoding:DateEncoder",
+    "Encoding": "credence.models.tabular.encoding:TableEncoding",
+    "Number": "credence.models.tabular.encoding:NumberEncoder",
+    "OneHot": "credence.models.tabular.encoding:OneHotEncoder",
+    "Target": "credence.models.tabular.encoding:MeanTargetEncoder",
+    "Linear": "credence.models.tabular.fast_predict:LinearScorer",
+    "Panel": "credence.models.tabular.fast_predict:ScorerSet",
+    "Member": "credence.models.tabular:FoldModel",
+    "Grove": "credence.models.tabular.trees:TreeDraws",
+    "Trees": "credence.models.tabular.trees:TreeEnsemble",
 }
+STORED_NAMES = {path.replace(":", "."): name for name, path in STORED_CLASSES.items()}
 MAX_INLINE_CHARACTERS = 2000
 
 
@@ -57,9 +59,13 @@ def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
         return [_packed(v, folder, arrays) for v in value]
     if isinstance(value, dict):
         return {"is": "dict", "of": {k: _packed(v, folder, arrays) for k, v in value.items()}}
-    if is_dataclass(value) and type(value).__name__ in STORED_CLASSES:
-        return {"is": type(value).__name__, "of": {k: _packed(v, folder, arrays) for k, v in _fields(value).items()}}
+    if is_dataclass(value) and (name := STORED_NAMES.get(_path(value))):
+        return {"is": name, "of": {k: _packed(v, folder, arrays) for k, v in _fields(value).items()}}
     return _estimator(value, folder)
+
+
+def _path(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
 def _fields(value: Any) -> dict[str, Any]:
@@ -105,7 +111,8 @@ def _class(name: str, folder: Path) -> Any:
         raise InputError(
             f"{folder / 'learned.json'} holds a {name!r}; expected what credence wrote: {', '.join(STORED_CLASSES)}."
         )
-    return getattr(importlib.import_module(STORED_CLASSES[name]), name)
+    module, _, stored = STORED_CLASSES[name].partition(":")
+    return getattr(importlib.import_module(module), stored)
 
 
 def _trusted(file: Path) -> Any:

@@ -98,9 +98,16 @@ def _splits(t: TreeNodes, inner: NDArray[np.intp], leaf: NDArray[np.intp]) -> di
     place = np.empty(len(t.left), dtype=np.intp)
     place[inner], place[leaf] = np.arange(len(inner)), -1 - np.arange(len(leaf))
     return {
-        "split_feature": t.feature[inner], "split_gain": np.zeros(len(inner), int), "threshold": t.threshold[inner],
+        "split_feature": t.feature[inner],
+        "split_gain": np.zeros(len(inner), int),
+        "threshold": t.threshold[inner],
         "decision_type": np.where(t.nan_left[inner], NAN_GOES_LEFT, NAN_GOES_RIGHT),
-        "left_child": place[t.left[inner]], "right_child": place[t.right[inner]], "leaf_value": t.value[leaf],
-        "leaf_weight": t.rows[leaf], "leaf_count": t.rows[leaf].astype(int), "internal_value": t.value[inner],
-        "internal_weight": t.rows[inner], "internal_count": t.rows[inner].astype(int),
-    }  # fmt: skip
+        "left_child": place[t.left[inner]],
+        "right_child": place[t.right[inner]],
+        "leaf_value": t.value[leaf],
+        "leaf_weight": t.rows[leaf],
+        "leaf_count": t.rows[leaf].astype(int),
+        "internal_value": t.value[inner],
+        "internal_weight": t.rows[inner],
+        "internal_count": t.rows[inner].astype(int),
+    }

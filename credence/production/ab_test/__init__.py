@@ -28,15 +28,24 @@ def compare(frame: pd.DataFrame, alpha: float = 0.05, margin: float = 0.01, unit
     advice = _advice(better, worse, len(frame), possible, alpha, margin)
     more = _more(better, worse, len(told), alpha, margin) if advice == "wait" else None
     return ABTestResult(
-        task=str(frame["task"].iloc[-1]), **{side: str(frame[side].iloc[-1]) for side in SIDES},
-        rows=len(frame), repeats=int(frame["copies"].sum()) - len(frame), labelled=len(told),
-        units=better.units, unit=unit, alpha=alpha, margin=margin,
+        task=str(frame["task"].iloc[-1]),
+        **{side: str(frame[side].iloc[-1]) for side in SIDES},
+        rows=len(frame),
+        repeats=int(frame["copies"].sum()) - len(frame),
+        labelled=len(told),
+        units=better.units,
+        unit=unit,
+        alpha=alpha,
+        margin=margin,
         disagreement=_mean(frame, frame["disagree"].to_numpy(float), unit, alpha),
         shift=_mean(frame, (frame["p_challenger"] - frame["p_champion"]).abs().to_numpy(), unit, alpha),
-        possible=possible, gain=_gain(told, better, worse, unit, alpha) if len(told) else None,
+        possible=possible,
+        gain=_gain(told, better, worse, unit, alpha) if len(told) else None,
         p_value=min(1.0, 2 * float(np.exp(-max(better.log(), worse.log())))),
-        more=more, days=_days(told, more), recommendation=advice,
-    )  # fmt: skip
+        more=more,
+        days=_days(told, more),
+        recommendation=advice,
+    )
 
 
 def evidence(told: pd.DataFrame, unit: Unit) -> tuple[BettingWealth, BettingWealth]:

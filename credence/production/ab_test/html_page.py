@@ -44,7 +44,8 @@ def ab_test_page(trial: ABTestResult, frame: pd.DataFrame) -> str:
     """A page of its own, which needs nothing else; `frame` is what `compare` was given."""
     title = html.escape(f"{trial.task}: champion and challenger")
     head = f'<meta charset="utf-8"><title>{title}</title><style>{LOOK}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{ab_test_section(trial, frame)}</body></html>'
+    body = f"<h1>{title}</h1>{ab_test_section(trial, frame)}"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
 
 
 def ab_test_section(trial: ABTestResult, frame: pd.DataFrame) -> str:
@@ -70,9 +71,9 @@ def _figure(trial: ABTestResult, frame: pd.DataFrame) -> str:
     if trial.units <= FIRST:
         return ""
     how = (
-        f"The challenger's mean gain as truths came in, with bounds that are {format_percent(1 - trial.alpha, 2)} sure at all "
-        "moments together. A band wholly above the dashed zero line: surely better. Wholly below the dotted margin: "
-        "not worth a promotion."
+        f"The challenger's mean gain as truths came in, with bounds that are "
+        f"{format_percent(1 - trial.alpha, 2)} sure at all moments together. A band wholly above the dashed zero line: "
+        "surely better. Wholly below the dotted margin: not worth a promotion."
     )
     drawn = svg(draw_course(trial, frame), "trial", trial.sentence)
     return f'<figure class="card trial"><figcaption>{how}</figcaption>{drawn}</figure>'

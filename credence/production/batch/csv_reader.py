@@ -86,10 +86,11 @@ class CsvReader(BatchReader):
         types = {name: pa.float64() if name in self.numbers else pa.string() for name in names}
         try:
             found = pc.read_csv(
-                pa.BufferReader(text.encode()), pc.ReadOptions(use_threads=False, column_names=names),
+                pa.BufferReader(text.encode()),
+                pc.ReadOptions(use_threads=False, column_names=names),
                 pc.ParseOptions(delimiter=dialect.delimiter, quote_char=False),
                 pc.ConvertOptions(column_types=types, null_values=["", "NA", "nan", "NaN", "null", "?", "-"]),
-            )  # fmt: skip
+            )
         except (pa.ArrowException, UnicodeEncodeError):
             return None
         if len(found) != piece.rows:

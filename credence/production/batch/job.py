@@ -73,7 +73,11 @@ class JobSummary(StrictModel):
         """Over all chunks, `resumed` of which an earlier run had finished."""
         answered = sum(c.answered for c in counts)
         return cls(
-            rows=sum(c.rows for c in counts), rejected=sum(c.rejected for c in counts), seconds=seconds,
-            share_yes=sum(c.yes for c in counts) / max(answered, 1), abstained=sum(c.abstained for c in counts),
-            parts=len(counts), resumed=resumed,
-        )  # fmt: skip
+            rows=sum(c.rows for c in counts),
+            rejected=sum(c.rejected for c in counts),
+            seconds=seconds,
+            share_yes=sum(c.yes for c in counts) / max(answered, 1),
+            abstained=sum(c.abstained for c in counts),
+            parts=len(counts),
+            resumed=resumed,
+        )

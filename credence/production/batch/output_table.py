@@ -12,11 +12,18 @@ LISTS = ("set", "reasons")
 
 def output_schema(named: bool) -> pa.Schema:
     """The columns; `named` where the rows have names of their own besides their numbers."""
-    return pa.schema([
-        ("row", pa.int64()), *([("row_id", pa.string())] if named else []), ("label", pa.string()),
-        *((name, pa.float64()) for name in NUMBERS), ("set", pa.list_(pa.string())), ("abstain", pa.bool_()),
-        ("reasons", pa.list_(pa.string())), ("version", pa.string()),
-    ])  # fmt: skip
+    return pa.schema(
+        [
+            ("row", pa.int64()),
+            *([("row_id", pa.string())] if named else []),
+            ("label", pa.string()),
+            *((name, pa.float64()) for name in NUMBERS),
+            ("set", pa.list_(pa.string())),
+            ("abstain", pa.bool_()),
+            ("reasons", pa.list_(pa.string())),
+            ("version", pa.string()),
+        ]
+    )
 
 
 def output_table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:

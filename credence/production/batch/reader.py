@@ -15,9 +15,11 @@ def file_identity(path: Path) -> dict[str, Any]:
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     states = [file.stat() for file in files]
     return {
-        "path": str(path.resolve()), "files": len(files), "bytes": sum(s.st_size for s in states),
+        "path": str(path.resolve()),
+        "files": len(files),
+        "bytes": sum(s.st_size for s in states),
         "changed": max((s.st_mtime_ns for s in states), default=0),
-    }  # fmt: skip
+    }
 
 
 SCHEMA_SAMPLE_ROWS = 10_000

@@ -36,7 +36,8 @@ def score_job(
 
     `shard` (i, n) leaves to others all chunks but every n-th from i on. `on_chunk(index, rows, answers)` is called
     before a chunk is committed, and again with the same index and rows if the job is killed in between; where there
-    are several processes it runs in theirs, and so has to be a function of a module. `assemble_output` joins the chunks.
+    are several processes it runs in theirs, and so has to be a function of a module. `assemble_output` joins
+    the chunks.
     """
     verify(folder)
     started, reader, sink, predictor = time.monotonic(), reader_of(job.source), sink_of(job), Predictor.load(folder)
@@ -132,6 +133,8 @@ def _identity(job: BatchJob, reader: BatchReader, predictor: Predictor) -> dict[
     given = job.model_dump(include={"chunk_rows", "row_id", "text", "on_error"})
     source = json.dumps([job.source.model_dump(mode="json"), reader.fingerprint()], sort_keys=True, default=str)
     return {
-        "source": hashlib.sha256(source.encode()).hexdigest()[:16], "predictor": predictor.digest(),
-        "version": predictor.facts.version, **given,
-    }  # fmt: skip
+        "source": hashlib.sha256(source.encode()).hexdigest()[:16],
+        "predictor": predictor.digest(),
+        "version": predictor.facts.version,
+        **given,
+    }

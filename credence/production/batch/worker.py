@@ -46,9 +46,12 @@ class Worker:
         if self.on_chunk:
             self.on_chunk(index, rows, answers)
         count = ChunkCounts(
-            answered=len(rows), rejected=len(rejected), abstained=int(answers["abstain"].sum()),
-            yes=int((answers["label"] == predictor.facts.answers[1]).sum()), trace=self.reader.trace(piece),
-        )  # fmt: skip
+            answered=len(rows),
+            rejected=len(rejected),
+            abstained=int(answers["abstain"].sum()),
+            yes=int((answers["label"] == predictor.facts.answers[1]).sum()),
+            trace=self.reader.trace(piece),
+        )
         self.sink.commit(index, output_table(rows, answers), rejected, count)
         return count
 

@@ -92,6 +92,9 @@ def _capitals(texts: pd.Series) -> pd.Series:
 
 
 TEXT = {
-    "characters": _characters, "words": _words, "characters per word": _word_length,
-    "share of digits and signs": _other_signs, "share of capitals": _capitals,
-}  # fmt: skip
+    "characters": _characters,
+    "words": _words,
+    "characters per word": _word_length,
+    "share of digits and signs": _other_signs,
+    "share of capitals": _capitals,
+}

@@ -72,9 +72,14 @@ def measure_drift(predictor: Predictor, window: Window, section: Monitoring, tes
     _refuse_unknown(section.ignore, [t.column for t in found])
     enough = window.effective >= section.minimum_rows
     return DriftReport(
-        rows=len(window.records), distinct=len(window.distinct), effective=window.effective, reference=len(reference),
-        enough=enough, watched=_judged(found, window, section, enough), unwatched=_unwatched(predictor, window),
-    )  # fmt: skip
+        rows=len(window.records),
+        distinct=len(window.distinct),
+        effective=window.effective,
+        reference=len(reference),
+        enough=enough,
+        watched=_judged(found, window, section, enough),
+        unwatched=_unwatched(predictor, window),
+    )
 
 
 def _unwatched(predictor: Predictor, window: Window) -> dict[str, str]:
@@ -120,9 +125,18 @@ def _comparable(trait: ColumnStatistic) -> tuple[pd.Series, pd.Series]:
 def _watched(trait: ColumnStatistic, distance: float, p: float, q: float, change: Change) -> ColumnDrift:
     before, now = summarize_column(trait, trait.before), summarize_column(trait, trait.now)
     return ColumnDrift(
-        column=trait.column, trait=trait.name, kind=trait.kind, distance=distance, p_value=p, q_value=q, change=change,
-        before=before, now=now, bars=category_bars(trait), sentence=_sentence(trait, distance, before, now),
-    )  # fmt: skip
+        column=trait.column,
+        trait=trait.name,
+        kind=trait.kind,
+        distance=distance,
+        p_value=p,
+        q_value=q,
+        change=change,
+        before=before,
+        now=now,
+        bars=category_bars(trait),
+        sentence=_sentence(trait, distance, before, now),
+    )
 
 
 def summarize_column(trait: ColumnStatistic, values: pd.Series) -> ColumnSummary:

@@ -14,9 +14,11 @@ from credence.data.schema import Schema
 MAX_ROWS = 5000
 PROBABILITY = "probability"
 DESCRIPTORS = {  # those that need no word list from the network
-    "characters": TextLength, "words": WordCount, "sentences": SentenceCount,
+    "characters": TextLength,
+    "words": WordCount,
+    "sentences": SentenceCount,
     "percentage of other than letters": NonLetterCharacterPercentage,
-}  # fmt: skip
+}
 
 
 def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> str:
@@ -40,8 +42,9 @@ def _dataset(table: pd.DataFrame, kinds: Mapping[str, str]) -> Dataset:
     definition = DataDefinition(
         numerical_columns=[c for c, k in named.items() if k == "number"],
         categorical_columns=[c for c, k in named.items() if k == "category"],
-        datetime_columns=[c for c, k in named.items() if k == "date"], text_columns=texts,
-    )  # fmt: skip
+        datetime_columns=[c for c, k in named.items() if k == "date"],
+        text_columns=texts,
+    )
     described = [make(t, alias=f"{t}: {what}") for t in texts for what, make in DESCRIPTORS.items()]
     shown = table[list(kinds)].rename(columns=original_name).head(MAX_ROWS).reset_index(drop=True)
     return Dataset.from_pandas(shown, data_definition=definition, descriptors=described or None)

@@ -23,12 +23,24 @@ CHANGES = {"drifted": "drifted", "small": "moved a little", "steady": "", "aside
 
 def render_monitoring(health: MonitoringSummary, answers: tuple[str, str] = ("no", "yes")) -> str:
     """The whole page."""
-    return template_environment(TEMPLATES).get_template("monitoring.html.j2").render(
-        health=health, tone=TONES[health.verdict], headline=HEADLINES[health.verdict], tiles=key_figures(health),
-        watched=sorted(health.drift.watched, key=_importance), changes=CHANGES, figures=drift_figures(health, answers[1]),
-        metrics=METRICS, titles={**TITLES, **{k: m.title for k, m in METRICS.items()}}, answers=answers,
-        number=format_number, day=format_day,
-    )  # fmt: skip
+    return (
+        template_environment(TEMPLATES)
+        .get_template("monitoring.html.j2")
+        .render(
+            health=health,
+            tone=TONES[health.verdict],
+            headline=HEADLINES[health.verdict],
+            tiles=key_figures(health),
+            watched=sorted(health.drift.watched, key=_importance),
+            changes=CHANGES,
+            figures=drift_figures(health, answers[1]),
+            metrics=METRICS,
+            titles={**TITLES, **{k: m.title for k, m in METRICS.items()}},
+            answers=answers,
+            number=format_number,
+            day=format_day,
+        )
+    )
 
 
 def format_day(seconds: float) -> str:
@@ -47,13 +59,20 @@ def key_figures(health: MonitoringSummary) -> list[tuple[str, str, str]]:
     took = service.latency_ms.get("p95")
     return [
         ("answers", format_number(service.records), f"worth {format_number(moved.effective)} independent rows"),
-        ("columns that drifted", format_number(len(moved.drifted())), f"of {len({w.column for w in moved.watched})} watched"),
+        (
+            "columns that drifted",
+            format_number(len(moved.drifted())),
+            f"of {len({w.column for w in moved.watched})} watched",
+        ),
         ("labelled", format_number(right.rows), f"{format_percent(right.share)} of the answers"),
-        (METRICS[right.metric].title, format_number(score.value) if score else format_number(None),
-         f"{format_number(promised.value)} on the test rows" if promised else ""),
+        (
+            METRICS[right.metric].title,
+            format_number(score.value) if score else format_number(None),
+            f"{format_number(promised.value)} on the test rows" if promised else "",
+        ),
         ("abstained", format_percent(service.abstained), f"{format_percent(service.yes)} answered yes"),
         ("95 % of requests within", f"{format_number(took)} ms", f"{format_number(service.bound_ms)} ms allowed"),
-    ]  # fmt: skip
+    ]
 
 
 def drift_figures(health: MonitoringSummary, yes: str) -> dict[str, Markup]:

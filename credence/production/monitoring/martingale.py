@@ -82,9 +82,14 @@ class _Scale:
 
 
 def update_martingale(
-    found: list[ColumnStatistic], keys: NDArray[np.uint64], fresh: Bools, times: pd.Series, share: float, alpha: float,
+    found: list[ColumnStatistic],
+    keys: NDArray[np.uint64],
+    fresh: Bools,
+    times: pd.Series,
+    share: float,
+    alpha: float,
     memory: MartingaleMemory,
-) -> MartingaleResult:  # fmt: skip
+) -> MartingaleResult:
     """Go on betting with the rows of a window (in the order of time) that are newer than those before.
 
     Only `fresh` rows count, those that are no copies, and of them a `share` drawn at random.
@@ -155,6 +160,11 @@ def _remembered(
     recent = list(dict.fromkeys([*memory.recent, *(f"{k:016x}" for k in keys.tolist())]))[-MAX_REMEMBERED_ROWS:]
     restart = {name: MartingaleState(capital=0.0, counts=b.counts) for name, b in bets.items()}
     return MartingaleMemory(
-        version=memory.version, until=pd.Timestamp(times.max()).isoformat(), rounds=0 if alarm else memory.rounds + 1,
-        rows=memory.rows + len(keys), alarms=memory.alarms + alarm, bets=restart if alarm else bets, recent=recent,
-    )  # fmt: skip
+        version=memory.version,
+        until=pd.Timestamp(times.max()).isoformat(),
+        rounds=0 if alarm else memory.rounds + 1,
+        rows=memory.rows + len(keys),
+        alarms=memory.alarms + alarm,
+        bets=restart if alarm else bets,
+        recent=recent,
+    )

@@ -50,15 +50,23 @@ class ScoredRows:
 
 
 def score_labelled(
-    records: pd.DataFrame, keys: NDArray[np.uint64], yes: str, section: Monitoring, test: ScoredRows | None, metric: str,
+    records: pd.DataFrame,
+    keys: NDArray[np.uint64],
+    yes: str,
+    section: Monitoring,
+    test: ScoredRows | None,
+    metric: str,
     margin: float,
-) -> PerformanceReport:  # fmt: skip
+) -> PerformanceReport:
     """Score the labelled records (column truth), whole and by group, and compare them with the test rows' answers."""
     known = records["truth"].notna().to_numpy()
     found = {
-        "rows": int(known.sum()), "share": float(known.mean()), "metric": metric, "margin": margin,
+        "rows": int(known.sum()),
+        "share": float(known.mean()),
+        "metric": metric,
+        "margin": margin,
         **_selected(records["probability"].to_numpy(float), known),
-    }  # fmt: skip
+    }
     if not known.any():
         return PerformanceReport(**found, sentence=UNKNOWN)
     step = 1 + int(known.sum()) // MAX_ROWS
@@ -79,10 +87,13 @@ def _measured(now: ScoredRows, test: ScoredRows | None, metric: str, groups: pd.
     table, chance = reliability_by_chance(now.p, now.y)
     fit = measure_with_intervals(cox_recalibration(now.p, now.y), w) if 0 < now.y.mean() < 1 else {}
     return {
-        "scores": _scored(now, names, w), "promised": _scored(test, names, test.drawn(1)) if test else {},
-        "calibration": measure_with_intervals(calibration_error(now.p, now.y), w, centred=True) | fit, "chance": chance,
-        "table": table, "groups": measure_by_group(groups, list(dict.fromkeys((metric, *BY_GROUP))), now.p, now.yes, now.y, w),
-    }  # fmt: skip
+        "scores": _scored(now, names, w),
+        "promised": _scored(test, names, test.drawn(1)) if test else {},
+        "calibration": measure_with_intervals(calibration_error(now.p, now.y), w, centred=True) | fit,
+        "chance": chance,
+        "table": table,
+        "groups": measure_by_group(groups, list(dict.fromkeys((metric, *BY_GROUP))), now.p, now.yes, now.y, w),
+    }
 
 
 def _scored(side: ScoredRows, names: list[str], w: NDArray[Any]) -> dict[str, Measure]:
@@ -139,7 +150,8 @@ def _sentence(now: ScoredRows, loss: Measure | None, lost: bool, metric: str, ma
     if loss is None or loss.value is None:
         return f"On {rows} the {title} cannot be compared with the test rows."
     value, how = format_number(score(metric, now.p, now.yes, now.y)), "worse" if loss.value >= 0 else "better"
-    claim = f"On {rows} the {title} is {value}, {format_metric_difference(metric, abs(loss.value))} {how} than on the test rows"
+    change = format_metric_difference(metric, abs(loss.value))
+    claim = f"On {rows} the {title} is {value}, {change} {how} than on the test rows"
     limit = format_metric_difference(metric, margin)
     if lost:
         return f"{claim}, surely worse{f' by more than {limit}' if margin else ''}."

@@ -19,8 +19,10 @@ from credence.reporting.plot_style import (
 STYLED = matplotlib.rc_context(STYLE)
 WIDE = (7.0, 2.8)
 LINES = {
-    "probability": (COLOR_YES, "mean probability"), "yes": (COLOR_MARK, "answered {yes}"), "abstained": (COLOR_NO, "abstained"),
-}  # fmt: skip
+    "probability": (COLOR_YES, "mean probability"),
+    "yes": (COLOR_MARK, "answered {yes}"),
+    "abstained": (COLOR_NO, "abstained"),
+}
 
 
 @STYLED

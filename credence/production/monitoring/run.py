@@ -37,13 +37,21 @@ def summarize_operations(
         records["reasons"].map(lambda r: list(dict.fromkeys(map(without_figures, r)))).explode().dropna().value_counts()
     )
     return OperationsSummary(
-        records=len(records), requests=len(requests), versions=versions, first=_spelled(records["time"].min()),
-        last=_spelled(records["time"].max()), abstained=float(records["abstain"].mean()),
+        records=len(records),
+        requests=len(requests),
+        versions=versions,
+        first=_spelled(records["time"].min()),
+        last=_spelled(records["time"].max()),
+        abstained=float(records["abstain"].mean()),
         yes=float((records["label"] == yes).mean()),
         strange={str(why): float(n) / len(records) for why, n in reasons.items()},
-        latency_ms=latency, bound_ms=section.latency_ms, slow=latency.get("p95", 0.0) > section.latency_ms,
-        dropped=dropped, skipped=skipped, answers=_over_time(records, yes),
-    )  # fmt: skip
+        latency_ms=latency,
+        bound_ms=section.latency_ms,
+        slow=latency.get("p95", 0.0) > section.latency_ms,
+        dropped=dropped,
+        skipped=skipped,
+        answers=_over_time(records, yes),
+    )
 
 
 def _spelled(time: pd.Timestamp) -> str:
@@ -62,10 +70,17 @@ Test = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
 def run_monitoring(
-    predictor: Predictor, window: pd.DataFrame | Window, section: Monitoring, *, test: Test | None = None,
-    metric: MetricName = "accuracy", margin: float = 0.0, earlier: MartingaleMemory | None = None, dropped: int = 0,
+    predictor: Predictor,
+    window: pd.DataFrame | Window,
+    section: Monitoring,
+    *,
+    test: Test | None = None,
+    metric: MetricName = "accuracy",
+    margin: float = 0.0,
+    earlier: MartingaleMemory | None = None,
+    dropped: int = 0,
     skipped: list[str] | None = None,
-) -> MonitoringSummary:  # fmt: skip
+) -> MonitoringSummary:
     """The state of a predictor from the records of a window.
 
     Args:
@@ -85,11 +100,17 @@ def run_monitoring(
     verdict = drift_state(moved, sequential)
     why = drift_reason(verdict, moved, sequential, section)
     return MonitoringSummary(
-        task=predictor.facts.task, version=predictor.facts.version, verdict=verdict, reason=why,
+        task=predictor.facts.task,
+        version=predictor.facts.version,
+        verdict=verdict,
+        reason=why,
         troubles=([] if verdict == "quiet" else [why]) + warnings(right, service),
         retrain=section.retrain and (verdict == "drift" or right.lost),
-        drift=moved, sequential=sequential, performance=right, operations=service,
-    )  # fmt: skip
+        drift=moved,
+        sequential=sequential,
+        performance=right,
+        operations=service,
+    )
 
 
 def _answered(test: Test) -> ScoredRows:

@@ -40,7 +40,7 @@ class ColumnDrift(StrictModel):
 
     column: str
     trait: str
-    kind: Literal["format_number", "category", "date"]
+    kind: Literal["number", "category", "date"]
     distance: float = Field(description="the share of rows that moved: Kolmogorov-Smirnov or total variation distance")
     p_value: float
     q_value: float = Field(description="p-value adjusted for the number of comparisons (Benjamini & Hochberg 1995)")

@@ -116,9 +116,10 @@ def _inputs(own: pd.DataFrame, schema: Schema, version: str) -> pd.DataFrame:
     )
     for name in schema.names():
         if name not in table:
+            known = map(original_name, map(str, table.columns))
             raise InputError(
-                f"the log of version {version} has no input {original_name(name)!r}, which this predictor reads; it was "
-                f"written by another one. {did_you_mean(original_name(name), map(original_name, map(str, table.columns)))}"
+                f"the log of version {version} has no input {original_name(name)!r}, which this predictor reads; "
+                f"it was written by another one. {did_you_mean(original_name(name), known)}"
             )
     texts = {c.name: table[c.name].fillna("").astype(str) for c in schema.columns if c.kind == "text"}
     return schema.select(table.assign(**texts, group=own["group"].to_numpy()))

@@ -54,10 +54,13 @@ def _candidate(
     p = predictor.draws(rows).mean(0)
     scores = _compared(p, p >= predictor.facts.threshold, rows, metric, w)
     return Candidate(
-        title=predictor.model.title(), role=role, scores=scores, fit_seconds=predictor.facts.fit_seconds,
+        title=predictor.model.title(),
+        role=role,
+        scores=scores,
+        fit_seconds=predictor.facts.fit_seconds,
         milliseconds=float(np.median(predict_milliseconds(predictor, rows, 32, calls=5))),
         prequential_bits=predictor.model.prequential_bits,
-    )  # fmt: skip
+    )
 
 
 def _compared(p: Array, yes: Bools, rows: pd.DataFrame, metric: str, w: NDArray[Any]) -> dict[str, Measure]:

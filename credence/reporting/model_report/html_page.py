@@ -13,10 +13,11 @@ from credence.evaluation.gate.verdict import Verdict
 from credence.reporting import plot_style
 from credence.reporting.html import template_environment
 from credence.reporting.measure import (
-    TITLES,  # fmt: skip
+    TITLES,
     Measure,
 )
-from credence.reporting.model_report import Report, model_internals_plots, plots
+from credence.reporting.model_report import model_internals_plots, plots
+from credence.reporting.model_report.report import Report
 from credence.reporting.model_report.sentences import (
     calibration_sentence,
     code_length_sentence,
@@ -41,14 +42,33 @@ def render(
     report: Report, verdict: Verdict, findings: Findings, task: dict[str, Any], importance: pd.DataFrame | None = None
 ) -> str:
     """The whole page. `task` is shown as YAML; `importance` is what `explain.importance` found."""
-    return template_environment(TEMPLATES).get_template("report.html.j2").render(
-        report=report, verdict=verdict, findings=findings, figures=report_figures(report, importance), tiles=key_figures(report),
-        headline=headline_sentence(verdict), calibrated=calibration_sentence(report), doubt=uncertainty_sentence(report), metrics=METRICS,
-        recalibrated=recalibration_sentence(report), seen=test_usage_sentences(verdict), titles=TITLES,
-        metric=METRICS[report.metric].title, tables=report_tables(report), importance_how=_how(importance),
-        missing=missing_values_sentence(findings), coded=code_length_sentence(report), guarded=input_warnings_sentence(report), costly=cost_sentence(report), doubts=UNCERTAINTY_SCORES,
-        task=yaml.safe_dump(task, sort_keys=False, allow_unicode=True),
-    )  # fmt: skip
+    return (
+        template_environment(TEMPLATES)
+        .get_template("report.html.j2")
+        .render(
+            report=report,
+            verdict=verdict,
+            findings=findings,
+            figures=report_figures(report, importance),
+            tiles=key_figures(report),
+            headline=headline_sentence(verdict),
+            calibrated=calibration_sentence(report),
+            doubt=uncertainty_sentence(report),
+            metrics=METRICS,
+            recalibrated=recalibration_sentence(report),
+            seen=test_usage_sentences(verdict),
+            titles=TITLES,
+            metric=METRICS[report.metric].title,
+            tables=report_tables(report),
+            importance_how=_how(importance),
+            missing=missing_values_sentence(findings),
+            coded=code_length_sentence(report),
+            guarded=input_warnings_sentence(report),
+            costly=cost_sentence(report),
+            doubts=UNCERTAINTY_SCORES,
+            task=yaml.safe_dump(task, sort_keys=False, allow_unicode=True),
+        )
+    )
 
 
 def key_figures(report: Report) -> list[tuple[str, str, str]]:
@@ -92,10 +112,13 @@ def report_figures(report: Report, importance: pd.DataFrame | None) -> dict[str,
         "histogram": (plots.histogram_plot(report), "histogram of the probabilities of either answer's rows"),
         "reliability": (plots.reliability_plot(report), f"reliability diagram. {calibration_sentence(report)}"),
         "confusion": (plots.confusion_plot(report), _confusion(report)),
-        "risk_coverage": (plots.risk_coverage_plot(report), "share of errors among the rows answered, most certain first"),
+        "risk_coverage": (
+            plots.risk_coverage_plot(report),
+            "share of errors among the rows answered, most certain first",
+        ),
         "review": (plots.review_plot(report), "accuracy by the share of rows that a person answers"),
         "net_benefit": (plots.net_benefit_plot(report), "net benefit by threshold, against acting always and never"),
-    }  # fmt: skip
+    }
     drawn |= _behind(report)
     if report.groups:
         drawn["groups"] = (plots.groups_plot(report), f"{metric} in every group with its 95 % interval")

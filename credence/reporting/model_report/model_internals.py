@@ -42,8 +42,13 @@ class EvidenceReport(StrictModel):
         edges = np.linspace(low, max(high, low + 0.1), BINS + 1)
         counts = [np.histogram(size[part], edges)[0].tolist() for part in (~wrong, wrong)]
         middle = [float(np.median(evidence[part])) if part.any() else None for part in (~wrong, wrong)]
-        return cls(edges=edges.round(5).tolist(), right=counts[0], wrong=counts[1],
-                   median_right=middle[0], median_wrong=middle[1])  # fmt: skip
+        return cls(
+            edges=edges.round(5).tolist(),
+            right=counts[0],
+            wrong=counts[1],
+            median_right=middle[0],
+            median_wrong=middle[1],
+        )
 
     def flat(self) -> dict[str, float | None]:
         """The medians by name."""
@@ -111,9 +116,12 @@ class CodeLength(StrictModel):
     def flat(self, rows: int) -> dict[str, float | None]:
         """Bits by name, those of the data also per row."""
         return {
-            "bits_data": self.data, "bits_per_row": self.data / rows, "bits_labels": self.labels,
-            "bits_model": self.model, "bits_saved": self.saved,
-        }  # fmt: skip
+            "bits_data": self.data,
+            "bits_per_row": self.data / rows,
+            "bits_labels": self.labels,
+            "bits_model": self.model,
+            "bits_saved": self.saved,
+        }
 
 
 def trim_training_record(learned: TrainingRecord) -> TrainingRecord:

@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from credence.reporting.model_report import Report
 from credence.reporting.model_report.model_internals import chain_ranks
+from credence.reporting.model_report.report import Report
 from credence.reporting.number_format import format_number
 from credence.reporting.plot_style import (
     COLOR_BAND,

@@ -7,8 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from credence.reporting.measure import Measure
-from credence.reporting.model_report import Report
-from credence.reporting.model_report.sections import OperatingPoint
+from credence.reporting.model_report.report import Report
 from credence.reporting.model_report.shift_evaluation import UNCERTAINTY_SCORES
 from credence.reporting.number_format import format_number, format_percent
 from credence.reporting.plot_style import (
@@ -156,7 +155,8 @@ def net_benefit_plot(report: Report) -> Figure:
 def confusion_plot(report: Report) -> Figure:
     """How many rows of each answer were answered how."""
     figure, axes = new_axes("answered", "truly")
-    for row, cells in enumerate(_cells(report.operating)):
+    at = report.operating
+    for row, cells in enumerate([[at.true_no, at.false_yes], [at.false_no, at.true_yes]]):
         for column, n in enumerate(cells):
             share, colour = _share(n, sum(cells) - n), COLOR_YES if row == column else COLOR_NO
             axes.add_patch(
@@ -245,10 +245,6 @@ def _square(across: str, up: str) -> tuple[Figure, Axes]:
 
 def _note(axes: Axes, text: str, x: float, y: float, side: str) -> None:
     axes.text(x, y, text, transform=axes.transAxes, ha=side, va="bottom", color=COLOR_TEXT, linespacing=1.5, bbox=NOTE)
-
-
-def _cells(at: OperatingPoint) -> list[list[int]]:
-    return [[at.true_no, at.false_yes], [at.false_no, at.true_yes]]
 
 
 def _share(part: int, rest: int) -> float:

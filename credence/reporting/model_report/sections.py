@@ -38,9 +38,13 @@ class OperatingPoint(StrictModel):
             for k, m in CLINICAL.items()
         }
         return cls(
-            threshold=threshold, rates=rates, true_yes=int((yes & truth).sum()), false_yes=int((yes & ~truth).sum()),
-            true_no=int((~yes & ~truth).sum()), false_no=int((~yes & truth).sum()),
-        )  # fmt: skip
+            threshold=threshold,
+            rates=rates,
+            true_yes=int((yes & truth).sum()),
+            false_yes=int((yes & ~truth).sum()),
+            true_no=int((~yes & ~truth).sum()),
+            false_no=int((~yes & truth).sum()),
+        )
 
 
 class CoverageRow(StrictModel):
@@ -70,9 +74,12 @@ class ConformalReport(StrictModel):
             parts |= {f"group {g}": groups.to_numpy() == g for g in groups.value_counts().index}
         table = [_coverage(name, held[rows]) for name, rows in parts.items() if rows.any()]
         return cls(
-            promised=promised, table=table, mean_size=float(sizes.mean()),
-            empty=float((sizes == 0).mean()), double=float((sizes == 2).mean()),
-        )  # fmt: skip
+            promised=promised,
+            table=table,
+            mean_size=float(sizes.mean()),
+            empty=float((sizes == 0).mean()),
+            double=float((sizes == 2).mean()),
+        )
 
 
 def _coverage(among: str, held: Bools) -> CoverageRow:
@@ -98,9 +105,12 @@ class UncertaintyReport(StrictModel):
         low, high = draw_interval(draws)
         total, epistemic, aleatoric = (finite_or_none(part.mean()) for part in decompose_uncertainty(draws))
         return cls(
-            draws=len(draws), total=total or 0.0, epistemic=epistemic, aleatoric=aleatoric,
+            draws=len(draws),
+            total=total or 0.0,
+            epistemic=epistemic,
+            aleatoric=aleatoric,
             interval_width=finite_or_none((high - low).mean()),
-        )  # fmt: skip
+        )
 
 
 class CostReport(StrictModel):

@@ -3,7 +3,7 @@
 from credence.data.checks import Findings
 from credence.data.rows import original_name
 from credence.evaluation.gate.verdict import Verdict
-from credence.reporting.model_report import Report
+from credence.reporting.model_report.report import Report
 from credence.reporting.number_format import format_number, format_percent, plural
 from credence.statistics.metrics import METRICS
 
@@ -81,9 +81,9 @@ def code_length_sentence(report: Report) -> str:
     weights = "" if code.model is None else f", and another {format_number(code.model)} for its weights"
     saved = f"saves {format_percent(code.saved)}" if code.saved >= 0 else f"costs {format_percent(-code.saved)} more"
     return (
-        f"To send the answers of these {plural(report.rows, 'row')} takes {format_number(code.data)} bits with the predictor "
-        f"({format_number(code.data / report.rows)} a row){weights}; knowing only the share of {report.answers[1]} it takes "
-        f"{format_number(code.labels)}. The predictor {saved}.{_prequential(report)}"
+        f"To send the answers of these {plural(report.rows, 'row')} takes {format_number(code.data)} bits with the "
+        f"predictor ({format_number(code.data / report.rows)} a row){weights}; knowing only the share of "
+        f"{report.answers[1]} it takes {format_number(code.labels)}. The predictor {saved}.{_prequential(report)}"
     )
 
 
@@ -102,7 +102,8 @@ def input_warnings_sentence(report: Report) -> str:
     """What share of ordinary rows is handed back because of what they hold."""
     if report.guarded is None:
         return ""
-    return f"{format_percent(report.guarded.value)} of the test rows are handed back because their inputs are unlike training."
+    share = format_percent(report.guarded.value)
+    return f"{share} of the test rows are handed back because their inputs are unlike training."
 
 
 def cost_sentence(report: Report) -> str:

@@ -46,10 +46,13 @@ class ShiftResult(StrictModel):
         doubted = uncertainty_scores(draws, found)
         told = {by: measure_with_intervals(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
         return cls(
-            name=str(rows[SET_COLUMN].iloc[0]), rows=len(rows), labelled=int(rows["label"].notna().sum()),
-            flagged=flagged_share(predictor, rows, own), told=told,
+            name=str(rows[SET_COLUMN].iloc[0]),
+            rows=len(rows),
+            labelled=int(rows["label"].notna().sum()),
+            flagged=flagged_share(predictor, rows, own),
+            told=told,
             scores=_scores(draws.mean(0), rows["label"].to_numpy(), own, predictor.facts.threshold),
-        )  # fmt: skip
+        )
 
     def measured(self) -> dict[str, Measure]:
         """flagged, auroc_total, fpr95_total, …, and the scores, by name."""

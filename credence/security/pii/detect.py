@@ -16,12 +16,25 @@ COLUMN_WORDS = {
     "iban": ("iban", "bank account", "account number"),
     "us_ssn": ("ssn", "social security", "social security number"),
     "national_id": ("national id", "passport", "passport number", "tax id", "tin", "nino", "drivers license"),
-    "person_name": ("surname", "lastname", "last name", "firstname", "first name", "full name", "fullname",
-                    "given name", "family name", "maiden name", "middle name", "patient name", "customer name"),
+    "person_name": (
+        "surname",
+        "lastname",
+        "last name",
+        "firstname",
+        "first name",
+        "full name",
+        "fullname",
+        "given name",
+        "family name",
+        "maiden name",
+        "middle name",
+        "patient name",
+        "customer name",
+    ),
     "birth_date": ("birth", "birthday", "birthdate", "birth date", "date of birth", "dob"),
     "address": ("address", "street", "postcode", "postal code", "zip", "zipcode", "zip code"),
     "ip_address": ("ip", "ip address", "ipaddress"),
-}  # fmt: skip
+}
 NAME_ENDINGS = r"(?: (?:[0-9]+|number|no|nr|date|year|code|hash))*"
 COLUMN_PATTERNS = {
     kind: re.compile(rf"(?:.* )?(?:{'|'.join(words)}){NAME_ENDINGS}") for kind, words in COLUMN_WORDS.items()

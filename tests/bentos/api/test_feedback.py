@@ -115,31 +115,45 @@ def test_feedback_is_on_disk_before_it_is_acknowledged(http: TestClient) -> None
         assert f"prompt-{i}" in set(read_feedback(log_folder(TASK)).frame["request_id"])
 
 
-@pytest.mark.parametrize(("body", "sentence", "field"), [
-    (b"{", "the body is not JSON: EOF while parsing an object", None),
-    (b"\xff", "the body is not JSON", None),
-    ([], "the body is a list; expected an object with request_id and label.", None),
-    ({}, "field 'request_id' is missing; it has to be given.", "request_id"),
-    ({"request_id": "a"}, "field 'label' is missing; it has to be given.", "label"),
-    ({"request_id": "", "label": 1}, "field 'request_id' is ''; expected the X-Request-ID of an answer", "request_id"),
-    ({"request_id": 3, "label": 1}, "field 'request_id' is 3; expected", "request_id"),
-    ({"request_id": "a" * 65, "label": 1}, "at most 64 characters", "request_id"),
-    ({"request_id": "a", "label": "yess"}, "'yess', which is no answer of this task. Did you mean 'yes'?", "label"),
-    ({"request_id": "a", "label": 2}, "field 'label' is 2, which is no answer of this task. Known: no, yes.", "label"),
-    ({"request_id": "a", "label": None}, "field 'label' is null", "label"),
-    ({"request_id": "a", "label": 10**100}, "a number of more than 40 digits, which is no answer", "label"),
-    ({"request_id": "a", "label": ["yes"]}, "field 'label' is a list", "label"),
-    ({"request_id": "a", "label": 1, "row": -1}, "field 'row' is -1; expected its place in the request", "row"),
-    ({"request_id": "a", "label": 1, "row": True}, "field 'row' is true", "row"),
-    ({"request_id": "a", "label": 1, "row": 10_000}, "field 'row' is 10000", "row"),
-    ({"request_id": "a", "lable": 1}, "field 'lable' is not known. Did you mean 'label'?", "lable"),
-    ({"feedback": 3}, "field 'feedback' is 3; expected a list.", "feedback"),
-    ({"feedback": []}, "field 'feedback' holds 0 truths; expected 1 to 10,000.", "feedback"),
-    ({"feedback": [3]}, "feedback[0] is 3; expected an object", "feedback[0]"),
-    ({"feedback": [{"request_id": "a", "label": 1}, {"label": 1}]},
-     "feedback[1], field 'request_id' is missing", "feedback[1].request_id"),
-    ({"feedback": [], "label": 1}, "expected either feedback or request_id with label, and not both.", None),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("body", "sentence", "field"),
+    [
+        (b"{", "the body is not JSON: EOF while parsing an object", None),
+        (b"\xff", "the body is not JSON", None),
+        ([], "the body is a list; expected an object with request_id and label.", None),
+        ({}, "field 'request_id' is missing; it has to be given.", "request_id"),
+        ({"request_id": "a"}, "field 'label' is missing; it has to be given.", "label"),
+        (
+            {"request_id": "", "label": 1},
+            "field 'request_id' is ''; expected the X-Request-ID of an answer",
+            "request_id",
+        ),
+        ({"request_id": 3, "label": 1}, "field 'request_id' is 3; expected", "request_id"),
+        ({"request_id": "a" * 65, "label": 1}, "at most 64 characters", "request_id"),
+        ({"request_id": "a", "label": "yess"}, "'yess', which is no answer of this task. Did you mean 'yes'?", "label"),
+        (
+            {"request_id": "a", "label": 2},
+            "field 'label' is 2, which is no answer of this task. Known: no, yes.",
+            "label",
+        ),
+        ({"request_id": "a", "label": None}, "field 'label' is null", "label"),
+        ({"request_id": "a", "label": 10**100}, "a number of more than 40 digits, which is no answer", "label"),
+        ({"request_id": "a", "label": ["yes"]}, "field 'label' is a list", "label"),
+        ({"request_id": "a", "label": 1, "row": -1}, "field 'row' is -1; expected its place in the request", "row"),
+        ({"request_id": "a", "label": 1, "row": True}, "field 'row' is true", "row"),
+        ({"request_id": "a", "label": 1, "row": 10_000}, "field 'row' is 10000", "row"),
+        ({"request_id": "a", "lable": 1}, "field 'lable' is not known. Did you mean 'label'?", "lable"),
+        ({"feedback": 3}, "field 'feedback' is 3; expected a list.", "feedback"),
+        ({"feedback": []}, "field 'feedback' holds 0 truths; expected 1 to 10,000.", "feedback"),
+        ({"feedback": [3]}, "feedback[0] is 3; expected an object", "feedback[0]"),
+        (
+            {"feedback": [{"request_id": "a", "label": 1}, {"label": 1}]},
+            "feedback[1], field 'request_id' is missing",
+            "feedback[1].request_id",
+        ),
+        ({"feedback": [], "label": 1}, "expected either feedback or request_id with label, and not both.", None),
+    ],
+)
 def test_wrong_feedback_is_refused_in_one_sentence(body: Any, sentence: str, field: str | None) -> None:
     with pytest.raises(InvalidRequest) as refused:
         parse_feedback(body if isinstance(body, bytes) else json.dumps(body).encode(), ANSWERS)
@@ -155,10 +169,21 @@ def test_wrong_feedback_is_status_400_and_leaves_nothing(http: TestClient) -> No
     assert "half" not in set(read_feedback(log_folder(TASK)).frame["request_id"])
 
 
-@pytest.mark.parametrize(("label", "means"), [
-    ("yes", "yes"), ("no", "no"), (1, "yes"), (0, "no"), (True, "yes"), (False, "no"), (1.0, "yes"), (" yes ", "yes"),
-    ("1", "yes"), ("False", "no"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("label", "means"),
+    [
+        ("yes", "yes"),
+        ("no", "no"),
+        (1, "yes"),
+        (0, "no"),
+        (True, "yes"),
+        (False, "no"),
+        (1.0, "yes"),
+        (" yes ", "yes"),
+        ("1", "yes"),
+        ("False", "no"),
+    ],
+)
 def test_a_label_may_be_a_word_or_a_flag(label: Any, means: str) -> None:
     body = json.dumps({"request_id": "a", "label": label}).encode()
     assert parse_feedback(body, ANSWERS)[0]["label"] == means
@@ -170,12 +195,20 @@ def test_the_tasks_own_words_come_first() -> None:
 
 
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
-    | st.sampled_from(["yes", "request_id"]),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(st.sampled_from(["request_id", "label", "row", "feedback", "x"]), inner, max_size=3),
-))  # fmt: skip
+@given(
+    st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats()
+        | st.text(max_size=20)
+        | st.sampled_from(["yes", "request_id"]),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["request_id", "label", "row", "feedback", "x"]), inner, max_size=3)
+        ),
+    )
+)
 def test_no_feedback_makes_the_server_fail(http: TestClient, body: Any) -> None:
     response = http.post("/feedback", content=json.dumps(body).encode("utf-8", "surrogatepass"))
     assert response.status_code in (200, 400), response.text

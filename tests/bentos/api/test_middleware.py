@@ -42,17 +42,33 @@ def test_without_settings_everything_passes_unchanged() -> None:
     assert len(headers["x-request-id"]) == 32
 
 
-@pytest.mark.parametrize("headers", [
-    {"X-API-Key": KEY}, {"X-API-Key": OTHER}, {"Authorization": f"Bearer {KEY}"}, {"authorization": f"bearer  {OTHER}"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-API-Key": KEY},
+        {"X-API-Key": OTHER},
+        {"Authorization": f"Bearer {KEY}"},
+        {"authorization": f"bearer  {OTHER}"},
+    ],
+)
 def test_a_known_key_passes(headers: dict[str, str]) -> None:
     assert call(RequestGuard(echo, [KEY, OTHER]), headers=headers)[0] == 200
 
 
-@pytest.mark.parametrize("headers", [
-    {}, {"X-API-Key": ""}, {"X-API-Key": KEY[:-1]}, {"X-API-Key": f"{KEY},{OTHER}"}, {"X-API-Key": "clé"},
-    {"Authorization": KEY}, {"Authorization": f"Basic {KEY}"}, {"Authorization": "Bearer"}, {"X-Other": KEY},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": KEY[:-1]},
+        {"X-API-Key": f"{KEY},{OTHER}"},
+        {"X-API-Key": "clé"},
+        {"Authorization": KEY},
+        {"Authorization": f"Basic {KEY}"},
+        {"Authorization": "Bearer"},
+        {"X-Other": KEY},
+    ],
+)
 def test_any_other_key_is_refused_without_a_word_about_the_right_one(
     headers: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,9 +94,14 @@ def test_everything_else_asks_for_one(path: str) -> None:
     assert call(RequestGuard(echo, [KEY]), path)[0] == 401
 
 
-@pytest.mark.parametrize(("path", "limit"), [
-    ("/predict", MAX_BODY_BYTES), ("/batch_predict", MAX_BATCH_BYTES), ("/feedback", MAX_BATCH_BYTES),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/predict", MAX_BODY_BYTES),
+        ("/batch_predict", MAX_BATCH_BYTES),
+        ("/feedback", MAX_BATCH_BYTES),
+    ],
+)
 def test_a_body_may_be_as_large_as_said_and_no_larger(path: str, limit: int) -> None:
     half = b"x" * (limit // 2)
     assert call(RequestGuard(echo), path, chunks=[half, half])[0] == 200
@@ -190,11 +211,23 @@ def test_settings_come_from_the_environment() -> None:
     assert (quiet.log, quiet.follow, quiet.log_days) == (False, False, 30)
 
 
-@pytest.mark.parametrize(("name", "value"), [
-    ("RATE", "fast"), ("RATE", "0"), ("RATE", "-1"), ("RATE", "inf"), ("RATE", "nan"),
-    ("WORKERS", "0"), ("WORKERS", "2.5"), ("WORKERS", "many"),
-    ("LOG", "maybe"), ("FOLLOW", "2"), ("LOG_DAYS", "0"), ("LOG_DAYS", "long"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("RATE", "fast"),
+        ("RATE", "0"),
+        ("RATE", "-1"),
+        ("RATE", "inf"),
+        ("RATE", "nan"),
+        ("WORKERS", "0"),
+        ("WORKERS", "2.5"),
+        ("WORKERS", "many"),
+        ("LOG", "maybe"),
+        ("FOLLOW", "2"),
+        ("LOG_DAYS", "0"),
+        ("LOG_DAYS", "long"),
+    ],
+)
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(InputError, match=rf"^CREDENCE_{name} is '{value}'; expected .*\.$"):
         Settings.read({f"CREDENCE_{name}": value})

@@ -123,8 +123,9 @@ def test_a_split_gives_every_session_one_side_and_every_row_both_answers(http: T
         assert sorted(found["version"]) == ["tried:1", "tried:2"]
         assert found.set_index("delivered")["version"][True] in sides
         assert dict(zip(found["role"], found["version"], strict=True)) == {
-            "champion": "tried:1", "challenger": "tried:2",
-        }  # fmt: skip
+            "champion": "tried:1",
+            "challenger": "tried:2",
+        }
 
 
 @pytest.mark.slow

@@ -148,11 +148,14 @@ def test_a_later_prepare_supersedes(worker: ModelWatcher, versions: Versions) ->
     assert version(worker) == "swapped:3"
 
 
-@pytest.mark.parametrize(("change", "sentence"), [
-    ({"golden": (ExpectedAnswer(label="no", probability=0.5),)}, "to row 0 of its reference; expected no"),
-    ({"tag": "swapped:9"}, "no model 'swapped:9' in BentoML's store"),
-    ({"version": "swapped:9"}, "holds swapped:2 of swapped; expected swapped:9"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"golden": (ExpectedAnswer(label="no", probability=0.5),)}, "to row 0 of its reference; expected no"),
+        ({"tag": "swapped:9"}, "no model 'swapped:9' in BentoML's store"),
+        ({"version": "swapped:9"}, "holds swapped:2 of swapped; expected swapped:9"),
+    ],
+)
 def test_a_worker_refuses_what_is_not_what_was_promised(
     worker: ModelWatcher, versions: Versions, change: dict[str, Any], sentence: str
 ) -> None:
@@ -298,15 +301,18 @@ def test_editions_only_grow() -> None:
     assert next_edition(DesiredState(edition=10**15)) == 10**15 + 1
 
 
-@pytest.mark.parametrize(("words", "sentence"), [
-    ([], "the following arguments are required: COMMAND"),
-    (["swop"], "invalid choice: 'swop'"),
-    (["commit", "swapped", "soon"], "argument generation: invalid int value: 'soon'"),
-    (["commit", "swaped", "3"], "has ever answered 'swaped'. Did you mean 'swapped'?"),
-    (["challenge", "x", "--share", "1"], "--share is 1; expected more than 0 and less than 1, such as 0.1."),
-    (["challenge", "x", "--mode", "both"], "invalid choice: 'both'"),
-    (["prepare", "/nowhere"], "/nowhere holds no predictor.json"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "the following arguments are required: COMMAND"),
+        (["swop"], "invalid choice: 'swop'"),
+        (["commit", "swapped", "soon"], "argument generation: invalid int value: 'soon'"),
+        (["commit", "swaped", "3"], "has ever answered 'swaped'. Did you mean 'swapped'?"),
+        (["challenge", "x", "--share", "1"], "--share is 1; expected more than 0 and less than 1, such as 0.1."),
+        (["challenge", "x", "--mode", "both"], "invalid choice: 'both'"),
+        (["prepare", "/nowhere"], "/nowhere holds no predictor.json"),
+    ],
+)
 def test_a_wrong_command_is_one_sentence(fresh: Versions, words: list[str], sentence: str) -> None:
     serving_folder("swapped").mkdir(parents=True, exist_ok=True)
     said = bentos(*words, code=2)["error"]

@@ -32,8 +32,10 @@ def test_who_vouches_is_said(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     heard, logger = Heard(), logging.getLogger("bentoml.credence")
     monkeypatch.setattr(logger, "handlers", [heard])
     monkeypatch.setattr(logger, "disabled", False)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    before = logger.level
+    logger.setLevel(logging.INFO)  # also forgets which levels were enabled
     LoadedPredictor(folder)
+    logger.setLevel(before)
     assert len(heard.lines) == 1 and f": unsigned: no {VERIFYING} is set, so only damage is noticed" in heard.lines[0]
 
 

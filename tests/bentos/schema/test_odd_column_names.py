@@ -16,9 +16,31 @@ from credence.experiment import Experiment, run_experiment
 from credence.task import Task
 
 NAMES = [
-    "self", "group", "group_", "label", "text", "row_id", "key", "when", "origin", "part", "class", "index", "predict",
-    "model_config", "json", "schema", "rows", "a.b", "a[b]<c>", '{x: "y"}', "Ünïcödé näme", "🚀 speed", "none", "0",
-]  # fmt: skip
+    "self",
+    "group",
+    "group_",
+    "label",
+    "text",
+    "row_id",
+    "key",
+    "when",
+    "origin",
+    "part",
+    "class",
+    "index",
+    "predict",
+    "model_config",
+    "json",
+    "schema",
+    "rows",
+    "a.b",
+    "a[b]<c>",
+    '{x: "y"}',
+    "Ünïcödé näme",
+    "🚀 speed",
+    "none",
+    "0",
+]
 
 
 @pytest.fixture(scope="module")

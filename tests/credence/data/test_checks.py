@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from credence.core.errors import InputError
-from credence.data.checks import Checks, Finding, Findings, check_rows, looks_like_id, single_column_auroc
+from credence.data.checks import Checks, Finding, Findings, check_rows, single_column_auroc
+from credence.data.identifiers import looks_like_id
 from credence.data.rows import Columns, to_canonical_rows
 from credence.data.sources.csv import Csv
 from credence.data.split import Split, assign_parts
@@ -88,11 +89,13 @@ def test_a_column_that_gives_the_answer_away_is_an_error(form: str) -> None:
     raw = ordinary()
     y = raw["y"]
     raw["told"] = {
-        "copy": y, "inverse": 5 - 3.0 * y, "words": y.map({0: "refused", 1: "granted"}),
+        "copy": y,
+        "inverse": 5 - 3.0 * y,
+        "words": y.map({0: "refused", 1: "granted"}),
         "middle": np.where(y == 1, RNG.uniform(-1, 1, 600), RNG.choice([-1, 1], 600) * RNG.uniform(1.1, 3, 600)),
         "dates": pd.Timestamp("2024-01-01") + pd.to_timedelta(y * 400 + RNG.integers(0, 300, 600), unit="D"),
         "gaps": y.where(y == 1),
-    }[form]  # fmt: skip
+    }[form]
     finding = only(found(raw), "leak")
     assert (finding.level, finding.columns) == ("error", ["told"])
     assert "AUROC 1.000" in finding.message
@@ -181,17 +184,23 @@ def test_hopeless_rows_are_refused() -> None:
     [
         ("CustomerId", [x * 7919 % 10007 for x in range(1, 50)], True),
         ("row_number", [3 * x for x in range(50)], True),
-        ("anything", list(range(50)), True), ("anything", list(range(50, 0, -1)), True),
+        ("anything", list(range(50)), True),
+        ("anything", list(range(50, 0, -1)), True),
         ("Unnamed: 0", list(range(9, 60)), True),
-        ("code", [f"x{i}" for i in range(50)], True), ("url", [f"http://a.b/{i}" for i in range(50)], True),
-        ("patientID", [i // 3 for i in range(60)], False), ("age", [20 + i for i in range(50)], False),
-        ("width", [i * 0.5 for i in range(50)], False), ("video", [i * 3 for i in range(50)], False),
-        ("idea", [f"{i % 9}" for i in range(50)], False), ("n", [1, 2, 3], False),
-        ("number_of_rooms", list(range(30, 80)), False), ("column_1", [842302 + 17 * i for i in range(50)], True),
+        ("code", [f"x{i}" for i in range(50)], True),
+        ("url", [f"http://a.b/{i}" for i in range(50)], True),
+        ("patientID", [i // 3 for i in range(60)], False),
+        ("age", [20 + i for i in range(50)], False),
+        ("width", [i * 0.5 for i in range(50)], False),
+        ("video", [i * 3 for i in range(50)], False),
+        ("idea", [f"{i % 9}" for i in range(50)], False),
+        ("n", [1, 2, 3], False),
+        ("number_of_rooms", list(range(30, 80)), False),
+        ("column_1", [842302 + 17 * i for i in range(50)], True),
         ("column_2", [842302 + 17 * i for i in range(50)], False),
         ("review", [f"a text of more than five words, number {i}" for i in range(50)], False),
     ],
-)  # fmt: skip
+)
 def test_ids_are_told_from_measurements(name: str, values: list[Any], id_: bool) -> None:
     assert (looks_like_id(name, pd.Series(values)) is not None) is id_
 

@@ -15,10 +15,15 @@ from credence.data.schema import parse_column
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda v: round(v, 2))
 STYLES = [
-    lambda v: f"{v:.2f}", lambda v: f"{v:,.2f}", lambda v: f"{v:.2f} €", lambda v: f"${v:,.2f}",
-    lambda v: f"{v:,.2f}".translate(str.maketrans(",.", ".,")), lambda v: f"{v:.2f}".replace(".", ","),
-    lambda v: f"{v:,.2f}".replace(",", "\u00a0"), lambda v: f"({abs(v):.2f})" if v < 0 else f"{v:.2f}",
-]  # fmt: skip
+    lambda v: f"{v:.2f}",
+    lambda v: f"{v:,.2f}",
+    lambda v: f"{v:.2f} €",
+    lambda v: f"${v:,.2f}",
+    lambda v: f"{v:,.2f}".translate(str.maketrans(",.", ".,")),
+    lambda v: f"{v:.2f}".replace(".", ","),
+    lambda v: f"{v:,.2f}".replace(",", "\u00a0"),
+    lambda v: f"({abs(v):.2f})" if v < 0 else f"{v:.2f}",
+]
 
 
 def column(*values: Any) -> pd.Series:

@@ -120,16 +120,18 @@ def test_rows_without_a_label_are_refused_or_dropped() -> None:
     [
         ({"label": "anwser"}, "column 'anwser' is not in the data. Did you mean 'answer'"),
         ({"text": "twon"}, "'town'"),
-        ({"group": "citi"}, "'citi' is not in the data"), ({"ignore": ["agee"]}, "'age'"),
+        ({"group": "citi"}, "'citi' is not in the data"),
+        ({"ignore": ["agee"]}, "'age'"),
         ({"types": {"aeg": "number"}}, "'age'"),
         ({"positive": None}, "holds 'yes', 'no'; say which of them means yes"),
         ({"positive": "ja"}, "which label column 'answer' never holds"),
-        ({"positive": ["yes", "no"]}, "all of them yes"), ({"negative": "nein"}, "columns.negative is 'nein'"),
+        ({"positive": ["yes", "no"]}, "all of them yes"),
+        ({"negative": "nein"}, "columns.negative is 'nein'"),
         ({"ignore": ["id", "age", "town", "seen"]}, "no column is left to learn from"),
         ({"types": {"town": "number"}}, "column 'town', row 1: 'Bonn' is not a number"),
         ({"types": {"town": "date"}}, "column 'town', row 1: 'Bonn' is not a date"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(more: dict[str, Any], says: str) -> None:
     assert says in refused(**more)
 

@@ -16,9 +16,13 @@ FINITE = st.floats(-1e6, 1e6)
 
 def train() -> pd.DataFrame:
     return pd.DataFrame(
-        {"age": [20.0, 60.0, None] * 100, "town": ["Bonn", "Kiel", None] * 100,
-         "seen": pd.to_datetime(["2024-01-01", "2024-03-01", None] * 100), "group": "all"}
-    )  # fmt: skip
+        {
+            "age": [20.0, 60.0, None] * 100,
+            "town": ["Bonn", "Kiel", None] * 100,
+            "seen": pd.to_datetime(["2024-01-01", "2024-03-01", None] * 100),
+            "group": "all",
+        }
+    )
 
 
 def schema() -> Schema:
@@ -28,13 +32,22 @@ def schema() -> Schema:
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        ([1, 2], "number"), (["1", " 2.5 ", "?"], "number"), (["1e3", "-4", None], "number"), ([True, False], "number"),
-        (["a", "1"], "category"), (["00123", "10115"], "category"), (["-05", "7"], "category"),
+        ([1, 2], "number"),
+        (["1", " 2.5 ", "?"], "number"),
+        (["1e3", "-4", None], "number"),
+        ([True, False], "number"),
+        (["a", "1"], "category"),
+        (["00123", "10115"], "category"),
+        (["-05", "7"], "category"),
         (["0", "0.5"], "number"),
-        (["2024-01-02", "n/a"], "date"), (["1.2.2024 10:30", "3.4.2023"], "date"), (["2024-01-02", "soon"], "category"),
-        (["10-14", "20-24"], "category"), ([None, "?"], "category"), ([], "category"),
+        (["2024-01-02", "n/a"], "date"),
+        (["1.2.2024 10:30", "3.4.2023"], "date"),
+        (["2024-01-02", "soon"], "category"),
+        (["10-14", "20-24"], "category"),
+        ([None, "?"], "category"),
+        ([], "category"),
     ],
-)  # fmt: skip
+)
 def test_the_kind_of_a_column_is_read_off_its_values(values: list[Any], kind: str) -> None:
     found = parse_column(
         pd.Series(values, name="c", dtype=object if not values or isinstance(values[0], (str, type(None))) else None)
@@ -92,13 +105,17 @@ def test_ordinary_requests_give_no_reasons() -> None:
 @pytest.mark.parametrize(
     ("request_", "reasons"),
     [
-        ({"age": 71}, ["out of range: age"]), ({"age": 69.9}, []), ({"age": 9}, ["out of range: age"]),
+        ({"age": 71}, ["out of range: age"]),
+        ({"age": 69.9}, []),
+        ({"age": 9}, ["out of range: age"]),
         ({"age": None}, []),
-        ({"town": "Ulm"}, ["unseen category: town"]), ({"town": "?"}, []), ({"seen": "2024-03-10"}, []),
+        ({"town": "Ulm"}, ["unseen category: town"]),
+        ({"town": "?"}, []),
+        ({"seen": "2024-03-10"}, []),
         ({"seen": "2026-01-01"}, ["out of range: seen"]),
         ({"age": 500, "town": "Ulm"}, ["out of range: age", "unseen category: town"]),
     ],
-)  # fmt: skip
+)
 def test_strange_requests_say_why(request_: dict[str, Any], reasons: list[str]) -> None:
     rows = pd.DataFrame([{"age": 30, "town": "Bonn", "seen": "2024-02-01", **request_}])
     assert schema().reasons(schema().select(rows)) == [reasons]
@@ -131,10 +148,12 @@ def test_a_request_is_cast_to_what_training_saw() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"drop": "age"}, "column 'age' is missing."), ({"age": "old"}, "column 'age', row 1: 'old' is not a number"),
-        ({"seen": "soon"}, "column 'seen', row 1: 'soon' is not a date"), ({"age": np.inf}, "infinite"),
+        ({"drop": "age"}, "column 'age' is missing."),
+        ({"age": "old"}, "column 'age', row 1: 'old' is not a number"),
+        ({"seen": "soon"}, "column 'seen', row 1: 'soon' is not a date"),
+        ({"age": np.inf}, "infinite"),
     ],
-)  # fmt: skip
+)
 def test_unusable_requests_are_refused(change: dict[str, Any], says: str) -> None:
     row = {"age": 30, "town": "Bonn", "seen": "2024-02-01", **change}
     rows = pd.DataFrame([row]).drop(columns=["drop", row["drop"]] if "drop" in row else [])

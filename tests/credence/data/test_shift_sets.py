@@ -88,7 +88,7 @@ def test_columns_that_the_task_does_not_know_are_left_aside() -> None:
         (lambda t: t.assign(income=np.inf), r"^shift\.far: column 'income', row 1: infinite"),
         (lambda t: t.head(0), r"^shift\.far: the data has a header but no rows\.$"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused_with_the_sets_name(change: Any, says: str) -> None:
     with pytest.raises(InputError, match=says):
         to_shift_rows("far", change(far()), COLUMNS, NONE, parts()[0])
@@ -98,11 +98,12 @@ def test_what_does_not_fit_is_refused_with_the_sets_name(change: Any, says: str)
     ("label", "columns", "expected"),
     [
         (["a", "b", "", None], {"positive": "a"}, [1, 0, None, None]),
-        ([1, 1.0, "1", 0], {"positive": 1}, [1, 1, 1, 0]), (["a", "a", "a", "a"], {"positive": "a"}, [1, 1, 1, 1]),
+        ([1, 1.0, "1", 0], {"positive": 1}, [1, 1, 1, 0]),
+        (["a", "a", "a", "a"], {"positive": "a"}, [1, 1, 1, 1]),
         (["a", "b", "c", "d"], {"positive": ["a", "c"]}, [1, 0, 1, 0]),
         (["a", "b", "c", "d"], {"positive": "a", "negative": "b"}, [1, 0, None, None]),
     ],
-)  # fmt: skip
+)
 def test_labels_are_welcome_and_not_needed(label: list[Any], columns: Any, expected: list[Any]) -> None:
     like, about = pd.DataFrame({"x": [1.0]}), Columns(label="y", **columns)
     raw = pd.DataFrame({"x": [1, 2, 3, 4], "y": pd.Series(label, dtype=object)})
@@ -123,8 +124,10 @@ def test_texts_groups_and_keys_are_read_where_they_are() -> None:
 
 def test_every_set_is_measured(found: Report) -> None:
     assert [(s.name, s.rows, s.labelled) for s in found.shifts] == [
-        ("far", 150, 150), ("unlabelled", 150, 0), ("same", 300, 300),
-    ]  # fmt: skip
+        ("far", 150, 150),
+        ("unlabelled", 150, 0),
+        ("same", 300, 300),
+    ]
     distant, unlabelled, same = found.shifts
     assert distant.flagged.value == 1.0 and same.flagged.value is not None and same.flagged.value < 0.05
     assert distant.told["density"]["auroc"].value == 1.0 and distant.told["density"]["fpr95"].value == 0.0
@@ -222,9 +225,10 @@ def test_the_task_names_them_and_the_plan_counts_them(tmp_path: Path) -> None:
     [
         ("far: {source: {kind: cvs, path: x}}", "shift.far.source.kind: no source of kind 'cvs'. Did you mean 'csv'?"),
         ("far: {source: {kind: csv}}", "shift.far: sources of kind 'csv': path: this key is needed and missing"),
-        ("far: {sauce: 1}", "shift.far.source: this key is needed and missing"), ("Far away: {}", "shift.Far away"),
+        ("far: {sauce: 1}", "shift.far.source: this key is needed and missing"),
+        ("Far away: {}", "shift.Far away"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_in_the_task_name_the_set(tmp_path: Path, shift: str, says: str) -> None:
     with pytest.raises(InputError) as error:
         Task.read(written(tmp_path, shift=shift))

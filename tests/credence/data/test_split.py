@@ -133,7 +133,7 @@ def test_a_key_stays_together_when_calibration_rows_are_carved_out() -> None:
         (raw().assign(y=lambda t: (t.index > 900).astype(int)), {"time": "day"}, "all of them no"),
         (raw(), {"key": "whoo"}, "Did you mean 'who'"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(table: pd.DataFrame, split: dict[str, Any], says: str) -> None:
     assert says in refused(table, **split)
 

@@ -48,9 +48,12 @@ def told(
 
 
 async def _told(
-    ledger: Ledger, change: Callable[[Runner], None], providers: tuple[Played, ...], budget: float | None,
+    ledger: Ledger,
+    change: Callable[[Runner], None],
+    providers: tuple[Played, ...],
+    budget: float | None,
     rate: float | None = None,
-) -> str:  # fmt: skip
+) -> str:
     run = run_of(ledger, providers, budget)
     change(run)
     return progress_line(run, rate)
@@ -87,10 +90,12 @@ def test_four_fifths_of_the_budget_are_a_warning(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("limit", "spent", "said"),
     [
-        (10.0, 7.99, "$7.99 of $10.00"), (10.0, 8.0, "$8.00 of $10.00, nearly spent"), (0.0, 0.0, "$0.00 of $0.00"),
+        (10.0, 7.99, "$7.99 of $10.00"),
+        (10.0, 8.0, "$8.00 of $10.00, nearly spent"),
+        (0.0, 0.0, "$0.00 of $0.00"),
         (None, 8.0, "$8.00"),
     ],
-)  # fmt: skip
+)
 def test_money_that_runs_short_is_said(ledger: Ledger, limit: float | None, spent: float, said: str) -> None:
     def spend(run: Runner) -> None:
         run.dispatcher.budget.spent = round(spent * DOLLAR)
@@ -271,8 +276,12 @@ class Terminal:
         else:
             row, column = (row + 1, 0) if column == self.columns else (row, column)
             self._rows += [[]] * (row + 1 - len(self._rows))
-            self._rows[row] = [*self._rows[row][:column].copy(), *" " * (column - len(self._rows[row])), sign,
-                               *self._rows[row][column + 1 :]]  # fmt: skip
+            self._rows[row] = [
+                *self._rows[row][:column].copy(),
+                *" " * (column - len(self._rows[row])),
+                sign,
+                *self._rows[row][column + 1 :],
+            ]
             column += 1
         self._rows += [[]] * (row + 1 - len(self._rows))
         self._at = row, column

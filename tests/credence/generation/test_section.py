@@ -52,8 +52,10 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "one provider, not in a list": ("  providers: {kind: offline}\n", ["generation.providers", "valid list"]),
     "misspelt key": (OFFLINE + "  rowz: 8\n", ["generation.rowz: no such key. Did you mean 'rows'?"]),
     "misspelt providers": ("  provider: [{kind: offline}]\n", ["generation.provider:", "Did you mean 'providers'?"]),
-    "unknown kind": ("  providers: [{kind: opnai}]\n", [
-        "generation.providers.0.kind: no provider of kind 'opnai'. Did you mean 'openai'?"]),
+    "unknown kind": (
+        "  providers: [{kind: opnai}]\n",
+        ["generation.providers.0.kind: no provider of kind 'opnai'. Did you mean 'openai'?"],
+    ),
     "no kind": ("  providers: [{model: gpt-4o}]\n", ["generation.providers.0.kind", "needed and missing"]),
     "price below nothing": (
         "  providers: [{kind: openai, model: m, price: {input: -1, output: 0}}]\n",
@@ -72,25 +74,37 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "less than nothing": (OFFLINE + "  quotas: {pattern: -4}\n", ["quotas: pattern.no would have -2 rows"]),
     "zero of a label": (OFFLINE + "  quotas: {pattern: {yes: 0, no: 4}}\n", ["pattern.yes would have 0 rows"]),
     "one label of two": (OFFLINE + "  quotas: {pattern: {yes: 4}}\n", ["pattern.no would have 0 rows", "1 or more"]),
-    "quotas in words": (OFFLINE + "  quotas: {pattern: many}\n", [
-        "generation.quotas: pattern: expected how many rows, a whole number, not 'many'."]),
+    "quotas in words": (
+        OFFLINE + "  quotas: {pattern: many}\n",
+        ["generation.quotas: pattern: expected how many rows, a whole number, not 'many'."],
+    ),
     "half a row": (OFFLINE + "  quotas: {pattern: 2.5}\n", ["generation.quotas: pattern:", "not '2.5'"]),
     "true rows": (OFFLINE + "  quotas: {pattern: true}\n", ["generation.quotas: pattern:", "not 'True'"]),
     "label in words": (OFFLINE + "  quotas: {pattern: {yes: x, no: 4}}\n", ["generation.quotas: pattern.yes:", "'x'"]),
-    "label that is no word": (OFFLINE + "  quotas: {pattern: {true: 4, false: 4}}\n", [
-        "generation.quotas: True is read as no word; write it in quotes."]),
+    "label that is no word": (
+        OFFLINE + "  quotas: {pattern: {true: 4, false: 4}}\n",
+        ["generation.quotas: True is read as no word; write it in quotes."],
+    ),
     "list of quotas": (OFFLINE + "  quotas: [4, 4]\n", ["generation.quotas", "valid dictionary"]),
-    "category nobody knows": (OFFLINE + "  quotas: {patern: 4}\n", [
-        "generation: quotas: no category 'patern'. Did you mean 'pattern'?"]),
-    "label nobody knows": (OFFLINE + "  quotas: {pattern: {yess: 4, no: 4}}\n", [
-        "quotas: no label 'yess'. Did you mean 'yes'?"]),
-    "label of a topic nobody knows": (ABOUT + SPAM + "  quotas: {spm: 4, ham: 4}\n", [
-        "quotas: no label 'spm'. Did you mean 'spam'?"]),
+    "category nobody knows": (
+        OFFLINE + "  quotas: {patern: 4}\n",
+        ["generation: quotas: no category 'patern'. Did you mean 'pattern'?"],
+    ),
+    "label nobody knows": (
+        OFFLINE + "  quotas: {pattern: {yess: 4, no: 4}}\n",
+        ["quotas: no label 'yess'. Did you mean 'yes'?"],
+    ),
+    "label of a topic nobody knows": (
+        ABOUT + SPAM + "  quotas: {spm: 4, ham: 4}\n",
+        ["quotas: no label 'spm'. Did you mean 'spam'?"],
+    ),
     "label of a topic without rows": (ABOUT + SPAM + "  quotas: {spam: 4}\n", ["quotas: ham would have 0 rows"]),
     "zero of a topic's label": (ABOUT + SPAM + "  quotas: {spam: 0, ham: 4}\n", ["quotas: spam would have 0 rows"]),
     "categories of a topic": (ABOUT + SPAM + "  quotas: {spam: {spam: 4}}\n", ["quotas.spam", "whole number"]),
-    "rows and quotas": (OFFLINE + "  rows: 9\n  quotas: {pattern: 8}\n", [
-        "rows says 9 and quotas add up to 8; remove rows, or mend the quotas"]),
+    "rows and quotas": (
+        OFFLINE + "  rows: 9\n  quotas: {pattern: 8}\n",
+        ["rows says 9 and quotas add up to 8; remove rows, or mend the quotas"],
+    ),
     "labels without topic": (OFFLINE + SPAM, ["labels belongs to a topic", "add topic, or remove labels"]),
     "seeds without topic": (OFFLINE + "  seeds: seeds.txt\n", ["seeds belongs to a topic", "or remove seeds"]),
     "agreement without topic": (OFFLINE + "  agreement: 3\n", ["agreement belongs to a topic", "or remove agreement"]),
@@ -102,11 +116,16 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "half of one in a label": (ABOUT + '  labels: {"a\\ud800": bad, ham: good}\n', ["generation: labels", "surrogate"]),
     "label without meaning": (ABOUT + "  labels: {spam: '', ham: good}\n", ["labels.spam: expected what", "in words"]),
     "blank label": (ABOUT + "  labels: {' ': bad, ham: good}\n", ["labels. : expected what the label means"]),
-    "labels that are numbers": (ABOUT + "  labels: {0: ham, 1: spam}\n", [
-        "generation.labels: 0 is read as no word; write it in quotes."]),
+    "labels that are numbers": (
+        ABOUT + "  labels: {0: ham, 1: spam}\n",
+        ["generation.labels: 0 is read as no word; write it in quotes."],
+    ),
     "list of labels": (ABOUT + "  labels: [spam, ham]\n", ["generation.labels", "valid dictionary"]),
     "the readers' own word": (ABOUT + "  labels: {unclear: who knows, ham: good}\n", ["labels.unclear:", "choose"]),
-    "long label": (ABOUT + f"  labels: {{{'x' * (MAX_LABEL_LENGTH + 1)}: a, ham: b}}\n", ["41 characters", "40 at most"]),
+    "long label": (
+        ABOUT + f"  labels: {{{'x' * (MAX_LABEL_LENGTH + 1)}: a, ham: b}}\n",
+        ["41 characters", "40 at most"],
+    ),
     "agreement of one": (ABOUT + SPAM + "  agreement: 1\n", ["generation.agreement", "greater than or equal to 2"]),
     "agreement of many": (ABOUT + SPAM + "  agreement: 6\n", ["generation.agreement", "less than or equal to 5"]),
     "negative budget": (OFFLINE + "  budget_usd: -1\n", ["generation.budget_usd", "or equal to 0", "'-1'"]),
@@ -119,7 +138,7 @@ REFUSED: dict[str, tuple[str, list[str]]] = {
     "complete beyond all": (OFFLINE + "  complete: 1.1\n", ["generation.complete", "less than or equal to 1"]),
     "export as a table": (OFFLINE + "  export: out/rows.csv\n", ["generation.export: out/rows.csv", ".jsonl"]),
     "sink without table": (OFFLINE + "  sink: {url: 'sqlite:///x'}\n", ["generation.sink.table", "needed"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -148,10 +167,12 @@ NOT_READY: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no model": ({"providers": [{"kind": "openai"}]}, "openai.*model: this key is needed and missing"),
     "misspelt parameter": (
-        {"providers": [{"kind": "openai", "modle": "gpt-4o"}]}, "modle: no such key. Did you mean 'model'",
+        {"providers": [{"kind": "openai", "modle": "gpt-4o"}]},
+        "modle: no such key. Did you mean 'model'",
     ),
     "wrong address": (
-        {"providers": [{"kind": "openai", "model": "m", "base_url": "ftp://h"}]}, "'ftp://h' is no address of a server",
+        {"providers": [{"kind": "openai", "model": "m", "base_url": "ftp://h"}]},
+        "'ftp://h' is no address of a server",
     ),
     "unknown model": (
         {"providers": [{"kind": "openai", "model": "gpt-4oo", "key_env": None}]},
@@ -162,9 +183,10 @@ NOT_READY: dict[str, tuple[dict[str, Any], str]] = {
         "provider 'openai' takes its key from the environment variable NO_SUCH_KEY, which is not set",
     ),
     "no money": (
-        {"providers": TWO[:1], "budget_usd": 0.000_001}, r"budget_usd is \$1e-06, and a single call to a may cost",
+        {"providers": TWO[:1], "budget_usd": 0.000_001},
+        r"budget_usd is \$1e-06, and a single call to a may cost",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", NOT_READY)

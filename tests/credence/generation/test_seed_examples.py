@@ -26,9 +26,12 @@ def refused(path: Path) -> str:
 @pytest.mark.parametrize(
     "content",
     [
-        "one\ntwo words\n", "\n  one \n\n\ttwo words\n\n", "one\r\ntwo words\r\n", "\ufeffone\ntwo words",
+        "one\ntwo words\n",
+        "\n  one \n\n\ttwo words\n\n",
+        "one\r\ntwo words\r\n",
+        "\ufeffone\ntwo words",
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("name", ["seeds.txt", "SEEDS.TXT"])
 def test_a_text_file_has_one_in_every_line(tmp_path: Path, name: str, content: str) -> None:
     assert read_seed_examples(write(tmp_path, name, content), LABELS) == [
@@ -84,10 +87,14 @@ def test_a_file_that_is_not_there_is_named_with_what_would_do(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("seeds.txt", ""), ("seeds.txt", " \n\t\n"), ("seeds.csv", ""), ("seeds.csv", "text,label\n"),
-        ("seeds.csv", "text,label\n,spam\n,ham\n"), ("seeds.jsonl", ""),
+        ("seeds.txt", ""),
+        ("seeds.txt", " \n\t\n"),
+        ("seeds.csv", ""),
+        ("seeds.csv", "text,label\n"),
+        ("seeds.csv", "text,label\n,spam\n,ham\n"),
+        ("seeds.jsonl", ""),
     ],
-)  # fmt: skip
+)
 def test_a_file_without_any_text_is_refused(tmp_path: Path, name: str, content: str) -> None:
     told = refused(write(tmp_path, name, content))
     assert told.startswith("seeds: ") and name in told and "\n" not in told

@@ -79,9 +79,13 @@ def receivers() -> Iterator[Any]:
 
 def alert(kind: str = "drift", minutes: int = 0, **other: Any) -> Alert:
     about: dict[str, Any] = {
-        "task": "tumours", "severity": "warning", "sentence": "size moved by 0.4 of its spread.", "columns": ("size",),
-        "figures": {"rows": 5000, "effect": 0.4}, "time": NOON + timedelta(minutes=minutes),
-    }  # fmt: skip
+        "task": "tumours",
+        "severity": "warning",
+        "sentence": "size moved by 0.4 of its spread.",
+        "columns": ("size",),
+        "figures": {"rows": 5000, "effect": 0.4},
+        "time": NOON + timedelta(minutes=minutes),
+    }
     return Alert(kind=kind, **{**about, **other})
 
 

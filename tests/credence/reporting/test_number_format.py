@@ -11,9 +11,22 @@ from credence.reporting.number_format import format_interval, format_number, for
 
 @pytest.mark.parametrize(
     ("x", "text"),
-    [(12345.6, "12,346"), (0.98123, "0.981"), (0.0000123, "1.23e−05"), (9.996, "10.0"), (0.9996, "1.00"), (0, "0"),
-     (0.0, "0"), (7, "7"), (1234567, "1,234,567"), (-0.25, "−0.250"), (None, "–"), (math.nan, "–"), (math.inf, "∞")],
-)  # fmt: skip
+    [
+        (12345.6, "12,346"),
+        (0.98123, "0.981"),
+        (0.0000123, "1.23e−05"),
+        (9.996, "10.0"),
+        (0.9996, "1.00"),
+        (0, "0"),
+        (0.0, "0"),
+        (7, "7"),
+        (1234567, "1,234,567"),
+        (-0.25, "−0.250"),
+        (None, "–"),
+        (math.nan, "–"),
+        (math.inf, "∞"),
+    ],
+)
 def test_number(x: float | None, text: str) -> None:
     assert format_number(x) == text
 

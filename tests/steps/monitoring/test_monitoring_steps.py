@@ -71,9 +71,13 @@ def watch(name: str) -> Watch:
 
     def run(since: pd.Timestamp, until: pd.Timestamp, **section: Any) -> dict[str, Any]:
         task = Task(
-            name=name, question="Is it so?", source={"kind": "sklearn", "name": "breast_cancer"},
-            columns={"label": "ill", "positive": "yes"}, models=[{"kind": "logistic"}], monitoring=section,
-        )  # fmt: skip
+            name=name,
+            question="Is it so?",
+            source={"kind": "sklearn", "name": "breast_cancer"},
+            columns={"label": "ill", "positive": "yes"},
+            models=[{"kind": "logistic"}],
+            monitoring=section,
+        )
         pipeline = monitoring.with_options(model=Model(name=name, version="production"))
         done = pipeline(task=task, since=since.isoformat(), until=until.isoformat(), tracked=False)
         return {k: v[0].load() for step in done.steps.values() for k, v in step.outputs.items()}

@@ -74,8 +74,10 @@ def test_back_is_what_the_champion_replaced_not_the_number_before(name: str, mak
     assert target(name, "previous", approve=False)[0].number == 3
     lines = audit_log.promotion_history(name)
     assert [(line.version, line.replaces, line.how) for line in lines] == [
-        (1, None, "gate"), (3, 1, "gate"), (1, 3, "rollback"),
-    ]  # fmt: skip
+        (1, None, "gate"),
+        (3, 1, "gate"),
+        (1, 3, "rollback"),
+    ]
 
 
 def test_what_is_on_hold_waits_for_a_person(name: str, make: Make) -> None:

@@ -77,7 +77,7 @@ def stages(name: str) -> dict[int, str | None]:
 def alias_of(name: str) -> str | None:
     """The ZenML version that MLflow's alias stands for."""
     found = MlflowClient().search_registered_models(f"name = '{name}'")
-    if not found or registry.alias.ALIAS not in found[0].aliases:
+    if not found or mlflow_alias.ALIAS not in found[0].aliases:
         return None
     return str(MlflowClient().get_model_version_by_alias(name, mlflow_alias.ALIAS).tags[mlflow_alias.TAG])
 

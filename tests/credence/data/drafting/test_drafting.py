@@ -47,14 +47,28 @@ def chosen(*values: Any, positive: str | None = None) -> Any:
 @pytest.mark.parametrize(
     ("values", "yes"),
     [
-        (("no", "yes"), "yes"), (("N", "Y"), "Y"), ((0, 1), 1), ((0.0, 1.0), 1), (("0", "1"), "1"), ((1, -1), 1),
+        (("no", "yes"), "yes"),
+        (("N", "Y"), "Y"),
+        ((0, 1), 1),
+        ((0.0, 1.0), 1),
+        (("0", "1"), "1"),
+        ((1, -1), 1),
         ((2, 4), 4),
-        ((True, False), True), (("ham", "spam"), "spam"), (("neg", "pos"), "pos"), (("benign", "cancer"), "cancer"),
-        (("no-recurrence", "recurrence"), "recurrence"), (("Biased", "Non-biased"), "Biased"), (("a", "a", "b"), "b"),
-        (("left", "left", "right"), "right"), ((">50K", "<=50K", "<=50K"), ">50K"), (("M", "B", "B"), "M"),
-        (("churned", "churned", "stayed"), "churned"), (("ja", "ja", "nein"), "ja"), (("oui", "oui", "non"), "oui"),
+        ((True, False), True),
+        (("ham", "spam"), "spam"),
+        (("neg", "pos"), "pos"),
+        (("benign", "cancer"), "cancer"),
+        (("no-recurrence", "recurrence"), "recurrence"),
+        (("Biased", "Non-biased"), "Biased"),
+        (("a", "a", "b"), "b"),
+        (("left", "left", "right"), "right"),
+        ((">50K", "<=50K", "<=50K"), ">50K"),
+        (("M", "B", "B"), "M"),
+        (("churned", "churned", "stayed"), "churned"),
+        (("ja", "ja", "nein"), "ja"),
+        (("oui", "oui", "non"), "oui"),
     ],
-)  # fmt: skip
+)
 def test_yes_is_guessed(values: tuple[Any, ...], yes: Any) -> None:
     assert chosen(*values) == yes
     assert type(chosen(*values)) is type(yes)
@@ -79,13 +93,15 @@ def test_several_values_may_mean_yes() -> None:
 @pytest.mark.parametrize(
     ("values", "positive", "says"),
     [
-        ([0, 1, 2], None, "'--positive \"1,2\"'"), (list("abc"), None, "holds 3 values: 'a' (1)"),
+        ([0, 1, 2], None, "'--positive \"1,2\"'"),
+        (list("abc"), None, "holds 3 values: 'a' (1)"),
         (["x", "x"], None, "holds only 'x' (2)"),
-        ([None, None], None, "is empty"), (["yes", "no"], "yse", "Did you mean 'yes'"),
+        ([None, None], None, "is empty"),
+        (["yes", "no"], "yse", "Did you mean 'yes'"),
         (["a", "b"], "a,b", "every value"),
         (list(np.linspace(0, 1, 50)), None, "50 different values"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_guessed_is_asked(values: list[Any], positive: str | None, says: str) -> None:
     with pytest.raises(InputError) as caught:
         infer_label_values(pd.Series(values, name="y"), positive)
@@ -128,11 +144,17 @@ def test_rare_answers_are_judged_by_balanced_accuracy() -> None:
 
 def test_columns_that_cannot_help_are_ignored_and_said() -> None:
     raw = table().assign(
-        customer_id=[7 * i % 3001 for i in range(300)], unit="cm", churned=lambda t: t["left"].map({"Yes": 1, "No": 0}),
-        note=SENTENCES, code=[f"c{i}" for i in range(300)], page=[f"c{i // 1.5}" for i in range(300)],
-        since=[f"2024-01-{1 + i % 28:02}" for i in range(300)], filled=[None] * 299 + ["x"],
-        size=[f"{i % 4}-{i % 4 + 1}" for i in range(300)], kind=["a", None] * 150,
-    )  # fmt: skip
+        customer_id=[7 * i % 3001 for i in range(300)],
+        unit="cm",
+        churned=lambda t: t["left"].map({"Yes": 1, "No": 0}),
+        note=SENTENCES,
+        code=[f"c{i}" for i in range(300)],
+        page=[f"c{i // 1.5}" for i in range(300)],
+        since=[f"2024-01-{1 + i % 28:02}" for i in range(300)],
+        filled=[None] * 299 + ["x"],
+        size=[f"{i % 4}-{i % 4 + 1}" for i in range(300)],
+        kind=["a", None] * 150,
+    )
     for i in range(7):
         raw[f"more_{i}"] = np.random.default_rng(i).normal(size=300)
     made = drafted(raw)
@@ -213,12 +235,14 @@ def test_the_label_by_name_by_place_or_by_number(label: str, column: str) -> Non
 @pytest.mark.parametrize(
     ("more", "says"),
     [
-        ({"label": "lfet"}, "--label lfet: no such column. Did you mean 'left'"), ({"label": "9"}, "--label 9"),
-        ({"text": "twon"}, "--text twon: no such column. Did you mean 'town'"), ({"row_id": "x"}, "--id x"),
+        ({"label": "lfet"}, "--label lfet: no such column. Did you mean 'left'"),
+        ({"label": "9"}, "--label 9"),
+        ({"text": "twon"}, "--text twon: no such column. Did you mean 'town'"),
+        ({"row_id": "x"}, "--id x"),
         ({"row_id": "town"}, "--id town: holds 3 different values in 300 rows, expected one per row"),
         ({"group": "left"}, "that is the label"),
     ],
-)  # fmt: skip
+)
 def test_names_that_do_not_exist_are_corrected(more: dict[str, Any], says: str) -> None:
     with pytest.raises(InputError) as caught:
         drafted(table(), **{"label": "left", **more})
@@ -355,9 +379,15 @@ def test_the_plan_says_what_was_understood(place: Path) -> None:
     said = dry_run(task, rows.assign(age=rows["age"].where(rows.index > 2)))
     assert said.startswith("left?  (No / Yes)\n300 rows, ")
     for expected in (
-        "inputs, number: age\n", "inputs, category: town\n", "train: ", "calibration: ", "test: ", "missing: age 1",
-        "candidates: logistic, random_forest", "points of accuracy would usually go unnoticed",
-    ):  # fmt: skip
+        "inputs, number: age\n",
+        "inputs, category: town\n",
+        "train: ",
+        "calibration: ",
+        "test: ",
+        "missing: age 1",
+        "candidates: logistic, random_forest",
+        "points of accuracy would usually go unnoticed",
+    ):
         assert expected in said
     sizes = [int(line.split()[1]) for line in said.splitlines() if line.startswith(("train", "calibration", "test"))]
     assert sum(sizes) == 300
@@ -389,17 +419,29 @@ def test_the_plan_names_findings(place: Path) -> None:
     ("file", "more", "expected"),
     [
         ("adult/adult.data", {"label": "Y"}, {"label": "Y", "positive": ">50K"}),
-        ("heart_cleveland/processed.cleveland.data", {"label": "Target", "positive": "1,2,3,4"},
-         {"label": "Target", "positive": [1, 2, 3, 4]}),
-        ("bank_churn/Churn_Modelling_m.csv", {"label": "Exited"},
-         {"label": "Exited", "positive": 1, "ignore": ["RowNumber", "CustomerId"]}),
-        ("breast_cancer_ljubljana/breast-cancer.csv", {"label": "last"},
-         {"label": "column_10", "positive": "recurrence-events"}),
+        (
+            "heart_cleveland/processed.cleveland.data",
+            {"label": "Target", "positive": "1,2,3,4"},
+            {"label": "Target", "positive": [1, 2, 3, 4]},
+        ),
+        (
+            "bank_churn/Churn_Modelling_m.csv",
+            {"label": "Exited"},
+            {"label": "Exited", "positive": 1, "ignore": ["RowNumber", "CustomerId"]},
+        ),
+        (
+            "breast_cancer_ljubljana/breast-cancer.csv",
+            {"label": "last"},
+            {"label": "column_10", "positive": "recurrence-events"},
+        ),
         ("sms_spam/spam.csv", {"label": "v1"}, {"label": "v1", "positive": "spam", "text": "v2"}),
-        ("babe/final_labels_SG2.csv", {"label": "label_bias"},
-         {"label": "label_bias", "positive": "Biased", "negative": "Non-biased", "text": "text"}),
+        (
+            "babe/final_labels_SG2.csv",
+            {"label": "label_bias"},
+            {"label": "label_bias", "positive": "Biased", "negative": "Non-biased", "text": "text"},
+        ),
     ],
-)  # fmt: skip
+)
 def test_real_tables_need_no_yaml(
     shared_data: Path, tmp_path: Path, monkeypatch: Any, file: str, more: Any, expected: Any
 ) -> None:

@@ -143,20 +143,37 @@ def test_copies_and_rows_of_one_key_do_not_make_their_own_words_known() -> None:
 @pytest.mark.parametrize(
     ("text", "numbers"),
     [
-        ("17 is prime", [17]), ("1,820 or 1.234.567,5", [1820, 1234567.5]), ("12.5 and 0,25", [12.5, 0.25]),
-        ("= -5, −6 and 3-4", [-5, -6, 3, 4]), ("on 31.12.2024 from 10.0.0.1", []), ("b2b n12 covid19", []),
-        ("100kg in 3rd", [100, 3]), ("9" * 400, [1e300]), ("½ ²", []), ("", []), ("x=4.", [4]), ("<b>7</b>", [7]),
-        ("1,234,5", []), ("٣٤", [34]),
+        ("17 is prime", [17]),
+        ("1,820 or 1.234.567,5", [1820, 1234567.5]),
+        ("12.5 and 0,25", [12.5, 0.25]),
+        ("= -5, −6 and 3-4", [-5, -6, 3, 4]),
+        ("on 31.12.2024 from 10.0.0.1", []),
+        ("b2b n12 covid19", []),
+        ("100kg in 3rd", [100, 3]),
+        ("9" * 400, [1e300]),
+        ("½ ²", []),
+        ("", []),
+        ("x=4.", [4]),
+        ("<b>7</b>", [7]),
+        ("1,234,5", []),
+        ("٣٤", [34]),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_read_as_people_write_them(text: str, numbers: list[float]) -> None:
     assert extract_numbers(normalize_text(text)) == numbers
 
 
 def test_words_are_runs_of_letters() -> None:
     assert split_words(normalize_text("It's <br/>the 2nd Côté-rôti &amp; DON’T x_y")) == [
-        "it's", "the", "nd", "côté", "rôti", "don’t", "x", "y",
-    ]  # fmt: skip
+        "it's",
+        "the",
+        "nd",
+        "côté",
+        "rôti",
+        "don’t",
+        "x",
+        "y",
+    ]
 
 
 @given(st.lists(st.text(max_size=40), min_size=1, max_size=8))
@@ -194,9 +211,10 @@ def test_limits_leave_a_quarter_of_the_range() -> None:
     [
         ("the number 12,345 is larger than any in training (1,820)", "the number … is larger than any in training (…)"),
         ("41 % of the words were never seen in training", "… % of the words were never seen in training"),
-        ("out of range: age2", "out of range: age2"), ("both answers fit", "both answers fit"),
+        ("out of range: age2", "out of range: age2"),
+        ("both answers fit", "both answers fit"),
     ],
-)  # fmt: skip
+)
 def test_like_reasons_can_be_counted_together(reason: str, counted: str) -> None:
     assert without_figures(reason) == counted
 
@@ -258,8 +276,16 @@ def test_a_row_far_from_training_is_handed_back_where_the_model_knows_densities(
 def test_monitoring_counts_like_reasons_once_whatever_their_figures() -> None:
     beyond = [f"the number {9000 + i:,} is larger than any in training (29)" for i in range(4)]
     records = pd.DataFrame(
-        {"request_id": list("abcd"), "source": "http", "latency_ms": 1.0, "time": pd.Timestamp("2024-01-01"),
-         "abstain": True, "label": "yes", "probability": 0.9, "reasons": [[why, "both answers fit"] for why in beyond]}
-    )  # fmt: skip
+        {
+            "request_id": list("abcd"),
+            "source": "http",
+            "latency_ms": 1.0,
+            "time": pd.Timestamp("2024-01-01"),
+            "abstain": True,
+            "label": "yes",
+            "probability": 0.9,
+            "reasons": [[why, "both answers fit"] for why in beyond],
+        }
+    )
     found = summarize_operations(records, {"films:1": 4}, "yes", Monitoring(), 0, [])
     assert found.strange == {"the number … is larger than any in training (…)": 1.0, "both answers fit": 1.0}

@@ -23,9 +23,13 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.none() | st.floats(allow_nan=False, allow_infinity=False)
 MOMENT = st.datetimes(datetime(1980, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 VALUES: dict[Any, Any] = {
-    pa.string(): TEXT, pa.int64(): st.integers(0, 10**6), pa.float64(): NUMBER, pa.bool_(): st.booleans(),
-    pa.list_(pa.string()): st.lists(TEXT, max_size=3), PREDICTION.field("time").type: MOMENT,
-}  # fmt: skip
+    pa.string(): TEXT,
+    pa.int64(): st.integers(0, 10**6),
+    pa.float64(): NUMBER,
+    pa.bool_(): st.booleans(),
+    pa.list_(pa.string()): st.lists(TEXT, max_size=3),
+    PREDICTION.field("time").type: MOMENT,
+}
 RECORDS = st.lists(st.fixed_dictionaries({f.name: VALUES[f.type] for f in PREDICTION}), max_size=8)
 EVERYTHING = pc.scalar(True)
 
@@ -68,11 +72,20 @@ def test_garbage_between_lines_costs_no_record(garbage: list[bytes], good: int) 
 @pytest.mark.parametrize(
     "broken",
     [
-        b'{"request_id": "a"', b"\0\0\0\0", b'{"request_id": 3, "row": 0}', b'{"row": 0}', b"[]", b"7", b"{}", b"\xff",
-        b'{"request_id": "a", "row": 1.5}', b'{"request_id": "a", "row": 0, "time": "yesterday"}',
-        jsonl([record(9)])[:-1] * 2, b'{"request_id": "\xff", "row": 0, "time": "2026-01-01"}',
+        b'{"request_id": "a"',
+        b"\0\0\0\0",
+        b'{"request_id": 3, "row": 0}',
+        b'{"row": 0}',
+        b"[]",
+        b"7",
+        b"{}",
+        b"\xff",
+        b'{"request_id": "a", "row": 1.5}',
+        b'{"request_id": "a", "row": 0, "time": "yesterday"}',
+        jsonl([record(9)])[:-1] * 2,
+        b'{"request_id": "\xff", "row": 0, "time": "2026-01-01"}',
     ],
-)  # fmt: skip
+)
 def test_a_broken_line_is_counted_and_its_neighbours_are_kept(broken: bytes) -> None:
     data = encode_record(record(0)) + broken + b"\n" + encode_record(record(1))
     found = decode_lines(data, PREDICTION)

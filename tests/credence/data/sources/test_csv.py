@@ -67,12 +67,18 @@ def test_the_encoding_is_found_out(write: Any, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("encoding", "text"),
     [
-        ("cp1251", "Хороший фильм, очень понравился"), ("koi8_r", "Привет, как дела сегодня"),
-        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"), ("shift_jis", "これは良い映画です"),
-        ("gb18030", "这是一部好电影，我很喜欢"), ("euc_kr", "이것은 좋은 영화입니다"), ("cp1253", "Καλημέρα κόσμε"),
-        ("cp1252", "l’été, Noël à la plage"), ("cp1252", "señor Muñoz, año nuevo"), ("cp1252", "£1.50 to rcv"),
+        ("cp1251", "Хороший фильм, очень понравился"),
+        ("koi8_r", "Привет, как дела сегодня"),
+        ("cp1250", "Příliš žluťoučký kůň úpěl ďábelské ódy"),
+        ("shift_jis", "これは良い映画です"),
+        ("gb18030", "这是一部好电影，我很喜欢"),
+        ("euc_kr", "이것은 좋은 영화입니다"),
+        ("cp1253", "Καλημέρα κόσμε"),
+        ("cp1252", "l’été, Noël à la plage"),
+        ("cp1252", "señor Muñoz, año nuevo"),
+        ("cp1252", "£1.50 to rcv"),
     ],
-)  # fmt: skip
+)
 def test_old_encodings_of_many_scripts_are_found_out(write: Any, encoding: str, text: str) -> None:
     table = read(write(f"text\tlabel\n{text}\t1\nplain\t0\n".encode(encoding)))
     assert table["text"].tolist() == [text, "plain"]
@@ -169,14 +175,22 @@ def test_blank_cells_beyond_the_table_are_dropped(write: Any) -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ("age,sex\n63,1\n67,0\n41,1", True), ("63,1\n67,0\n41,1", False), ("63,?\n67,0\n41,1", False),
-        ("name,answer\nfoo,yes\nbar,no", True), ("spam,call now\nham,hello\nspam,win\nham,hi", False),
-        ("when,y\n2020-01-01,a\n2020-01-02,b", True), ("2020-01-01,a\n2020-01-02,b", False),
-        ("country,2010,2011,2012,2013\nA,1,2,3,4\nB,5,6,7,8", True), ("0,1,2,3\n5.1,3.5,1.4,0.2\n4.9,3,1.4,0.2", True),
-        ("M,17.99,10.38\nB,13.5,14.3\nM,20.5,17.7\nB,11,12", False), ("1,85,66\n8,183,64\n1,89,66", False),
-        (",a,b\n0,1.5,x\n1,2.5,y", True), ("g;1,5\nb;2,25\ng;3,5", False), ("x;y\ng;1,5\nb;2,25", True),
+        ("age,sex\n63,1\n67,0\n41,1", True),
+        ("63,1\n67,0\n41,1", False),
+        ("63,?\n67,0\n41,1", False),
+        ("name,answer\nfoo,yes\nbar,no", True),
+        ("spam,call now\nham,hello\nspam,win\nham,hi", False),
+        ("when,y\n2020-01-01,a\n2020-01-02,b", True),
+        ("2020-01-01,a\n2020-01-02,b", False),
+        ("country,2010,2011,2012,2013\nA,1,2,3,4\nB,5,6,7,8", True),
+        ("0,1,2,3\n5.1,3.5,1.4,0.2\n4.9,3,1.4,0.2", True),
+        ("M,17.99,10.38\nB,13.5,14.3\nM,20.5,17.7\nB,11,12", False),
+        ("1,85,66\n8,183,64\n1,89,66", False),
+        (",a,b\n0,1.5,x\n1,2.5,y", True),
+        ("g;1,5\nb;2,25\ng;3,5", False),
+        ("x;y\ng;1,5\nb;2,25", True),
     ],
-)  # fmt: skip
+)
 def test_a_header_is_told_from_data(write: Any, body: str, named: bool) -> None:
     table = read(write(body + "\n"))
     assert list(table)[-1].startswith("column_") is not named
@@ -234,14 +248,19 @@ def test_a_single_column_of_sentences_is_no_table_of_words(write: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        ("", "is empty"), ("  \n\n", "is empty"), ("a,b,c\n", "header but no rows"),
+        ("", "is empty"),
+        ("  \n\n", "is empty"),
+        ("a,b,c\n", "header but no rows"),
         ("a,b\n1,2\n3,4,5\n6,7\n", "line 3: 3 cells where line 1 has 2"),
         ("a,b,c\n1,2,3\n4,5\n6,7,8\n", "line 3: 2 cells"),
-        ("a,b,a\n1,2,3\n4,5,6\n", "'a' stands twice"), (b"\x00\x01\x02\x03" * 50, "binary content"),
-        (b"PK\x03\x04rest", "Excel workbook"), (b"PAR1rest", "source.kind=parquet"), (b"%PDF-1.7", "PDF"),
+        ("a,b,a\n1,2,3\n4,5,6\n", "'a' stands twice"),
+        (b"\x00\x01\x02\x03" * 50, "binary content"),
+        (b"PK\x03\x04rest", "Excel workbook"),
+        (b"PAR1rest", "source.kind=parquet"),
+        (b"%PDF-1.7", "PDF"),
         ('a,b\n"1,2\n3,4,5\n', "quotes do not pair up"),
     ],
-)  # fmt: skip
+)
 def test_mistakes_are_named(write: Any, content: str | bytes, says: str) -> None:
     message = refused(write(content))
     assert says in message
@@ -286,14 +305,15 @@ def _same(value: Any) -> str:
 @pytest.mark.parametrize(
     ("file", "shape", "last"),
     [
-        ("adult/adult.data", (32561, 15), "Y"), ("adult/adult.test", (16281, 15), "Y"),
+        ("adult/adult.data", (32561, 15), "Y"),
+        ("adult/adult.test", (16281, 15), "Y"),
         ("heart_cleveland/processed.cleveland.data", (303, 14), "Target"),
         ("bank_churn/Churn_Modelling_m.csv", (10000, 14), "Exited"),
         ("breast_cancer_ljubljana/breast-cancer.csv", (286, 10), "column_10"),
         ("sms_spam/spam.csv", (5572, 5), "unnamed_5"),
         ("babe/final_labels_SG2.csv", (3674, 8), "biased_words"),
     ],
-)  # fmt: skip
+)
 def test_real_files_are_read_without_a_hint(shared_data: Path, file: str, shape: tuple[int, int], last: str) -> None:
     table = read(shared_data / file)
     assert table.shape == shape

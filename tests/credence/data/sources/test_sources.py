@@ -83,13 +83,15 @@ class TestJsonl:
     @pytest.mark.parametrize(
         ("line", "says"),
         [
-            ('{"a": 1', "line 2: this is not JSON"), ("[1, 2]", "line 2: holds a JSON array"),
+            ('{"a": 1', "line 2: this is not JSON"),
+            ("[1, 2]", "line 2: holds a JSON array"),
             ('"word"', "JSON string"),
             ('{"tags": ["x"]}', "line 2: 'tags' holds a JSON array"),
             ('{"who": {"name": 1}}', "'who' holds a JSON object"),
-            ("null", "JSON null"), ("3", "JSON number"),
+            ("null", "JSON null"),
+            ("3", "JSON number"),
         ],
-    )  # fmt: skip
+    )
     def test_names_the_line_that_is_wrong(self, tmp_path: Path, line: str, says: str) -> None:
         assert says in refused(Jsonl(path=lines(tmp_path / "a.jsonl", {"a": 1}, line)))
 
@@ -223,11 +225,12 @@ class TestSql:
     @pytest.mark.parametrize(
         ("query", "says"),
         [
-            ("select * from review", "Did you mean 'reviews'"), ("selec 1", "syntax error"),
+            ("select * from review", "Did you mean 'reviews'"),
+            ("selec 1", "syntax error"),
             ("select nope from reviews", "no such column: nope"),
             ("select * from reviews where n > 9", "returned no rows"),
         ],
-    )  # fmt: skip
+    )
     def test_says_what_is_wrong_with_the_query(self, database: str, query: str, says: str) -> None:
         assert says in refused(Sql(url=database, query=query))
 

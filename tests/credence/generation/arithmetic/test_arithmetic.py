@@ -22,8 +22,8 @@ from tests.support.arithmetic_oracle import is_true
 from tests.support.arithmetic_quota import quota
 
 FOLDER = Path(reference_arithmetic.__file__).parent
-PROPOSERS = {"proposal", "dice", *CATEGORIES}
-CHECKERS = {"checker", "truth"}
+PROPOSERS = {"propose", "deterministic_random", *CATEGORIES}
+CHECKERS = {"checker", "reference_arithmetic"}
 places = st.tuples(st.integers(), st.sampled_from(CATEGORIES), st.booleans(), st.integers(0, 10**6), st.integers(0, 20))
 
 

@@ -117,8 +117,12 @@ def test_a_damaged_ledger(tmp_path: Path) -> None:
 def test_damage_that_is_met_while_reading(tmp_path: Path) -> None:
     ledger, due = opened(tmp_path, {"a": {"yes": 2000}})
     ledger.record([result(s, s.slot_id) for s in due])
-    pages = [row[0] for row in ledger._reading.execute("select pageno from dbstat where name like '%content_id%' or "
-             "name = 'sqlite_autoindex_result_2'")]  # fmt: skip
+    pages = [
+        row[0]
+        for row in ledger._reading.execute(
+            "select pageno from dbstat where name like '%content_id%' or name = 'sqlite_autoindex_result_2'"
+        )
+    ]
     ledger.close()
     file = tmp_path / "ledger.sqlite"
     whole = file.read_bytes()

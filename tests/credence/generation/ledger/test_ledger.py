@@ -32,8 +32,11 @@ def by_label(table: pa.Table) -> dict[tuple[str, str], dict[str, int]]:
 def test_slots_are_known_before_any_call() -> None:
     made = slots("run", {"b": {"yes": 2}, "a": {"no": 1, "yes": 1}})
     assert [(s.ordinal, s.category, s.label) for s in made] == [
-        (0, "a", "no"), (0, "a", "yes"), (0, "b", "yes"), (1, "b", "yes"),
-    ]  # fmt: skip
+        (0, "a", "no"),
+        (0, "a", "yes"),
+        (0, "b", "yes"),
+        (1, "b", "yes"),
+    ]
     assert made[0].slot_id == json_digest(["run", "a", "no", 0])
     assert len({s.slot_id for s in made + slots("other", {"a": {"no": 1}})}) == 5
 
@@ -86,8 +89,10 @@ def test_every_call_is_told(tmp_path: Path) -> None:
         ledger.record(attempts=[answered(due[0]), answered(due[1]), answered(due[0], cost=0)])
         told = ledger.attempts().to_pylist()
     assert [(t["slot"], t["number"], t["cost"]) for t in told] == [
-        (due[0].slot_id, 0, 7), (due[1].slot_id, 0, 7), (due[0].slot_id, 1, 0),
-    ]  # fmt: skip
+        (due[0].slot_id, 0, 7),
+        (due[1].slot_id, 0, 7),
+        (due[0].slot_id, 1, 0),
+    ]
     assert {(t["kind"], t["status"], t["input"], t["output"], t["model"]) for t in told} == {("ok", 200, 10, 5, "m")}
 
 

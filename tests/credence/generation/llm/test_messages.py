@@ -12,13 +12,25 @@ from pydantic import ValidationError
 from credence.generation.llm.messages import Reply, Request, Usage
 
 GIVEN: dict[str, Any] = {
-    "provider": "openai", "model": "m", "system": "s", "user": "u", "schema_": {"type": "object"}, "max_tokens": 9,
-    "sample": 0, "template": "t@1",
-}  # fmt: skip
+    "provider": "openai",
+    "model": "m",
+    "system": "s",
+    "user": "u",
+    "schema_": {"type": "object"},
+    "max_tokens": 9,
+    "sample": 0,
+    "template": "t@1",
+}
 OTHER = GIVEN | {
-    "provider": "other", "model": "n", "system": "S", "user": "U", "schema_": None, "max_tokens": 10, "sample": 1,
+    "provider": "other",
+    "model": "n",
+    "system": "S",
+    "user": "U",
+    "schema_": None,
+    "max_tokens": 10,
+    "sample": 1,
     "template": "t@2",
-}  # fmt: skip
+}
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 
 

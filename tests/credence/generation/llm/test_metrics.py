@@ -14,11 +14,22 @@ from credence.generation.llm.prices import Price
 from tests.fakes.virtual_clock import http, ok, played, playing, request
 
 NAMES = {
-    "llm_requests_total", "llm_attempts_per_item_count", "llm_latency_seconds_bucket", "llm_tokens_total",
-    "llm_cost_usd_total", "llm_budget_remaining", "limiter_wait_seconds_count", "limiter_utilisation", "inflight",
-    "breaker_state", "retry_after_seconds_sum", "items_total", "quarantine_total", "ledger_commit_seconds_count",
+    "llm_requests_total",
+    "llm_attempts_per_item_count",
+    "llm_latency_seconds_bucket",
+    "llm_tokens_total",
+    "llm_cost_usd_total",
+    "llm_budget_remaining",
+    "limiter_wait_seconds_count",
+    "limiter_utilisation",
+    "inflight",
+    "breaker_state",
+    "retry_after_seconds_sum",
+    "items_total",
+    "quarantine_total",
+    "ledger_commit_seconds_count",
     "ledger_rows",
-}  # fmt: skip
+}
 
 
 class Watched:

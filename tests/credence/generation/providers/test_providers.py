@@ -25,9 +25,14 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 STATUS = {fault: int(fault.split("_")[0]) for fault in FAULTS if fault[0].isdigit()}
 STATUS |= {"quota": 429, "spend_limit": 429, "redirect": 307, "tells_key": 401}
 CONTENT = {
-    "truncated": "truncated", "empty": "empty", "blank": "empty", "refusal": "refusal",
-    "wrong_schema": "ok", "fence": "ok", "prose": "ok",
-}  # fmt: skip
+    "truncated": "truncated",
+    "empty": "empty",
+    "blank": "empty",
+    "refusal": "refusal",
+    "wrong_schema": "ok",
+    "fence": "ok",
+    "prose": "ok",
+}
 SILENT = {"hang": "deadline", "drip": "deadline", "reset": "network", "broken_off": "network"}
 ENDS = dict.fromkeys(FAULTS, "envelope") | dict.fromkeys(STATUS, "http") | CONTENT | SILENT
 
@@ -126,10 +131,16 @@ def test_the_wait_that_is_asked_for(fake: FakeLLM, kind: str, fault: str, second
 @each_kind
 @pytest.mark.parametrize(
     ("fault", "name"),
-    [("quota", "insufficient_quota"), ("spend_limit", "enforced_spend_limit_reached"), ("529", "overloaded_error"),
-     ("error_in_success", "bad_gateway"), ("hang", "ReadTimeout"), ("drip", "total_seconds"),
-     ("reset", "RemoteProtocolError")],
-)  # fmt: skip
+    [
+        ("quota", "insufficient_quota"),
+        ("spend_limit", "enforced_spend_limit_reached"),
+        ("529", "overloaded_error"),
+        ("error_in_success", "bad_gateway"),
+        ("hang", "ReadTimeout"),
+        ("drip", "total_seconds"),
+        ("reset", "RemoteProtocolError"),
+    ],
+)
 def test_what_went_wrong_has_the_most_exact_name(fake: FakeLLM, kind: str, fault: str, name: str) -> None:
     fake.does(always=fault)
     assert ask(provider(fake, kind, total_seconds=1))[0].error_type == name
@@ -334,12 +345,18 @@ def test_the_key_is_in_no_reply_no_repr_and_no_log(
 @each_kind
 @pytest.mark.parametrize(
     ("address", "problem"),
-    [("api.example.com/v1", "is no address of a server"), ("ftp://example.com", "is no address of a server"),
-     ("https://", "is no address of a server"), ("https://[::1", "is no address of a server"),
-     ("https://exa mple.com", "is no address of a server"), ("https://exa\tmple.com", "is no address of a server"),
-     ("https://example.com\n", "is no address of a server"), ("https://me:pass@example.com", "give the plain address"),
-     ("https://example.com/?key=7", "give the plain address")],
-)  # fmt: skip
+    [
+        ("api.example.com/v1", "is no address of a server"),
+        ("ftp://example.com", "is no address of a server"),
+        ("https://", "is no address of a server"),
+        ("https://[::1", "is no address of a server"),
+        ("https://exa mple.com", "is no address of a server"),
+        ("https://exa\tmple.com", "is no address of a server"),
+        ("https://example.com\n", "is no address of a server"),
+        ("https://me:pass@example.com", "give the plain address"),
+        ("https://example.com/?key=7", "give the plain address"),
+    ],
+)
 def test_a_wrong_address_is_one_sentence(fake: FakeLLM, kind: str, address: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem) as caught:
         provider(fake, kind, base_url=address)

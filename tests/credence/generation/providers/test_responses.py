@@ -124,9 +124,13 @@ def test_how_a_reply_ended(kind: str, path: tuple[Any, ...], value: Any, expecte
 
 @pytest.mark.parametrize(
     ("told", "output"),
-    [({"completion_tokens": 103, "total_tokens": 135}, 103), ({"completion_tokens": 9, "total_tokens": 135}, 103),
-     ({"completion_tokens": 9, "total_tokens": 5}, 9), ({"completion_tokens": 9, "total_tokens": None}, 9)],
-)  # fmt: skip
+    [
+        ({"completion_tokens": 103, "total_tokens": 135}, 103),
+        ({"completion_tokens": 9, "total_tokens": 135}, 103),
+        ({"completion_tokens": 9, "total_tokens": 5}, 9),
+        ({"completion_tokens": 9, "total_tokens": None}, 9),
+    ],
+)
 def test_reasoning_is_paid_for_whether_it_is_counted_in_the_completion_or_beside_it(told: Any, output: int) -> None:
     usage = {"prompt_tokens": 32, "completion_tokens_details": {"reasoning_tokens": 94}} | told
     found = read("openai", with_other(GOOD["openai"], ("usage",), usage)).usage
@@ -135,9 +139,12 @@ def test_reasoning_is_paid_for_whether_it_is_counted_in_the_completion_or_beside
 
 @pytest.mark.parametrize(
     "told",
-    [{"prompt_tokens_details": {"cached_tokens": 3}}, {"prompt_cache_hit_tokens": 3, "prompt_cache_miss_tokens": 2},
-     {"prompt_tokens_details": None, "prompt_cache_hit_tokens": 3}],
-)  # fmt: skip
+    [
+        {"prompt_tokens_details": {"cached_tokens": 3}},
+        {"prompt_cache_hit_tokens": 3, "prompt_cache_miss_tokens": 2},
+        {"prompt_tokens_details": None, "prompt_cache_hit_tokens": 3},
+    ],
+)
 def test_what_hit_the_cache_has_two_names(told: Any) -> None:
     usage = {"prompt_tokens": 5, "completion_tokens": 2} | told
     found = read("openai", with_other(GOOD["openai"], ("usage",), usage)).usage

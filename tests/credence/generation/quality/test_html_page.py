@@ -134,9 +134,16 @@ def quality(tmp_path: Path) -> QualityReport:
 def told(*, flagged: bool, accuracy: float = 0.9) -> ShortcutResult:
     both = tuple(OperandSummary(label=x, texts=5, smallest=1, median=2, largest=3) for x in (False, True))
     return ShortcutResult(
-        category="pattern", rows=200, accuracy=accuracy, low=accuracy - 0.1, high=1, control=0.5, permitted=0.5,
-        flagged=flagged, operands=both,
-    )  # fmt: skip
+        category="pattern",
+        rows=200,
+        accuracy=accuracy,
+        low=accuracy - 0.1,
+        high=1,
+        control=0.5,
+        permitted=0.5,
+        flagged=flagged,
+        operands=both,
+    )
 
 
 def test_the_headline_says_what_to_do(quality: QualityReport) -> None:
@@ -212,7 +219,7 @@ def test_figures_are_valid_and_the_same_every_time(tmp_path: Path) -> None:
         "errors": lambda: plots.error_plot(quality.items.authors, "mistakes"),
         "giveaways": lambda: plots.label_leakage_plot([told(flagged=True), told(flagged=False, accuracy=0.5)]),
         "latency": lambda: plots.latency_plot(quality.expenses.latency),
-    }  # fmt: skip
+    }
     for name, draw in figures.items():
         first = plot_style.svg(draw(), name, "alt")
         ElementTree.fromstring(first)

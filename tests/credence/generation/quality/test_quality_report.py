@@ -16,13 +16,13 @@ from credence.generation.llm.metrics import SECONDS
 from credence.generation.quality.content_analysis import (
     NumberSummary,
     find_duplicates,
+    measure_label_leakage,
     summarize_numbers,
-    test_label_leakage,
 )
 from credence.generation.quality.costs import TokenCounts
 from credence.generation.quality.item_outcomes import CellCounts, ModelCounts
 from credence.generation.quality.report import QualityReport, examine_generation
-from credence.generation.quality.shortcut_test import test_shortcuts
+from credence.generation.quality.shortcut_test import find_shortcuts
 from credence.reporting.proportion import proportion
 from tests.support.ledger_cases import QUOTAS, fill, opened, reply, request
 from tests.support.quality_cases import ONE, OTHER, STATEMENTS, Run, examples, many, statements
@@ -60,8 +60,10 @@ def test_rows_wanted_there_and_given_up(found: QualityReport) -> None:
 
 
 def test_every_category_and_label_has_its_counts(found: QualityReport) -> None:
-    cells = {(c.category, c.label): (c.quota, c.committed, c.given_up, c.duplicates, c.quarantined)
-             for c in found.items.cells}  # fmt: skip
+    cells = {
+        (c.category, c.label): (c.quota, c.committed, c.given_up, c.duplicates, c.quarantined)
+        for c in found.items.cells
+    }
     assert cells == {
         ("comparison", "no"): (2, 1, 1, 0, 2),
         ("comparison", "yes"): (2, 2, 0, 1, 1),
@@ -122,8 +124,9 @@ def test_truth_is_worked_out_anew_whatever_the_ledger_says(tmp_path: Path) -> No
     assert quality.wrong == proportion(3, 4), "false, not of the grammar, of another category"
     assert "3 wrong by the independent check" in quality.sentence
     assert quality.faults == [
-        "3 rows of 4 wrong by the independent check.", "1 row of 4 with a label that nothing confirmed."
-    ]  # fmt: skip
+        "3 rows of 4 wrong by the independent check.",
+        "1 row of 4 with a label that nothing confirmed.",
+    ]
 
 
 def test_duplicates_are_counted_on_the_texts(tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def test_the_shortcut_test_is_made_where_it_can_be(found: QualityReport, agreed:
     assert agreed.tells.untested == {"examples": "it has 3 labels, and the test is for two"}
     with many(tmp_path).ledger as ledger:
         quality, rows = examine_generation(ledger), ledger.results().to_pandas()
-    assert quality.tells.tested == test_shortcuts(
+    assert quality.tells.tested == find_shortcuts(
         rows["question"], (rows["answer"] == "yes").tolist(), rows["category"]
     )
     assert len(quality.tells.tested) == 4 and quality.tells.untested == {} and quality.faults == quality.cautions == []
@@ -183,21 +186,21 @@ def leaking(category: str, labels: tuple[str, str]) -> pd.DataFrame:
 
 
 def test_words_that_tell_a_label_are_flagged_in_statements_and_expected_in_examples(found: QualityReport) -> None:
-    wrong = test_label_leakage(leaking("comparison", ("no", "yes")), {"comparison": ["no", "yes"]}, lexical=False)
+    wrong = measure_label_leakage(leaking("comparison", ("no", "yes")), {"comparison": ["no", "yes"]}, lexical=False)
     assert [s.category for s in wrong.flagged()] == ["comparison"]
     (caution,) = found.model_copy(
         update={"tells": wrong, "items": found.items.model_copy(update={"wanted": 4})}
     ).cautions
     assert caution == "comparison: words and digits tell the label of 100 % of unseen texts, where 50.0 % is permitted."
-    fine = test_label_leakage(leaking("comparison", ("ham", "spam")), {"comparison": ["ham", "spam"]}, lexical=True)
+    fine = measure_label_leakage(leaking("comparison", ("ham", "spam")), {"comparison": ["ham", "spam"]}, lexical=True)
     assert fine.tested[0].accuracy == 1 and fine.flagged() == []
 
 
 def test_texts_without_a_word_in_common_are_not_tried() -> None:
     rows = pd.DataFrame({"question": [chr(0x1F600 + i) for i in range(60)], "answer": ["a", "b"] * 30, "category": "c"})
-    assert "in common" in test_label_leakage(rows, {"c": ["a", "b"]}, lexical=True).untested["c"]
+    assert "in common" in measure_label_leakage(rows, {"c": ["a", "b"]}, lexical=True).untested["c"]
     assert (
-        test_label_leakage(rows.assign(answer="a"), {"c": ["a"]}, lexical=True)
+        measure_label_leakage(rows.assign(answer="a"), {"c": ["a"]}, lexical=True)
         .untested["c"]
         .startswith("it has 1 label")
     )

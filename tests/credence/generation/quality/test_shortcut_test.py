@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from credence.generation.arithmetic import CATEGORIES
-from credence.generation.quality.shortcut_test import PERMITTED_ACCURACY, ShortcutResult, test_shortcuts
+from credence.generation.quality.shortcut_test import PERMITTED_ACCURACY, ShortcutResult, find_shortcuts
 from credence.reporting.proportion import wilson_interval
 from tests.support.arithmetic_quota import quota
 
@@ -14,7 +14,7 @@ COUNT = 300
 @pytest.fixture(scope="module")
 def statements() -> dict[str, ShortcutResult]:
     items = list(quota(COUNT).values())
-    found = test_shortcuts([i.question for i in items], [i.answer for i in items], [i.category for i in items])
+    found = find_shortcuts([i.question for i in items], [i.answer for i in items], [i.category for i in items])
     return {s.category: s for s in found}
 
 
@@ -45,32 +45,32 @@ def leaking() -> tuple[list[str], list[bool], list[str]]:
 
 
 def test_a_word_that_leaks_the_label_is_flagged() -> None:
-    (found,) = test_shortcuts(*leaking())
+    (found,) = find_shortcuts(*leaking())
     assert found.flagged and found.low > 0.7 and found.control < 0.6 and found.permitted == 0.5
 
 
 def test_what_the_rule_permits_is_not_flagged() -> None:
-    (found,) = test_shortcuts(*leaking(), permitted={"comparison": 0.95})
+    (found,) = find_shortcuts(*leaking(), permitted={"comparison": 0.95})
     assert not found.flagged
-    (found,) = test_shortcuts(*leaking(), permitted={})
+    (found,) = find_shortcuts(*leaking(), permitted={})
     assert not found.flagged and found.permitted == 1.0
 
 
 def test_a_category_of_one_label_or_of_few_texts_is_left_out() -> None:
-    assert test_shortcuts(["a b"] * 30, [True] * 30, ["one"] * 30) == []
-    assert test_shortcuts(["a b", "c d"], [True, False], ["few", "few"]) == []
-    assert test_shortcuts([], [], []) == []
+    assert find_shortcuts(["a b"] * 30, [True] * 30, ["one"] * 30) == []
+    assert find_shortcuts(["a b", "c d"], [True, False], ["few", "few"]) == []
+    assert find_shortcuts([], [], []) == []
 
 
 def test_a_rare_label_is_read_beside_as_many_of_the_other() -> None:
     texts = [f"{n} is less than {n + 1}" for n in range(4000)]
-    (found,) = test_shortcuts(texts, [n % 400 == 0 for n in range(4000)], ["comparison"] * 4000)
+    (found,) = find_shortcuts(texts, [n % 400 == 0 for n in range(4000)], ["comparison"] * 4000)
     assert found.rows == 20 and not found.flagged and [o.texts for o in found.operands] == [3990, 10]
 
 
 def test_texts_without_numbers_have_no_range() -> None:
     texts = [f"{'good' if i % 2 else 'bad'} film {'very ' * (i % 5)}indeed" for i in range(60)]
-    (found,) = test_shortcuts(texts, [bool(i % 2) for i in range(60)], ["film"] * 60, permitted={"film": 0.5})
+    (found,) = find_shortcuts(texts, [bool(i % 2) for i in range(60)], ["film"] * 60, permitted={"film": 0.5})
     assert found.flagged and found.operands[0].smallest is None and found.operands[0].texts == 30
 
 

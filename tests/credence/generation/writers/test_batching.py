@@ -68,10 +68,14 @@ def test_a_first_call_holds_the_same_slots_however_many_have_their_row(size: int
 def test_the_first_calls_of_a_plan() -> None:
     shape = [(p.category, p.label, [s.ordinal for s in p.slots]) for p in make_batches(SLOTS, 5, {})]
     assert shape == [
-        ("comparison", "no", [0, 1, 2, 3, 4]), ("comparison", "yes", [0, 1, 2, 3, 4]),
-        ("pattern", "no", [0, 1, 2, 3, 4]), ("pattern", "yes", [0, 1, 2, 3, 4]),
-        ("comparison", "no", [5, 6]), ("comparison", "yes", [5, 6, 7]), ("pattern", "no", [5, 6]),
-    ]  # fmt: skip
+        ("comparison", "no", [0, 1, 2, 3, 4]),
+        ("comparison", "yes", [0, 1, 2, 3, 4]),
+        ("pattern", "no", [0, 1, 2, 3, 4]),
+        ("pattern", "yes", [0, 1, 2, 3, 4]),
+        ("comparison", "no", [5, 6]),
+        ("comparison", "yes", [5, 6, 7]),
+        ("pattern", "no", [5, 6]),
+    ]
 
 
 def test_a_pack_is_itself_and_no_other() -> None:

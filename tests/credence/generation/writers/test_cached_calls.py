@@ -40,14 +40,21 @@ class Place:
         self.providers, self.budget, self.price = providers, budget or Budget(), price
 
     def ask(
-        self, *variants: Request, pack_: Batch | None = None, read: Callable[[str], Any] = yes,
-        earlier: tuple[LedgerReader, ...] = (), sample: int = 0,
-    ) -> LlmAnswer:  # fmt: skip
+        self,
+        *variants: Request,
+        pack_: Batch | None = None,
+        read: Callable[[str], Any] = yes,
+        earlier: tuple[LedgerReader, ...] = (),
+        sample: int = 0,
+    ) -> LlmAnswer:
         async def asked() -> LlmAnswer:
             dispatcher = Dispatcher(
-                self.providers, self.budget, failover=True, prices={p.model: self.price for p in self.providers},
+                self.providers,
+                self.budget,
+                failover=True,
+                prices={p.model: self.price for p in self.providers},
                 on_attempt=lambda attempt: self.ledger.note(AttemptRecord.of(attempt)),
-            )  # fmt: skip
+            )
             return await CachedCaller(self.ledger, dispatcher, earlier, sample=sample).ask(
                 variants, read, pack_ or pack()
             )

@@ -75,10 +75,17 @@ class World:
 
     def section(self, **given: Any) -> Generation:
         providers = [
-            {"kind": "openai", "name": f"at {name}", "model": name, "base_url": f"{fake.url}/v1", "key_env": None,
-             "limits": {"rpm": None, "in_flight": 3}, "price": {"input": 0, "output": 0}}
+            {
+                "kind": "openai",
+                "name": f"at {name}",
+                "model": name,
+                "base_url": f"{fake.url}/v1",
+                "key_env": None,
+                "limits": {"rpm": None, "in_flight": 3},
+                "price": {"input": 0, "output": 0},
+            }
             for name, fake in self.fakes.items()
-        ]  # fmt: skip
+        ]
         return Generation(**{"providers": providers, "topic": TOPIC, "labels": LABELS, **given})
 
     def run(self, **given: Any) -> tuple["Told", GenerationResult]:
@@ -399,8 +406,10 @@ def test_texts_of_the_label_are_shown_others_in_every_call(tmp_path: Path) -> No
 def test_all_seeds_get_their_turn(tmp_path: Path, seeds: int) -> None:
     (tmp_path / "seeds.txt").write_text("".join(f"text {i}\n" for i in range(seeds)))
     section = World([], []).section(
-        providers=[{"kind": "openai", "model": m, "name": m} for m in "ab"], seeds=tmp_path / "seeds.txt", rows=400,
-    )  # fmt: skip
+        providers=[{"kind": "openai", "model": m, "name": m} for m in "ab"],
+        seeds=tmp_path / "seeds.txt",
+        rows=400,
+    )
     writer = Examples(section)
     packs = [p for p in make_batches(slots("spec", section.wanted()), writer.size, {}) if p.label == "spam"]
     shown = [field(writer.foreseen(pack, [("a", "a"), ("b", "b")])[0].user, "Texts for style") for pack in packs]
@@ -437,9 +446,12 @@ def write_one(folder: Path, *providers: Played, then: Callable[[Dispatcher], Non
 
     async def write(ledger: Ledger) -> list[Any]:
         dispatcher = Dispatcher(
-            providers, Budget(), failover=False, prices=dict.fromkeys(models, Price(input=0, output=0)),
+            providers,
+            Budget(),
+            failover=False,
+            prices=dict.fromkeys(models, Price(input=0, output=0)),
             on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
-        )  # fmt: skip
+        )
         asker, found = CachedCaller(ledger, dispatcher), list[Any]()
         [pack] = make_batches(slots(ledger.spec_id, {"examples": {"spam": 1}}), 1, {})
         for _ in range(3):

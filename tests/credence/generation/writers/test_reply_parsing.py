@@ -19,10 +19,15 @@ DEEP = 200_000
 @pytest.mark.parametrize(
     "text",
     [
-        PLAIN, f"  {PLAIN}\n", f"```json\n{PLAIN}\n```", f"```\n{PLAIN}\n```", f"\n\n```json  \n{PLAIN}```\n\n",
-        f"```json\n\n{PLAIN}\n\n```", '{"items":\n[1,\t{"a":"b"}]\r\n}',
+        PLAIN,
+        f"  {PLAIN}\n",
+        f"```json\n{PLAIN}\n```",
+        f"```\n{PLAIN}\n```",
+        f"\n\n```json  \n{PLAIN}```\n\n",
+        f"```json\n\n{PLAIN}\n\n```",
+        '{"items":\n[1,\t{"a":"b"}]\r\n}',
     ],
-)  # fmt: skip
+)
 def test_an_object_with_the_one_key_is_read_also_within_one_fence(text: str) -> None:
     assert parse_reply_list(text, "items") == READ
 
@@ -30,13 +35,29 @@ def test_an_object_with_the_one_key_is_read_also_within_one_fence(text: str) -> 
 @pytest.mark.parametrize(
     "text",
     [
-        "", " \n", "I would rather not.", PLAIN[:-1], PLAIN + "x", PLAIN + PLAIN, PLAIN.replace('"', "'"),
-        '{"items": [1,]}', '{items: [1]}', '{"items": [1]} // as asked', "```json\n```", "```\n```", "``````", "```",
-        f"Here you are:\n```json\n{PLAIN}\n```", f"```json\n{PLAIN}\n```\nHope this helps!",
-        f"```json\n```json\n{PLAIN}\n```\n```", f"~~~\n{PLAIN}\n~~~", f"`{PLAIN}`", f"\ufeff{PLAIN}",
+        "",
+        " \n",
+        "I would rather not.",
+        PLAIN[:-1],
+        PLAIN + "x",
+        PLAIN + PLAIN,
+        PLAIN.replace('"', "'"),
+        '{"items": [1,]}',
+        "{items: [1]}",
+        '{"items": [1]} // as asked',
+        "```json\n```",
+        "```\n```",
+        "``````",
+        "```",
+        f"Here you are:\n```json\n{PLAIN}\n```",
+        f"```json\n{PLAIN}\n```\nHope this helps!",
+        f"```json\n```json\n{PLAIN}\n```\n```",
+        f"~~~\n{PLAIN}\n~~~",
+        f"`{PLAIN}`",
+        f"\ufeff{PLAIN}",
         f"```python\n{PLAIN}\n```",
     ],
-)  # fmt: skip
+)
 def test_what_is_no_json_is_not_repaired(text: str) -> None:
     with pytest.raises(UnusableReply, match=r"^json$"):
         parse_reply_list(text, "items")
@@ -45,13 +66,20 @@ def test_what_is_no_json_is_not_repaired(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        '{"items": [NaN]}', '{"items": [Infinity]}', '{"items": [-Infinity]}', '{"items": [{"a": NaN}]}',
-        '{"items": [1], "items": [2]}', '{"items": [{"answer": true, "answer": false}]}',
-        '{"items": [{"deep": {"a": 1, "a": 1}}]}', '{"items": [' + "9" * 5000 + "]}",
-        '{"items": ' + "[" * DEEP + "]" * DEEP + "}", '{"items": ' + '{"a":' * DEEP, "[" * DEEP,
+        '{"items": [NaN]}',
+        '{"items": [Infinity]}',
+        '{"items": [-Infinity]}',
+        '{"items": [{"a": NaN}]}',
+        '{"items": [1], "items": [2]}',
+        '{"items": [{"answer": true, "answer": false}]}',
+        '{"items": [{"deep": {"a": 1, "a": 1}}]}',
+        '{"items": [' + "9" * 5000 + "]}",
+        '{"items": ' + "[" * DEEP + "]" * DEEP + "}",
+        '{"items": ' + '{"a":' * DEEP,
+        "[" * DEEP,
     ],
     ids=lambda text: text[:30],
-)  # fmt: skip
+)
 def test_what_python_would_read_though_it_is_no_json_or_ambiguous_is_refused(text: str) -> None:
     with pytest.raises(UnusableReply, match=r"^json$"):
         parse_reply_list(text, "items")
@@ -60,11 +88,24 @@ def test_what_python_would_read_though_it_is_no_json_or_ambiguous_is_refused(tex
 @pytest.mark.parametrize(
     "text",
     [
-        "[]", "[1]", "7", "null", "true", '"items"', "{}", '{"Items": []}', '{"items": {}}', '{"items": null}',
-        '{"items": "[]"}', '{"items": 7}', '{"rows": []}', '{"items": [], "note": "done"}', '{"items ": []}',
+        "[]",
+        "[1]",
+        "7",
+        "null",
+        "true",
+        '"items"',
+        "{}",
+        '{"Items": []}',
+        '{"items": {}}',
+        '{"items": null}',
+        '{"items": "[]"}',
+        '{"items": 7}',
+        '{"rows": []}',
+        '{"items": [], "note": "done"}',
+        '{"items ": []}',
         '{"labels": []}',
     ],
-)  # fmt: skip
+)
 def test_json_of_another_shape_is_told_apart_from_no_json(text: str) -> None:
     with pytest.raises(UnusableReply, match=r"^schema$"):
         parse_reply_list(text, "items")

@@ -72,12 +72,14 @@ WRONG: dict[str, tuple[str, dict[str, Any]]] = {
     "a nested claim": ("claim", {"claim": {**CLAIM, "right": {"right": "23"}}}),
     "called false, though true": ("answer", {"answer": False}),
     "called true, though false": (
-        "answer", {"question": "417 * 23 = 9592", "claim": {**CLAIM, "result": "9592"}, "answer": True},
+        "answer",
+        {"question": "417 * 23 = 9592", "claim": {**CLAIM, "result": "9592"}, "answer": True},
     ),
     "false, and said so": (
-        "label", {"question": "417 * 23 = 9592", "claim": {**CLAIM, "result": "9592"}, "answer": False},
+        "label",
+        {"question": "417 * 23 = 9592", "claim": {**CLAIM, "result": "9592"}, "answer": False},
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", WRONG)
@@ -147,12 +149,20 @@ def test_items_that_are_lacking_are_missing_and_those_too_many_are_left() -> Non
 @pytest.mark.parametrize(
     "changes",
     [
-        {"answer": 1}, {"answer": "true"}, {"answer": None}, {"question": 417}, {"question": None}, {"claim": "417"},
-        {"claim": None}, {"claim": [["left", "417"]]}, {"category": 1}, {"note": "an unknown key"},
+        {"answer": 1},
+        {"answer": "true"},
+        {"answer": None},
+        {"question": 417},
+        {"question": None},
+        {"claim": "417"},
+        {"claim": None},
+        {"claim": [["left", "417"]]},
+        {"category": 1},
+        {"note": "an unknown key"},
         {"question": ["417 * 23 = 9591"]},
     ],
     ids=lambda changes: ascii(changes),
-)  # fmt: skip
+)
 def test_an_item_in_another_form_is_missing_and_its_neighbours_are_not(changes: dict[str, Any]) -> None:
     assert reasons(asked(items(OTHERS[0], changes, OTHERS[2]), THREE)) == ["row", "missing", "row"]
 

@@ -83,11 +83,17 @@ def test_every_kind_of_fault_is_survived(fake: FakeLLM, kind: str) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason", "calls"),
     [
-        ("400", "http_400", 1), ("413", "http_413", 1), ("422", "http_422", 1), ("refusal", "refusal", 2),
-        ("truncated", "truncated", 3), ("prose", "json", 3), ("fence", "json", 3), ("wrong_schema", "schema", 3),
+        ("400", "http_400", 1),
+        ("413", "http_413", 1),
+        ("422", "http_422", 1),
+        ("refusal", "refusal", 2),
+        ("truncated", "truncated", 3),
+        ("prose", "json", 3),
+        ("fence", "json", 3),
+        ("wrong_schema", "schema", 3),
         ("empty", "empty", 3),
     ],
-)  # fmt: skip
+)
 def test_an_item_that_always_fails_is_given_up_with_its_reason_and_nothing_else(
     fake: FakeLLM, kind: str, fault: str, reason: str, calls: int
 ) -> None:
@@ -390,9 +396,13 @@ class Lives:
     async def _filled(self, ledger: Ledger, budget_usd: float) -> None:
         budget = Budget(budget_usd, spent=ledger.spent().total, journal=ledger)
         dispatcher = Dispatcher(
-            [self.provider], budget, failover=True, prices={"m-1": Price(**PRICE)}, chance=self.dice,
+            [self.provider],
+            budget,
+            failover=True,
+            prices={"m-1": Price(**PRICE)},
+            chance=self.dice,
             on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
-        )  # fmt: skip
+        )
         writer = Statements(self.wanted.items_per_call)
         run = Runner(ledger, dispatcher, CachedCaller(ledger, dispatcher), writer, patience=900, watch=self._watch)
         await run.fill(make_batches(ledger.due(), writer.size, rejected_items(ledger)), [self.provider])

@@ -26,9 +26,12 @@ def test_nothing_is_written_into_the_users_cache_by_an_import(tmp_path: Path) ->
     """arviz would keep the day there, and two processes that did so at once ended with an error."""
     said = "import credence.models.bayes.diagnostics as c; print(c.arviz.__name__)"
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", said], env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        [sys.executable, "-W", "error", "-c", said],
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert (done.returncode, done.stdout.strip(), list(tmp_path.glob("arviz*"))) == (0, "arviz", []), done.stderr
 
 

@@ -174,10 +174,14 @@ def test_one_order_is_plain_attention() -> None:
 def test_it_agrees_with_the_attention_of_torch() -> None:
     module, (x, mask) = attention(), vectors()
     torchs = nn.MultiheadAttention(16, 4, batch_first=True).eval()
-    torchs.load_state_dict({
-        "in_proj_weight": module.project.weight, "in_proj_bias": module.project.bias,
-        "out_proj.weight": module.combine.weight, "out_proj.bias": module.combine.bias,
-    })  # fmt: skip
+    torchs.load_state_dict(
+        {
+            "in_proj_weight": module.project.weight,
+            "in_proj_bias": module.project.bias,
+            "out_proj.weight": module.combine.weight,
+            "out_proj.bias": module.combine.bias,
+        }
+    )
     theirs = torchs(x, x, x, key_padding_mask=~mask, need_weights=False)[0]
     assert (module(x, mask) - theirs)[mask].abs().max() < 1e-6
     size, plain = (sum(p.numel() for p in m.parameters()) for m in (module, torchs))

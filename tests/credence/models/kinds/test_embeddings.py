@@ -122,8 +122,11 @@ def test_the_folder_is_all_that_answering_needs(tmp_path: Path) -> None:
     assert torch.equal(dice, torch.get_rng_state())
     np.testing.assert_array_equal(Model.load(tmp_path / "saved").draws(X), learned.draws(X))
     assert {f.name for f in (tmp_path / "saved").iterdir()} == {
-        "model.json", "reader.json", "encoder.safetensors", "regression.npz",
-    }  # fmt: skip
+        "model.json",
+        "reader.json",
+        "encoder.safetensors",
+        "regression.npz",
+    }
 
 
 def test_the_order_and_company_of_rows_move_an_answer_by_rounding_only() -> None:

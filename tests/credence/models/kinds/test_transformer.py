@@ -166,9 +166,14 @@ def test_the_saved_folder_answers_alone_in_another_process(tmp_path: Path) -> No
     )
     place = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "empty"), "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[4], env={**os.environ, **place},
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=Path(__file__).parents[4],
+        env={**os.environ, **place},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     assert ran.stderr == ""
     np.testing.assert_array_equal(np.load(tmp_path / "draws.npy"), fit.draws(X))
 

@@ -201,12 +201,19 @@ def test_with_every_switch_off_a_layer_is_a_plain_one() -> None:
     plain = nn.TransformerEncoderLayer(16, 4, 64, 0.0, activation="gelu", batch_first=True, norm_first=True).eval()
     att, other = ours.attention, "self_attn."
     names = {
-        f"{other}in_proj_weight": att.project.weight, f"{other}in_proj_bias": att.project.bias,
-        f"{other}out_proj.weight": att.combine.weight, f"{other}out_proj.bias": att.combine.bias,
-        "linear1.weight": ours.widen.weight, "linear1.bias": ours.widen.bias, "linear2.weight": ours.narrow.weight,
-        "linear2.bias": ours.narrow.bias, "norm1.weight": ours.before.weight, "norm1.bias": ours.before.bias,
-        "norm2.weight": ours.between.weight, "norm2.bias": ours.between.bias,
-    }  # fmt: skip
+        f"{other}in_proj_weight": att.project.weight,
+        f"{other}in_proj_bias": att.project.bias,
+        f"{other}out_proj.weight": att.combine.weight,
+        f"{other}out_proj.bias": att.combine.bias,
+        "linear1.weight": ours.widen.weight,
+        "linear1.bias": ours.widen.bias,
+        "linear2.weight": ours.narrow.weight,
+        "linear2.bias": ours.narrow.bias,
+        "norm1.weight": ours.before.weight,
+        "norm1.bias": ours.before.bias,
+        "norm2.weight": ours.between.weight,
+        "norm2.bias": ours.between.bias,
+    }
     plain.load_state_dict(names)
     x, mask = torch.randn(3, 7, 16), torch.arange(7) < torch.tensor([[7], [4], [1]])
     with torch.no_grad():

@@ -112,8 +112,11 @@ def test_certain_answers_cost_sixteen_nats_not_everything() -> None:
 
 def test_a_row_that_comes_again_is_no_new_evidence() -> None:
     once = log(200)
-    later = once.assign(request_id=once["request_id"] + "b", time=once["time"] + pd.Timedelta("1D"),
-                        answered_at=once["answered_at"] + pd.Timedelta("1D"))  # fmt: skip
+    later = once.assign(
+        request_id=once["request_id"] + "b",
+        time=once["time"] + pd.Timedelta("1D"),
+        answered_at=once["answered_at"] + pd.Timedelta("1D"),
+    )
     twice = pd.concat([once, later])
     trial, alone = compare(pair_answers(twice)), compare(pair_answers(once))
     assert (trial.rows, trial.repeats, alone.repeats) == (200, 200, 0)

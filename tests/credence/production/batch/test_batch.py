@@ -23,9 +23,19 @@ from tests.support.serving_cases import kept, raw_texts, trained
 
 KINDS = ("csv", "jsonl", "parquet", "sql")
 COLUMNS = [
-    "row", "label", "probability", "low", "high", "uncertainty", "epistemic", "aleatoric", "set", "abstain", "reasons",
+    "row",
+    "label",
+    "probability",
+    "low",
+    "high",
+    "uncertainty",
+    "epistemic",
+    "aleatoric",
+    "set",
+    "abstain",
+    "reasons",
     "version",
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="module")
@@ -270,9 +280,11 @@ def test_a_row_that_cannot_be_read_ends_the_job_and_is_named(folder: Path, tmp_p
 
 def test_rows_that_cannot_be_read_may_be_left_out(folder: Path, tmp_path: Path) -> None:
     cells = {
-        "row_3": ("age (years)", "old"), "row_40": ("first seen", "soon"), "row_41": ("smokes", ""),
+        "row_3": ("age (years)", "old"),
+        "row_40": ("first seen", "soon"),
+        "row_41": ("smokes", ""),
         "row_200": ("age (years)", "1e31"),
-    }  # fmt: skip
+    }
     wanted = job(spoiled(tmp_path, **cells), tmp_path / "out.jsonl", on_error="skip")
     summary = score_job(wanted, folder)
     assert (summary.rows, summary.rejected) == (ROWS, 4)

@@ -73,15 +73,24 @@ class TestCsv:
     @pytest.mark.parametrize(
         "text",
         [
-            TABLE, TABLE.replace(",", ";"), TABLE.replace(",", "  "), TABLE.replace("\n", "\r\n"),
-            TABLE.replace("\n", "\r"), "sep=|\r\n" + TABLE.replace(",", "|"), "# by hand\n% twice\n" + TABLE,
-            "\n\n" + TABLE.replace("\n", "\n\n"), '"x","y"\n"r1",1,2\n"r2",3,4\n"r3",5,6\n',
-            'text,label\n"one, two\nthree",1\n"she said ""hi""",0\nplain,1\n"a\n\nb",0\n', "a,b\n1,2,\n3,4,,\n5,6\n",
+            TABLE,
+            TABLE.replace(",", ";"),
+            TABLE.replace(",", "  "),
+            TABLE.replace("\n", "\r\n"),
+            TABLE.replace("\n", "\r"),
+            "sep=|\r\n" + TABLE.replace(",", "|"),
+            "# by hand\n% twice\n" + TABLE,
+            "\n\n" + TABLE.replace("\n", "\n\n"),
+            '"x","y"\n"r1",1,2\n"r2",3,4\n"r3",5,6\n',
+            'text,label\n"one, two\nthree",1\n"she said ""hi""",0\nplain,1\n"a\n\nb",0\n',
+            "a,b\n1,2,\n3,4,,\n5,6\n",
             '"text","label"\n"he said \\"no\\", twice","1"\n"fine","0"\n"so, so","1"\n',
-            "text,n\n'tis the season,1\nrock 'n' roll,2\nthe '80s,3\n", "zip;price\n00123;1,5\n10115;2,25\n00001;3\n",
-            "63,1\n67,0\n41,1\n", "a\tb\n x \ty\n z\tw \n",
+            "text,n\n'tis the season,1\nrock 'n' roll,2\nthe '80s,3\n",
+            "zip;price\n00123;1,5\n10115;2,25\n00001;3\n",
+            "63,1\n67,0\n41,1\n",
+            "a\tb\n x \ty\n z\tw \n",
         ],
-    )  # fmt: skip
+    )
     @pytest.mark.parametrize("size", [1, 2, 100])
     def test_every_layout_is_understood(self, tmp_path: Path, text: str, size: int) -> None:
         spec = source(tmp_path / "t.csv", text)
@@ -100,8 +109,9 @@ class TestCsv:
     def test_starting_later_leaves_chunks_out(self, tmp_path: Path) -> None:
         spec = source(tmp_path / "t.csv", "n\n" + "".join(f"{i}\n" for i in range(10)))
         assert [(i, t["n"].tolist(), t.index[0]) for i, t in chunks(spec, 4, start=1)] == [
-            (1, ["4", "5", "6", "7"], 4), (2, ["8", "9"], 8),
-        ]  # fmt: skip
+            (1, ["4", "5", "6", "7"], 4),
+            (2, ["8", "9"], 8),
+        ]
 
     def test_quick_and_careful_reading_agree(self, tmp_path: Path) -> None:
         """Arrow reads what nobody quoted; every number is the same to the last bit."""
@@ -130,10 +140,12 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("text", "says"),
         [
-            ("a,b\n" + "1,2\n" * 9 + "3,4,5\n1,2\n", "line 11: 3 cells where line 1 has 2"), ("", "is empty"),
-            ("a,b\n", "header but no rows"), ("a,a\n1,2\n", "stands twice"),
+            ("a,b\n" + "1,2\n" * 9 + "3,4,5\n1,2\n", "line 11: 3 cells where line 1 has 2"),
+            ("", "is empty"),
+            ("a,b\n", "header but no rows"),
+            ("a,a\n1,2\n", "stands twice"),
         ],
-    )  # fmt: skip
+    )
     def test_mistakes_are_named(self, tmp_path: Path, text: str, says: str) -> None:
         assert says in refused(source(tmp_path / "t.csv", text))
 
@@ -183,10 +195,15 @@ class TestJsonl:
 
 
 class TestParquet:
-    FRAME = pd.DataFrame({
-        "n": pd.array([1, None, 2**60 + 1, 4, 5] * 9, "Int64"), "x": np.arange(45) / 7, "w": list("abcde") * 9,
-        "t": pd.date_range("2024-01-01", periods=45), "c": pd.Categorical(list("uvuvu") * 9),
-    })  # fmt: skip
+    FRAME = pd.DataFrame(
+        {
+            "n": pd.array([1, None, 2**60 + 1, 4, 5] * 9, "Int64"),
+            "x": np.arange(45) / 7,
+            "w": list("abcde") * 9,
+            "t": pd.date_range("2024-01-01", periods=45),
+            "c": pd.Categorical(list("uvuvu") * 9),
+        }
+    )
 
     @pytest.mark.parametrize("size", [1, 7, 20, 1000])
     def test_a_file_or_a_folder_in_order(self, tmp_path: Path, size: int) -> None:

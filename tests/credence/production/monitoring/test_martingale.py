@@ -17,9 +17,14 @@ REFERENCE = np.random.default_rng(0).normal(size=1000)
 
 
 def bets(
-    now: NDArray[np.float64], earlier: MartingaleMemory | None = None, first: int = 0, keys: NDArray[np.uint64] | None = None,
-    kind: TraitKind = "number", before: pd.Series | None = None, alpha: float = 0.01,
-) -> MartingaleResult:  # fmt: skip
+    now: NDArray[np.float64],
+    earlier: MartingaleMemory | None = None,
+    first: int = 0,
+    keys: NDArray[np.uint64] | None = None,
+    kind: TraitKind = "number",
+    before: pd.Series | None = None,
+    alpha: float = 0.01,
+) -> MartingaleResult:
     """A window of one trait, a row a second."""
     n = len(now)
     times = pd.Series(START + pd.to_timedelta(first + np.arange(n), unit="s"))

@@ -25,11 +25,16 @@ def window(rows: pd.DataFrame, reference: pd.DataFrame) -> Window:
     like = watched()
     facts = like.facts.model_copy(update={"schema_": Schema.learn(reference)})
     names = [c for c in rows if c != "group"]
-    records = pd.DataFrame({
-        "request_id": [f"r{i}" for i in range(len(rows))], "row": 0, "version": "3", "group": "all",
-        "time": START + pd.to_timedelta(np.arange(len(rows)), unit="s"),
-        "inputs": [r.to_json() for _, r in rows[names].iterrows()],
-    })  # fmt: skip
+    records = pd.DataFrame(
+        {
+            "request_id": [f"r{i}" for i in range(len(rows))],
+            "row": 0,
+            "version": "3",
+            "group": "all",
+            "time": START + pd.to_timedelta(np.arange(len(rows)), unit="s"),
+            "inputs": [r.to_json() for _, r in rows[names].iterrows()],
+        }
+    )
     return Window.of(Predictor(like.model, facts, reference, like.seen), records)
 
 

@@ -24,9 +24,19 @@ from tests.support.evaluation_cases import TASK, findings, part, predictor, repo
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 FIGURES = {
-    "candidates", "roc", "precision_recall", "histogram", "reliability", "confusion", "risk_coverage", "review",
-    "net_benefit", "groups", "importance", "parts",
-}  # fmt: skip
+    "candidates",
+    "roc",
+    "precision_recall",
+    "histogram",
+    "reliability",
+    "confusion",
+    "risk_coverage",
+    "review",
+    "net_benefit",
+    "groups",
+    "importance",
+    "parts",
+}
 
 
 class Reader(HTMLParser):

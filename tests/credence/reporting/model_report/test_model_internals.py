@@ -35,13 +35,17 @@ from tests.support.evaluation_cases import findings, part, predictor, telling, t
 RANDOM = np.random.default_rng(0)
 CHAINS = {f"beta{i}": (RANDOM.normal(size=(3, 500)) + (i == 4) * np.arange(3)[:, None]).tolist() for i in range(9)}
 LEARNED = TrainingRecord(
-    passes=20, cpu_seconds=12.5, model_bits=64.0, chains=CHAINS, notes=["Stopped early <at> epoch 3."],
+    passes=20,
+    cpu_seconds=12.5,
+    model_bits=64.0,
+    chains=CHAINS,
+    notes=["Stopped early <at> epoch 3."],
     curves={"loss": [0.7, 0.4, 0.3], "held-out log-loss": [0.6, 0.5, 0.55], "rate": [1.0, 2.0, 3.0]},
     diagnostics=[
         Diagnostic(name="R-hat", value=1.004, bound="< 1.01", kept=True),
         Diagnostic(name="divergences", value=3, bound="0", kept=False),
     ],
-)  # fmt: skip
+)
 OWN = {"parts", "evidence", "learning", "traces", "ranks"}
 
 
@@ -49,10 +53,15 @@ def said(X: pd.DataFrame) -> dict[str, Array]:
     """Evidence that grows with income, orders that matter by row, and a p-value of its own."""
     size = np.exp(X["income"].to_numpy())
     return {
-        "alpha": 3 * size, "beta": size, "order_sd": size / 100, "order_jsd": size / 1000,
-        "order_gain_yes": size / 10, "order_gain_no": size / 20,
-        "ood_pvalue": np.clip(np.abs(X["income"].to_numpy()) / 4, 0, 1), "k_used": np.where(size > 1, 8.0, 2.0),
-    }  # fmt: skip
+        "alpha": 3 * size,
+        "beta": size,
+        "order_sd": size / 100,
+        "order_jsd": size / 1000,
+        "order_gain_yes": size / 10,
+        "order_gain_no": size / 20,
+        "ood_pvalue": np.clip(np.abs(X["income"].to_numpy()) / 4, 0, 1),
+        "k_used": np.where(size > 1, 8.0, 2.0),
+    }
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +110,19 @@ def test_all_figures_and_tables_are_on_the_page(rich: Report) -> None:
     drawn, page = report_figures(rich, None), page_of(rich)
     assert set(drawn) >= OWN
     for expected in (
-        "<h2>Learning</h2>", "Stopped early &lt;at&gt; epoch 3.", "R-hat", "&lt; 1.01", "divergences", "Traces",
-        "by distance from training (density)", "The order of the parts", "12.5 s of processor time",
-        "passes of the model", "and another 64.0 for its weights", "are handed back because their inputs",
-    ):  # fmt: skip
+        "<h2>Learning</h2>",
+        "Stopped early &lt;at&gt; epoch 3.",
+        "R-hat",
+        "&lt; 1.01",
+        "divergences",
+        "Traces",
+        "by distance from training (density)",
+        "The order of the parts",
+        "12.5 s of processor time",
+        "passes of the model",
+        "and another 64.0 for its weights",
+        "are handed back because their inputs",
+    ):
         assert expected in page, expected
     assert page.count("<figcaption>") == len(drawn)
     assert len(page.encode()) < 2_000_000
@@ -113,10 +131,24 @@ def test_all_figures_and_tables_are_on_the_page(rich: Report) -> None:
 def test_flat_figures_have_names_of_their_own(rich: Report) -> None:
     flat = rich.flat()
     for name in (
-        "evidence_right", "order_sd_mean", "order_sd_mean_low", "order_jsd_p95", "order_gain", "bits_data",
-        "bits_saved", "bits_model", "cpu_seconds", "passes", "guarded", "diagnostic/R-hat", "diagnostic/divergences",
-        "density/misclassification_auroc", "total/aurc", "total/augrc", "epistemic/accuracy_at_review_10",
-    ):  # fmt: skip
+        "evidence_right",
+        "order_sd_mean",
+        "order_sd_mean_low",
+        "order_jsd_p95",
+        "order_gain",
+        "bits_data",
+        "bits_saved",
+        "bits_model",
+        "cpu_seconds",
+        "passes",
+        "guarded",
+        "diagnostic/R-hat",
+        "diagnostic/divergences",
+        "density/misclassification_auroc",
+        "total/aurc",
+        "total/augrc",
+        "epistemic/accuracy_at_review_10",
+    ):
         assert f"test/{name}" in flat, name
     assert all(np.isfinite(v) for v in flat.values())
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from credence.reporting.measure import Measure, measure_with_intervals
-from credence.reporting.model_report import Candidate, Report, build_report
+from credence.reporting.model_report import Report, build_report
+from credence.reporting.model_report.candidates import Candidate
 from credence.statistics.metrics import METRICS, score
 from tests.support.evaluation_cases import KINDS, part, predictor, report
 

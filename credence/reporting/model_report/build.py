@@ -1,0 +1,133 @@
+"""Measure all candidates on the test rows and build the report."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from credence.predictor import Predictor
+from credence.reporting.measure import measure_by_group, measure_with_intervals, score_with_interval
+from credence.reporting.model_report.candidates import COMPARED, candidates
+from credence.reporting.model_report.model_internals import (
+    CodeLength,
+    EvidenceReport,
+    OrderReport,
+    trim_training_record,
+)
+from credence.reporting.model_report.report import SCORES, CalibrationReport, Curves, Report
+from credence.reporting.model_report.sections import ConformalReport, CostReport, OperatingPoint, UncertaintyReport
+from credence.reporting.model_report.shift_evaluation import (
+    evaluate_shift_sets,
+    flagged_share,
+    uncertainty_scores,
+)
+from credence.statistics import curves
+from credence.statistics.bootstrap import bootstrap_weights
+from credence.statistics.calibration import Bools
+from credence.statistics.metrics import MetricName
+from credence.statistics.reliability import (
+    brier_decomposition,
+    calibration_error,
+    cox_recalibration,
+    reliability_by_chance,
+)
+from credence.statistics.selective_prediction import risk_curve, selective_measures
+from credence.statistics.uncertainty import Array, decompose_uncertainty
+
+RESAMPLES = 1000
+THRESHOLDS = np.linspace(0.01, 0.99, 99)
+
+
+def build_report(
+    contenders: list[Predictor],
+    winner: int,
+    champion: Predictor | None,
+    rows: pd.DataFrame,
+    metric: MetricName,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    elsewhere: pd.DataFrame | None = None,
+) -> Report:
+    """Measure all contenders, the champion and a constant on the test rows (row_id, group, label, key and inputs).
+
+    `elsewhere` holds the sets of `credence.data.shift_sets`, on which the winner is measured too.
+    All intervals come from the same resamples of keys, so that two figures of one report can be compared.
+    """
+    best, y = contenders[winner], rows["label"].to_numpy()
+    keys = rows["key"].tolist() if rows["key"].duplicated().any() else None
+    w = bootstrap_weights(keys, len(rows), resamples, seed)
+    draws, facts = best.draws(rows), best.facts
+    p = draws.mean(0)
+    yes = p >= facts.threshold
+    said, learned = best.model.findings(facts.schema_.select(rows)), trim_training_record(best.model.learned())
+    named, doubted = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
+    return Report(
+        task=facts.task,
+        question=facts.question,
+        answers=facts.answers,
+        version=facts.version,
+        metric=metric,
+        rows=len(rows),
+        yes=int(y.sum()),
+        keys=rows["key"].nunique(),
+        resamples=resamples,
+        winner=best.model.title(),
+        candidates=candidates(contenders, winner, champion, rows, metric, w),
+        scores={m: score_with_interval(m, p, yes, y, w) for m in named},
+        calibration=_calibrated(best, rows, p, y, w, seed),
+        operating=OperatingPoint.at(facts.threshold, p, yes, y, w),
+        groups=measure_by_group(rows["group"], list(dict.fromkeys((metric, *COMPARED))), p, yes, y, w),
+        selective={by: measure_with_intervals(selective_measures(doubt, yes != y), w) for by, doubt in doubted.items()},
+        conformal=ConformalReport.of(
+            facts.conformal.sets(p), y, 1 - facts.conformal.alpha, facts.answers, rows["group"]
+        ),
+        uncertainty=UncertaintyReport.of(draws),
+        cost=CostReport.of(best, rows, said.get("k_used")),
+        curves=_curves(draws, yes, y, doubted),
+        guarded=flagged_share(best, rows, w),
+        code=CodeLength.of(p, y, learned.model_bits),
+        evidence=EvidenceReport.of(said, yes != y),
+        order=OrderReport.of(said, y, w),
+        learned=learned,
+        shifts=evaluate_shift_sets(best, elsewhere, doubted, w, seed),
+    )
+
+
+def _calibrated(
+    predictor: Predictor, rows: pd.DataFrame, p: Array, y: NDArray[Any], w: NDArray[Any], seed: int
+) -> CalibrationReport:
+    raw = predictor.model.draws(predictor.facts.schema_.select(rows)).mean(0)
+    table, chance = reliability_by_chance(p, y, seed)
+    raw_loss = score_with_interval("log_loss", raw, raw >= 0.5, y, w)
+    return CalibrationReport(
+        errors=measure_with_intervals(calibration_error(p, y), w, centred=True)
+        | measure_with_intervals(cox_recalibration(p, y), w),
+        brier_parts=measure_with_intervals(brier_decomposition(p, y), w, centred=True),
+        chance=chance,
+        table=table,
+        raw_log_loss=raw_loss,
+    )
+
+
+def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubted: dict[str, Array]) -> Curves:
+    p, wrong = draws.mean(0), yes != y
+    gain, always = curves.net_benefit(p, y, THRESHOLDS)
+    return Curves(
+        roc=_pair(*curves.downsample(*curves.roc(p, y))),
+        precision_recall=_pair(*curves.downsample(*curves.precision_recall(p, y))),
+        risk={by: _pair(*risk_curve(doubt, wrong)) for by, doubt in doubted.items()},
+        net_benefit=(THRESHOLDS.tolist(), gain.tolist(), always.tolist()),
+        histogram=(curves.histogram(p, y)[0].tolist(), curves.histogram(p, y)[1].tolist()),
+        parts=_parts(draws, wrong) if len(draws) > 1 else {},
+    )
+
+
+def _parts(draws: Array, wrong: Bools) -> dict[str, tuple[list[float], list[float]]]:
+    _, epistemic, aleatoric = decompose_uncertainty(draws)
+    named = {"right": ~wrong, "wrong": wrong}
+    return {n: _pair(*curves.downsample(aleatoric[rows], epistemic[rows])) for n, rows in named.items() if rows.any()}
+
+
+def _pair(across: Array, up: Array) -> tuple[list[float], list[float]]:
+    return across.round(5).tolist(), up.round(5).tolist()

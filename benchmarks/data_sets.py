@@ -96,7 +96,7 @@ def measure(name: str, folder: Path, repeats: int) -> Iterator[dict[str, Any]]:
     raw = SourceSpec(**source).build().read()
     content = draft_task(raw, name, source, about["label"], about.get("positive"), about.get("text")).content
     task = Task(name=name, **content)
-    rows = sample_rows(to_canonical_rows(raw, task.columns, task.split.helpers()), about.get("rows"))
+    rows = sample_rows(to_canonical_rows(raw, task.columns, task.split.split_columns()), about.get("rows"))
     for repeat in range(min(repeats, about.get("repeats", repeats))):
         split = task.split if task.split.column else Split(salt=str(repeat))
         start = time.perf_counter()
@@ -118,7 +118,7 @@ def ours(found: Experiment) -> dict[str, Any]:
     p = predictor.draws(found.test).mean(0)
     inside = predictor.facts.conformal.sets(p)[np.arange(len(y)), y]
     return {
-        "chosen": predictor.model.title(),
+        "chosen": predictor.model.display_name(),
         **{m: score(m, p, p >= predictor.facts.threshold, y) for m in METRICS},
         "coverage": float(inside.mean()),
         "coverage_error": coverage_error(y, found.test["row_id"], predictor.facts.conformal),

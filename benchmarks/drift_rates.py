@@ -103,7 +103,7 @@ def trained(draw: Draw) -> Predictor:
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
     model = ModelSpec(kind="logistic", folds=1).build().fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "simulated", "question": "Is it so?", "answers": ("no", "yes")}
-    return Predictor.calibrate(model, train, calibration, Calibration(), about).numbered("1")
+    return Predictor.calibrate(model, train, calibration, Calibration(), about).with_version("1")
 
 
 def fresh(world: World, rng: Rng) -> tuple[Predictor, Test]:

@@ -92,7 +92,7 @@ def pairs(
 
 def promoted(found: Iterable[PairedDifference], alpha: float, margin: float) -> float:
     """The share of comparisons that would promote."""
-    return float(np.mean([pair.surely(alpha, margin) for pair in found]))
+    return float(np.mean([pair.is_better(alpha, margin) for pair in found]))
 
 
 def exact_rate(rows: int, disputed: float, better: float, alpha: float, margin: float) -> float:
@@ -103,7 +103,7 @@ def exact_rate(rows: int, disputed: float, better: float, alpha: float, margin: 
     p, q = (disputed + better) / 2, (disputed - better) / 2
     chance = binom.pmf(won, rows, p) * binom.pmf(lost, rows - won, q / (1 - p))
     likely = chance > 1e-9
-    sure = [counted(w, v, rows).surely(alpha, margin) for w, v in zip(won[likely], lost[likely], strict=True)]
+    sure = [counted(w, v, rows).is_better(alpha, margin) for w, v in zip(won[likely], lost[likely], strict=True)]
     return float(chance[likely] @ np.array(sure, float))
 
 

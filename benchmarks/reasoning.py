@@ -65,7 +65,7 @@ def told_apart(predictor: Predictor, usual: pd.DataFrame, other: pd.DataFrame) -
     is_other = np.repeat([0, 1], [len(usual), len(other)])
     total, disagreement = (np.concatenate([doubt[i] for doubt in doubts]) for i in (0, 1))
     flagged = [
-        np.mean([bool(why) for why in predictor.facts.schema_.reasons(model_inputs(rows))]) for rows in (usual, other)
+        np.mean([bool(why) for why in predictor.facts.schema_.warnings(model_inputs(rows))]) for rows in (usual, other)
     ]
     return {
         "auroc": float(roc_auc_score(is_other, total)),

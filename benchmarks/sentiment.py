@@ -85,7 +85,7 @@ def main() -> None:
 
 def dealt(raw: pd.DataFrame) -> Parts:
     """The canonical rows of each part."""
-    rows = to_canonical_rows(raw, Columns(label="label", positive=1, text="text"), SPLIT.helpers())
+    rows = to_canonical_rows(raw, Columns(label="label", positive=1, text="text"), SPLIT.split_columns())
     part = assign_parts(rows, SPLIT)
     return {name: rows[part == name].reset_index(drop=True) for name in PARTS}
 
@@ -102,7 +102,7 @@ def measured(name: str, candidate: Candidate, parts: Parts, most: int | None) ->
         predictor = calibrated(candidate, train, parts["calibration"], least(candidate.train, most))
         learned, seconds, threshold = (
             len(train),
-            predictor.model.learned().cpu_seconds or 0.0,
+            predictor.model.training_record().cpu_seconds or 0.0,
             predictor.facts.threshold,
         )
         began = time.process_time()

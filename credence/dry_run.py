@@ -17,7 +17,9 @@ SHOWN = 12
 
 def read_rows(task: Task, sample_size: int | None = None) -> pd.DataFrame:
     """The task's rows, as the pipeline will see them."""
-    return sample_rows(to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers()), sample_size)
+    return sample_rows(
+        to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns()), sample_size
+    )
 
 
 def preflight_checks(task: Task, sample_size: int | None = None) -> None:
@@ -30,7 +32,10 @@ def preflight_checks(task: Task, sample_size: int | None = None) -> None:
 def load_shift_sets(task: Task, rows: pd.DataFrame) -> list[pd.DataFrame]:
     """The sets under `shift`, but those that only a pipeline can read; `rows` are the task's own."""
     readable = {name: s for name, s in task.shift.items() if s.source.kind != "artifact"}
-    return [to_shift_rows(name, s.read(name), task.columns, task.split.helpers(), rows) for name, s in readable.items()]
+    return [
+        to_shift_rows(name, s.read(name), task.columns, task.split.split_columns(), rows)
+        for name, s in readable.items()
+    ]
 
 
 def dry_run(task: Task, rows: pd.DataFrame) -> str:

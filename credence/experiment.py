@@ -82,5 +82,5 @@ def _fitted(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> Model:
     found = tune(spec, X, y)
     model: Model = found.build().fit(X, y)
     if found.prequential:
-        model.coded_in(prequential_bits(found, X, y))
+        model.set_prequential_bits(prequential_bits(found, X, y))
     return model

@@ -86,12 +86,12 @@ class Model(BaseModel):
         """Bits that a training answer costs, sent block by block by models like this one, where that was measured."""
         return self._prequential_bits
 
-    def coded_in(self, prequential_bits: float) -> None:
+    def set_prequential_bits(self, prequential_bits: float) -> None:
         """Keep the outcome of `credence.evaluation.code_length.prequential_bits` with the model."""
         self._prequential_bits = prequential_bits
 
     @property
-    def rounding(self) -> float:
+    def batch_tolerance(self) -> float:
         """How far two answers to one row may lie apart because it came alone or with others."""
         return 1e-9
 
@@ -102,16 +102,16 @@ class Model(BaseModel):
     def draws(self, X: pd.DataFrame) -> Array:
         """Probabilities of yes, shape (draws, rows). A model with one opinion returns one draw."""
         if not self._fitted:
-            raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
+            raise NotFitted(f"{self.display_name()} has not been fitted; call fit(X, y) first.")
         return self._draws(X)
 
-    def kept_in(self, root: Path, watch: OnEpoch | None = None) -> "Model":
+    def with_checkpoints(self, root: Path, watch: OnEpoch | None = None) -> "Model":
         """Have a kind that learns in epochs keep checkpoints in a folder of its own under `root`, from which the same
         fit goes on after a kill, and tell `watch` of each epoch: number and figures. Other kinds need neither."""
         self._root, self._watch = root, watch
         return self
 
-    def findings(self, X: pd.DataFrame) -> dict[str, Array]:
+    def row_diagnostics(self, X: pd.DataFrame) -> dict[str, Array]:
         """What it says of each row besides its draws, by name, shape (rows,); nothing for most kinds.
 
         alpha, beta: Beta pseudo-counts of a yes and a no behind the answer. ood_pvalue: share of held-out rows that lie
@@ -120,11 +120,11 @@ class Model(BaseModel):
         """
         return {}
 
-    def answers(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+    def predict_all(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
         """Draws and findings, of one reading of the rows where a kind has both from that."""
-        return self.draws(X), self.findings(X)
+        return self.draws(X), self.row_diagnostics(X)
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         """How learning went; what a kind has no figure for is left out."""
         return TrainingRecord(cpu_seconds=self._cpu_seconds)
 
@@ -133,7 +133,7 @@ class Model(BaseModel):
         return None
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """The hyper-parameters that a search tries, asked of an Optuna trial; empty where there is nothing to tune."""
         return {}
 
@@ -142,7 +142,7 @@ class Model(BaseModel):
         """The name by which YAML chooses this class: that of its file."""
         return cls.__module__.rsplit(".", 1)[-1]
 
-    def title(self) -> str:
+    def display_name(self) -> str:
         """The name that tables show."""
         return self.kind()
 

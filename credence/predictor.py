@@ -95,7 +95,7 @@ class Predictor:
         Raises BadInput where an input column is missing or a value is of the wrong kind.
         """
         known = self.facts.schema_.select(rows)
-        raw, findings = self.model.answers(known)
+        raw, findings = self.model.predict_all(known)
         draws = self.facts.scaling(raw)
         p, (low, high), (total, epistemic, aleatoric) = (
             draws.mean(0),
@@ -122,21 +122,21 @@ class Predictor:
             index=rows.index,
         )
 
-    def strange(self, rows: pd.DataFrame) -> list[list[str]]:
+    def input_warnings(self, rows: pd.DataFrame) -> list[list[str]]:
         """Per row, what of its inputs is unlike training: the reasons of `predict` that the answer has no part in."""
         known = self.facts.schema_.select(rows)
-        return self._strange(known, self.model.findings(known))
+        return self._strange(known, self.model.row_diagnostics(known))
 
     def _strange(self, known: pd.DataFrame, findings: dict[str, Array]) -> list[list[str]]:
         """By the schema, and by the model's own density where it has one: p-values below 1 in 200 are reasons."""
-        found = self.facts.schema_.reasons(known, quote=not self.facts.log.hashes("text"))
+        found = self.facts.schema_.warnings(known, quote=not self.facts.log.hashes("text"))
         density = findings.get("ood_pvalue")
         if density is not None:
             for row in np.flatnonzero(density < MIN_DENSITY_PVALUE):
                 found[row].append(low_density(float(density[row])))
         return found
 
-    def has_seen(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    def was_trained_on(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
         """Which rows trained or calibrated this predictor, by id, or by content where that content was unique there."""
         schema = self.facts.schema_
         by_content = (
@@ -163,7 +163,7 @@ class Predictor:
         seen = np.load(folder / "seen.npy", allow_pickle=False)
         return cls(Model.load(folder / "model"), facts, pd.read_parquet(folder / "reference.parquet"), seen)
 
-    def numbered(self, version: str) -> Self:
+    def with_version(self, version: str) -> Self:
         """The same predictor under the name that its answers shall carry."""
         return type(self)(self.model, self.facts.model_copy(update={"version": version}), self.reference, self.seen)
 

@@ -28,7 +28,7 @@ POLICY = CachePolicy(cache_func=source_digest, include_artifact_ids=False)
 def training(task: Task, sample: int | None = None, feedback: bool = False, tracked: bool = True) -> None:
     """Train every candidate of a task, judge the best against the champion, and promote it if it is surely better."""
     tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
-    rows = load_rows(task.source, task.columns, task.split.helpers(), sample)
+    rows = load_rows(task.source, task.columns, task.split.split_columns(), sample)
     if feedback:
         rows = add_feedback(rows, task.name, task.answers, task.columns, task.split)
     findings = check_rows(rows, task.checks, task.split)
@@ -46,7 +46,7 @@ def training(task: Task, sample: int | None = None, feedback: bool = False, trac
         task.gate.metric,
         threshold_minimum(task.gate.metric, task.gate.minimum),
     )
-    helpers = task.split.helpers()
+    helpers = task.split.split_columns()
     given = {"shifts": load_shifts(task.shift, task.columns, helpers, rows, sample)} if task.shift else {}
     report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric, **given)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)

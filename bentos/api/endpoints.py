@@ -37,10 +37,10 @@ class Endpoints:
         task = self.follower.task
         self.journal = RequestLog(task, self.settings.log_days) if self.settings.log else None
         self.meters = ServiceMetrics(task)
-        self.follower.begin(self.settings.follow)
+        self.follower.start(self.settings.follow)
         self.watch = FileWatcher(self._tick)
         if self.settings.follow:
-            self.watch.add(serving_folder(task) / FILE, self.follower.obey)
+            self.watch.add(serving_folder(task) / FILE, self.follower.apply)
         verdict = monitoring_folder(task) / "latest.json"
         self.watch.add(verdict, lambda: self.meters.drift(verdict))
         self.watch.start()
@@ -49,7 +49,7 @@ class Endpoints:
     def close(self) -> None:
         """Leave nothing behind but the log."""
         self.watch.stop()
-        self.follower.end()
+        self.follower.stop()
         if self.journal:
             self.journal.close()
 
@@ -63,7 +63,7 @@ class Endpoints:
 
     def explain(self, body: bytes, /) -> Response:
         """Say what each column of one row adds to the log-odds of yes."""
-        return http_reply(lambda: self.follower.lineup.ask(REQUEST_CONTEXT.get(), lambda a: a.explain(body))[1])
+        return http_reply(lambda: self.follower.lineup.route(REQUEST_CONTEXT.get(), lambda a: a.explain(body))[1])
 
     async def feedback(self, body: bytes, /) -> Response:
         """Keep what turned out to be true; answered once it is on disk. Answering rows does not wait for that."""
@@ -71,12 +71,12 @@ class Endpoints:
 
     def _answers(self, body: bytes, many: bool) -> list[Prediction]:
         lineup, caller = self.follower.lineup, REQUEST_CONTEXT.get()
-        role, (facts, rows, found) = lineup.ask(caller, lambda a: (a.facts, *a.answer(body, many)))
+        role, (facts, rows, found) = lineup.route(caller, lambda a: (a.facts, *a.answer(body, many)))
         made = predictions_of(found)
         if self.journal:
             self.journal.note(caller, facts, rows, found, role)
         self.meters.count(facts, role, found)
-        lineup.copy(role, caller, body, many)
+        lineup.shadow(role, caller, body, many)
         return made
 
     def _recorded(self, body: bytes) -> FeedbackCount:
@@ -94,7 +94,7 @@ class Endpoints:
 
     def _tick(self) -> None:
         """Five times a second: what is counted elsewhere becomes figures."""
-        self.follower.look()
+        self.follower.report()
         self.meters.bound(self.follower.lineup.champion.facts)
         self.meters.failed(self.follower.failures())
         if self.journal:

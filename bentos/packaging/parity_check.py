@@ -41,7 +41,7 @@ def compare_answers(client: httpx.Client, rows: pd.DataFrame, predictor: Predict
     single = [_post(client, "/predict", body) for body in bodies]
     whole = _post(client, "/batch_predict", {"rows": bodies})
     batch = whole.get("answers", [whole] * len(bodies))
-    most = predictor.model.rounding
+    most = predictor.model.batch_tolerance
     compared = [*_each("/predict", expected, single, most), *_each("/batch_predict", expected, batch, most)]
     mismatches = [m for _, found in compared for m in found][:MAX_SHOWN]
     largest = max((gap for gap, _ in compared), default=0.0)

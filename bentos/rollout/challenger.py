@@ -24,13 +24,13 @@ class ServedChallenger:
         self.shadow = ShadowClient(named, champion.folder if self._answerer else None, task, logs)
         self._missed = 0
 
-    def side(self, caller: RequestContext) -> LoadedPredictor | None:
+    def choose(self, caller: RequestContext) -> LoadedPredictor | None:
         """The challenger for a stable share of the sessions, or of the requests that name none."""
         if self._answerer and hash_share(caller.session or caller.request_id, self.named.tag) < self.named.share:
             return self._answerer
         return None
 
-    def missed(self, error: Exception) -> None:
+    def fall_back(self, error: Exception) -> None:
         """Count a request that the champion had to answer in the challenger's place."""
         self._missed += 1
         logger.warning("%s could not answer, the champion did: %r", self.named.tag, error)
@@ -61,22 +61,22 @@ class Router:
     champion: LoadedPredictor
     trial: ServedChallenger | None = None
 
-    def ask(self, caller: RequestContext, work: Callable[[LoadedPredictor], T]) -> tuple[Role, T]:
+    def route(self, caller: RequestContext, work: Callable[[LoadedPredictor], T]) -> tuple[Role, T]:
         """The work done by the challenger where the request is on its side, otherwise by the champion.
 
         A challenger that fails is made up for: the champion answers, and the failure is counted.
         """
-        challenger = self.trial.side(caller) if self.trial else None
+        challenger = self.trial.choose(caller) if self.trial else None
         if self.trial is None or challenger is None:
             return "champion", work(self.champion)
         try:
             return "challenger", work(challenger)
         except Exception as error:
             made_up = work(self.champion)  # a request that is wrong for both is the caller's mistake
-            self.trial.missed(error)
+            self.trial.fall_back(error)
             return "champion", made_up
 
-    def copy(self, role: Role, caller: RequestContext, body: bytes, many: bool) -> None:
+    def shadow(self, role: Role, caller: RequestContext, body: bytes, many: bool) -> None:
         """Let whoever did not answer the caller answer a copy, beside the hot path."""
         if self.trial:
             self.trial.shadow.put("champion" if role == "challenger" else "challenger", caller.request_id, body, many)

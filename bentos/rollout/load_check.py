@@ -35,7 +35,7 @@ def load_and_verify(named: StoredPredictor, task: str) -> LoadedPredictor:
     found = LoadedPredictor(folder)
     if (found.facts.task, found.facts.version) != (task, named.version):
         raise InputError(f"{named.tag} holds {found.facts.version} of {found.facts.task}; expected {named.version}.")
-    rounding = found.predictor.model.rounding
+    rounding = found.predictor.model.batch_tolerance
     for row, (said, expected) in enumerate(zip(expected_answers(found), named.golden, strict=True)):
         if said.label != expected.label or abs(said.probability - expected.probability) > rounding:
             raise InputError(

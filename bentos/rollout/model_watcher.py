@@ -32,7 +32,7 @@ class ModelWatcher:
         self._beside: LoadedPredictor | None = None
         self._report: worker_status.WorkerStatus | None = None
 
-    def begin(self, follows: bool = True) -> None:
+    def start(self, follows: bool = True) -> None:
         """Load what the server was started with, or what has been asked for since."""
         if not follows:
             self.lineup = Router(LoadedPredictor(self._folder))
@@ -48,13 +48,13 @@ class ModelWatcher:
             self._tell(state="serving")
         self._follow(wanted)
 
-    def obey(self) -> None:
+    def apply(self) -> None:
         """Do what the file says now."""
         wanted = read_desired_state(self.task)
         self._swap(wanted)
         self._follow(wanted)
 
-    def look(self) -> None:
+    def report(self) -> None:
         """Tell how the trial stands, whose process comes up in its own time."""
         trial = self.lineup.trial
         if self._report and trial and trial.shadow.state != self._report.trial:
@@ -64,7 +64,7 @@ class ModelWatcher:
         """How many requests the trials of this worker have missed so far."""
         return self._missed + (self.lineup.trial.failures() if self.lineup.trial else 0)
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """End the trial, and say that this worker is gone."""
         self._end_trial()
         if self._report:

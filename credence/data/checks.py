@@ -199,9 +199,9 @@ def _check_personal_data(rows: pd.DataFrame) -> Iterator[Finding]:
 def _pii_message(seen: PiiFinding, of: str) -> tuple[Level, str, str]:
     advice = "name it under columns.ignore if the answer does not need it, and hash it in the log"
     if seen.rows is None:
-        return "note", "personal data", f"{seen.place} is named as if it held {seen.what}; {advice}"
+        return "note", "personal data", f"{seen.location} is named as if it held {seen.what}; {advice}"
     level: Level = "warning" if (seen.share or 0) >= PERSONAL else "note"
-    return level, "personal data", f"{seen.place} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
+    return level, "personal data", f"{seen.location} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
 
 
 def _finding(level: Level, check: str, message: str, column: object = None) -> Finding:

@@ -39,7 +39,7 @@ class PiiFinding(StrictModel):
     share: float | None
 
     @property
-    def place(self) -> str:
+    def location(self) -> str:
         """The column as people call it."""
         return PLACES.get(self.column, f"column {original_name(self.column)!r}")
 

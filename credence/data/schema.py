@@ -118,7 +118,7 @@ class Column(StrictModel):
         familiar = TextNovelty.learn(there, keys) if kind == "text" and len(there) else None
         return cls(name=name, kind=kind, nullable=nullable, low=low, high=high, familiar=familiar)
 
-    def strange(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def out_of_range(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
         """Which values lie outside what training saw: far out of range, or a category that was never there."""
         if self.categories is not None:
             return values.notna().to_numpy() & ~values.isin(self.categories).to_numpy()
@@ -127,12 +127,12 @@ class Column(StrictModel):
         slack, measure = SLACK_SHARE * (self.high - self.low), guarded_value(self.kind, values)
         return (measure < self.low - slack) | (measure > self.high + slack)
 
-    def reasons(self, values: pd.Series, quote: bool = True) -> dict[int, list[str]]:
+    def warnings(self, values: pd.Series, quote: bool = True) -> dict[int, list[str]]:
         """By the number of its row, why a value is strange; a text may be so in several ways."""
         if self.familiar is not None:
             return {i: why for i, why in enumerate(self.familiar.reasons(values, quote)) if why}
         word = f"unseen category: {self.name}" if self.kind == "category" else f"out of range: {self.name}"
-        return {int(i): [word] for i in np.flatnonzero(self.strange(values))}
+        return {int(i): [word] for i in np.flatnonzero(self.out_of_range(values))}
 
 
 def column_kind(name: str, values: pd.Series) -> ColumnKind:
@@ -186,13 +186,13 @@ class Schema(StrictModel):
         group = rows["group"].astype(str) if "group" in rows else "all"
         return pd.DataFrame(cast, index=rows.index).assign(group=group)
 
-    def reasons(self, inputs: pd.DataFrame, quote: bool = True) -> list[list[str]]:
+    def warnings(self, inputs: pd.DataFrame, quote: bool = True) -> list[list[str]]:
         """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows.
 
         Without `quote` no reason holds anything that stands in a text.
         """
         found: list[list[str]] = [[] for _ in range(len(inputs))]
         for column in self.columns:
-            for row, why in column.reasons(inputs[column.name], quote).items():
+            for row, why in column.warnings(inputs[column.name], quote).items():
                 found[row] += why
         return found

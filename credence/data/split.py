@@ -35,7 +35,7 @@ class Split(SplitColumns):
     calibration: float = Field(0.2, gt=0, lt=1)
     salt: str = ""
 
-    def helpers(self) -> SplitColumns:
+    def split_columns(self) -> SplitColumns:
         """The columns that the split reads."""
         return SplitColumns(key=self.key, column=self.column, time=self.time)
 

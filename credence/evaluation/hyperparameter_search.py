@@ -99,7 +99,7 @@ def _dealt(y: Labels, limits: SearchSettings, seed: int) -> FoldData:
 def _defaults(bench: _Objective) -> dict[str, Any]:
     """The default of every parameter that the kind can tune and the spec leaves open."""
     fields = {name: info.default for name, info in bench.kind.model_fields.items()}
-    space = bench.kind.space(optuna.trial.FixedTrial(fields))
+    space = bench.kind.search_space(optuna.trial.FixedTrial(fields))
     tuned = {name: fields[name] for name in space if name not in bench.fixed}
     if not tuned:
         raise InputError(f"model of kind {bench.kind.kind()!r} has nothing left to search; remove its search section.")
@@ -116,7 +116,7 @@ def _study(seed: int, start: dict[str, Any]) -> optuna.Study:
 def _trial(study: optuna.Study, bench: _Objective, deadline: float) -> SearchTrial:
     """Judge the next proposal fold by fold until it proves weak or time is up; the first one is always judged whole."""
     asked, since = study.ask(), time.monotonic()
-    parameters, losses = bench.kind.space(asked) | bench.fixed, list[float]()
+    parameters, losses = bench.kind.search_space(asked) | bench.fixed, list[float]()
     for train, held in bench.dealt:
         losses.append(bench.loss(parameters, train, held))
         asked.report(float(np.mean(losses)), len(losses))

@@ -51,9 +51,9 @@ def generation_plan(task: str, section: Generation) -> str:
     for i, pack in enumerate(make_batches(there.due, writer.size, there.refused)):
         start = i % len(named)
         for request in writer.foreseen(pack, named[start:] + named[:start]):
-            costs = {p.name: prices[p.name].most(p.roomy(request)) for p in providers}
+            costs = {p.name: prices[p.name].most(p.with_max_tokens(request)) for p in providers}
             asked = next(p for p in providers if p.name == request.provider)
-            _add(shares[asked.name], asked.roomy(request), costs[asked.name])
+            _add(shares[asked.name], asked.with_max_tokens(request), costs[asked.name])
             most += max(costs.values())
     for provider in providers:
         shares[provider.name].seconds = _seconds(shares[provider.name], provider)

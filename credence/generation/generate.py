@@ -113,7 +113,7 @@ def generate(
         stack.enter_context(export_metrics(registry, generation_folder(task) / "metrics.prom"))
         ledger = stack.enter_context(Ledger(folder, spec, on_commit=meters.committed))
         earlier = [] if fresh else [stack.enter_context(reader) for reader in _earlier(folder, spec)]
-        ledger.todo(slots(ledger.spec_id, section.wanted()))
+        ledger.due_slots(slots(ledger.spec_id, section.wanted()))
         ledger.reopen()
         try:
             signals.run_until_signalled(_fill(section, ledger, writer, providers, earlier, meters, watch))
@@ -162,7 +162,7 @@ async def _fill(
         watch=watch,
     )
     try:
-        await run.fill(packs, providers)
+        await run.run(packs, providers)
     finally:
         await asyncio.gather(*(provider.close() for provider in providers))
 

@@ -52,7 +52,7 @@ class Runner:
         self._queue: asyncio.Queue[Batch] = asyncio.Queue()
         self._open, self._done, self.over = set[Batch](), asyncio.Event(), False
 
-    async def fill(self, packs: Sequence[Batch], providers: Sequence[Provider]) -> None:
+    async def run(self, packs: Sequence[Batch], providers: Sequence[Provider]) -> None:
         """Until every slot has its row or is given up. Raises Stopped where that cannot be."""
         if not packs:
             return
@@ -82,7 +82,7 @@ class Runner:
         while True:
             pack = await self._queue.get()
             try:
-                written = await self._writer.write(pack, turns, self._asker.ask)
+                written = await self._writer.write(pack, turns, self._asker.call)
             except Deferred as error:
                 asyncio.get_running_loop().call_later(error.after, self._queue.put_nowait, pack)
                 continue

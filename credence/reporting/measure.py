@@ -29,7 +29,7 @@ class Measure(StrictModel):
         """0.981 (0.950–0.996)."""
         return format_spread(self.value, self.low, self.high)
 
-    def ends(self) -> str:
+    def interval(self) -> str:
         """0.950 to 0.996."""
         return format_interval(self.value, self.low, self.high)
 

@@ -38,7 +38,7 @@ def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdi
         .render(
             task=task,
             facts=predictor.facts,
-            kind=predictor.model.title(),
+            kind=predictor.model.display_name(),
             digest=predictor.digest(),
             report=report,
             verdict=verdict,

@@ -52,17 +52,17 @@ class PairedDifference:
 
     def low(self, alpha: float, margin: float = 0.0) -> float:
         """The lower bound: a true difference of -margin lies below it with a chance of at least 1 - alpha."""
-        return max(self.value - self.reach(alpha, margin), -self.widest) if self.disputed else -self.widest
+        return max(self.value - self.upper_bound(alpha, margin), -self.widest) if self.disputed else -self.widest
 
     def high(self, alpha: float) -> float:
         """The upper bound."""
-        return min(self.value + self.reach(alpha), self.widest) if self.disputed else self.widest
+        return min(self.value + self.upper_bound(alpha), self.widest) if self.disputed else self.widest
 
-    def surely(self, alpha: float, margin: float = 0.0) -> bool:
+    def is_better(self, alpha: float, margin: float = 0.0) -> bool:
         """Is ours surely better (margin 0), or surely not worse by more than the margin?"""
         return self.low(alpha, margin) > -margin
 
-    def reach(self, alpha: float, margin: float = 0.0) -> float:
+    def upper_bound(self, alpha: float, margin: float = 0.0) -> float:
         """How far luck may carry the difference: t * step * sqrt(disputed + 2), the error with two disputed rows added.
 
         Bonett & Price (2012) add one won and one lost row; Satterthwaite's degrees of freedom say how well so few rows
@@ -84,7 +84,7 @@ class PairedDifference:
 
     def detectable(self, alpha: float) -> float:
         """The true difference that would be found surely better in four of five such test parts."""
-        return float(self.reach(alpha) + norm.ppf(POWER) * self.error) if self.disputed else self.widest
+        return float(self.upper_bound(alpha) + norm.ppf(POWER) * self.error) if self.disputed else self.widest
 
 
 def _influence(value: float, without: Array) -> Array:

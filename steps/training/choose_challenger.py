@@ -28,9 +28,13 @@ def choose_challenger(
     losses = select_challenger(contenders, train, calibration)
     best = contenders[losses.index(min(losses))]
     tracking.log_run_metadata(
-        {"log_loss": {f"{i} {p.model.title()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))}}
+        {
+            "log_loss": {
+                f"{i} {p.model.display_name()}": x for i, (p, x) in enumerate(zip(contenders, losses, strict=True))
+            }
+        }
     )
     tracking.log_line(
-        f"{best.model.title()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from"
+        f"{best.model.display_name()} is the challenger: log-loss {min(losses):.4f} on rows it has not learned from"
     )
     return best, contenders

@@ -35,9 +35,9 @@ def evaluate_challenger(
     tracking.log_metrics(report.flat())
     tracking.log_run_metadata({"test": report.flat()}, to_model=True)
     for contender in contenders:
-        with tracking.nested_run(contender.model.title()) as tracked:
+        with tracking.nested_run(contender.model.display_name()) as tracked:
             if tracked:
-                tracking.log_line(f"{contender.model.title()} by itself, for MLflow")
+                tracking.log_line(f"{contender.model.display_name()} by itself, for MLflow")
                 _keep(contender, build_report([contender], 0, None, test, metric, FEW, elsewhere=shifts))
     return report
 

@@ -25,7 +25,7 @@ def judge_challenger(
     champion = None if current is None else load_predictor(current)
     verdict, looks = compare_predictors(challenger, champion, test, gate, earlier_looks(model.name), findings)
     tracking.log_run_metadata({"verdict": verdict.outcome, "reason": verdict.reason}, to_model=True)
-    return verdict, looks, challenger.numbered(f"{model.name}:{model.number}")
+    return verdict, looks, challenger.with_version(f"{model.name}:{model.number}")
 
 
 def earlier_looks(name: str) -> TestSetUsage:

@@ -24,13 +24,13 @@ def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candi
     found = tune(spec, X, y, on_trial=_trial(spec.kind))
     model: Model = found.build()
     with _curves(model) as watch:
-        model.kept_in(training_folder(), watch).fit(X, y)
+        model.with_checkpoints(training_folder(), watch).fit(X, y)
     if found.prequential:
-        model.coded_in(prequential_bits(found, X, y))
+        model.set_prequential_bits(prequential_bits(found, X, y))
     tracking.log_run_metadata(
         {"kind": spec.kind, "fit_seconds": model.fit_seconds, "parameters": model.model_dump(mode="json")}
     )
-    tracking.log_line(f"{model.title()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
+    tracking.log_line(f"{model.display_name()} learned from {len(train):,} rows in {model.fit_seconds:.1f} s")
     return model
 
 
@@ -41,7 +41,7 @@ def _curves(model: Model) -> Iterator[OnEpoch]:
 
         def watch(epoch: int, figures: dict[str, float]) -> None:
             if not begun:
-                begun.append(runs.enter_context(tracking.nested_run(f"{model.title()} learning")))
+                begun.append(runs.enter_context(tracking.nested_run(f"{model.display_name()} learning")))
             tracking.log_metrics(figures, step=epoch)
 
         begun: list[bool] = []

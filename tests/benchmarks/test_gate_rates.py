@@ -157,5 +157,5 @@ def _game(rng: np.random.Generator, drawn: Weights, left: Weights, looks: int) -
     y, common = rng.random(500) < sigmoid(truth), truth + 0.9 * rng.standard_normal(500)
     champion, *challengers = (Answered.from_logits(common + PLAIN * rng.standard_normal(500)) for _ in range(looks + 1))
     found = [PairedDifference.of("accuracy", challenger, champion, y, drawn, left) for challenger in challengers]
-    spending = any(pair.surely(alpha_for_look(k, ALPHA)) for k, pair in enumerate(found, start=1))
-    return spending, any(pair.surely(ALPHA) for pair in found)
+    spending = any(pair.is_better(alpha_for_look(k, ALPHA)) for k, pair in enumerate(found, start=1))
+    return spending, any(pair.is_better(ALPHA) for pair in found)

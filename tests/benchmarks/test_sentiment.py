@@ -72,7 +72,7 @@ def test_the_candidates_in_comments_are_candidates() -> None:
 def test_unpacked_reviews_become_a_calibrated_answer(tmp_path: Path) -> None:
     task = from_folder(unpacked(tmp_path / "aclImdb"))
     raw = task.source.build().read()
-    found = run_experiment(task, to_canonical_rows(raw, task.columns, task.split.helpers()))
+    found = run_experiment(task, to_canonical_rows(raw, task.columns, task.split.split_columns()))
     assert len(found.test) == PARTS["test"]
     assert len(found.train) + len(found.calibration) == PARTS["train"]
     answers = found.challenger.predict(found.test)
@@ -82,7 +82,7 @@ def test_unpacked_reviews_become_a_calibrated_answer(tmp_path: Path) -> None:
 def test_the_official_halves_stay_apart(tmp_path: Path) -> None:
     task = from_folder(unpacked(tmp_path / "aclImdb"))
     raw = task.source.build().read()
-    rows = to_canonical_rows(raw, task.columns, task.split.helpers())
+    rows = to_canonical_rows(raw, task.columns, task.split.split_columns())
     part = assign_parts(rows, task.split)
     assert (part == "test").tolist() == (raw["split"] == "test").tolist()
     assert 0 < (part == "calibration").sum() < (part == "train").sum()
@@ -94,7 +94,7 @@ def test_the_rating_is_no_input(tmp_path: Path) -> None:
     table.to_parquet(tmp_path / "imdb.parquet")
     source = {"kind": "parquet", "path": str(tmp_path / "imdb.parquet")}
     task = Task.read(FILE, {"source": source, "columns.positive": 1})
-    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers())
+    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns())
     assert set(model_inputs(rows)) == {"text", "group"}
     assert not rows["text"].str.contains("[29]$").any()
 

@@ -72,7 +72,7 @@ def fitted(kind: str) -> Model:
 
 def tolerance(kind: str) -> float:
     """Kinds that compute in single precision may round differently in batches of different size."""
-    rounding = fitted(kind).rounding
+    rounding = fitted(kind).batch_tolerance
     return 1e-12 if rounding == 1e-9 else rounding
 
 
@@ -204,7 +204,7 @@ def test_the_search_space_holds_parameters_and_starts_from_the_defaults(kind: st
     model = load_kind("models", kind)
     defaults = {name: field.default for name, field in model.model_fields.items()}
     asked = optuna.trial.FixedTrial(defaults)
-    space = model.space(asked)
+    space = model.search_space(asked)
     assert {name: defaults[name] for name in space} == space
     for name, distribution in asked.distributions.items():
         assert distribution._contains(distribution.to_internal_repr(defaults[name])), f"{name} starts outside its range"

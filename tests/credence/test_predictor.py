@@ -55,7 +55,7 @@ def test_saving_and_loading_changes_no_bit(predictor: Predictor, new: pd.DataFra
     np.testing.assert_array_equal(again.draws(new), predictor.draws(new))
     pd.testing.assert_frame_equal(again.predict(new), predictor.predict(new), check_exact=True)
     pd.testing.assert_frame_equal(again.reference, predictor.reference)
-    np.testing.assert_array_equal(again.has_seen(new), predictor.has_seen(new))
+    np.testing.assert_array_equal(again.was_trained_on(new), predictor.was_trained_on(new))
     assert again.facts.model_dump_json() == predictor.facts.model_dump_json()
     assert again.digest() == predictor.digest()
 
@@ -148,18 +148,18 @@ def test_the_threshold_reaches_what_the_gate_asks_for() -> None:
 
 
 def test_it_has_seen_what_trained_and_calibrated_it_and_nothing_else(new: pd.DataFrame) -> None:
-    assert CALM.has_seen(table(300, 1)).all()
-    assert CALM.has_seen(table(200, 2)).all()
-    assert not CALM.has_seen(new).any()
+    assert CALM.was_trained_on(table(300, 1)).all()
+    assert CALM.was_trained_on(table(200, 2)).all()
+    assert not CALM.was_trained_on(new).any()
 
 
 def test_it_knows_rows_again_by_id_or_by_content(new: pd.DataFrame) -> None:
     old = table(300, 1).iloc[:20]
     renamed, changed = old.assign(row_id=new["row_id"].to_numpy()[:20]), old.assign(size=new["size"].to_numpy()[:20])
-    assert CALM.has_seen(renamed).all()
-    assert CALM.has_seen(changed).all()
-    assert CALM.has_seen(old.drop(columns="weight")).all()
-    assert not CALM.has_seen(changed.assign(row_id=new["row_id"].to_numpy()[:20])).any()
+    assert CALM.was_trained_on(renamed).all()
+    assert CALM.was_trained_on(changed).all()
+    assert CALM.was_trained_on(old.drop(columns="weight")).all()
+    assert not CALM.was_trained_on(changed.assign(row_id=new["row_id"].to_numpy()[:20])).any()
 
 
 def test_twins_in_the_training_rows_prove_nothing() -> None:
@@ -169,11 +169,11 @@ def test_twins_in_the_training_rows_prove_nothing() -> None:
     about = {"task": "toy", "question": "Is it?", "answers": ("nein", "ja")}
     predictor = Predictor.calibrate(model, twins, calibration, Calibration(), about)
     stranger = train.iloc[:2].assign(row_id=["new 1", "new 2"])
-    assert predictor.has_seen(stranger).tolist() == [False, True]
+    assert predictor.was_trained_on(stranger).tolist() == [False, True]
 
 
 def test_the_digest_tells_predictors_apart_by_their_answers_alone(new: pd.DataFrame) -> None:
-    assert fitted().digest() == CALM.digest() == CALM.numbered("toy:7").digest()
-    assert CALM.numbered("toy:7").predict(new)["version"].eq("toy:7").all()
+    assert fitted().digest() == CALM.digest() == CALM.with_version("toy:7").digest()
+    assert CALM.with_version("toy:7").predict(new)["version"].eq("toy:7").all()
     others: list[Any] = [fitted("bagging"), fitted(alpha=0.2), fitted(metric="recall", minimum=0.97)]
     assert len({CALM.digest(), *(o.digest() for o in others)}) == 4

@@ -132,7 +132,7 @@ def test_golden_finds_a_server_that_answers_otherwise(
     assert not found.agrees()
     assert 1e-9 < found.largest_difference < 1e-5
     assert "the predictor says" in found.mismatches[0]
-    renamed = check_parity(served, rows.head(1), predictor.numbered("sockets:2"), key="the-key-of-the-test")
+    renamed = check_parity(served, rows.head(1), predictor.with_version("sockets:2"), key="the-key-of-the-test")
     assert "version is 'sockets:challenger', the predictor says 'sockets:2'" in renamed.mismatches[0]
 
 

@@ -133,7 +133,7 @@ class TestFiles:
     def test_the_file_of_another_signed_predictor_is_refused(self, copy: Path, tmp_path: Path, name: str) -> None:
         other = tmp_path / "other"
         other.mkdir()
-        trained(small("tfidf"), "other")[0].numbered("other:2").save(other)
+        trained(small("tfidf"), "other")[0].with_version("other:2").save(other)
         sign(other, KEYS)
         shutil.copy(other / name, copy / name)
         for load in loaders():
@@ -158,7 +158,7 @@ class TestFiles:
             (signed / name).write_bytes(content)
 
     def test_a_forger_who_seals_again_is_found_out_by_the_signature(self, copy: Path) -> None:
-        forged = Predictor.load(copy).numbered("logistic:99")
+        forged = Predictor.load(copy).with_version("logistic:99")
         shutil.rmtree(copy)
         copy.mkdir()
         forged.save(copy)

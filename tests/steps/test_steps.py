@@ -156,7 +156,7 @@ def test_a_predictor_comes_back_as_it_was(place: str) -> None:
     loaded = materializer.load(Predictor)
     pd.testing.assert_frame_equal(loaded.predict(rows), predictor.predict(rows))
     assert materializer.compute_content_hash(loaded) == materializer.compute_content_hash(predictor)
-    assert materializer.compute_content_hash(predictor.numbered("stored:2")) != materializer.compute_content_hash(
+    assert materializer.compute_content_hash(predictor.with_version("stored:2")) != materializer.compute_content_hash(
         predictor
     )
 

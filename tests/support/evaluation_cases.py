@@ -77,13 +77,13 @@ def telling(
     known: Predictor, findings: Callable[[pd.DataFrame], dict[str, Array]], learned: TrainingRecord | None = None
 ) -> Predictor:
     """The same predictor, whose model says these things of rows and of how it learned."""
-    said = learned or known.model.learned()
+    said = learned or known.model.training_record()
 
     class Telling(type(known.model)):  # type: ignore[misc]
-        def findings(self, X: pd.DataFrame) -> dict[str, Array]:
+        def row_diagnostics(self, X: pd.DataFrame) -> dict[str, Array]:
             return findings(X)
 
-        def learned(self) -> TrainingRecord:
+        def training_record(self) -> TrainingRecord:
             return said
 
     model = Telling.model_construct(**dict(known.model))

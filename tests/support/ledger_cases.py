@@ -26,7 +26,7 @@ def spec(quotas: dict[str, dict[str, int]] = QUOTAS, **more: Any) -> dict[str, A
 def opened(folder: Path, quotas: dict[str, dict[str, int]] = QUOTAS) -> tuple[Ledger, list[Slot]]:
     """A ledger and what is to do in it."""
     ledger = Ledger(folder, spec(quotas))
-    return ledger, ledger.todo(slots(ledger.spec_id, quotas))
+    return ledger, ledger.due_slots(slots(ledger.spec_id, quotas))
 
 
 def request(text: str, **changes: Any) -> Request:

@@ -72,7 +72,7 @@ def fitted(model: Model, rows: pd.DataFrame, group: dict[str, str]) -> Predictor
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
     model.fit(model_inputs(train), train["label"].to_numpy())
     about = {"task": "case", "question": "Is it so?", "answers": ("no", "yes"), **group}
-    return Predictor.calibrate(model, train, calibration, Calibration(), about).numbered("3")
+    return Predictor.calibrate(model, train, calibration, Calibration(), about).with_version("3")
 
 
 def logged(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START, **columns: Any) -> pd.DataFrame:

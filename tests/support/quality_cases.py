@@ -19,7 +19,7 @@ class Run:
 
     def __init__(self, folder: Path, quotas: dict[str, dict[str, int]], writer: str, **more: Any) -> None:
         self.ledger = Ledger(folder, {"writer": writer, "quotas": quotas, **more})
-        self.ledger.todo(slots(self.ledger.spec_id, quotas))
+        self.ledger.due_slots(slots(self.ledger.spec_id, quotas))
         self.writer = writer
 
     def slot(self, category: str, label: str, ordinal: int = 0) -> Slot:

@@ -78,7 +78,7 @@ def judge(
     if champion is not None and not blocked and seen is not None:
         challenger, champion, rows = challenger.without(seen), champion.without(seen), rows[~seen]
     trial = _PairedEvaluation(challenger, None if blocked else champion, rows, base_rate, gate)
-    looked, alpha = looks + trial.is_look, 1 - gate.confidence
+    looked, alpha = looks + trial.uses_test_rows, 1 - gate.confidence
     level, left = alpha_for_look(looks + 1, alpha), alpha_left(looked, alpha)
     found, checks = trial.findings(level, blocked), [*data, *trial.guards()]
     outcome, reason = _guarded(*apply_rules(found), checks)
@@ -127,7 +127,7 @@ class _PairedEvaluation:
         return np.array_equal(ours.yes, theirs.yes) if labels else np.array_equal(ours.p, theirs.p)
 
     @property
-    def is_look(self) -> bool:
+    def uses_test_rows(self) -> bool:
         return self.champion is not None and not self.same
 
     @property

@@ -31,7 +31,7 @@ def compare_predictors(
             f"The champion cannot answer today's rows: {str(error).rstrip('.')}. Bring its columns back, or archive "
             "the champion's version and train again."
         )
-    seen = None if champion is None else champion.has_seen(rows)
+    seen = None if champion is None else champion.was_trained_on(rows)
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
     more = failed_check_guards(findings) + convergence_guards(challenger)
@@ -47,7 +47,7 @@ def failed_check_guards(findings: Findings) -> list[Guard]:
 
 def convergence_guards(challenger: Predictor) -> list[Guard]:
     """A failed guard where figures of the challenger's sampler are beyond their bounds."""
-    beyond = [found for found in challenger.model.learned().diagnostics if not found.kept]
+    beyond = [found for found in challenger.model.training_record().diagnostics if not found.kept]
     figures = ", ".join(f"{found.name} is {found.value:.4g} (expected {found.bound})" for found in beyond)
     message = f"the chains have not converged: {figures}; give the model more warmup, samples or chains, or more rows"
     return [Guard(name="sampling", ok=False, message=message)] if beyond else []

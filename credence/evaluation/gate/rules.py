@@ -44,7 +44,7 @@ def apply_rules(found: GateEvidence) -> Decision:
 
 def _no_better_than_constant(found: GateEvidence) -> Decision | None:
     alpha = 1 - found.confidence
-    if found.gain.surely(alpha):
+    if found.gain.is_better(alpha):
         return None
     return "keep", (
         f"On {found.rows} test rows the challenger is not surely better than a constant that gives every row the "
@@ -102,7 +102,7 @@ def _compared(found: GateEvidence, pair: PairedDifference, champion: Estimate) -
         f"{_bound(metric, pair.low(found.level, found.margin))}"
     )
     margin = f"the margin of {format_metric_difference(metric, found.margin)}"
-    if pair.surely(found.level, found.margin):
+    if pair.is_better(found.level, found.margin):
         return "promote", f"{claim}, {f'within {margin}' if found.margin else 'so surely better'}."
     lacks = f"beyond {margin}" if found.margin else "so not surely better"
     unseen = format_metric_difference(metric, pair.detectable(found.level))

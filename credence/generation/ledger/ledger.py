@@ -70,7 +70,7 @@ class Ledger(LedgerReader):
         self._lock.release()
         self._tell_failure()
 
-    def todo(self, slots: Iterable[Slot]) -> list[Slot]:
+    def due_slots(self, slots: Iterable[Slot]) -> list[Slot]:
         """Make the slots of the run known, and return those that are due."""
         wanted = list(slots)
         self._put(lambda tables: register_slots(tables, wanted), len(wanted)).result()

@@ -99,7 +99,7 @@ class Budget:
         """Turn a reservation into a cost."""
         self.reserved -= reserved
         self.spent += cost
-        self._changed.ring()
+        self._changed.notify_all()
 
     @property
     def remaining(self) -> int | None:

@@ -29,7 +29,7 @@ class Permit:
         """The endpoint did not: 5xx, network, deadline, envelope."""
         self._breaker.ended(self._period, failed=True)
 
-    def aside(self) -> None:
+    def ignored(self) -> None:
         """The endpoint lives and says no (429, 4xx) or answers badly: not counted, though it ends a probe well."""
         self._breaker.lives(self._period)
 

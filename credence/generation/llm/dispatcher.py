@@ -77,9 +77,9 @@ class Dispatcher:
     def check(self, request: Request) -> None:
         """Raise BadInput where the provider is unknown or the whole budget would not pay for this one call."""
         for endpoint in self._order(request.provider):
-            self.budget.check(endpoint.most(request), endpoint.provider.model)
+            self.budget.check(endpoint.max_cost(request), endpoint.provider.model)
 
-    async def ask(
+    async def call(
         self, request: Request, *, slot: str, read: ReplyParser | None = None, tally: FailureCounts | None = None
     ) -> ItemResult:
         """Ask until there is an answer that `read` accepts, or a reason why there is none.
@@ -111,7 +111,7 @@ class Dispatcher:
                 throttled=e.throttled,
                 utilisation=e.limiter.utilisation(),
                 rate=e.rate(),
-                rests=e.rests(),
+                rests=e.is_resting(),
                 stopped=e.stopped,
             )
             for e in self.endpoints.values()
@@ -163,8 +163,8 @@ class Dispatcher:
             item.end("spent", "budget")
             return
         finally:
-            endpoint.show()
-            self._changed.ring()
+            endpoint.update_metrics()
+            self._changed.notify_all()
         await asyncio.sleep(wait)
 
     def _judged(self, item: WorkItem, request: Request, called: SentCall) -> JudgedReply:

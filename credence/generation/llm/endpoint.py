@@ -95,9 +95,9 @@ class Endpoint:
         if self.breaker.state == "half-open":
             # The probe is out and will report long before its deadline: wait for it rather than put items off.
             opens = min(opens, MAX_SLEEP_SECONDS)
-        return max(opens, self.rests())
+        return max(opens, self.is_resting())
 
-    def rests(self) -> float:
+    def is_resting(self) -> float:
         """Seconds for which it asked to be left alone."""
         return max(0.0, self._rests_until - self._clock())
 
@@ -114,18 +114,18 @@ class Endpoint:
         self.stopped = f"{self.name} was stopped: {MEANING.get(why, why)}{f' ({said})' if said else ''}"
         _log.error("%s", self.stopped)
 
-    def most(self, request: Request) -> int:
+    def max_cost(self, request: Request) -> int:
         """Nanodollars that a call may cost, made larger where an earlier call cost more than was thought possible."""
         return math.ceil(self._estimate(request) * self._stretch)
 
     def _estimate(self, request: Request) -> int:
-        return self.price.most(self.provider.roomy(request))
+        return self.price.most(self.provider.with_max_tokens(request))
 
     def _tokens(self, request: Request) -> int:
-        roomy = self.provider.roomy(request)
+        roomy = self.provider.with_max_tokens(request)
         return input_tokens(roomy) + roomy.max_tokens
 
-    def show(self) -> None:
+    def update_metrics(self) -> None:
         """Let the meters say how it stands."""
         if self._meters:
             self._meters.stands(self.name, self.concurrency.in_flight, self.breaker.state, self._budget.remaining)
@@ -152,7 +152,7 @@ class Endpoint:
         async with AsyncExitStack() as slot:
             with self._queue():
                 period = await slot.enter_async_context(self.concurrency.slot())
-                hold = await self._budget.reserve(self.most(request), request.id)
+                hold = await self._budget.reserve(self.max_cost(request), request.id)
                 try:
                     ticket, permit = await self._turn(request, retry)
                 except BaseException:
@@ -192,7 +192,7 @@ class Endpoint:
         if permit is None:
             self.limiter.release(ticket)
             raise EndpointClosed
-        self.show()
+        self.update_metrics()
         return ticket, permit
 
     async def _send(self, request: Request) -> Reply:
@@ -209,14 +209,14 @@ class Endpoint:
         elif reply.kind == "ok":
             permit.ok()
         else:
-            permit.aside()
+            permit.ignored()
         if is_overload(reply):
             self.throttled += reply.status == 429
             self.concurrency.overloaded(period)
         elif reply.kind in ANSWERS:
             self.heard = self._clock()
             self.concurrency.succeeded(reply.latency)
-        self.limiter.obey(parse_rate_limit_headers(reply.headers))
+        self.limiter.apply_limits(parse_rate_limit_headers(reply.headers))
         if reply.usage:
             self.limiter.settle(ticket, reply.usage.input + reply.usage.output)
         if reply.retry_after:

@@ -46,7 +46,7 @@ class Provider(StrictModel):
         """One attempt. Whatever the server does is a Reply; BadInput only where nothing could be asked."""
         raise NotImplementedError
 
-    def roomy(self, request: Request) -> Request:
+    def with_max_tokens(self, request: Request) -> Request:
         """The request with all the tokens that its reply may cost here."""
         return request
 

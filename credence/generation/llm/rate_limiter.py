@@ -54,15 +54,15 @@ class RateLimiter:
     def settle(self, ticket: RateTicket, tokens: int) -> None:
         """Count the tokens that a call really took."""
         ticket.tokens = tokens
-        self._changed.ring()
+        self._changed.notify_all()
 
     def release(self, ticket: RateTicket) -> None:
         """Give back the place of a call that was never sent."""
         if ticket in self._log:
             self._log.remove(ticket)
-            self._changed.ring()
+            self._changed.notify_all()
 
-    def obey(self, told: HeaderLimits) -> None:
+    def apply_limits(self, told: HeaderLimits) -> None:
         """Follow what the headers of a reply say, where that is less than our own; what they leave out stays."""
         if told.requests is not None:
             self.requests = _lower(self._own[0], told.requests)

@@ -33,7 +33,7 @@ class Openai(RemoteProvider):
             return given
         return given | {"name": host_of(given["base_url"])}
 
-    def roomy(self, request: Request) -> Request:
+    def with_max_tokens(self, request: Request) -> Request:
         """A reasoning model thinks before it answers, and what it thinks counts as a part of the reply."""
         return request.model_copy(update={"max_tokens": request.max_tokens + self.thinking_tokens})
 
@@ -50,7 +50,7 @@ class Openai(RemoteProvider):
     def _parameters(self, request: Request) -> dict[str, Any]:
         messages = [{"role": "system", "content": self._system(request)}, {"role": "user", "content": request.user}]
         seed = {"seed": int(request.id[:7], 16)} if self.seeded else {}
-        form, most = self._form(request.schema_), self.roomy(request).max_tokens
+        form, most = self._form(request.schema_), self.with_max_tokens(request).max_tokens
         return {"model": request.model, "messages": messages, self.tokens_key: most, **seed, **form}
 
     def _form(self, schema: dict[str, Any] | None) -> dict[str, Any]:

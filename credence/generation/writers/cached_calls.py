@@ -52,7 +52,7 @@ class CachedCaller:
         """`sample`: the same question under another number is another question, with another answer."""
         self._ledger, self._dispatcher, self._earlier, self._sample = ledger, dispatcher, earlier, sample
 
-    async def ask(self, variants: Sequence[Request], read: ParseReply, pack: Batch) -> LlmAnswer:
+    async def call(self, variants: Sequence[Request], read: ParseReply, pack: Batch) -> LlmAnswer:
         """The answer to the variant that was answered before, or else to the first.
 
         Raises PutOff, Unanswered or Stopped.
@@ -77,7 +77,7 @@ class CachedCaller:
         return await self._asked(variants[0], read, pack, replace(counted, content=max(counted.content, len(bad))))
 
     async def _asked(self, request: Request, read: ParseReply, pack: Batch, counted: FailureCounts) -> LlmAnswer:
-        outcome = await self._dispatcher.ask(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
+        outcome = await self._dispatcher.call(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":
                 return LlmAnswer(outcome.value, outcome.request or request)

@@ -46,10 +46,10 @@ class PooledModel(Model):
     _how: dict[str, Any] = PrivateAttr(default_factory=dict)
     _chains: FloatArray = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         how = {**self._how, "diagnostics": [Diagnostic(**d) for d in self._how.get("diagnostics", [])]}
         chains = dict(zip(how.pop("parameters", []), self._chains.astype(np.float64).tolist(), strict=True))
-        return super().learned().model_copy(update={**how, "chains": chains})
+        return super().training_record().model_copy(update={**how, "chains": chains})
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         """The posterior given rows Z, shape (rows, columns), the number of each row's group, and the answers."""

@@ -24,7 +24,7 @@ class AdaBoost(TabularModel):
         )
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How many trees, how deep, how fast."""
         return {
             "rounds": trial.suggest_int("rounds", 25, 500, log=True),

@@ -42,7 +42,7 @@ class Bagging(TabularModel):
         return [np.concatenate([rng.choice(rows, len(rows)) for rows in answers]) for _ in range(self.members)]
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """What is bagged, and how much it may adapt."""
         return {
             "base": trial.suggest_categorical("base", ["tree", "logistic"]),

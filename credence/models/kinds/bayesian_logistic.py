@@ -30,8 +30,8 @@ class BayesianLogistic(Model):
     _center: Array = PrivateAttr()
     _notes: list[str] = PrivateAttr(default_factory=list)
 
-    def learned(self) -> TrainingRecord:
-        return super().learned().model_copy(update={"notes": self._notes})
+    def training_record(self) -> TrainingRecord:
+        return super().training_record().model_copy(update={"notes": self._notes})
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
         """Exact SHAP values of the mean log-odds for independent columns, shape (rows, input columns)."""
@@ -41,7 +41,7 @@ class BayesianLogistic(Model):
         return encoding.by_input(values, np.arange(Z.shape[1])).set_index(X.index)
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How far lines may bend; the penalty needs no search."""
         return {"knots": trial.suggest_int("knots", 0, 8)}
 

@@ -80,24 +80,26 @@ class BayesianTransformer(TorchModel):
             raise ValueError(f"freeze {self.freeze} without a checkpoint: set checkpoint, or leave freeze out.")
         return self
 
-    def findings(self, X: pd.DataFrame) -> dict[str, Array]:
+    def row_diagnostics(self, X: pd.DataFrame) -> dict[str, Array]:
         if not self._fitted:
-            raise NotFitted(f"{self.title()} has not been fitted; call fit(X, y) first.")
+            raise NotFitted(f"{self.display_name()} has not been fitted; call fit(X, y) first.")
         names = self._names()
         found = self._over(self._rows(X), self._found) if len(X) else np.zeros((len(names), 0))
         return dict(zip(names, found, strict=True))
 
-    def answers(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+    def predict_all(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
         if not self._fitted or not len(X):
-            return super().answers(X)
+            return super().predict_all(X)
         names = self._names()
         both = self._over(self._rows(X), self._both)
         return both[len(names) :], dict(zip(names, both, strict=False))
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         last = self._network.head.variational
         bits = None if last is None else float(last.kl().detach()) / math.log(2)
-        return super().learned().model_copy(update={"passes": self.permutations * self.loops, "model_bits": bits})
+        return (
+            super().training_record().model_copy(update={"passes": self.permutations * self.loops, "model_bits": bits})
+        )
 
     @property
     def _network(self) -> ExpectationTransformer:

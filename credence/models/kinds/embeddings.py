@@ -52,7 +52,7 @@ class Embeddings(Model):
     _out_of_fold: Array | None = PrivateAttr(default=None)
 
     @property
-    def rounding(self) -> float:
+    def batch_tolerance(self) -> float:
         return 1e-5
 
     def out_of_fold(self) -> Array | None:

@@ -23,7 +23,7 @@ class Ensemble(Model):
     members: int = Field(4, ge=2, le=100)
     _learned: list[Model] = PrivateAttr(default_factory=list)
 
-    def title(self) -> str:
+    def display_name(self) -> str:
         return f"ensemble of {self.model.kind}"
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -36,18 +36,18 @@ class Ensemble(Model):
             raise InputError("ensemble.model takes neither search, prequential nor seed: give those to the ensemble.")
         parameters = {**(self.model.model_extra or {}), "seed": self.seed * 1000 + number}
         member: Model = ModelSpec(kind=self.model.kind, **parameters).build()
-        return member.kept_in(self._root, self._watch if number == 0 else None) if self._root else member
+        return member.with_checkpoints(self._root, self._watch if number == 0 else None) if self._root else member
 
     def _draws(self, X: pd.DataFrame) -> Array:
         return np.stack([member.draws(X).mean(0) for member in self._learned])
 
     @property
-    def rounding(self) -> float:
-        return max(member.rounding for member in self._learned)
+    def batch_tolerance(self) -> float:
+        return max(member.batch_tolerance for member in self._learned)
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         """The curves of the first member, and the passes of all."""
-        parts = [member.learned() for member in self._learned]
+        parts = [member.training_record() for member in self._learned]
         passes = sum(part.passes for part in parts)
         return parts[0].model_copy(update={"passes": passes, "cpu_seconds": self._cpu_seconds})
 

@@ -30,7 +30,7 @@ class GradientBoosting(TabularModel):
         )
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How many trees, how deep, how fast, on how much."""
         return {
             "rounds": trial.suggest_int("rounds", 50, 600, log=True),

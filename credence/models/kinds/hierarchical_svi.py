@@ -29,8 +29,8 @@ class HierarchicalSVI(PooledModel):
     samples: int = Field(200, ge=2)
     extractor: int | None = Field(None, ge=1)
 
-    def learned(self) -> TrainingRecord:
-        return super().learned().model_copy(update={"notes": [NARROW]})
+    def training_record(self) -> TrainingRecord:
+        return super().training_record().model_copy(update={"notes": [NARROW]})
 
     def _most(self) -> int:
         return self.samples

@@ -47,7 +47,7 @@ class HistGradientBoosting(TabularModel):
         return bool(min(y.sum(), len(y) - y.sum()) * self.validation >= 2)
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How fast, how large trees and how strongly held back."""
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),

@@ -28,6 +28,6 @@ class Logistic(TabularModel):
         return LogisticRegression(C=self.C, max_iter=1000)
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How strong the penalty is and how far lines may bend."""
         return {"C": trial.suggest_float("C", 1e-3, 1e2, log=True), "knots": trial.suggest_int("knots", 0, 8)}

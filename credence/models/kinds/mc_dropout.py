@@ -35,7 +35,7 @@ class McDropout(Model):
             raise InputError("mc_dropout.model takes neither search nor prequential: give those to mc_dropout itself.")
         return model
 
-    def title(self) -> str:
+    def display_name(self) -> str:
         return f"{self.model.kind} with MC dropout"
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -44,18 +44,18 @@ class McDropout(Model):
         if self._inner.dropout == 0:
             raise InputError("mc_dropout.model has dropout: 0, so its passes would all agree; set it above 0.")
         if self._root:
-            self._inner.kept_in(self._root, self._watch)
+            self._inner.with_checkpoints(self._root, self._watch)
         self._inner.fit(X, y)
 
     def _draws(self, X: pd.DataFrame) -> Array:
         return self._inner.sampled(X, self.passes, self.full)
 
     @property
-    def rounding(self) -> float:
-        return self._inner.rounding
+    def batch_tolerance(self) -> float:
+        return self._inner.batch_tolerance
 
-    def learned(self) -> TrainingRecord:
-        return self._inner.learned().model_copy(update={"passes": self.passes if self.full else 1})
+    def training_record(self) -> TrainingRecord:
+        return self._inner.training_record().model_copy(update={"passes": self.passes if self.full else 1})
 
     def _save(self, folder: Path) -> None:
         (folder / "inner").mkdir(exist_ok=True)

@@ -23,7 +23,7 @@ class RandomForest(TabularModel):
         )
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """The size of leaves and the choice at splits."""
         return {
             "min_leaf": trial.suggest_int("min_leaf", 1, 50, log=True),

@@ -122,7 +122,7 @@ class TfIdf(Model):
         return sigmoid(score)
 
     @classmethod
-    def space(cls, trial: Any) -> dict[str, Any]:
+    def search_space(cls, trial: Any) -> dict[str, Any]:
         """How strong the penalty is."""
         return {"C": trial.suggest_float("C", 0.1, 100, log=True)}
 

@@ -47,10 +47,10 @@ class Transformer(TorchModel):
     _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
     _rows_learned: int = PrivateAttr(default=1)
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         head = self._module.head
         bits = float(head.kl().detach()) / math.log(2) if isinstance(head, VariationalLastLayer) else None
-        return super().learned().model_copy(update={"model_bits": bits})
+        return super().training_record().model_copy(update={"model_bits": bits})
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         found = load_checkpoint(self.checkpoint, self.longest)

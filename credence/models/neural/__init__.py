@@ -77,14 +77,14 @@ class TorchModel(Training, Model):
     _history: History = PrivateAttr(default_factory=History)
 
     @property
-    def rounding(self) -> float:
+    def batch_tolerance(self) -> float:
         return 1e-5
 
-    def learned(self) -> TrainingRecord:
+    def training_record(self) -> TrainingRecord:
         epochs = self._history.epochs
         held_out = {"held-out log-loss": [e.held_out for e in epochs if e.held_out is not None]}
         curves = {"loss": [e.loss for e in epochs], **(held_out if held_out["held-out log-loss"] else {})}
-        return super().learned().model_copy(update={"curves": curves, "notes": self._history.notes})
+        return super().training_record().model_copy(update={"curves": curves, "notes": self._history.notes})
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         """What has to be remembered of the training rows."""

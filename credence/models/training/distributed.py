@@ -23,7 +23,7 @@ class ProcessGroup:
     device: torch.device
 
     @classmethod
-    def joined(cls, device: torch.device) -> "ProcessGroup":
+    def join(cls, device: torch.device) -> "ProcessGroup":
         """The team that the environment names (RANK, WORLD_SIZE, MASTER_ADDR), or this process alone."""
         asked = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and int(os.environ["WORLD_SIZE"]) > 1
         if asked and not dist.is_initialized():
@@ -34,7 +34,7 @@ class ProcessGroup:
         return cls(dist.get_rank(), dist.get_world_size(), device)
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that writes and shows."""
         return self.rank == 0
 

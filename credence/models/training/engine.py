@@ -52,7 +52,7 @@ def train(
     device = chosen_device(settings)
     store = CheckpointStore(folder, run_identity(module, rows, held_out, settings, about or {})) if folder else None
     with seeded(settings.seed, device=device), deterministic(device):
-        return _Run(module, rows, held_out, settings, ProcessGroup.joined(device), store, watch).finish()
+        return _Run(module, rows, held_out, settings, ProcessGroup.join(device), store, watch).finish()
 
 
 class _Run:
@@ -78,7 +78,7 @@ class _Run:
         history = History(device=team.device.type, precision=precision, processes=team.size)
         self.standing = RunState(history=history)
         self.best: dict[str, Tensor] = {}
-        self.store, self.writes = store, store if team.leads else None
+        self.store, self.writes = store, store if team.is_main else None
         self.events = TensorBoardWriter(store.folder) if store else None
         self.unsaved, self.saved_at, self.since = True, time.monotonic(), time.monotonic()
 
@@ -142,7 +142,7 @@ class _Run:
                 self.writes.save_milestone(made.step, self.best, made.model_dump())
             self.standing.history.save(self.writes.folder)
             self.events.write(made.step, made.metrics())
-        if self.watch and self.team.leads:
+        if self.watch and self.team.is_main:
             self.watch(made)
 
     def _refuse_spoilt(self, what: str, values: Tensor, ids: list[str]) -> None:
@@ -176,7 +176,7 @@ class _Run:
         """Stand where the newest whole checkpoint of this run stood, which the first process reads for all."""
         if not self.store:
             return
-        found, refused = self.store.newest() if self.team.leads else (None, [])
+        found, refused = self.store.newest() if self.team.is_main else (None, [])
         label = self.team.share(found.label.model_dump_json().encode() if found else None)
         data = self.team.share(found.weights if found else None)
         if label is not None and data is not None:
@@ -204,7 +204,7 @@ class _Run:
     def _say(self, sentence: str) -> None:
         """On the screen and in the history."""
         self.standing.history.notes.append(sentence)
-        if self.team.leads:
+        if self.team.is_main:
             tqdm.write(f"  {sentence}", file=sys.stderr)
 
     def _shown(self) -> "tqdm[Any]":
@@ -220,5 +220,5 @@ class _Run:
             mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             leave=False,
             file=sys.stderr,
-            disable=not self.team.leads,
+            disable=not self.team.is_main,
         )

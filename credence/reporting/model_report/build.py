@@ -60,7 +60,10 @@ def build_report(
     draws, facts = best.draws(rows), best.facts
     p = draws.mean(0)
     yes = p >= facts.threshold
-    said, learned = best.model.findings(facts.schema_.select(rows)), trim_training_record(best.model.learned())
+    said, learned = (
+        best.model.row_diagnostics(facts.schema_.select(rows)),
+        trim_training_record(best.model.training_record()),
+    )
     named, doubted = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
     return Report(
         task=facts.task,
@@ -72,7 +75,7 @@ def build_report(
         yes=int(y.sum()),
         keys=rows["key"].nunique(),
         resamples=resamples,
-        winner=best.model.title(),
+        winner=best.model.display_name(),
         candidates=candidates(contenders, winner, champion, rows, metric, w),
         scores={m: score_with_interval(m, p, yes, y, w) for m in named},
         calibration=_calibrated(best, rows, p, y, w, seed),

@@ -54,7 +54,7 @@ def _candidate(
     p = predictor.draws(rows).mean(0)
     scores = _compared(p, p >= predictor.facts.threshold, rows, metric, w)
     return Candidate(
-        title=predictor.model.title(),
+        title=predictor.model.display_name(),
         role=role,
         scores=scores,
         fit_seconds=predictor.facts.fit_seconds,

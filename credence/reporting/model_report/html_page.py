@@ -161,7 +161,7 @@ def _behind(report: Report) -> dict[str, tuple[Figure, str]]:
 
 
 def _range(m: Measure) -> str:
-    return "" if m.low is None else m.ends()
+    return "" if m.low is None else m.interval()
 
 
 def _confusion(report: Report) -> str:

@@ -127,7 +127,7 @@ class CostReport(StrictModel):
     @classmethod
     def of(cls, predictor: Predictor, rows: pd.DataFrame, used: Array | None = None) -> Self:
         """Median and 95th percentile over repeated calls on these rows; `used` is what a kind counted per row."""
-        learned = predictor.model.learned()
+        learned = predictor.model.training_record()
         passes = learned.passes if used is None else float(used.mean())
         timed = {batch: predict_milliseconds(predictor, rows, batch) for batch in (1, 32)}
         batches = {b: (float(np.quantile(t, 0.5)), float(np.quantile(t, 0.95))) for b, t in timed.items()}

@@ -42,7 +42,7 @@ class ShiftResult(StrictModel):
         own = bootstrap_weights(
             rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1
         )
-        draws, found = predictor.draws(rows), predictor.model.findings(predictor.facts.schema_.select(rows))
+        draws, found = predictor.draws(rows), predictor.model.row_diagnostics(predictor.facts.schema_.select(rows))
         doubted = uncertainty_scores(draws, found)
         told = {by: measure_with_intervals(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
         return cls(
@@ -82,7 +82,7 @@ def uncertainty_scores(draws: Array, found: dict[str, Array]) -> dict[str, Array
 
 def flagged_share(predictor: Predictor, rows: pd.DataFrame, w: NDArray[Any]) -> Measure:
     """The share of rows that are handed back because their inputs are unlike training."""
-    strange = np.array([bool(why) for why in predictor.strange(rows)], float)
+    strange = np.array([bool(why) for why in predictor.input_warnings(rows)], float)
     return measure_with_intervals(lambda w: {"flagged": w @ strange / w.sum(1)}, w)["flagged"]
 
 

@@ -244,7 +244,7 @@ def test_the_champion_answers_where_the_challenger_fails(versions: Versions, tmp
     trial = ServedChallenger(challenger(versions.folders[1], "split", 0.999999)[1], champion, TASK, logs=False)
     trial._answerer = Broken(champion.folder)
     lineup = Router(champion, trial)
-    role, found = lineup.ask(
+    role, found = lineup.route(
         RequestContext("any"), lambda a: a.answer(b"{}", many=False) if a is not champion else "made up"
     )
     assert (role, found, trial.failures()) == ("champion", "made up", 1)

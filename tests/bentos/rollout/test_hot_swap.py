@@ -55,14 +55,14 @@ def following(versions: Versions) -> ModelWatcher:
     """A worker of this process that serves the first version, without the thread that watches."""
     folder = Path(bentoml.models.get(store_by_version(versions.folders[0])).path)
     follower = ModelWatcher(folder, versions.task, logs=False, environment={})
-    follower.begin()
+    follower.start()
     return follower
 
 
 def meanwhile(follower: ModelWatcher) -> FileWatcher:
     """The watching thread of a worker."""
-    watch = FileWatcher(follower.look, seconds=0.01)
-    watch.add(serving_folder(follower.task) / FILE, follower.obey)
+    watch = FileWatcher(follower.report, seconds=0.01)
+    watch.add(serving_folder(follower.task) / FILE, follower.apply)
     watch.start()
     return watch
 
@@ -73,7 +73,7 @@ def worker(fresh: Versions) -> Iterator[ModelWatcher]:
     watch = meanwhile(follower)
     yield follower
     watch.stop()
-    follower.end()
+    follower.stop()
 
 
 def version(follower: ModelWatcher) -> str:
@@ -209,19 +209,19 @@ def test_a_worker_that_does_not_answer_stops_the_swap(fresh: Versions) -> None:
     follower = following(fresh)
     found = hot_swap.prepare_version(*describe(fresh.folders[1]), seconds=0.2)
     assert (found["state"], found["reasons"]) == ("refused", [f"process {os.getpid()} is not ready after 0.2 s"])
-    follower.end()
+    follower.stop()
 
 
 def test_a_server_that_is_started_serves_what_it_was_told(fresh: Versions) -> None:
     generation = hot_swap.prepare_version(*describe(fresh.folders[1]))["generation"]
     hot_swap.commit_version("swapped", generation)
     follower = following(fresh)
-    follower.obey()
+    follower.apply()
     assert version(follower) == "swapped:1"
     assert hot_swap.prepare_version(*describe(fresh.folders[2]), seconds=0.0)["state"] == "refused", (
         "it obeys what comes later"
     )
-    follower.end()
+    follower.stop()
 
 
 def test_a_server_that_is_started_between_the_phases_obeys_the_second(fresh: Versions) -> None:
@@ -231,7 +231,7 @@ def test_a_server_that_is_started_between_the_phases_obeys_the_second(fresh: Ver
     assert hot_swap.commit_version("swapped", generation)["state"] == "serving"
     assert version(follower) == "swapped:2"
     watch.stop()
-    follower.end()
+    follower.stop()
 
 
 def test_a_worker_that_is_started_again_between_the_phases_prepares(fresh: Versions) -> None:
@@ -241,10 +241,10 @@ def test_a_worker_that_is_started_again_between_the_phases_prepares(fresh: Versi
     hot_swap.prepare_version(*describe(fresh.folders[2]))
     folder = Path(bentoml.models.get(store_by_version(fresh.folders[0])).path)
     follower = ModelWatcher(folder, "swapped", logs=False, environment={"CREDENCE_SINCE": since})
-    follower.begin()
+    follower.start()
     assert version(follower) == "swapped:2"
     assert worker_status.live_workers("swapped")[0].state == "prepared"
-    follower.end()
+    follower.stop()
 
 
 def test_a_server_starts_where_what_was_swapped_in_is_gone(fresh: Versions, tmp_path: Path) -> None:
@@ -253,10 +253,10 @@ def test_a_server_starts_where_what_was_swapped_in_is_gone(fresh: Versions, tmp_
     write_desired_state("swapped", DesiredState(edition=int(since) + 6, champion=lost, decided=int(since) + 6))
     folder = Path(bentoml.models.get(store_by_version(fresh.folders[0])).path)
     follower = ModelWatcher(folder, "swapped", logs=False, environment={"CREDENCE_SINCE": since})
-    follower.begin()
+    follower.start()
     assert version(follower) == "swapped:1"
     assert "swapped:lost" in worker_status.live_workers("swapped")[0].reason
-    follower.end()
+    follower.stop()
 
 
 def test_a_file_that_nobody_wrote_stops_no_server_and_is_named(fresh: Versions) -> None:
@@ -267,7 +267,7 @@ def test_a_file_that_nobody_wrote_stops_no_server_and_is_named(fresh: Versions) 
     assert version(follower) == "swapped:1"
     with pytest.raises(InputError, match=r"wanted\.json is not what `python -m bentos` writes"):
         hot_swap.abort_version("swapped", 1)
-    follower.end()
+    follower.stop()
 
 
 def test_reports_of_the_dead_are_removed(fresh: Versions) -> None:

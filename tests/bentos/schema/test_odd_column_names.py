@@ -53,7 +53,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
     made = draft_task(raw, "odd", {"kind": "csv", "path": str(place / "odd.csv")}, "answer")
     made.write(place / "odd.yaml")
     task = Task.read(Path(place / "odd.yaml"), {"models": [{"kind": "logistic"}]})
-    return run_experiment(task, to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers()))
+    return run_experiment(task, to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns()))
 
 
 def test_they_are_learned_from_under_their_own_names(found: Experiment) -> None:

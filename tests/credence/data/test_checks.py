@@ -28,7 +28,7 @@ def ordinary(n: int = 600, seed: int = 0) -> pd.DataFrame:
 
 
 def found(raw: pd.DataFrame, split: Split = Split(), checks: Checks = Checks(), **columns: Any) -> Findings:  # noqa: B008
-    rows = to_canonical_rows(raw, Columns(**{"label": "y", "positive": 1, **columns}), split.helpers())
+    rows = to_canonical_rows(raw, Columns(**{"label": "y", "positive": 1, **columns}), split.split_columns())
     return check_rows(rows, assign_parts(rows, split), checks)
 
 

@@ -186,7 +186,7 @@ def test_ids_groups_and_keys_are_looked_at_too_but_not_our_own_hashes() -> None:
         (Columns(label="y", positive=1, group="who", ignore=["who"]), Split(), "group"),
         (Columns(label="y", positive=1), Split(key="who"), "key"),
     ):
-        assert place in {s.column for s in scan_rows(to_canonical_rows(raw, columns, split.helpers())).found}
+        assert place in {s.column for s in scan_rows(to_canonical_rows(raw, columns, split.split_columns())).found}
     bare = to_canonical_rows(raw.drop(columns="who"), Columns(label="y", positive=1))
     assert scan_rows(bare).found == []
 

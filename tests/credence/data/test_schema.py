@@ -99,7 +99,7 @@ def test_a_column_remembers_what_training_saw() -> None:
 
 
 def test_ordinary_requests_give_no_reasons() -> None:
-    assert schema().reasons(schema().select(train())) == [[]] * 300
+    assert schema().warnings(schema().select(train())) == [[]] * 300
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_ordinary_requests_give_no_reasons() -> None:
 )
 def test_strange_requests_say_why(request_: dict[str, Any], reasons: list[str]) -> None:
     rows = pd.DataFrame([{"age": 30, "town": "Bonn", "seen": "2024-02-01", **request_}])
-    assert schema().reasons(schema().select(rows)) == [reasons]
+    assert schema().warnings(schema().select(rows)) == [reasons]
 
 
 def test_texts_are_measured_by_length() -> None:
     known = Schema.learn(pd.DataFrame({"text": ["a" * 10, "b" * 50], "group": "all"}))
     rows = known.select(pd.DataFrame({"text": ["c" * 55, "d" * 500, ""]}))
     longer = "the text is longer than any in training (500 characters, at most 50 there)"
-    assert known.reasons(rows) == [[], [longer], ["the text is empty"]]
+    assert known.warnings(rows) == [[], [longer], ["the text is empty"]]
 
 
 def test_an_open_column_expects_new_categories() -> None:
@@ -168,4 +168,4 @@ def test_a_schema_survives_json() -> None:
 
 def test_columns_without_any_value_are_never_strange() -> None:
     empty = Column.learn("x", pd.Series([None, None], dtype="float64"))
-    assert empty.strange(pd.Series([1.0, None])).tolist() == [False, False]
+    assert empty.out_of_range(pd.Series([1.0, None])).tolist() == [False, False]

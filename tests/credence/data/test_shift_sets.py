@@ -148,7 +148,7 @@ def test_figures_of_a_set_are_those_of_what_is_served(found: Report) -> None:
     foreign = np.r_[np.zeros(len(test)), np.ones(len(answers))]
     doubt = np.r_[test["epistemic"], answers["epistemic"]]
     assert same.told["epistemic"]["auroc"].value == pytest.approx(roc_auc_score(foreign, doubt))
-    assert same.flagged.value == pytest.approx(np.mean([bool(why) for why in best.strange(rows)]))
+    assert same.flagged.value == pytest.approx(np.mean([bool(why) for why in best.input_warnings(rows)]))
 
 
 def test_every_figure_has_its_interval(found: Report) -> None:

@@ -22,7 +22,7 @@ def raw(n: int = 1000, start: int = 0) -> pd.DataFrame:
 
 
 def parts(table: pd.DataFrame, **split: Any) -> pd.Series:
-    rows = to_canonical_rows(table, COLUMNS, Split(**split).helpers())
+    rows = to_canonical_rows(table, COLUMNS, Split(**split).split_columns())
     return assign_parts(rows, Split(**split)).set_axis(rows["row_id"])
 
 

@@ -109,7 +109,7 @@ def test_a_task_that_asks_for_it_finds_it_in_the_report(tmp_path: Path) -> None:
         "models: [{kind: logistic, prequential: true}, {kind: bayesian_logistic}]\n"
     )
     task = Task.read(page)
-    held = run_experiment(task, to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers()))
+    held = run_experiment(task, to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns()))
     report = build_report(held.contenders, 0, None, held.test, "accuracy", resamples=50)
     bits = {c.title: c.prequential_bits for c in report.candidates}
     measured = held.contenders[0].model.prequential_bits

@@ -142,7 +142,7 @@ def filled(given: Generation) -> Path:
     spec = given.spec([ARITHMETIC.id])
     folder = generation_run_folder("mine", given)
     with Ledger(folder, spec) as ledger:
-        wanted = ledger.todo(slots(ledger.spec_id, given.wanted()))
+        wanted = ledger.due_slots(slots(ledger.spec_id, given.wanted()))
         row, _, *given_up, refused, _ = [slot for slot in wanted if slot.label == "no"]
         ledger.record([SlotResult(record=record(row, "a"), attempt=0)])
         for slot in given_up:
@@ -168,7 +168,7 @@ def test_what_is_in_the_ledger_is_not_planned_again_and_what_was_given_up_is() -
 def test_items_refused_together_are_planned_together_as_they_will_be_asked() -> None:
     given = section(quotas={"pattern": {"no": 4, "yes": 4}}, items_per_call=4)
     with Ledger(generation_run_folder("mine", given), given.spec([ARITHMETIC.id])) as ledger:
-        wanted = ledger.todo(slots(ledger.spec_id, given.wanted()))
+        wanted = ledger.due_slots(slots(ledger.spec_id, given.wanted()))
         refused = [
             RejectedItem(slot_id=s.slot_id, attempt=0, reason="grammar", request_id="r")
             for s in wanted

@@ -36,7 +36,7 @@ QUOTAS = {"comparison": {"no": 600, "yes": 600}, "pattern": {"no": 4, "yes": 4}}
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     with Ledger(tmp_path / "ledger", {"quotas": QUOTAS}) as made:
-        made.todo(slots(made.spec_id, QUOTAS))
+        made.due_slots(slots(made.spec_id, QUOTAS))
         yield made
 
 

@@ -161,4 +161,4 @@ def test_every_figure_of_the_card_is_in_the_report(text: str) -> None:
     for title, key in (("AUROC", "auroc"), ("log-loss", "log_loss")):
         m = report().scores[key]
         assert m.value is not None
-        assert f"| {title} | {m.value:.3f} | {m.ends()} | {part('test').shape[0]} |" in text
+        assert f"| {title} | {m.value:.3f} | {m.interval()} | {part('test').shape[0]} |" in text

@@ -30,17 +30,17 @@ def test_the_bounds_enclose_the_value_and_stay_possible(pair: PairedDifference, 
 
 @given(pair=PAIRS, alpha=LEVELS)
 def test_more_confidence_and_a_larger_error_reach_further(pair: PairedDifference, alpha: float) -> None:
-    assert pair.reach(alpha / 2) > pair.reach(alpha)
-    assert replace(pair, error=2 * pair.error).reach(alpha) == pytest.approx(2 * pair.reach(alpha))
-    assert pair.reach(alpha) > norm.ppf(1 - alpha) * pair.error
+    assert pair.upper_bound(alpha / 2) > pair.upper_bound(alpha)
+    assert replace(pair, error=2 * pair.error).upper_bound(alpha) == pytest.approx(2 * pair.upper_bound(alpha))
+    assert pair.upper_bound(alpha) > norm.ppf(1 - alpha) * pair.error
 
 
 @given(pair=PAIRS, alpha=LEVELS, margin=st.floats(0, 0.2), more=st.floats(0, 0.2))
 def test_who_passes_a_margin_passes_a_wider_one(
     pair: PairedDifference, alpha: float, margin: float, more: float
 ) -> None:
-    assume(pair.surely(alpha, margin))
-    assert pair.surely(alpha, margin + more)
+    assume(pair.is_better(alpha, margin))
+    assert pair.is_better(alpha, margin + more)
 
 
 def test_many_disputes_give_back_the_normal_bound() -> None:
@@ -59,13 +59,13 @@ def test_a_true_loss_of_the_margin_needs_disputed_rows() -> None:
     """One row lost of 2000 does not prove that fewer than 20 would be: 20 are assumed, and two more."""
     pair = PairedDifference(value=-1 / 2000, error=1 / 2000, disputed=1, clusters=2000, widest=1)
     expected = t.ppf(0.95, 2 / (1 / 20 - 1 / 2001)) * np.sqrt(22) / 2000
-    assert pair.reach(0.05, margin=0.01) == pytest.approx(expected)
+    assert pair.upper_bound(0.05, margin=0.01) == pytest.approx(expected)
 
 
 def test_no_dispute_is_no_evidence() -> None:
     nothing = PairedDifference(value=0, error=0, disputed=0, clusters=100, widest=1)
     assert (nothing.low(0.05), nothing.high(0.05), nothing.detectable(0.05)) == (-1, 1, 1)
-    assert not nothing.surely(0.05, 0.5)
+    assert not nothing.is_better(0.05, 0.5)
 
 
 def test_the_effective_number_of_disputes_counts_rows_that_weigh_the_same() -> None:
@@ -87,7 +87,7 @@ def test_one_row_that_weighs_most_counts_as_one() -> None:
         "log_loss", ours, theirs, y, bootstrap_weights(None, 300, 500), jackknife_weights(None, 300)
     )
     assert pair.disputed == pytest.approx(1, abs=0.05)
-    assert not pair.surely(0.05)
+    assert not pair.is_better(0.05)
 
 
 def test_where_the_metric_is_undefined_nothing_is_sure() -> None:
@@ -95,7 +95,7 @@ def test_where_the_metric_is_undefined_nothing_is_sure() -> None:
     ours, theirs = (Side(q, q >= 0.5, None, None, "") for q in (p, 1 - p))
     pair = PairedDifference.of("recall", ours, theirs, y, bootstrap_weights(None, 50, 200), jackknife_weights(None, 50))
     assert np.isnan(pair.value)
-    assert not pair.surely(0.05, 0.9)
+    assert not pair.is_better(0.05, 0.9)
 
 
 @given(alpha=st.floats(0.001, 0.4), looks=st.integers(0, 300))

@@ -48,7 +48,7 @@ def name(tmp_path: Path) -> str:
 
 
 def predictor(name: str) -> Any:
-    found = watched().numbered(f"{name}:1")
+    found = watched().with_version(f"{name}:1")
     return type(found)(found.model, found.facts.model_copy(update={"task": name}), found.reference, found.seen)
 
 

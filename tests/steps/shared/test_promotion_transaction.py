@@ -48,7 +48,7 @@ def make(name: str, predictor: Predictor) -> Make:
 
     def version(verdict: str = "promote", reason: str = "It is better.") -> ModelVersionResponse:
         made = Client().create_model_version(name)
-        for thing, kind in ((predictor.numbered(f"{name}:{made.number}"), "predictor"), ("# A card", "card")):
+        for thing, kind in ((predictor.with_version(f"{name}:{made.number}"), "predictor"), ("# A card", "card")):
             options = {"materializer": FolderMaterializer} if kind == "predictor" else {}
             artifact = save_artifact(thing, kind, artifact_type=ArtifactType.DATA, **options)
             link_artifact_to_model(artifact, Model(name=name, version=made.number))

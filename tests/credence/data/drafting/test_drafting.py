@@ -375,7 +375,7 @@ def test_the_kind_of_source_is_read_off_the_file(place: Path) -> None:
 
 def test_the_plan_says_what_was_understood(place: Path) -> None:
     task = Task.read(draft_from_cli(flags("churn.csv"))[0])
-    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.helpers())
+    rows = to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns())
     said = dry_run(task, rows.assign(age=rows["age"].where(rows.index > 2)))
     assert said.startswith("left?  (No / Yes)\n300 rows, ")
     for expected in (

@@ -247,7 +247,7 @@ def test_a_predictor_hands_strange_texts_back_also_after_saving(predictor: Predi
         assert EMPTY in found["reasons"][1]
         assert found["abstain"][:2].all()
     assert Predictor.load(tmp_path).digest() == predictor.digest()
-    assert flagged(predictor.strange(reviews(600, 5))) <= 0.015
+    assert flagged(predictor.input_warnings(reviews(600, 5))) <= 0.015
     assert not {f.suffix for f in tmp_path.rglob("*") if f.is_file()} & {".pkl", ".pickle"}
 
 

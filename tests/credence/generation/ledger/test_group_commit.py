@@ -19,7 +19,7 @@ class Counted:
     def __init__(self, folder: Path) -> None:
         self.commits: list[int] = []
         self.ledger = Ledger(folder, spec(QUOTAS), on_commit=self._committed)
-        self.due = self.ledger.todo(slots(self.ledger.spec_id, QUOTAS))
+        self.due = self.ledger.due_slots(slots(self.ledger.spec_id, QUOTAS))
         self.commits.clear()
 
     def _committed(self, seconds: float, rows: int) -> None:
@@ -93,7 +93,7 @@ def test_a_meter_that_fails_stops_no_run(tmp_path: Path, caplog: pytest.LogCaptu
         raise ZeroDivisionError("the meter")
 
     with Ledger(tmp_path, spec(QUOTAS), on_commit=fails) as ledger:
-        due = ledger.todo(slots(ledger.spec_id, QUOTAS))
+        due = ledger.due_slots(slots(ledger.spec_id, QUOTAS))
         assert ledger.record([result(due[0], "c")]).kept == [due[0].slot_id]
     assert "a commit of 1 rows was not counted" in caplog.text and "the meter" in caplog.text
 

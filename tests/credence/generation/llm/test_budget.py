@@ -58,7 +58,7 @@ class Run:
     async def play(self) -> list[ItemResult]:
         async def one(ordinal: int) -> ItemResult:
             await asyncio.sleep(self.chance.uniform(0, 10))
-            return await self.dispatcher.ask(request(sample=ordinal), slot=str(ordinal))
+            return await self.dispatcher.call(request(sample=ordinal), slot=str(ordinal))
 
         tasks = [asyncio.create_task(one(ordinal)) for ordinal in range(self.chance.randint(1, 25))]
         if self.chance.random() < 0.3:
@@ -93,7 +93,7 @@ def test_a_budget_too_small_for_one_call_is_said_before_any_call() -> None:
     with pytest.raises(InputError, match=r"budget_usd is \$0.0001, and a single call to arithmetic may cost \$0.0008"):
         dispatcher.check(request())
     with pytest.raises(InputError, match="raise budget_usd, lower max_tokens or choose a cheaper model"):
-        played(dispatcher.ask(request(), slot="a"))
+        played(dispatcher.call(request(), slot="a"))
     assert provider.requests == []
 
 
@@ -149,7 +149,7 @@ def test_reservations_are_in_the_journal_before_the_call_and_named_in_the_attemp
         prices={"arithmetic": PRICE},
         on_attempt=attempts.append,
     )
-    played(dispatcher.ask(request(), slot="a"))
+    played(dispatcher.call(request(), slot="a"))
     assert seen == [PRICE.most(request())]
     assert [a.reservation for a in attempts] == list(journal.held)
 

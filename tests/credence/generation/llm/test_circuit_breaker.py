@@ -137,7 +137,7 @@ def test_a_cancelled_probe_makes_room_for_the_next(breaker: CircuitBreaker, cloc
 
 def test_refusals_and_cancellations_do_not_open_it(breaker: CircuitBreaker) -> None:
     for _ in range(100):
-        permitted(breaker).aside()
+        permitted(breaker).ignored()
         permitted(breaker).cancelled()
     assert breaker.state == "closed" and breaker.opened == 0
 
@@ -145,7 +145,7 @@ def test_refusals_and_cancellations_do_not_open_it(breaker: CircuitBreaker) -> N
 def test_an_endpoint_that_says_no_to_the_probe_is_alive(breaker: CircuitBreaker, clock: Hands) -> None:
     broken(breaker)
     clock.now += breaker.delay()
-    permitted(breaker).aside()
+    permitted(breaker).ignored()
     assert breaker.state == "closed"
 
 

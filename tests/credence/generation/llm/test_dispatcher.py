@@ -33,7 +33,7 @@ def dispatcher(*providers: Played, failover: bool = False, budget: Budget | None
 
 
 def asked(*providers: Played, failover: bool = False, **more: Any) -> ItemResult:
-    return played(dispatcher(*providers, failover=failover).ask(request(), slot="a", **more))
+    return played(dispatcher(*providers, failover=failover).call(request(), slot="a", **more))
 
 
 async def until_done(
@@ -46,7 +46,7 @@ async def until_done(
     async def worker() -> None:
         while queue:
             item, tally = queue.pop(0)
-            outcome = await to.ask(request(first, user=item), slot=item, tally=tally)
+            outcome = await to.call(request(first, user=item), slot=item, tally=tally)
             if outcome.end == "later":
                 queue.append((item, outcome.tally))
                 await asyncio.sleep(outcome.after)
@@ -118,7 +118,7 @@ def test_a_caller_that_counted_the_samples_itself_is_not_sent_further() -> None:
     provider = playing([ok()])
     asked(provider, tally=FailureCounts(content=1))
     sample = provider.requests[0].sample
-    played(dispatcher(provider).ask(request(sample=sample), slot="a", tally=FailureCounts(content=1)))
+    played(dispatcher(provider).call(request(sample=sample), slot="a", tally=FailureCounts(content=1)))
     assert sample > 0 and provider.requests[1].sample == sample
 
 
@@ -148,7 +148,7 @@ def test_a_refused_key_stops_the_endpoint_for_all(reply: Reply, says: str) -> No
 
     async def run() -> list[ItemResult]:
         to = dispatcher(provider)
-        return [await to.ask(request(), slot=str(i)) for i in range(5)]
+        return [await to.call(request(), slot=str(i)) for i in range(5)]
 
     outcomes = played(run())
     assert ends(outcomes) == {"stopped": 5} and len(provider.requests) == 1
@@ -180,7 +180,7 @@ def test_an_hour_s_pause_parks_the_endpoint_and_nobody_sleeps() -> None:
 
     async def run() -> tuple[list[ItemResult], float]:
         to, start = dispatcher(provider), now()
-        return [await to.ask(request(), slot=str(i)) for i in range(3)], now() - start
+        return [await to.call(request(), slot=str(i)) for i in range(3)], now() - start
 
     outcomes, took = played(run())
     assert took < 1 and ends(outcomes) == {"later": 3} and len(provider.requests) == 1
@@ -214,7 +214,7 @@ def test_generation_has() -> None:
 
 def test_the_provider_that_is_asked_for_comes_first() -> None:
     providers = [playing([ok()], name=name) for name in ("a", "b", "c")]
-    outcome = played(dispatcher(*providers, failover=True).ask(request("b"), slot="x"))
+    outcome = played(dispatcher(*providers, failover=True).call(request("b"), slot="x"))
     assert outcome.request is not None and outcome.request.provider == "b"
 
 
@@ -260,9 +260,9 @@ def test_those_who_wait_for_a_long_probe_are_not_put_off() -> None:
 
     async def run() -> list[ItemResult]:
         to = dispatcher(provider)
-        await asyncio.gather(*(to.ask(request(), slot=str(i), tally=FailureCounts(transport=5)) for i in range(5)))
+        await asyncio.gather(*(to.call(request(), slot=str(i), tally=FailureCounts(transport=5)) for i in range(5)))
         assert to.standing()[0].breaker == "open"
-        return await asyncio.gather(*(to.ask(request(), slot=str(i)) for i in range(10)))
+        return await asyncio.gather(*(to.call(request(), slot=str(i)) for i in range(10)))
 
     assert ends(played(run())) == {"ok": 10}
 
@@ -300,7 +300,7 @@ def test_a_hanging_endpoint_is_cut_within_a_second_of_its_deadline() -> None:
 
     async def run() -> tuple[ItemResult, float]:
         start = now()
-        return await dispatcher(provider).ask(request(), slot="a", tally=FailureCounts(transport=5)), now() - start
+        return await dispatcher(provider).call(request(), slot="a", tally=FailureCounts(transport=5)), now() - start
 
     outcome, took = played(run())
     assert (outcome.end, outcome.reason) == ("quarantine", "deadline") and 10 <= took <= 11
@@ -327,7 +327,7 @@ def test_retries_stay_within_a_fifth_and_the_item_returns_uncounted() -> None:
 
     async def run() -> list[ItemResult]:
         to = dispatcher(provider)
-        return await asyncio.gather(*(to.ask(request(), slot=str(i)) for i in range(30)))
+        return await asyncio.gather(*(to.call(request(), slot=str(i)) for i in range(30)))
 
     outcomes = played(run())
     assert "later" in ends(outcomes) and provider.times[-1] - provider.times[0] < 60
@@ -377,7 +377,7 @@ def test_giving_up_leaves_nothing_behind_and_charges_what_may_be_billed() -> Non
     to = dispatcher(provider, on_attempt=attempts.append, budget=Budget(1))
 
     async def run() -> float:
-        tasks = [asyncio.create_task(to.ask(request(), slot=str(i))) for i in range(40)]
+        tasks = [asyncio.create_task(to.call(request(), slot=str(i))) for i in range(40)]
         await asyncio.sleep(10)
         start = now()
         for task in tasks:
@@ -421,7 +421,7 @@ def test_a_mistake_in_the_provider_is_not_swallowed_and_nothing_stays_reserved()
 
     to = dispatcher(playing(behave), budget=Budget(1))
     with pytest.raises(InputError, match="KEY"):
-        played(to.ask(request(), slot="a"))
+        played(to.call(request(), slot="a"))
     assert to.budget.spent == to.budget.reserved == 0 and to.endpoints["first"].concurrency.in_flight == 0
 
 
@@ -433,14 +433,14 @@ def test_a_call_whose_reader_fails_is_told_before_the_run_ends() -> None:
         raise RecursionError
 
     with pytest.raises(RecursionError):
-        played(to.ask(request(), slot="a", read=fails))
+        played(to.call(request(), slot="a", read=fails))
     assert [(a.reply.text, a.reason, a.cost) for a in attempts] == [("[" * 10, "unread", to.budget.spent)]
 
 
 def test_silence_is_heard_though_another_endpoint_was_never_called() -> None:
     async def run() -> tuple[float, float]:
         to = dispatcher(playing([ok(latency=1000)], total_seconds=2000.0), playing([ok()], name="second"))
-        before, asking = to.silence(), asyncio.create_task(to.ask(request(), slot="a"))
+        before, asking = to.silence(), asyncio.create_task(to.call(request(), slot="a"))
         await asyncio.sleep(900)
         heard = to.silence()
         await asking
@@ -451,7 +451,7 @@ def test_silence_is_heard_though_another_endpoint_was_never_called() -> None:
 
 def test_a_provider_nobody_knows_is_named() -> None:
     with pytest.raises(InputError, match=r"no provider is called 'frist'. Did you mean 'first'\?"):
-        played(dispatcher(playing([ok()])).ask(request("frist"), slot="a"))
+        played(dispatcher(playing([ok()])).call(request("frist"), slot="a"))
 
 
 @pytest.mark.parametrize("names", [[], ["a", "a"]])
@@ -468,13 +468,13 @@ def test_a_model_without_a_price_is_refused_before_any_call() -> None:
 def test_how_it_stands_can_be_watched() -> None:
     async def run() -> None:
         to = dispatcher(playing([ok(), ok(), http(401)], limits=RateLimits(rpm=60)))
-        await to.ask(request(), slot="a")
-        await to.ask(request(), slot="b")
+        await to.call(request(), slot="a")
+        await to.call(request(), slot="b")
         await asyncio.sleep(7)
         (stands,) = to.standing()
         assert (stands.breaker, stands.in_flight, stands.throttled, stands.stopped) == ("closed", 0, 0, None)
         assert stands.rate == 1.0 and stands.utilisation == pytest.approx(2 / 60) and to.silence() == 7
-        await to.ask(request(), slot="c")
+        await to.call(request(), slot="c")
         assert "its key was refused" in (to.standing()[0].stopped or "")
 
     played(run())

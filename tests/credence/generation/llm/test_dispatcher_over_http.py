@@ -70,7 +70,7 @@ class Run:
                 asked = Request(
                     provider=self.providers[0].name, model="", system="", user=f"item {item}", max_tokens=50
                 )
-                outcome = await self.to.ask(asked, slot=str(item), read=yes, tally=tally)
+                outcome = await self.to.call(asked, slot=str(item), read=yes, tally=tally)
                 if outcome.end == "later":
                     queue.append((item, outcome.tally))
                     await asyncio.sleep(outcome.after)

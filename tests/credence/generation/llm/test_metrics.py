@@ -55,7 +55,7 @@ class Watched:
             prices={"arithmetic": Price(input=1, output=2)},
             meters=self.meters,
         )
-        played(to.ask(request(self.name), slot="a"))
+        played(to.call(request(self.name), slot="a"))
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_calls_under_way_are_seen_while_they_are(watched: Watched) -> None:
         return ok()
 
     to = Dispatcher([playing(behave, name=watched.name)], Budget(), failover=False, meters=watched.meters)
-    played(to.ask(request(watched.name), slot="a"))
+    played(to.call(request(watched.name), slot="a"))
     assert seen == [1] and watched.here("inflight") == 0
 
 

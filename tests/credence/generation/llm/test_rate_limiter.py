@@ -133,23 +133,23 @@ def test_cancelling_the_first_in_line_lets_the_next_go_on() -> None:
 
 def test_headers_lower_the_limit_and_never_raise_it() -> None:
     limiter = RateLimiter(60, 1000, clock=lambda: 0.0)
-    limiter.obey(HeaderLimits(requests=10, tokens=5000))
+    limiter.apply_limits(HeaderLimits(requests=10, tokens=5000))
     assert (limiter.requests, limiter.tokens) == (10, 1000)
-    limiter.obey(HeaderLimits(requests=500))
+    limiter.apply_limits(HeaderLimits(requests=500))
     assert (limiter.requests, limiter.tokens) == (60, 1000)
 
 
 def test_a_reply_that_says_nothing_of_limits_changes_none() -> None:
     limiter = RateLimiter(60, 1000, clock=lambda: 0.0)
-    limiter.obey(HeaderLimits(requests=10, tokens=100))
-    limiter.obey(HeaderLimits())
+    limiter.apply_limits(HeaderLimits(requests=10, tokens=100))
+    limiter.apply_limits(HeaderLimits())
     assert (limiter.requests, limiter.tokens) == (10, 100)
 
 
 def test_nothing_left_means_nothing_is_sent_until_the_reset() -> None:
     async def run() -> float:
         limiter = RateLimiter(60)
-        limiter.obey(HeaderLimits(hold=7.5))
+        limiter.apply_limits(HeaderLimits(hold=7.5))
         start = now()
         await limiter.reserve()
         return now() - start

@@ -259,7 +259,7 @@ def test_a_reasoning_model_has_room_to_think(fake: FakeLLM) -> None:
     thinks = provider(fake, "openai", thinking_tokens=2000)
     ask(thinks)
     assert fake.saw()["last"]["body"]["max_completion_tokens"] == 2090
-    assert thinks.roomy(request()).max_tokens == 2090
+    assert thinks.with_max_tokens(request()).max_tokens == 2090
 
 
 @pytest.mark.parametrize("replies", ["json_object", "none"])

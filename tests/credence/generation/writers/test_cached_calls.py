@@ -36,7 +36,7 @@ class Place:
 
     def __init__(self, folder: Path, *providers: Played, budget: Budget | None = None, price: Price = FREE) -> None:
         self.ledger = Ledger(folder, {"quotas": QUOTAS, "folder": folder.name})
-        self.ledger.todo(slots(self.ledger.spec_id, QUOTAS))
+        self.ledger.due_slots(slots(self.ledger.spec_id, QUOTAS))
         self.providers, self.budget, self.price = providers, budget or Budget(), price
 
     def ask(
@@ -55,7 +55,7 @@ class Place:
                 prices={p.model: self.price for p in self.providers},
                 on_attempt=lambda attempt: self.ledger.note(AttemptRecord.of(attempt)),
             )
-            return await CachedCaller(self.ledger, dispatcher, earlier, sample=sample).ask(
+            return await CachedCaller(self.ledger, dispatcher, earlier, sample=sample).call(
                 variants, read, pack_ or pack()
             )
 

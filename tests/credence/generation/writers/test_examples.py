@@ -456,7 +456,7 @@ def write_one(folder: Path, *providers: Played, then: Callable[[Dispatcher], Non
         [pack] = make_batches(slots(ledger.spec_id, {"examples": {"spam": 1}}), 1, {})
         for _ in range(3):
             try:
-                return [*found, *await writer.write(pack, turns, asker.ask)]
+                return [*found, *await writer.write(pack, turns, asker.call)]
             except Deferred as error:
                 found.append(error)
                 ledger.record()

@@ -113,7 +113,7 @@ def asked(text: str | list[str], pack_of: list[Slot], size: int = 20) -> Written
         with Ledger(folder, {"x": 1}) as ledger:
             dispatcher = Dispatcher([provider], Budget(), failover=True)
             [pack] = make_batches(pack_of, size, {})
-            return await Statements(size).write(pack, NAMED[:1], CachedCaller(ledger, dispatcher).ask)
+            return await Statements(size).write(pack, NAMED[:1], CachedCaller(ledger, dispatcher).call)
 
     with TemporaryDirectory() as folder:
         return played(run(Path(folder)))

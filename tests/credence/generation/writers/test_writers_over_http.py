@@ -383,7 +383,7 @@ class Lives:
         """One run within a budget, broken off after so many seconds; how it ended."""
         self.limit = round(budget_usd * DOLLAR)
         with Ledger(self.folder, self.wanted.spec(["t"])) as ledger:
-            ledger.todo(slots(ledger.spec_id, self.wanted.wanted()))
+            ledger.due_slots(slots(ledger.spec_id, self.wanted.wanted()))
             ledger.reopen()
             try:
                 leaping(asyncio.wait_for(self._filled(ledger, budget_usd), seconds))
@@ -405,7 +405,7 @@ class Lives:
         )
         writer = Statements(self.wanted.items_per_call)
         run = Runner(ledger, dispatcher, CachedCaller(ledger, dispatcher), writer, patience=900, watch=self._watch)
-        await run.fill(make_batches(ledger.due(), writer.size, rejected_items(ledger)), [self.provider])
+        await run.run(make_batches(ledger.due(), writer.size, rejected_items(ledger)), [self.provider])
 
     def _watch(self, run: Runner) -> None:
         self.overshot = max(self.overshot, run.ledger.spent().total - self.limit, self.provider.billed - self.limit)

@@ -135,7 +135,7 @@ def test_bayesian_logistic_is_less_sure_where_it_saw_fewer_rows_and_far_away() -
 def test_bayesian_logistic_says_which_penalty_it_chose() -> None:
     model = BayesianLogistic(samples=30).fit(*columns(200, 1))
     assert model.draws(columns(5, 2)[0]).shape == (30, 5)
-    assert "prior precision" in model.learned().notes[0]
+    assert "prior precision" in model.training_record().notes[0]
 
 
 def test_one_answer_is_refused() -> None:
@@ -300,4 +300,4 @@ def test_one_chain_is_enough_to_be_judged() -> None:
 def test_a_saved_bayesian_logistic_knows_its_notes(tmp_path) -> None:  # type: ignore[no-untyped-def]
     model = BayesianLogistic().fit(*columns(100, 0))
     model.save(tmp_path)
-    assert Model.load(tmp_path).learned().notes == model.learned().notes
+    assert Model.load(tmp_path).training_record().notes == model.training_record().notes

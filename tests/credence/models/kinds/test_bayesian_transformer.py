@@ -51,10 +51,10 @@ def test_probability_is_that_of_quadrature(on: str) -> None:
 def test_one_reading_gives_draws_and_findings(on: str, monkeypatch: pytest.MonkeyPatch) -> None:
     X, _ = ON[on](40, seed=1)
     model, read = learned(on), list[int]()
-    apart = model.draws(X), model.findings(X)
+    apart = model.draws(X), model.row_diagnostics(X)
     features = model._network.features
     monkeypatch.setattr(model._network, "features", lambda *a, **k: read.append(1) or features(*a, **k))
-    together = model.answers(X)
+    together = model.predict_all(X)
     assert len(read) == sum(1 for _ in model._batches(model._rows(X)))
     np.testing.assert_array_equal(together[0], apart[0])
     assert together[1].keys() == apart[1].keys()
@@ -66,7 +66,7 @@ def test_one_reading_gives_draws_and_findings(on: str, monkeypatch: pytest.Monke
 def test_evidence_grows_where_training_rows_lie_dense(on: str) -> None:
     """In the reference implementation alpha + beta is 3.445 for 1, 10, 100 and 1000 tokens alike."""
     X, _ = ON[on](100, seed=1)
-    found = learned(on).findings(X)
+    found = learned(on).row_diagnostics(X)
     evidence = found["alpha"] + found["beta"]
     assert (evidence >= 1).all() and evidence.max() <= 120 + 1
     dense = found["ood_pvalue"] > 0.5
@@ -77,7 +77,7 @@ def test_evidence_grows_where_training_rows_lie_dense(on: str) -> None:
 def test_rows_unlike_all_others_have_little_evidence() -> None:
     X, _ = table(100, seed=1)
     model = learned("columns", epochs=6)
-    near, far = model.findings(X), model.findings(X.assign(size=80.0, noise=-900.0))
+    near, far = model.row_diagnostics(X), model.row_diagnostics(X.assign(size=80.0, noise=-900.0))
     assert far["ood_pvalue"].max() < 0.2 < np.median(near["ood_pvalue"])
     assert (far["alpha"] + far["beta"]).max() < np.median(near["alpha"] + near["beta"])
 
@@ -86,7 +86,7 @@ def test_rows_unlike_all_others_have_little_evidence() -> None:
 def test_p_values_of_new_rows_are_uniform_or_nearly(on: str) -> None:
     X, y = ON[on](400)
     model = small(held_out=0.3).fit(X, y)
-    p = model.findings(ON[on](400, seed=1)[0])["ood_pvalue"]
+    p = model.row_diagnostics(ON[on](400, seed=1)[0])["ood_pvalue"]
     assert p.min() >= 1 / 121 and p.max() <= 1
     assert abs(p.mean() - 0.5) < 0.12
 
@@ -95,22 +95,22 @@ def test_p_values_of_new_rows_are_uniform_or_nearly(on: str) -> None:
 def test_findings_are_those_of_the_row_alone_and_survive_saving(on: str, tmp_path: Path) -> None:
     X, _ = ON[on](20, seed=1)
     model = learned(on, orders="average", permutations=3, loops=2)
-    found = model.findings(X)
+    found = model.row_diagnostics(X)
     assert [*found] == ["k_used", *EVIDENCE, *ORDERS]
     model.save(tmp_path)
     loaded = Model.load(tmp_path)
     for name, values in found.items():
         assert values.shape == (20,) and values.dtype == np.float64 and np.isfinite(values).all()
-        np.testing.assert_array_equal(loaded.findings(X)[name], values)
-        alone = model.findings(X.iloc[[7]])[name][0]
+        np.testing.assert_array_equal(loaded.row_diagnostics(X)[name], values)
+        alone = model.row_diagnostics(X.iloc[[7]])[name][0]
         assert alone == pytest.approx(values[7], rel=2e-3, abs=1e-4)
-    assert all(values.shape == (0,) for values in model.findings(X.iloc[:0]).values())
+    assert all(values.shape == (0,) for values in model.row_diagnostics(X.iloc[:0]).values())
 
 
 def test_several_orders_are_draws_and_their_spread_is_reported() -> None:
     X, _ = reviews(30, seed=1)
     model = learned("text", orders="average", permutations=4)
-    draws, found = model.draws(X), model.findings(X)
+    draws, found = model.draws(X), model.row_diagnostics(X)
     assert draws.shape == (10 * 4, 30)
     by_order = draws.reshape(10, 4, 30).mean(0)
     np.testing.assert_allclose(by_order.std(0, ddof=1), found["order_sd"], atol=1e-4)
@@ -118,25 +118,25 @@ def test_several_orders_are_draws_and_their_spread_is_reported() -> None:
     saved = np.log(by_order.mean(0)) - np.log(by_order).mean(0)
     np.testing.assert_allclose(found["order_gain_yes"], saved, atol=1e-4)
     assert (found["order_gain_no"] >= 0).all()
-    assert (found["k_used"] == 4).all() and model.learned().passes == 4
+    assert (found["k_used"] == 4).all() and model.training_record().passes == 4
 
 
 @every_input
 def test_nothing_is_said_of_orders_where_there_is_one(on: str) -> None:
-    assert [*learned(on).findings(ON[on](5)[0])] == ["k_used", "alpha", "beta", "ood_pvalue"]
+    assert [*learned(on).row_diagnostics(ON[on](5)[0])] == ["k_used", "alpha", "beta", "ood_pvalue"]
 
 
 def test_evidence_is_absent_where_no_row_was_held_out() -> None:
     X, y = table(15)
-    assert [*small().fit(X, y).findings(X)] == ["k_used"]
+    assert [*small().fit(X, y).row_diagnostics(X)] == ["k_used"]
 
 
 def test_loops_follow_a_budget_that_held_out_rows_set() -> None:
     X, _ = reviews(60, seed=1)
     model = learned("text", loops=4)
-    budget, k = model._network.encoder.budget, model.findings(X)["k_used"]
+    budget, k = model._network.encoder.budget, model.row_diagnostics(X)["k_used"]
     assert float(budget.constant) != 1.0, "it was never fitted"
-    assert ((k >= 1) & (k <= 4)).all() and model.learned().passes == 4
+    assert ((k >= 1) & (k <= 4)).all() and model.training_record().passes == 4
     lengths = np.array([len(words) for words in model._rows(X).columns["words"]])
     assert (np.diff(k[np.argsort(lengths, kind="stable")]) >= 0).all(), "longer texts take more"
 
@@ -152,7 +152,7 @@ def test_doubt_has_both_parts(on: str) -> None:
 def test_the_last_layer_costs_bits_and_fewer_under_the_prior_that_fits() -> None:
     last = learned("columns")._network.head.variational
     assert last is not None
-    bits = learned("columns").learned().model_bits
+    bits = learned("columns").training_record().model_bits
     assert bits == pytest.approx(float(last.kl().detach()) / math.log(2)) and bits > 0
     fitted, costs = float(last.precision), []
     for factor in (0.5, 1.0, 2.0):
@@ -178,8 +178,8 @@ def test_every_part_can_be_switched_off(on: str) -> None:
     X, y = ON[on](60)
     plain = small(**OFF).fit(X, y)
     assert plain.draws(X).shape == (1, 60)
-    assert plain.learned().model_bits is None
-    assert [*plain.findings(X)] == ["k_used"]
+    assert plain.training_record().model_bits is None
+    assert [*plain.row_diagnostics(X)] == ["k_used"]
     left = {name.split(".")[0] for name in parameters_of(plain)}
     assert left == {"tokens", "encoder", "head"}
     with_all = learned(on)
@@ -208,7 +208,7 @@ def test_hostile_texts_are_answered(orders: str) -> None:
     X, model = pd.DataFrame({"text": told}), learned("text", orders=orders)
     draws = model.draws(X)
     assert np.isfinite(draws).all() and ((draws >= 0) & (draws <= 1)).all()
-    assert all(np.isfinite(values).all() for values in model.findings(X).values())
+    assert all(np.isfinite(values).all() for values in model.row_diagnostics(X).values())
     np.testing.assert_allclose(model.draws(X.iloc[[0]])[:, 0], draws[:, 0], atol=1e-5)
 
 
@@ -240,7 +240,7 @@ def test_wrong_parameters_are_refused_in_a_sentence(wrong: dict[str, Any], said:
 
 def test_findings_before_learning_are_refused() -> None:
     with pytest.raises(NotFitted, match="has not been fitted"):
-        small().findings(table(5)[0])
+        small().row_diagnostics(table(5)[0])
 
 
 def test_one_answer_alone_is_refused() -> None:

@@ -133,7 +133,9 @@ def test_the_order_and_company_of_rows_move_an_answer_by_rounding_only() -> None
     X, _ = reviews(40, seed=7)
     together = fitted().draws(X)
     for i in range(0, 40, 13):
-        np.testing.assert_allclose(fitted().draws(X.iloc[[i]])[:, 0], together[:, i], atol=fitted().rounding, rtol=0)
+        np.testing.assert_allclose(
+            fitted().draws(X.iloc[[i]])[:, 0], together[:, i], atol=fitted().batch_tolerance, rtol=0
+        )
 
 
 def test_refuses_one_answer_and_a_penalty_that_is_none() -> None:

@@ -103,7 +103,7 @@ def test_one_answer_is_refused(model) -> None:  # type: ignore[no-untyped-def]
 
 
 def test_learning_tells_of_every_check_and_shows_chains() -> None:
-    learned = fitted().learned()
+    learned = fitted().training_record()
     assert [d.name for d in learned.diagnostics] == ["R-hat", "bulk ESS", "tail ESS", "divergences", "E-BFMI"]
     assert set(learned.chains) == {f"{s}: {x}" for s in ("mu", "tau") for x in ("size", "noise", "intercept")}
     assert np.shape(learned.chains["mu: size"]) == (2, 200)
@@ -114,7 +114,7 @@ def test_learning_tells_of_every_check_and_shows_chains() -> None:
 @both
 def test_what_was_learned_survives_saving(model, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     model().save(tmp_path)
-    assert Model.load(tmp_path).learned() == model().learned()
+    assert Model.load(tmp_path).training_record() == model().training_record()
 
 
 @both
@@ -190,7 +190,7 @@ def test_variational_answers_agree_with_those_of_nuts() -> None:
 
 
 def test_variational_inference_shows_its_loss_and_no_interval_that_is_too_narrow() -> None:
-    learned = varied().learned()
+    learned = varied().training_record()
     assert learned.chains == {} and learned.diagnostics == []
     assert "no interval" in learned.notes[0]
     assert learned.curves["loss"][-1] < learned.curves["loss"][0]

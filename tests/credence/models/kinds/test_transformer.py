@@ -112,7 +112,7 @@ def test_the_loss_is_a_code_length_of_labels_and_last_layer() -> None:
     assert loss.nll.shape == (12,)
     best = float(head.kl().detach())
     assert float(torch.as_tensor(loss.penalty).detach()) == pytest.approx(best / 144)
-    assert fit.learned().model_bits == pytest.approx(best / math.log(2))
+    assert fit.training_record().model_bits == pytest.approx(best / math.log(2))
     for factor in (0.8, 1.25):
         head.precision.mul_(factor)
         assert float(head.kl().detach()) > best
@@ -120,8 +120,8 @@ def test_the_loss_is_a_code_length_of_labels_and_last_layer() -> None:
 
 
 def test_point_heads_have_no_code_length() -> None:
-    assert fitted("plain").learned().model_bits is None
-    assert len(fitted("plain").learned().curves["held-out log-loss"]) == 2
+    assert fitted("plain").training_record().model_bits is None
+    assert len(fitted("plain").training_record().curves["held-out log-loss"]) == 2
 
 
 @pytest.mark.parametrize(("head", "part", "pace"), [("variational", "head.log_sd", 100), ("plain", "head.1.bias", 20)])
@@ -203,9 +203,9 @@ def test_a_killed_run_goes_on_with_the_same_bits(tmp_path: Path) -> None:
         raise Killed
 
     with pytest.raises(Killed):
-        model(checkpoint_seconds=0).kept_in(tmp_path, kill).fit(*reviews(60))
+        model(checkpoint_seconds=0).with_checkpoints(tmp_path, kill).fit(*reviews(60))
     X, _ = reviews(20, seed=7)
-    taken_up = model(checkpoint_seconds=0).kept_in(tmp_path).fit(*reviews(60))
+    taken_up = model(checkpoint_seconds=0).with_checkpoints(tmp_path).fit(*reviews(60))
     np.testing.assert_array_equal(taken_up.draws(X), model(checkpoint_seconds=0).fit(*reviews(60)).draws(X))
 
 

@@ -181,7 +181,9 @@ def test_a_learning_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="learning_rate"):
         bilstm(learning_rate=1e38)
     with pytest.raises(InputError, match="not a finite number, for the rows"):
-        bilstm(learning_rate=1e6, clip=None, warmup=0, epochs=50, weight_decay=1e30).kept_in(tmp_path).fit(X, y)
+        bilstm(learning_rate=1e6, clip=None, warmup=0, epochs=50, weight_decay=1e30).with_checkpoints(tmp_path).fit(
+            X, y
+        )
 
 
 def test_checkpoints_stay_until_the_run_has_ended(tmp_path: Path) -> None:
@@ -197,12 +199,12 @@ def test_checkpoints_stay_until_the_run_has_ended(tmp_path: Path) -> None:
             raise Killed
 
     whole = bilstm(epochs=4).fit(X, y).draws(X)
-    model = bilstm(epochs=4, checkpoint_seconds=0).kept_in(tmp_path, watch)
+    model = bilstm(epochs=4, checkpoint_seconds=0).with_checkpoints(tmp_path, watch)
     with pytest.raises(Killed):
         model.fit(X, y)
     folder = next(tmp_path.iterdir())
     assert list((folder / "training").glob("*.safetensors"))
-    again = bilstm(epochs=4, checkpoint_seconds=0).kept_in(tmp_path, watch).fit(X, y)
+    again = bilstm(epochs=4, checkpoint_seconds=0).with_checkpoints(tmp_path, watch).fit(X, y)
     np.testing.assert_array_equal(again.draws(X), whole)
     assert [epoch for epoch, _ in told_epochs] == [1, 2, 2, 3, 4]
     assert {"loss", "held_out", "learning_rate"} <= set(told_epochs[0][1])
@@ -212,9 +214,9 @@ def test_checkpoints_stay_until_the_run_has_ended(tmp_path: Path) -> None:
 
 def test_other_parameters_or_rows_learn_in_a_folder_of_their_own(tmp_path: Path) -> None:
     X, y = told(60)
-    bilstm(epochs=1).kept_in(tmp_path).fit(X, y)
-    bilstm(epochs=1, dropout=0.1).kept_in(tmp_path).fit(X, y)
-    bilstm(epochs=1).kept_in(tmp_path).fit(X.iloc[:50], y[:50])
+    bilstm(epochs=1).with_checkpoints(tmp_path).fit(X, y)
+    bilstm(epochs=1, dropout=0.1).with_checkpoints(tmp_path).fit(X, y)
+    bilstm(epochs=1).with_checkpoints(tmp_path).fit(X.iloc[:50], y[:50])
     assert len(list(tmp_path.iterdir())) == 3
 
 
@@ -222,8 +224,8 @@ def test_learning_curves_survive_saving(tmp_path: Path) -> None:
     X, y = told(100)
     model = bilstm().fit(X, y)
     model.save(tmp_path)
-    curves = Model.load(tmp_path).learned().curves
-    assert curves == model.learned().curves and len(curves["loss"]) == len(curves["held-out log-loss"]) == 3
+    curves = Model.load(tmp_path).training_record().curves
+    assert curves == model.training_record().curves and len(curves["loss"]) == len(curves["held-out log-loss"]) == 3
 
 
 def test_mc_dropout_asks_the_passes_of_the_kind_it_wraps() -> None:
@@ -235,7 +237,7 @@ def test_mc_dropout_asks_the_passes_of_the_kind_it_wraps() -> None:
     draws = wrapped.fit(X, y).draws(X)
     assert draws.shape == (7, 60)
     np.testing.assert_array_equal(draws, plain.sampled(X, 7))
-    assert wrapped.learned().curves == plain.learned().curves
+    assert wrapped.training_record().curves == plain.training_record().curves
 
 
 def test_mc_dropout_refuses_what_has_no_dropout() -> None:
@@ -255,7 +257,7 @@ def test_an_ensemble_has_a_draw_for_every_member() -> None:
     assert draws.shape == (3, 60)
     np.testing.assert_array_equal(draws[1], bilstm(seed=2001).fit(X, y).draws(X).mean(0))
     assert np.ptp(draws, axis=0).min() > 0
-    assert together.title() == "ensemble of bilstm"
+    assert together.display_name() == "ensemble of bilstm"
 
 
 def test_an_ensemble_takes_columns_too(tmp_path: Path) -> None:

@@ -82,7 +82,9 @@ def test_a_saved_model_needs_no_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     )
     again = Model.load(tmp_path)
     assert np.array_equal(again.draws(X), model.draws(X))
-    assert all(np.array_equal(again.findings(X)[name], found) for name, found in model.findings(X).items())
+    assert all(
+        np.array_equal(again.row_diagnostics(X)[name], found) for name, found in model.row_diagnostics(X).items()
+    )
     assert {file.suffix for file in tmp_path.iterdir()} == {".json", ".safetensors"}
 
 

@@ -274,7 +274,7 @@ def test_the_cost_says_passes_and_processor_time(rich: Report, plain: Report) ->
 
 
 def test_guards_hand_back_few_ordinary_rows(rich: Report, plain: Report) -> None:
-    strange = telling(predictor("logistic"), said).strange(part("test"))
+    strange = telling(predictor("logistic"), said).input_warnings(part("test"))
     assert rich.guarded is not None and plain.guarded is not None
     assert rich.guarded.value == pytest.approx(np.mean([bool(why) for why in strange]))
     assert plain.guarded.value is not None and plain.guarded.value < 0.03

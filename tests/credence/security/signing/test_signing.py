@@ -212,7 +212,7 @@ def test_a_new_seal_takes_the_signature_of_the_old_one_away(folder: Path) -> Non
 def test_a_signature_of_one_predictor_fits_no_other(folder: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
-    SAVED.numbered("toy:7").save(other)
+    SAVED.with_version("toy:7").save(other)
     sign(folder, owner())
     (other / SIGNATURE).write_bytes((folder / SIGNATURE).read_bytes())
     with pytest.raises(InputError, match=r"signature\.json does not fit manifest\.json"):

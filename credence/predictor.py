@@ -3,7 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from credence.core.hashing import stable_hash
+from credence.core.old_names import old_attribute
 from credence.core.registry import StrictModel
 from credence.data.novelty.messages import low_density
 from credence.data.rows import model_inputs, row_hashes
@@ -197,3 +198,10 @@ def seen_hashes(rows: pd.DataFrame, schema: Schema) -> NDArray[np.uint64]:
 
 def _bits(hexadecimal: Any) -> NDArray[np.uint64]:
     return np.array([int(h, 16) for h in hexadecimal], dtype=np.uint64)
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Names of version 0.1."""
+        return old_attribute(__name__, name)

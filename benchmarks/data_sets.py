@@ -1,6 +1,6 @@
 """Real tables beside a checkout, each drafted without YAML, against scikit-learn's defaults on the same rows.
 
-    python -m benchmarks.data_sets FOLDER [--only churn] [--repeats 5] [--write docs/benchmarks.md]
+    python -m benchmarks.data_sets FOLDER [--only churn] [--repeats 5] [--write docs/benchmarks/tables.md]
 
 Every repeat deals new parts (split.salt). The baselines learn from all rows that are not test rows, as a scikit-learn
 user's would; ours holds its calibration rows back. Every library runs on one thread.
@@ -41,8 +41,8 @@ Real tables, each drafted by `run.py --data` without any YAML, beside scikit-lea
 HistGradientBoosting (with early stopping) as their documentation shows them; on text these read scikit-learn's TF-IDF,
 the second one through 100 singular vectors.
 
-`python -m benchmarks.data_sets FOLDER --write docs/benchmarks.md` printed this page. Figures are means over repeats;
-every repeat deals new parts, the same for all models. The baselines learn from all rows that are not test rows; ours
+`python -m benchmarks.data_sets FOLDER --write docs/benchmarks/tables.md` printed this page. Figures are means over
+repeats; every repeat deals new parts, the same for all models. The baselines learn from all rows that are not test rows; ours
 holds its calibration rows back. One thread each; seconds are those of all candidates together, and noisy. `adult` and
 `imdb` are samples of 10,000 rows. The gate's own error rates are in [the gate](gate.md).
 

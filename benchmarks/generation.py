@@ -31,7 +31,7 @@ WAYS = {
 }
 LOOP_ROWS = 250
 WARM, OVER = 0.3, 0.95
-PAGE, BEGIN, END = Path("docs/generation_benchmarks.md"), "<!-- figures -->\n", "<!-- end of figures -->"
+PAGE, BEGIN, END = Path("docs/benchmarks/generation.md"), "<!-- figures -->\n", "<!-- end of figures -->"
 Samples = list[tuple[float, int]]
 
 

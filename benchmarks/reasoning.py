@@ -46,7 +46,7 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 ROWS = 8000
 RESAMPLES = 1000
-PAGE, BEGIN, END = Path("docs/reasoning_benchmarks.md"), "<!-- figures -->\n", "<!-- end of figures -->"
+PAGE, BEGIN, END = Path("docs/benchmarks/reasoning.md"), "<!-- figures -->\n", "<!-- end of figures -->"
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Interval = list[float]
 

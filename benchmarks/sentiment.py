@@ -1,6 +1,6 @@
 """Film reviews in their official halves: what each kind that reads texts reaches, calibrated as a task would be.
 
-    python -m benchmarks.sentiment imdb.parquet [--only tfidf] [--rows 2000] [--write docs/sentiment_benchmarks.md]
+    python -m benchmarks.sentiment imdb.parquet [--only tfidf] [--rows 2000] [--write docs/benchmarks/sentiment.md]
 
 The table has the columns text, label (1 is positive) and split. An eighth of the training half calibrates, as in
 tasks/sentiment.yaml; the test half is used for nothing but these figures. One thread. `--write` puts the candidates

@@ -17,7 +17,7 @@ def run_generation(task: Any, args: Namespace) -> None:
 
     if task.generation is None:
         raise InputError(
-            f"{task.name} has no section generation; add one (docs/generation.md), or name another --task."
+            f"{task.name} has no section generation; add one (docs/how-to/generate-rows.md), or name another --task."
         )
     if args.dry_run:
         return print(generation_plan(task.name, task.generation))

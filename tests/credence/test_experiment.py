@@ -1,4 +1,4 @@
-"""The whole contest without a pipeline, as docs/start.md shows it for notebooks."""
+"""The whole contest without a pipeline, as docs/tutorials/first-model.md shows it for notebooks."""
 
 import re
 from pathlib import Path

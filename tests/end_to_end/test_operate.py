@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 
 def test_from_a_quiet_window_over_drift_to_a_service_that_answers_anew(tmp_path: Path) -> None:
     project = Project.copy(tmp_path)
-    (project.folder / "docs").mkdir()
-    shutil.copy(ROOT / "docs" / "operate.py", project.folder / "docs")
-    command = [sys.executable, "docs/operate.py"]
+    (project.folder / "docs" / "tutorials").mkdir(parents=True)
+    shutil.copy(ROOT / "docs" / "tutorials" / "operate.py", project.folder / "docs" / "tutorials")
+    command = [sys.executable, "docs/tutorials/operate.py"]
     done = subprocess.run(
         command, cwd=project.folder, env=project.environment, capture_output=True, text=True, check=False
     )

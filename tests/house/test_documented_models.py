@@ -1,4 +1,4 @@
-"""docs/models.md says of every kind what it is and gives every parameter with the default it really has."""
+"""docs/reference/models.md says of every kind what it is and gives every parameter with the default it really has."""
 
 import re
 from pathlib import Path
@@ -10,13 +10,13 @@ from credence.core.registry import available_kinds, load_kind
 from credence.model import Model
 from credence.models.tabular import TabularModel
 
-PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text()
 KINDS = [k for k in available_kinds("models") if issubclass(load_kind("models", k), TabularModel) or k == "tfidf"]
 
 
 def section(kind: str) -> str:
     found = re.search(rf"^### `{kind}`\n(.+?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)
-    assert found, f"docs/models.md has no section on {kind}"
+    assert found, f"docs/reference/models.md has no section on {kind}"
     return found[1]
 
 

@@ -1,4 +1,4 @@
-"""Every example of docs/providers.md is a provider that can be made, and every kind and key is in its tables."""
+"""Every example of docs/reference/providers.md can be made, and every kind and key is in its tables."""
 
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from credence.core.registry import available_kinds, load_kind
 from credence.core.yaml_loader import parse_yaml
 from credence.generation.llm.provider import Provider, ProviderSpec
 
-PAGE = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "providers.md").read_text()
 EXAMPLES: list[dict[str, Any]] = [parse_yaml(block.split("```")[0]) for block in PAGE.split("```yaml\n")[1:]]
 
 
@@ -27,7 +27,7 @@ def test_every_kind_has_an_example() -> None:
 @pytest.mark.parametrize("kind", available_kinds("providers"))
 def test_every_kind_and_every_key_is_spoken_of(kind: str) -> None:
     for word in (kind, *load_kind("providers", kind).model_fields):
-        assert f"`{word}`" in PAGE or f"{word}:" in PAGE, f"docs/providers.md does not speak of {word}"
+        assert f"`{word}`" in PAGE or f"{word}:" in PAGE, f"docs/reference/providers.md does not speak of {word}"
 
 
 @pytest.mark.parametrize(

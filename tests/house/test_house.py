@@ -112,9 +112,9 @@ def test_every_task_parses(task: Path) -> None:
 
 @pytest.mark.parametrize(("family", "page"), [("models", "models.md"), ("sources", "tasks.md")])
 def test_every_kind_is_documented(family: str, page: str) -> None:
-    text = (ROOT / "docs" / page).read_text()
+    text = (ROOT / "docs" / "reference" / page).read_text()
     for kind in available_kinds(family):
-        assert f"`{kind}`" in text, f"docs/{page} does not speak of {kind}"
+        assert f"`{kind}`" in text, f"docs/reference/{page} does not speak of {kind}"
 
 
 def test_readme_shows_the_tree_as_it_is() -> None:
@@ -128,7 +128,7 @@ def test_readme_shows_the_tree_as_it_is() -> None:
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:
-    for page in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")]:
+    for page in [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
 

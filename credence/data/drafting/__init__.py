@@ -47,7 +47,7 @@ class Draft(StrictModel):
 
 def _signed(text: str) -> str:
     """A draft under a line that tells whether anybody has changed it since."""
-    return f"# Drafted ({stable_hash(text)}); change what is wrong, docs/tasks.md explains every key.\n{text}"
+    return f"# Drafted ({stable_hash(text)}); change what is wrong, docs/reference/tasks.md explains every key.\n{text}"
 
 
 def draft_path(name: str, source: dict[str, Any]) -> Path:

@@ -453,7 +453,9 @@ def test_real_tables_need_no_yaml(
 
 
 def documented() -> list[str]:
-    return re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8"), re.DOTALL)
+    return re.findall(
+        r"```yaml\n(.*?)```", (ROOT / "docs" / "reference" / "tasks.md").read_text(encoding="utf-8"), re.DOTALL
+    )
 
 
 @pytest.mark.parametrize("text", documented(), ids=range(len(documented())))
@@ -463,7 +465,9 @@ def test_every_documented_task_parses(text: str, tmp_path: Path) -> None:
 
 
 def test_the_documentation_shows_every_section_and_check() -> None:
-    page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "reference" / "tasks.md").read_text(encoding="utf-8")
     for section in (Task, Columns, Checks, Split, Calibration):
         for key in set(section.model_fields) - {"name"}:
-            assert re.search(rf"[`{{ \n]{key}[`:]", page), f"docs/tasks.md does not speak of {section.__name__}.{key}"
+            assert re.search(rf"[`{{ \n]{key}[`:]", page), (
+                f"docs/reference/tasks.md does not speak of {section.__name__}.{key}"
+            )

@@ -119,7 +119,7 @@ def test_every_mistake_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_documented_code_runs_and_the_documented_task_reads_it(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[4] / "docs/log.md").read_text()
+    page = (Path(__file__).parents[4] / "docs/reference/log.md").read_text()
     code, task = (re.search(rf"```{kind}\n(.*?)```", page, re.DOTALL) for kind in ("python", "yaml"))
     assert code and task
     answers = [record(i, time=DAWN + timedelta(days=90 + i), inputs=f'{{"x": {i}}}') for i in range(3)]

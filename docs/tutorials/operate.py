@@ -1,4 +1,4 @@
-"""A year of operation in a few minutes: python docs/operate.py
+"""A year of operation in a few minutes: python docs/tutorials/operate.py
 
 Serves the champion of breast_cancer, sends rows, changes what two columns hold, tells the truth about them, and lets
 monitoring find it out: quiet first, then drift; training on what came back; the gate; and the service that swaps.
@@ -15,7 +15,7 @@ import httpx
 import pandas as pd
 from sklearn.datasets import load_breast_cancer
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT))
 
 from bentos.packaging.local_server import serve_locally  # noqa: E402

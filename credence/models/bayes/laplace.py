@@ -9,8 +9,8 @@ from scipy.optimize import minimize_scalar
 from credence.model import Labels
 from credence.statistics.uncertainty import Array, sigmoid
 
-MIN_PRIOR_SD, MAX_PRIOR_SD = 1e5, 1e-4
-INTERCEPT_SD = 1e-4
+MAX_PRIOR_PRECISION, MIN_PRIOR_PRECISION = 1e5, 1e-4
+INTERCEPT_PRECISION = 1e-4
 MAX_NEWTON_STEPS, TOLERANCE = 100, 1e-10
 MAX_STEP_HALVINGS = 30
 
@@ -50,14 +50,14 @@ def fit_by_evidence(Z: Array, y: Labels) -> GaussianPosterior:
         warm = found.mode
         return -found.evidence
 
-    bounds = (np.log(MAX_PRIOR_SD), np.log(MIN_PRIOR_SD))
+    bounds = (np.log(MIN_PRIOR_PRECISION), np.log(MAX_PRIOR_PRECISION))
     best = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-3})
     return laplace_posterior(Z, y, float(np.exp(best.x)))
 
 
 def laplace_posterior(Z: Array, y: Labels, precision: float, start: Array | None = None) -> GaussianPosterior:
     """The mode by Newton's method, the curvature there, and the evidence that follows (Bishop 2006, 4.4 and 4.137)."""
-    prior = np.append(np.full(Z.shape[1] - 1, precision), INTERCEPT_SD)
+    prior = np.append(np.full(Z.shape[1] - 1, precision), INTERCEPT_PRECISION)
     mode = np.zeros(Z.shape[1]) if start is None else start
     for _ in range(MAX_NEWTON_STEPS):
         p = sigmoid(Z @ mode)

@@ -25,7 +25,7 @@ BLOCK = 20
 PROGRESS_DELAY_SECONDS = 3.0
 MAX_SHOWN_DRAWS = 200
 CHAIN_INIT_SPREAD = 0.5
-MEDIAN_PASSES = 0.674  # of a half-normal
+HALF_NORMAL_MEDIAN = 0.674  # of a half-normal
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def _near_the_median(key: Any, columns: int, groups: int) -> dict[str, Any]:
         name: CHAIN_INIT_SPREAD * jax.random.normal(k, shape)
         for k, (name, shape) in zip(keys, shapes.items(), strict=True)
     }
-    return near | {"tau": near["tau"] + jnp.log(MEDIAN_PASSES)}
+    return near | {"tau": near["tau"] + jnp.log(HALF_NORMAL_MEDIAN)}
 
 
 def _progress(how: NutsSettings) -> "tqdm[Any]":

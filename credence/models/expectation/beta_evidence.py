@@ -14,7 +14,7 @@ from credence.core.errors import InputError
 from credence.statistics.uncertainty import Array
 
 JEFFREYS = (0.5, 0.5)
-MIN_CONCENTRATION = 0.05
+MIN_KAPPA = 0.05
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,6 @@ def _log_beta(evidence: BetaEvidence) -> Tensor:
 
 def _lowest(cost: Callable[[Array], float], most: float) -> Array:
     """(s, kappa) of the lowest cost: the best of a coarse grid, then Nelder-Mead within the bounds."""
-    starts = [np.array([s, kappa]) for s in np.linspace(-2, most, 8) for kappa in (MIN_CONCENTRATION, 0.2, 0.5, 1.0)]
-    found = minimize(cost, min(starts, key=cost), method="Nelder-Mead", bounds=[(-10, most), (MIN_CONCENTRATION, 1)])
+    starts = [np.array([s, kappa]) for s in np.linspace(-2, most, 8) for kappa in (MIN_KAPPA, 0.2, 0.5, 1.0)]
+    found = minimize(cost, min(starts, key=cost), method="Nelder-Mead", bounds=[(-10, most), (MIN_KAPPA, 1)])
     return np.asarray(found.x)

@@ -11,8 +11,8 @@ from credence.core.errors import InputError
 
 TREND = 3
 RIDGE = 1e-9
-MAX_FREQUENCY = 2
-MIN_PERIOD_RATIO = 0.75
+EXTRA_BINS = 2
+MIN_BIN_DISTANCE = 0.75
 
 
 class HarmonicProjection(nn.Module):
@@ -106,7 +106,7 @@ class HarmonicProjection(nn.Module):
         """Frequencies around and between the harmonics, a period per span apart, that are none of them."""
         bins = [float(f) * span for f in self.frequencies]
         free = (
-            n for n in range(1, int(max(bins)) + 1 + MAX_FREQUENCY) if min(abs(n - b) for b in bins) > MIN_PERIOD_RATIO
+            n for n in range(1, int(max(bins)) + 1 + EXTRA_BINS) if min(abs(n - b) for b in bins) > MIN_BIN_DISTANCE
         )
         return [n / span for n in free if 2 * n < span]
 

@@ -11,7 +11,7 @@ from credence.models.bayes import PooledModel
 from credence.models.bayes.posterior import NumericArray, Posterior
 from credence.statistics.uncertainty import Array
 
-CHAINS_DISAGREE, LONG_ADVICE = 1.1, 400
+MAX_TOLERATED_R_HAT, LONG_CHAIN_SAMPLES = 1.1, 400
 
 
 class Hierarchical(PooledModel):
@@ -28,7 +28,7 @@ class Hierarchical(PooledModel):
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         nuts = importlib.import_module("credence.models.bayes.nuts")
-        how = nuts.Sampling(self.chains, self.warmup, self.samples, self.seed)
+        how = nuts.NutsSettings(self.chains, self.warmup, self.samples, self.seed)
         posterior: Posterior = nuts.sample(Z, codes, y, names, how)
         self._judge(posterior.diagnostics, posterior.notes)
         return posterior
@@ -36,7 +36,7 @@ class Hierarchical(PooledModel):
     def _judge(self, found: list[Diagnostic], notes: list[str]) -> None:
         """Note what the chains fail; refuse them where they are long and still tell different stories."""
         r_hat = next(d.value for d in found if d.name == "R-hat")
-        if r_hat > CHAINS_DISAGREE and self.samples >= LONG_ADVICE:
+        if r_hat > MAX_TOLERATED_R_HAT and self.samples >= LONG_CHAIN_SAMPLES:
             raise InputError(
                 f"the chains disagree after {self.warmup} + {self.samples} transitions each: R-hat is {r_hat:.2f}, "
                 "expected below 1.01; raise warmup and samples, give fewer columns, or choose 'hierarchical_svi'."

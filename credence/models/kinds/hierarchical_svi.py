@@ -37,6 +37,6 @@ class HierarchicalSVI(PooledModel):
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         svi = importlib.import_module("credence.models.bayes.svi")
-        how = svi.Fitting(self.guide, self.steps, self.batch_rows, self.samples, self.seed, self.extractor)
+        how = svi.SviSettings(self.guide, self.steps, self.batch_rows, self.samples, self.seed, self.extractor)
         posterior: Posterior = svi.sample(Z, codes, y, how)
         return posterior

@@ -19,7 +19,7 @@ from credence.statistics.cross_validation import stratified_folds, with_progress
 from credence.statistics.uncertainty import Array, sigmoid
 
 MAX_CHARACTERS = 3_000_000
-CHUNK_ROWS = 10_000
+ROWS_PER_COUNT = 10_000
 Flags = NDArray[np.bool_]
 
 
@@ -90,7 +90,7 @@ class TfIdf(Model):
 
     def _kept(self, often: Array, n: int) -> Flags:
         """Terms that occur in enough rows: the more rows, the more are enough, and pieces must recur."""
-        kept = often >= 1 + n // CHUNK_ROWS + self._is_piece
+        kept = often >= 1 + n // ROWS_PER_COUNT + self._is_piece
         if kept.sum() > self.max_features:
             kept &= often > np.sort(often)[-self.max_features - 1]
         return np.asarray(kept)

@@ -19,7 +19,7 @@ from credence.models.pretrained.sentence_encoder import SentenceEncoder
 from credence.models.pretrained.tokenization import PieceEncoder
 from credence.models.training import Batch, Loss
 
-MAX_LOG_ODDS = (
+FEATURE_LENGTH = (
     4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
 )
 
@@ -80,7 +80,7 @@ class _FineTuned(TwoPartModule):
         self.encoder = encoder
 
     def encode(self, batch: Batch) -> Tensor:
-        features: Tensor = MAX_LOG_ODDS * self.encoder(batch)
+        features: Tensor = FEATURE_LENGTH * self.encoder(batch)
         return features
 
     def pace(self, name: str) -> float:

@@ -25,14 +25,14 @@ from credence.models.training import Batch, Epoch, History, Loss, PaddedRows, Tr
 from credence.models.training.batches import batches_by_length
 from credence.statistics.uncertainty import Array
 
-SINGLE_THREAD_ROWS = 2_000_000
+SINGLE_THREAD_WEIGHTS = 2_000_000
 
 
 @contextmanager
-def thread_count(module: nn.Module) -> Iterator[None]:
+def limit_threads(module: nn.Module) -> Iterator[None]:
     """One thread inside for a module of fewer than two million weights; others keep what torch was given."""
     before = torch.get_num_threads()
-    if sum(weights.numel() for weights in module.parameters()) < SINGLE_THREAD_ROWS:
+    if sum(weights.numel() for weights in module.parameters()) < SINGLE_THREAD_WEIGHTS:
         torch.set_num_threads(1)
     try:
         yield
@@ -117,7 +117,7 @@ class TorchModel(Training, Model):
         about = {**self.model_dump(mode="json"), "kind": self.kind(), "reader": self._reader.digest()}
         name = hashlib.sha256(json.dumps([about, rows.digest()], sort_keys=True).encode()).hexdigest()[:12]
         folder = self._root / f"{self.kind()}-{name}" if self._root else None
-        with thread_count(self._module):
+        with limit_threads(self._module):
             history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
         if folder:
             shutil.rmtree(folder / "training")
@@ -168,7 +168,7 @@ class TorchModel(Training, Model):
         """What is answered for every row, shape (draws, rows), batch by batch of like length."""
         if not len(rows):
             return np.zeros((1, 0))
-        with torch.inference_mode(), thread_count(self._module):
+        with torch.inference_mode(), limit_threads(self._module):
             parts = [(numbers, answer(rows.batch(numbers)).numpy()) for numbers in self._batches(rows)]
         draws = np.empty((len(parts[0][1]), len(rows)))
         for numbers, part in parts:

@@ -3,14 +3,14 @@
 import math
 from math import isqrt
 
-EXACT = 2**53
+MAX_EXACT_INTEGER = 2**53
 # no composite below 3.3e24 passes for all of them (Sorenson & Webster 2015)
 WITNESSES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
 
 
 def as_integer(value: float) -> int | None:
     """The number as an int, or None where it has a fraction or floats of its size skip whole numbers."""
-    return int(value) if abs(value) < EXACT and value == int(value) else None
+    return int(value) if abs(value) < MAX_EXACT_INTEGER and value == int(value) else None
 
 
 def is_prime(n: int) -> bool:

@@ -18,7 +18,7 @@ Encode = Literal["auto", "onehot", "target"]
 MAX_ONEHOT_LEVELS = 20
 TARGET_FOLDS = 5
 MIN_DISTINCT_FOR_KNOTS = 3
-MIN_LEVEL_ROWS = 0.005
+CLIP_QUANTILE = 0.005
 
 
 class ColumnEncoder(Protocol):
@@ -58,7 +58,7 @@ class NumberEncoder:
         self.flagged = not self.raw and 0 < len(there) < len(numbers)
         if self.knots and len(np.unique(there)) > self.knots + MIN_DISTINCT_FOR_KNOTS:
             self.bends = np.unique(np.quantile(there, np.linspace(0, 1, self.knots + 2)[1:-1])).tolist()
-            self.reach = np.quantile(there, [MIN_LEVEL_ROWS, 1 - MIN_LEVEL_ROWS]).tolist()
+            self.reach = np.quantile(there, [CLIP_QUANTILE, 1 - CLIP_QUANTILE]).tolist()
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:

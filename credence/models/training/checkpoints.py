@@ -29,8 +29,8 @@ from credence.models.training.weight_files import (
     write_weights,
 )
 
-KEPT_CHECKPOINTS, SHOWN = 3, 40
-PLACE = {"device", "checkpoint_seconds"}
+KEPT_CHECKPOINTS, MAX_SHOWN_CHARACTERS = 3, 40
+OUTSIDE_IDENTITY = {"device", "checkpoint_seconds"}
 
 
 def run_identity(
@@ -39,7 +39,7 @@ def run_identity(
     """All that decides a run's weights, by name. Another device or pace of saving is the same run."""
     said = {"module": type(module).__qualname__, **about}
     said |= {f"shape of {name}": list(tensor.shape) for name, tensor in module.state_dict().items()}
-    said |= {f"training.{name}": value for name, value in settings if name not in PLACE}
+    said |= {f"training.{name}": value for name, value in settings if name not in OUTSIDE_IDENTITY}
     said |= {"rows": rows.digest(), "held-out rows": held_out.digest() if held_out else None}
     return {name: str(value) for name, value in said.items()}
 
@@ -49,7 +49,7 @@ def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> st
     for name in [*here, *(there.keys() - here.keys())]:
         a, b = there.get(name, "absent"), here.get(name, "absent")
         if a != b:
-            return f"its {name} is {a[:SHOWN]}, not {b[:SHOWN]}"
+            return f"its {name} is {a[:MAX_SHOWN_CHARACTERS]}, not {b[:MAX_SHOWN_CHARACTERS]}"
     return None
 
 
@@ -139,6 +139,6 @@ def load_weights(module: nn.Module, file: Path) -> dict[str, Any]:
     return found.label.facts
 
 
-def encoder_weights(module: nn.Module) -> Tensors:
+def module_weights(module: nn.Module) -> Tensors:
     """A copy of all that a module learned, on the CPU."""
     return copy_weights(module.state_dict())

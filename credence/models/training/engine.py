@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from credence.core.errors import InputError
 from credence.models.training.batches import IntArray, plan_batches
-from credence.models.training.checkpoints import CheckpointStore, encoder_weights, run_identity
+from credence.models.training.checkpoints import CheckpointStore, module_weights, run_identity
 from credence.models.training.device import chosen_device, chosen_precision
 from credence.models.training.distributed import ProcessGroup
 from credence.models.training.forward_backward import ForwardBackward
@@ -94,7 +94,7 @@ class _Run:
         if self.writes:
             best = self.standing.history.best or self.standing.history.epochs[-1]
             self.writes.save_production(
-                encoder_weights(self.module), best.model_dump(include={"number", "step", "held_out"})
+                module_weights(self.module), best.model_dump(include={"number", "step", "held_out"})
             )
         self.module.to(self.home).eval()
         return self.standing.history
@@ -136,7 +136,7 @@ class _Run:
         """Keep what an epoch has taught, and tell everyone who wants to know."""
         self.unsaved, better = True, self.standing.history.best is made
         if better:
-            self.best = encoder_weights(self.module)
+            self.best = module_weights(self.module)
         if self.writes and self.events:
             if better:
                 self.writes.save_milestone(made.step, self.best, made.model_dump())
@@ -167,7 +167,7 @@ class _Run:
             return
         self._tick()
         self.standing.halved, self.standing.scaler = self.passes.halved, self.optimiser.facts()
-        parts = {"module": encoder_weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
+        parts = {"module": module_weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
         tensors = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
         self.writes.save_training(self.standing.step, tensors, self.standing.model_dump(mode="json"))
         self.unsaved = False

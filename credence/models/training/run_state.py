@@ -10,7 +10,7 @@ from credence.models.training.history import Epoch, History
 from credence.models.training.optimizer import learning_rate_at
 from credence.models.training.settings import Training
 
-NAMED = 5
+MAX_NAMED_ROWS = 5
 
 
 class RunState(BaseModel):
@@ -70,5 +70,5 @@ def non_finite_rows(values: Tensor, ids: list[str]) -> str | None:
     if all(finite):
         return None
     named = [i for i, good in zip(ids, finite, strict=True) if not good] if len(finite) == len(ids) else ids
-    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
-    return f"{', '.join(map(repr, named[:NAMED]))}{more}"
+    more = f" and {len(named) - MAX_NAMED_ROWS} more" if len(named) > MAX_NAMED_ROWS else ""
+    return f"{', '.join(map(repr, named[:MAX_NAMED_ROWS]))}{more}"

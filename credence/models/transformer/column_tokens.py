@@ -18,7 +18,7 @@ from credence.statistics.uncertainty import Array
 LEVELS = np.linspace(0, 1, 33)
 MAX_VALUE = 1e100
 QUANTITY_WIDTH = 3
-EDGE_SHARE = 2
+MIN_WORD_ROWS = 2
 
 
 class Quantity(BaseModel):
@@ -60,7 +60,7 @@ class Category(BaseModel):
     @classmethod
     def learn(cls, name: str, values: Cells, most: int) -> Self:
         """The `most` frequent words that two training rows or more have; others teach what is unknown."""
-        ranked = sorted((-n, word) for word, n in Counter(category_strings(values)).items() if n >= EDGE_SHARE)
+        ranked = sorted((-n, word) for word, n in Counter(category_strings(values)).items() if n >= MIN_WORD_ROWS)
         return cls(name=name, words=tuple(word for _, word in ranked[:most]))
 
     def codes(self, values: Cells) -> list[int]:

@@ -46,7 +46,7 @@ class TrainingInputs(RowEncoder):
         return self.reader.columns(X)
 
 
-MIN_WAVE_PERIOD = 10_000.0
+WAVELENGTH_BASE = 10_000.0
 PRETRAINED_PACE = 0.02
 
 
@@ -168,6 +168,6 @@ def _tokens(reader: RowEncoder, width: int) -> TextEmbedding | TableEmbedding:
 
 def sinusoids(positions: int, width: int) -> Tensor:
     """A vector for each position, float32 [positions, width] (Vaswani et al. 2017), of length 1 in every pair."""
-    speeds = torch.exp(-math.log(MIN_WAVE_PERIOD) * torch.arange(0, width, 2) / width)
+    speeds = torch.exp(-math.log(WAVELENGTH_BASE) * torch.arange(0, width, 2) / width)
     angles = torch.arange(positions)[:, None] * speeds
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]

@@ -1,4 +1,4 @@
-"""What learns. One file per kind; each answers with draws of p(yes), one row of draws per opinion."""
+"""The contract of every model kind: hyper-parameters as fields, `fit`, `draws` of p(yes), `save` and `load`."""
 
 import json
 import time
@@ -17,7 +17,7 @@ from credence.statistics.uncertainty import Array
 
 
 class Diagnostic(StrictModel):
-    """One figure that tells whether a sampler can be trusted, its bound, and whether it keeps to it."""
+    """A convergence diagnostic of a sampler: its value, its bound such as "< 1.01", and whether it is `kept`."""
 
     name: str
     value: float
@@ -26,11 +26,16 @@ class Diagnostic(StrictModel):
 
 
 class TrainingRecord(StrictModel):
-    """All optional. A kind fills in what it has.
+    """How training went. Every field is optional; a kind fills in what it measures.
 
-    passes: forward passes that one row takes. cpu_seconds: processor time of fitting. model_bits: what the weights cost
-    to write down (KL / ln 2). curves: name -> one value per epoch. chains: parameter -> its draws, shape
-    (chains, draws), thinned to a few hundred each.
+    Attributes:
+        passes: Forward passes per row at prediction.
+        cpu_seconds: Processor time of `fit`, in seconds.
+        model_bits: Code length of the weights in bits, KL / ln 2.
+        curves: Name -> one value per epoch.
+        diagnostics: Convergence diagnostics of a sampler.
+        chains: Parameter -> draws, shape (chains, draws), thinned to a few hundred each.
+        notes: Sentences for the report.
     """
 
     passes: int = 1
@@ -48,13 +53,17 @@ OnEpoch = Callable[[int, dict[str, float]], None]
 
 
 class NotFitted(RuntimeError):
-    """Draws were asked of a model that has not learned yet."""
+    """Raised when draws are requested from a model that has not been fitted."""
 
 
 class Model(BaseModel):
-    """Fields are the hyper-parameters, with their defaults and bounds; anything learned is private.
+    """Base class of all model kinds.
 
-    X holds the typed inputs of `rows.inputs`: float, datetime or object columns (or the column `text`), and `group`.
+    Fields are the hyper-parameters, with defaults and bounds. Learned state is private. A kind implements `_fit`,
+    `_draws`, `_save` and `_load`.
+
+    Everywhere, X is the frame of `credence.data.rows.model_inputs`: float, datetime or object columns, or the column
+    `text`, and `group`.
     """
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
@@ -68,7 +77,19 @@ class Model(BaseModel):
     _watch: OnEpoch | None = PrivateAttr(default=None)
 
     def fit(self, X: pd.DataFrame, y: Labels) -> Self:
-        """Learn p(yes) from rows X, shape (rows, columns), and answers y in {0, 1}."""
+        """Fit to training rows.
+
+        Args:
+            X: Inputs, shape (rows, columns).
+            y: Labels in {0, 1}, shape (rows,).
+
+        Returns:
+            The model itself.
+
+        Raises:
+            InputError: X has columns and the kind reads text, or the reverse; or a kind finds that it cannot learn
+                from these rows, for example because all labels are equal.
+        """
         require_matching_inputs(self, "text" in X)
         start, processor = time.perf_counter(), time.process_time()
         self._fit(X, y)
@@ -78,82 +99,110 @@ class Model(BaseModel):
 
     @property
     def fit_seconds(self) -> float:
-        """Wall-clock seconds that fitting took."""
+        """Wall-clock seconds of `fit`."""
         return self._fit_seconds
 
     @property
     def prequential_bits(self) -> float | None:
-        """Bits that a training answer costs, sent block by block by models like this one, where that was measured."""
+        """Prequential code length in bits per training label (Voita & Titov 2020), or None if not measured."""
         return self._prequential_bits
 
     def set_prequential_bits(self, prequential_bits: float) -> None:
-        """Keep the outcome of `credence.evaluation.code_length.prequential_bits` with the model."""
+        """Store the result of `credence.evaluation.code_length.prequential_bits` with the model."""
         self._prequential_bits = prequential_bits
 
     @property
     def batch_tolerance(self) -> float:
-        """How far two answers to one row may lie apart because it came alone or with others."""
+        """Largest allowed difference between p(yes) of a row predicted alone and in a batch."""
         return 1e-9
 
     def out_of_fold(self) -> Array | None:
-        """Probabilities of yes for the training rows, each from a member that has not seen it; None without folds."""
+        """Return p(yes) of the training rows, shape (rows,), each from a model fitted on the other folds.
+
+        Rows are in the order of `fit`. The result is None for kinds without folds and for a single fold.
+        """
         return None
 
     def draws(self, X: pd.DataFrame) -> Array:
-        """Probabilities of yes, shape (draws, rows). A model with one opinion returns one draw."""
+        """Draw p(yes) for rows X.
+
+        Returns:
+            Probabilities in [0, 1], shape (draws, rows). A point estimate is one draw.
+
+        Raises:
+            NotFitted: The model has not been fitted.
+        """
         if not self._fitted:
             raise NotFitted(f"{self.display_name()} has not been fitted; call fit(X, y) first.")
         return self._draws(X)
 
     def with_checkpoints(self, root: Path, watch: OnEpoch | None = None) -> "Model":
-        """Have a kind that learns in epochs keep checkpoints in a folder of its own under `root`, from which the same
-        fit goes on after a kill, and tell `watch` of each epoch: number and figures. Other kinds need neither."""
+        """Keep checkpoints while fitting and report every epoch. Kinds that do not train in epochs ignore both.
+
+        Args:
+            root: Folder in which the kind creates a checkpoint folder of its own. The same `fit` resumes from it.
+            watch: Called after each epoch with its number and its metrics.
+
+        Returns:
+            The model itself.
+        """
         self._root, self._watch = root, watch
         return self
 
     def row_diagnostics(self, X: pd.DataFrame) -> dict[str, Array]:
-        """What it says of each row besides its draws, by name, shape (rows,); nothing for most kinds.
+        """Return further measures of each row by name, shape (rows,) each; empty for most kinds.
 
-        alpha, beta: Beta pseudo-counts of a yes and a no behind the answer. ood_pvalue: share of held-out rows that lie
-        no denser. order_sd, order_jsd: how far the answer hangs on the order of the parts. order_gain_yes,
-        order_gain_no: the log-loss that averaging orders saves if that is the answer. k_used: passes.
+        Names:
+            alpha, beta: Beta pseudo-counts of yes and no behind the probability.
+            ood_pvalue: Share of held-out rows whose feature density is not higher.
+            order_sd, order_jsd: Spread of p(yes) over permutations; standard deviation, and Jensen-Shannon divergence
+                in nats.
+            order_gain_yes, order_gain_no: Log-loss in nats saved by averaging permutations, if the label is yes or no.
+            k_used: Forward passes.
+
+        Raises:
+            NotFitted: The kind has such measures and has not been fitted.
         """
         return {}
 
     def predict_all(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
-        """Draws and findings, of one reading of the rows where a kind has both from that."""
+        """Return `draws(X)` and `row_diagnostics(X)`, from one forward pass where the kind can."""
         return self.draws(X), self.row_diagnostics(X)
 
     def training_record(self) -> TrainingRecord:
-        """How learning went; what a kind has no figure for is left out."""
+        """Return costs, curves and diagnostics of the last fit."""
         return TrainingRecord(cpu_seconds=self._cpu_seconds)
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
-        """Exact contributions of every input column to the log-odds (SHAP), or None where they are not cheap."""
+        """Return exact SHAP values of the log-odds, shape (rows, input columns), or None if they are not cheap."""
         return None
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """The hyper-parameters that a search tries, asked of an Optuna trial; empty where there is nothing to tune."""
+        """Suggest hyper-parameters from an Optuna trial; empty if there is nothing to tune."""
         return {}
 
     @classmethod
     def kind(cls) -> str:
-        """The name by which YAML chooses this class: that of its file."""
+        """Return the name of this class in YAML: the stem of its file."""
         return cls.__module__.rsplit(".", 1)[-1]
 
     def display_name(self) -> str:
-        """The name that tables show."""
+        """Return the name shown in tables."""
         return self.kind()
 
     def save(self, folder: Path) -> None:
-        """Write the model as JSON and weights into an existing folder; nothing in it is a pickle."""
+        """Write the model as JSON and weights into an existing folder, without pickles."""
         (folder / "model.json").write_text(json.dumps(self._description(), indent=1))
         self._save(folder)
 
     @staticmethod
     def load(folder: Path) -> "Model":
-        """The model that `save` wrote; executes nothing from the folder."""
+        """Read a model that `save` wrote. No code from the folder is run.
+
+        Raises:
+            InputError: The kind is unknown, or a file names a type that is neither scikit-learn's nor credence's.
+        """
         spec = json.loads((folder / "model.json").read_text())
         model: Model = load_kind("models", spec["kind"])(**spec["parameters"])
         model._load(folder)
@@ -180,7 +229,16 @@ class Model(BaseModel):
 
 
 def require_matching_inputs(model: Model, text: bool, where: str = "") -> None:
-    """A text model needs the text column, a tabular one needs columns."""
+    """Check that the kind can read these inputs.
+
+    Args:
+        model: The model.
+        text: Whether the inputs are one text column.
+        where: Prefix of the error message.
+
+    Raises:
+        InputError: A text kind gets columns, or a tabular kind gets text.
+    """
     if model.reads != "both" and (model.reads == "text") != text:
         wants, got = ("text", "columns") if model.reads == "text" else ("columns", "one text column")
         raise InputError(

@@ -1,4 +1,4 @@
-"""What learns: one file per kind in `kinds`, and the machinery that kinds share."""
+"""Model kinds, one file each in `kinds`, and the packages they share."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,5 +7,5 @@ from credence.core.old_names import old_attribute
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Names of version 0.1."""
+        """Resolve names of version 0.1."""
         return old_attribute(__name__, name)

@@ -41,4 +41,4 @@ def test_a_network_learns_is_judged_and_served(tmp_path: Path) -> None:
     (folder,) = (project.folder / "stores/credence/training").iterdir()
     assert folder.name.startswith("bilstm-")
     assert {f.name for f in folder.iterdir()} >= {"milestone", "production", "history.json"}
-    assert not (folder / "training").exists() and list(folder.glob("events.out.tfevents.*"))
+    assert not (folder / "training").exists()

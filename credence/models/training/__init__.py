@@ -1,7 +1,8 @@
-"""The one training engine of every kind that is a torch module: from encoded rows to its best weights and a history.
+"""The training engine of all torch kinds: encoded rows in, best weights and a history out.
 
-A kind encodes its rows (`PaddedRows`), says what a batch costs (`Trainable.loss`) and calls `train`; the rest is here:
-batches of like length, precision, accumulation, clipping, warm-up, early stopping, checkpoints, several processes.
+A kind encodes its rows (`PaddedRows`), defines the loss of a batch (`Trainable.loss`) and calls `train`. The engine
+adds batches of similar length, precision, accumulation, clipping, warm-up, early stopping, checkpoints and several
+processes.
 """
 
 from credence.models.training.checkpoints import load_weights, newest_production

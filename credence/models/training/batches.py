@@ -1,4 +1,4 @@
-"""Which rows learn together: rows of like length, in an order that follows from seed and epoch alone."""
+"""Batches of rows of similar length, in an order given by seed and epoch."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,25 +12,36 @@ IntArray = list[int]
 
 
 def plan_batches(lengths: NDArray[np.int64], settings: Training, epoch: int) -> list[IntArray]:
-    """Every row number once, in the batches of an epoch.
+    """Plan the batches of an epoch; each row number occurs once.
 
-    Rows are shuffled, sorted by length within pools of 50 batches, cut, and the batches shuffled: padding is small
-    and which rows meet differs from epoch to epoch.
+    Rows are shuffled, sorted by length within pools of 50 batches and cut into batches, which are shuffled. Padding
+    stays small, and batches differ between epochs.
+
+    Args:
+        lengths: Cells per row, shape (rows,).
+        settings: Batch limits and seed.
+        epoch: Number of the epoch, from 1.
     """
-    dice = np.random.default_rng((settings.seed, epoch))
-    order = dice.permutation(len(lengths))
+    rng = np.random.default_rng((settings.seed, epoch))
+    order = rng.permutation(len(lengths))
     pools = (
         order[at : at + POOL_BATCHES * settings.batch_rows]
         for at in range(0, len(order), POOL_BATCHES * settings.batch_rows)
     )
     batches = [batch for pool in pools for batch in batches_by_length(lengths, settings, pool)]
-    return [batches[i] for i in dice.permutation(len(batches))]
+    return [batches[i] for i in rng.permutation(len(batches))]
 
 
 def batches_by_length(
     lengths: NDArray[np.int64], settings: Training, numbers: NDArray[np.intp] | None = None
 ) -> Iterator[IntArray]:
-    """These rows, or all, from short to long, in batches of `batch_rows` and at most `batch_tokens` padded cells."""
+    """Yield batches of row numbers, short rows first.
+
+    Args:
+        lengths: Cells per row, shape (rows,).
+        settings: A batch has at most `batch_rows` rows and `batch_tokens` padded cells, but at least one row.
+        numbers: The row numbers to use; default all.
+    """
     rows = np.arange(len(lengths)) if numbers is None else numbers
     batch: IntArray = []
     for i in rows[np.argsort(lengths[rows], kind="stable")].tolist():
@@ -44,5 +55,5 @@ def batches_by_length(
 
 
 def split_batch(batch: Sequence[int], parts: int) -> list[IntArray]:
-    """A batch dealt into as many parts of like cost; some are empty where it has fewer rows."""
+    """Split a batch into `parts` parts of similar cost. Parts are empty if there are fewer rows than parts."""
     return [list(batch[part::parts]) for part in range(parts)]

@@ -1,6 +1,6 @@
-"""Checkpoints of three kinds: training (the last three, to go on from), milestone (every improvement), production.
+"""Checkpoints: training (the last three, to resume from), milestone (every improvement), production (final weights).
 
-A file's name carries its run's fingerprint, so that several runs share a folder without touching each other's files.
+Training and milestone files carry the hash of their run in their name, so that several runs can share a folder.
 """
 
 import hashlib
@@ -36,7 +36,10 @@ OUTSIDE_IDENTITY = {"device", "checkpoint_seconds"}
 def run_identity(
     module: nn.Module, rows: PaddedRows, held_out: PaddedRows | None, settings: Training, about: Mapping[str, object]
 ) -> dict[str, str]:
-    """All that decides a run's weights, by name. Another device or pace of saving is the same run."""
+    """Return everything that determines the weights of a run, by name.
+
+    Device and `checkpoint_seconds` are left out: a run may resume with others.
+    """
     said = {"module": type(module).__qualname__, **about}
     said |= {f"shape of {name}": list(tensor.shape) for name, tensor in module.state_dict().items()}
     said |= {f"training.{name}": value for name, value in settings if name not in OUTSIDE_IDENTITY}
@@ -45,7 +48,7 @@ def run_identity(
 
 
 def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
-    """The first thing in which two runs differ, as a clause; None where they are the same run."""
+    """Describe the first difference between two run identities as a clause; None if they are equal."""
     for name in [*here, *(there.keys() - here.keys())]:
         a, b = there.get(name, "absent"), here.get(name, "absent")
         if a != b:
@@ -54,7 +57,12 @@ def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> st
 
 
 class CheckpointStore:
-    """The checkpoints of one run in a folder."""
+    """The checkpoints of one run in a folder.
+
+    Args:
+        folder: The folder; created if absent. Stale temporary files in it are removed.
+        identity: What `run_identity` returned; a checkpoint with another identity is not used.
+    """
 
     def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
         self.folder, self.identity = folder, dict(identity)
@@ -65,7 +73,7 @@ class CheckpointStore:
             remove_stale_temp_files(folder / kind)
 
     def save_training(self, step: int, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
-        """All that going on needs; older ones than the last three go."""
+        """Write what resuming needs, remove all but the last three training checkpoints, return the JSON's path."""
         stem = self._stem("training", step)
         file = write_weights(stem, "training", tensors, self.identity, facts)
         self._kept = [*(s for s in self._kept if s != stem), stem][-KEPT_CHECKPOINTS:]
@@ -74,11 +82,11 @@ class CheckpointStore:
         return file
 
     def save_milestone(self, step: int, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
-        """Weights that were better than all before, to be kept."""
+        """Write weights with a new best held-out log-loss; return the JSON's path. Milestones are never removed."""
         return write_weights(self._stem("milestone", step), "milestone", tensors, self.identity, facts)
 
     def save_production(self, tensors: Tensors, facts: Mapping[str, Any]) -> Path:
-        """Final weights under the next version, or the newest version where that holds the same ones."""
+        """Write final weights as the next version; if the newest version is equal, return that one's JSON path."""
         newest = newest_production(self.folder)
         if newest and self._holds(newest, tensors):
             return newest
@@ -87,7 +95,7 @@ class CheckpointStore:
         return write_weights(stem, "production", tensors, self.identity, {"version": version, **facts})
 
     def newest(self) -> tuple[WeightFile | None, list[str]]:
-        """The newest whole training checkpoint of this run, and why newer ones were refused."""
+        """Return the newest usable training checkpoint of this run, or None, and why newer ones were rejected."""
         refused = []
         for stem in sorted((f.with_suffix("") for f in self.folder.glob(f"training/[0-9]*{LABEL}")), reverse=True):
             try:
@@ -117,14 +125,22 @@ class CheckpointStore:
 
 
 def newest_production(folder: Path) -> Path | None:
-    """The JSON of the highest version that a folder's runs exported; None where there is none."""
+    """Return the JSON of the highest production version in a folder; None if there is none."""
     return max((folder / "production").glob(f"[0-9]*{LABEL}"), default=None)
 
 
 def load_weights(module: nn.Module, file: Path) -> dict[str, Any]:
-    """Put a milestone's or production checkpoint's weights into a module; its facts.
+    """Load the weights of a milestone or production checkpoint into a module.
 
-    BadInput where the checkpoint is torn, or of another kind of module or another vocabulary.
+    Args:
+        module: A module of the same kind, with the same tensor shapes.
+        file: The checkpoint's JSON.
+
+    Returns:
+        The facts stored with the weights.
+
+    Raises:
+        InputError: The checkpoint is damaged, or belongs to another kind of module or another vocabulary.
     """
     try:
         found = read_weights(file.with_suffix(""))
@@ -140,5 +156,5 @@ def load_weights(module: nn.Module, file: Path) -> dict[str, Any]:
 
 
 def module_weights(module: nn.Module) -> Tensors:
-    """A copy of all that a module learned, on the CPU."""
+    """Copy a module's parameters and buffers to the CPU."""
     return copy_weights(module.state_dict())

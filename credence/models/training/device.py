@@ -1,4 +1,4 @@
-"""Where a module learns and in which precision, and how it says that memory ran out."""
+"""Device, precision and out-of-memory errors."""
 
 import os
 
@@ -11,7 +11,11 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def chosen_device(settings: Training) -> torch.device:
-    """The device of this process: its own GPU where there are several processes. BadInput where it is not there."""
+    """Return the device of this process: the CPU, or the GPU number LOCAL_RANK.
+
+    Raises:
+        InputError: `device: cuda` without a GPU, or more processes than GPUs.
+    """
     if settings.device == "cpu" or (settings.device == "auto" and not torch.cuda.is_available()):
         return torch.device("cpu")
     if not torch.cuda.is_available():
@@ -29,7 +33,7 @@ def chosen_device(settings: Training) -> torch.device:
 
 
 def chosen_precision(settings: Training, device: torch.device) -> str:
-    """fp32, bf16 or fp16; auto is the fastest that the device has in hardware, and fp32 on a CPU."""
+    """Return fp32, bf16 or fp16. `auto` is the fastest that the device has in hardware, and fp32 on a CPU."""
     if settings.precision != "auto":
         return settings.precision
     if device.type == "cpu":
@@ -38,17 +42,17 @@ def chosen_precision(settings: Training, device: torch.device) -> str:
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Matrix products in this precision, sums in fp32."""
+    """Return a context with matrix products in this precision and sums in fp32."""
     return torch.autocast(device.type, DTYPES.get(precision), enabled=precision in DTYPES)
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that a device, or the machine, has no memory left."""
+    """Return whether an exception means that the device or the machine is out of memory."""
     said = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
     return said or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def release_memory(device: torch.device) -> None:
-    """Give back what a failed attempt left with the device."""
+    """Free the device memory that a failed attempt left cached."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

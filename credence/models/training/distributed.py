@@ -1,7 +1,7 @@
-"""Several processes that learn one module, as torchrun starts them; one process is a team of one.
+"""Data-parallel training in processes started by torchrun. A single process is a group of one.
 
-Gradients are added up by ourselves, not by DistributedDataParallel: a batch's loss is scaled by the rows of all
-processes, so that sums are right also where shards differ in size or are empty, which a wrapper's mean is not.
+Gradients are summed here, not by DistributedDataParallel. The loss is scaled by the rows of the whole batch, so the
+sum is right for shards of different sizes and for empty ones; DistributedDataParallel's mean is not.
 """
 
 import atexit
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """This process among those that learn together."""
+    """The processes that train one module, seen from this one: its `rank`, the `size` of the group, its `device`."""
 
     rank: int
     size: int
@@ -24,9 +24,9 @@ class ProcessGroup:
 
     @classmethod
     def join(cls, device: torch.device) -> "ProcessGroup":
-        """The team that the environment names (RANK, WORLD_SIZE, MASTER_ADDR), or this process alone."""
-        asked = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and int(os.environ["WORLD_SIZE"]) > 1
-        if asked and not dist.is_initialized():
+        """Join the group named by RANK, WORLD_SIZE and MASTER_ADDR; without them, this process alone."""
+        named = {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys() and int(os.environ["WORLD_SIZE"]) > 1
+        if named and not dist.is_initialized():
             dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
             atexit.register(dist.destroy_process_group)
         if not (dist.is_available() and dist.is_initialized()):
@@ -35,17 +35,17 @@ class ProcessGroup:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes and shows."""
+        """Whether this is rank 0, which writes files and progress."""
         return self.rank == 0
 
     def add(self, values: Tensor) -> Tensor:
-        """Values that every process holds a share of, summed in place over processes."""
+        """Sum values over processes, in place."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def add_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace gradients by their sums over processes. What no row of a batch reaches has gradient 0."""
+        """Replace gradients by their sums over processes; a missing gradient becomes 0."""
         for p in parameters:
             p.grad = torch.zeros_like(p) if p.grad is None else p.grad
         if self.size == 1:
@@ -57,13 +57,13 @@ class ProcessGroup:
                 grad.copy_(summed.view_as(grad))
 
     def agree(self, tensors: Iterable[Tensor]) -> None:
-        """Give every process the first one's values, in place."""
+        """Broadcast the values of rank 0 to all processes, in place."""
         if self.size > 1:
             for tensor in tensors:
                 dist.broadcast(tensor, 0)
 
     def share(self, data: bytes | None) -> bytes | None:
-        """What the first process read from its disk, on all of them."""
+        """Broadcast bytes, or None, from rank 0 to all processes."""
         if self.size == 1:
             return data
         length = torch.tensor([-1 if data is None else len(data)], device=self.device)

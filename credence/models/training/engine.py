@@ -1,4 +1,4 @@
-"""The loop: epochs of batches until the held-out log-loss gets no better, taken up where a killed run had come."""
+"""The training loop: epochs with early stopping on the held-out log-loss; resumes a killed run from checkpoints."""
 
 import sys
 import time
@@ -22,7 +22,6 @@ from credence.models.training.padded_batch import PaddedRows
 from credence.models.training.rng import deterministic, seeded
 from credence.models.training.run_state import RunState, non_finite_rows, progress
 from credence.models.training.settings import Training
-from credence.models.training.tensorboard import TensorBoardWriter
 from credence.models.training.trainable import Trainable
 from credence.models.training.weight_files import WeightFile, WeightLabel
 
@@ -39,13 +38,25 @@ def train(
     watch: OnEpoch | None = None,
     about: Mapping[str, object] | None = None,
 ) -> History:
-    """Teach a module these rows; it is left in evaluation mode with the weights that were best on the held-out rows.
+    """Train a module; leave it in evaluation mode with the weights of the best held-out log-loss.
 
-    With a folder, checkpoints, curves and the production weights are kept there, and the same call goes on where a
-    killed one had come; `about` is what else tells its checkpoints from others', such as a vocabulary. `watch` is
-    told each epoch once, or again if the run was killed soon after. On a CPU the same call, with as many threads,
-    gives the same bits. BadInput where nothing can be learned: no rows, no such device, no memory, a loss that is no
-    number.
+    On a CPU, the same call with the same number of threads gives the same bits.
+
+    Args:
+        module: The module; trained in place and returned to its device.
+        rows: Training rows.
+        held_out: Rows for early stopping. None: all epochs run and the last weights stay.
+        settings: Optimizer, batches, device, precision and seed.
+        folder: Folder for checkpoints, history and production weights. The same call resumes a killed run from it.
+        watch: Called after each epoch in the main process; called again for an epoch that is repeated after a kill.
+        about: Further facts that distinguish this run's checkpoints from others', such as a vocabulary.
+
+    Returns:
+        The metrics of every epoch, and notes.
+
+    Raises:
+        InputError: There are no rows, the device is absent, memory runs out in half batches too, or a loss or gradient
+            is not finite.
     """
     if not len(rows) or (held_out is not None and not len(held_out)):
         raise InputError("there are no rows to learn from, or held-out rows were asked for and there are none.")
@@ -56,7 +67,7 @@ def train(
 
 
 class _Run:
-    """One call of `train`, in one process of its team."""
+    """One call of `train` in one process of the group."""
 
     def __init__(
         self,
@@ -79,13 +90,12 @@ class _Run:
         self.standing = RunState(history=history)
         self.best: dict[str, Tensor] = {}
         self.store, self.writes = store, store if team.is_main else None
-        self.events = TensorBoardWriter(store.folder) if store else None
         self.unsaved, self.saved_at, self.since = True, time.monotonic(), time.monotonic()
 
     def finish(self) -> History:
-        """Go on to the end; the history of all of it."""
-        self._take_up()
-        with self._shown() as self.bar:
+        """Train to the end; return the history, including that of the resumed run."""
+        self._resume()
+        with self._progress_bar() as self.bar:
             while not self.standing.history.stopped(self.settings):
                 self._epoch(self.standing.epoch)
         self._save()
@@ -114,39 +124,38 @@ class _Run:
     def _step(self, batch: IntArray, number: int, of: int) -> None:
         epoch, ids = self.standing.epoch, [self.rows.ids[i] for i in batch]
         nll, penalty = self.passes.learn(self.rows, batch, epoch, number)
-        self._refuse_spoilt(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
+        self._require_finite(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
         norm = self.optimiser.step(progress(self.settings, epoch, number, of))
-        self._refuse_spoilt(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
+        self._require_finite(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
         self.standing.add(nll, penalty, norm)
         self.unsaved = True
         self.bar.update(len(batch))
         self.bar.set_postfix_str(self.standing.shown(), refresh=False)
 
     def _judge(self, epoch: int) -> float | None:
-        """The log-loss on the held-out rows, where there are any."""
+        """Return the held-out log-loss, or None without held-out rows."""
         if self.held_out is None:
             return None
         self.team.agree(self.module.buffers())
         self.module.eval()
         nll = self.passes.judge(self.held_out, epoch)
-        self._refuse_spoilt(f"the held-out log-loss after epoch {epoch}", nll, list(self.held_out.ids))
+        self._require_finite(f"the held-out log-loss after epoch {epoch}", nll, list(self.held_out.ids))
         return float(nll.mean())
 
     def _publish(self, made: Epoch) -> None:
-        """Keep what an epoch has taught, and tell everyone who wants to know."""
+        """Save a milestone if the epoch is the best, save the history, and call `watch`."""
         self.unsaved, better = True, self.standing.history.best is made
         if better:
             self.best = module_weights(self.module)
-        if self.writes and self.events:
+        if self.writes:
             if better:
                 self.writes.save_milestone(made.step, self.best, made.model_dump())
             self.standing.history.save(self.writes.folder)
-            self.events.write(made.step, made.metrics())
         if self.watch and self.team.is_main:
             self.watch(made)
 
-    def _refuse_spoilt(self, what: str, values: Tensor, ids: list[str]) -> None:
-        """BadInput where a value is no finite number; nothing was learned from it yet, and that state is kept."""
+    def _require_finite(self, what: str, values: Tensor, ids: list[str]) -> None:
+        """Save the state from before and raise InputError if a value is not finite."""
         named = non_finite_rows(values, ids)
         if named is not None:
             self._save()
@@ -161,7 +170,7 @@ class _Run:
             self._save()
 
     def _save(self) -> None:
-        """Keep all that going on needs, unless that was done at this very step."""
+        """Save a training checkpoint, unless this step was saved already."""
         self.saved_at = time.monotonic()
         if not (self.writes and self.unsaved):
             return
@@ -172,8 +181,8 @@ class _Run:
         self.writes.save_training(self.standing.step, tensors, self.standing.model_dump(mode="json"))
         self.unsaved = False
 
-    def _take_up(self) -> None:
-        """Stand where the newest whole checkpoint of this run stood, which the first process reads for all."""
+    def _resume(self) -> None:
+        """Restore the newest usable checkpoint of this run, which rank 0 reads for all processes."""
         if not self.store:
             return
         found, refused = self.store.newest() if self.team.is_main else (None, [])
@@ -202,17 +211,17 @@ class _Run:
         self.standing.seconds, self.since = self.standing.seconds + now - self.since, now
 
     def _say(self, sentence: str) -> None:
-        """On the screen and in the history."""
+        """Add a note to the history and print it."""
         self.standing.history.notes.append(sentence)
         if self.team.is_main:
             tqdm.write(f"  {sentence}", file=sys.stderr)
 
-    def _shown(self) -> "tqdm[Any]":
-        """Rows of all epochs with rate and time to go, after three seconds; in a file every ten seconds."""
-        behind = (self.standing.epoch - 1) * len(self.rows) + self.standing.rows
+    def _progress_bar(self) -> "tqdm[Any]":
+        """Rows of all epochs; shown after three seconds, in a file every ten seconds."""
+        done = (self.standing.epoch - 1) * len(self.rows) + self.standing.rows
         return tqdm(
             total=self.settings.epochs * len(self.rows),
-            initial=behind,
+            initial=done,
             desc=f"  {type(self.module).__name__}",
             unit="row",
             unit_scale=True,

@@ -1,7 +1,7 @@
-"""Forward and backward through a batch that is dealt to processes and passes, and again in halves if memory runs out.
+"""Forward and backward passes over a batch that is split into shards; repeated in half shards if memory runs out.
 
-The loss of a shard is scaled by the rows of the whole batch, and chance is seeded by a shard's number: two processes
-learn what one process learns in two passes, up to the order of sums.
+The loss of a shard is scaled by the rows of the whole batch, and random numbers are seeded by the shard's number. So
+two processes learn what one process learns in two passes, up to the order of sums.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,16 @@ from credence.models.training.trainable import Loss, Trainable
 
 
 class ForwardBackward:
-    """Runs a module over rows. `halved` says that each process makes twice the passes it was set to make."""
+    """Runs a module over rows; `halved` doubles the passes of each process after memory ran out.
+
+    Args:
+        module: The module.
+        optimiser: Scales the loss and holds the gradients.
+        settings: Batches, accumulation and seed.
+        team: The processes that share a batch.
+        precision: fp32, bf16 or fp16.
+        say: Called with a sentence if batches are halved.
+    """
 
     def __init__(
         self,
@@ -38,11 +47,24 @@ class ForwardBackward:
 
     @property
     def parts(self) -> int:
-        """Shards of a batch, over all processes."""
+        """Number of shards of a batch, over all processes."""
         return self.team.size * self.settings.accumulate * (2 if self.halved else 1)
 
     def learn(self, rows: PaddedRows, batch: IntArray, epoch: int, number: int) -> tuple[Tensor, float]:
-        """Leave a batch's gradient in the module; the loss of its rows, shape (rows,), and its penalty."""
+        """Compute the gradient of a batch, summed over processes, into the module.
+
+        Args:
+            rows: All training rows.
+            batch: Row numbers of the batch.
+            epoch: Number of the epoch, from 1; seeds dropout.
+            number: Number of the batch in the epoch, from 1; seeds dropout.
+
+        Returns:
+            The loss of each row in nats, float64, shape (rows,), and the penalty per row.
+
+        Raises:
+            InputError: Memory runs out in half shards too.
+        """
 
         def fill(values: Tensor) -> None:
             self.optimiser.clear()
@@ -61,7 +83,11 @@ class ForwardBackward:
 
     @torch.no_grad()
     def judge(self, rows: PaddedRows, epoch: int) -> Tensor:
-        """The loss of every row without dropout and penalty, shape (rows,)."""
+        """Return the loss of every row in nats without gradient and penalty, float64, shape (rows,).
+
+        Raises:
+            InputError: Memory runs out in half shards too.
+        """
 
         def fill(values: Tensor) -> None:
             batches = list(batches_by_length(rows.lengths, self.settings))
@@ -77,12 +103,12 @@ class ForwardBackward:
             nll, penalty = self.module.loss(rows.batch(numbers).to(self.team.device))
         if nll.shape != (len(numbers),):
             raise ValueError(
-                f"the loss of {len(numbers)} rows has shape {tuple(nll.shape)}; one number per row is wanted."
+                f"the loss of {len(numbers)} rows has shape {tuple(nll.shape)}; expected one number per row."
             )
         return Loss(nll.float(), penalty)
 
     def _within_memory(self, size: int, fill: Callable[[Tensor], None], where: str) -> Tensor:
-        """What all processes fill in together, shape (size,); in halves where one of them ran out of memory."""
+        """Sum what all processes fill in, shape (size,); repeat in half shards if one runs out of memory."""
         while True:
             values = torch.zeros(size + 1, dtype=torch.float64, device=self.team.device)
             try:

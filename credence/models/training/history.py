@@ -1,4 +1,4 @@
-"""What a run went through: one line per epoch, for curves, trackers and early stopping, kept as JSON."""
+"""Metrics of every epoch of a run, stored as JSON; used for curves, trackers and early stopping."""
 
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,18 @@ FILE = "history.json"
 
 
 class Epoch(BaseModel):
-    """One pass over the rows. Losses are nats per row; `held_out` is the log-loss on rows nothing was learned from."""
+    """Metrics of one pass over the training rows. Losses are nats per row.
+
+    Attributes:
+        number: Number of the epoch, from 1.
+        step: Optimizer steps so far.
+        loss: Mean log-loss of the training rows.
+        penalty: Mean penalty per row, such as KL / N.
+        held_out: Log-loss of the held-out rows; None without any.
+        learning_rate: Learning rate of the last step.
+        gradient_norm: Mean gradient norm before clipping.
+        seconds: Wall-clock seconds since the start of the run.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     number: int
@@ -25,12 +36,12 @@ class Epoch(BaseModel):
     seconds: float
 
     def metrics(self) -> dict[str, float]:
-        """The figures by name, without the number and the step; absent ones are left out."""
+        """Return the metrics by name, without number, step and absent values."""
         return {name: value for name, value in self if name not in {"number", "step"} and value is not None}
 
 
 class History(BaseModel):
-    """Learning curves, where they were made, and what happened on the way that a reader should know."""
+    """All epochs of a run, notes for the report, and the device, precision and processes that it ran on."""
 
     model_config = ConfigDict(extra="forbid")
     epochs: list[Epoch] = []
@@ -41,22 +52,22 @@ class History(BaseModel):
 
     @property
     def best(self) -> Epoch | None:
-        """The first epoch with the lowest held-out log-loss; None without held-out rows."""
+        """The earliest epoch with the lowest held-out log-loss; None without held-out rows."""
         judged = [(e.held_out, e.number) for e in self.epochs if e.held_out is not None]
         return self.epochs[min(judged)[1] - 1] if judged else None
 
     def stopped(self, settings: Training) -> Literal["epochs", "patience"] | None:
-        """Why no further epoch follows, or None where one does."""
+        """Return why training ends after the last epoch, or None if it continues."""
         best = self.best
         if best is not None and len(self.epochs) - best.number >= settings.patience:
             return "patience"
         return "epochs" if len(self.epochs) >= settings.epochs else None
 
     def save(self, folder: Path) -> None:
-        """Write `history.json`, whole or not at all."""
+        """Write `history.json` atomically."""
         atomic_write_text(folder / FILE, self.model_dump_json(indent=1) + "\n")
 
     @classmethod
     def read(cls, folder: Path) -> "History":
-        """What was saved in a folder."""
+        """Read `history.json` of a folder."""
         return cls.model_validate_json((folder / FILE).read_text())

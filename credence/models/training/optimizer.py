@@ -1,4 +1,4 @@
-"""One step of AdamW: the rate of the moment, gradients clipped, half precision scaled; and all of it as tensors."""
+"""AdamW with warm-up, decay, gradient clipping and loss scaling; its state as tensors."""
 
 import math
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from credence.models.training.weight_files import Tensors, copy_weights
 
 
 def learning_rate_at(settings: Training, done: float) -> float:
-    """The learning rate once this share of a run is done: up in a line, then down to nothing at its end."""
+    """Return the learning rate at a share `done` in [0, 1] of the run: linear warm-up, then decay to 0 at the end."""
     if done < settings.warmup:
         return settings.learning_rate * done / settings.warmup
     left = (1 - done) / (1 - settings.warmup)
@@ -22,7 +22,11 @@ def learning_rate_at(settings: Training, done: float) -> float:
 
 
 class Optimizer:
-    """AdamW over the parameters that learn; a module says which of them decay, and at which pace each learns."""
+    """AdamW (Loshchilov & Hutter 2019) over the trainable parameters of a module.
+
+    The module decides which parameters decay (`Trainable.decays`) and the factor of each one's learning rate
+    (`Trainable.pace`).
+    """
 
     def __init__(self, module: Trainable, settings: Training, device: torch.device, precision: str) -> None:
         groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
@@ -38,17 +42,22 @@ class Optimizer:
         self._scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
 
     def scaled(self, loss: Tensor) -> Tensor:
-        """A loss to go back from, large enough that its gradients are not lost in half precision."""
+        """Scale a loss so that its gradients do not underflow in fp16; unchanged in other precisions."""
         return self._scaler.scale(loss)
 
     def clear(self) -> None:
-        """Forget all gradients."""
+        """Set all gradients to None."""
         self._adam.zero_grad(set_to_none=True)
 
     def step(self, done: float) -> float:
-        """Learn from the gradients there are, at this share of the run; their norm before clipping.
+        """Update the parameters from their gradients.
 
-        Nothing is learned where that is not finite: it is returned, or 0 while half precision looks for its scale.
+        Args:
+            done: Share of the run that is done, in [0, 1]; sets the learning rate.
+
+        Returns:
+            The gradient norm before clipping. If it is not finite, no parameter changes; the result is 0 while fp16
+            still searches for its loss scale.
         """
         for group in self._adam.param_groups:
             group["lr"] = learning_rate_at(self._settings, done) * group["pace"]
@@ -61,18 +70,18 @@ class Optimizer:
         return norm if math.isfinite(norm) else 0.0
 
     def tensors(self) -> Tensors:
-        """The moments, by number of the parameter and name."""
+        """Copy the moments to the CPU, named "<parameter number>.<moment>"."""
         state = self._adam.state_dict()["state"]
         return copy_weights(
             {f"{number}.{name}": value for number, entry in state.items() for name, value in entry.items()}
         )
 
     def facts(self) -> dict[str, Any]:
-        """What JSON can hold: the scale of half precision."""
+        """Return the state that JSON can hold: the loss scale of fp16; empty in other precisions."""
         return dict(self._scaler.state_dict())
 
     def restore(self, tensors: Mapping[str, Tensor], facts: dict[str, Any]) -> None:
-        """Go on from what `tensors` and `facts` gave."""
+        """Restore the state that `tensors` and `facts` returned."""
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             number, key = name.split(".")

@@ -1,4 +1,4 @@
-"""Rows of different lengths as tensors, and batches of them, padded to the longest row of the batch and no further."""
+"""Encoded rows of different lengths, and batches padded to their longest row."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,13 @@ Column = Tensor | Sequence[Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows. A ragged column has shape (rows, longest, …), zeros after a row's end; any other (rows, …)."""
+    """A batch of encoded rows.
+
+    Attributes:
+        ids: Row ids.
+        columns: Name -> tensor; a ragged column has shape (rows, longest, …), zero-padded, any other (rows, …).
+        lengths: Name of each ragged column -> cells per row, int64, shape (rows,).
+    """
 
     ids: list[str]
     columns: dict[str, Tensor]
@@ -29,12 +35,12 @@ class Batch:
         return self.columns[name]
 
     def mask(self, name: str) -> Tensor:
-        """True where a ragged column holds a cell of its row, shape (rows, longest); all False for an empty row."""
+        """Return the mask of a ragged column, bool, shape (rows, longest): True for real cells, False for padding."""
         cells = torch.arange(self.columns[name].shape[1], device=self.lengths[name].device)
         return cells < self.lengths[name][:, None]
 
     def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
+        """Copy the batch to a device."""
         columns = {name: column.to(device, non_blocking=True) for name, column in self.columns.items()}
         lengths = {name: length.to(device, non_blocking=True) for name, length in self.lengths.items()}
         return Batch(self.ids, columns, lengths)
@@ -42,8 +48,15 @@ class Batch:
 
 @dataclass(frozen=True)
 class PaddedRows:
-    """What a torch module reads. A tensor of shape (rows, …) is a column with as much in every row; a sequence of
-    `rows` tensors of shape (length, …) is a ragged one. ValueError where a column has another number of rows."""
+    """Encoded rows, the input of a torch module.
+
+    Attributes:
+        ids: Row ids.
+        columns: Name -> tensor of shape (rows, …), or a ragged column: one tensor of shape (length, …) per row.
+
+    Raises:
+        ValueError: A column and `ids` differ in length.
+    """
 
     ids: Sequence[str]
     columns: Mapping[str, Column]
@@ -58,7 +71,7 @@ class PaddedRows:
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Cells of every row over its ragged columns, shape (rows,): what a row costs."""
+        """Cells per row summed over ragged columns, shape (rows,): the cost of a row."""
         total = np.zeros(len(self), np.int64)
         for column in self.columns.values():
             if not isinstance(column, Tensor):
@@ -66,7 +79,7 @@ class PaddedRows:
         return total
 
     def batch(self, numbers: Sequence[int]) -> Batch:
-        """The rows with these numbers, in their order."""
+        """Return the rows with these numbers, in this order, as one padded batch."""
         ragged = {name: column for name, column in self.columns.items() if not isinstance(column, Tensor)}
         cells = {name: [column[i] for i in numbers] for name, column in ragged.items()}
         even = {name: column[list(numbers)] for name, column in self.columns.items() if isinstance(column, Tensor)}
@@ -77,7 +90,7 @@ class PaddedRows:
         )
 
     def digest(self) -> str:
-        """SHA-256 of ids and contents."""
+        """Return the SHA-256 of ids, names, types and contents, in hex."""
         h = hashlib.sha256("\0".join(self.ids).encode())
         for name, column in sorted(self.columns.items()):
             flat = column if isinstance(column, Tensor) else torch.cat(list(column)) if column else torch.empty(0)
@@ -88,6 +101,6 @@ class PaddedRows:
 
 
 def _padded(rows: list[Tensor]) -> Tensor:
-    """Shape (rows, longest, …); one cell where all are empty, so that no module meets an axis of length 0."""
+    """Pad to shape (rows, longest, …), at least one cell long: modules cannot handle an axis of length 0."""
     padded = pad_sequence(rows, batch_first=True)
     return padded if padded.shape[1] else padded.new_zeros((len(rows), 1, *padded.shape[2:]))

@@ -1,6 +1,7 @@
-"""Chance that follows from numbers: what is drawn depends on the seed and the place in the run, not on what ran before.
+"""Torch seeds derived from the seed and the place in the run, such as epoch and step.
 
-So there is no state of a generator to keep: a run that is taken up in the middle draws what it would have drawn.
+Random numbers do not depend on what ran before, so checkpoints need no generator state and a resumed run draws the
+same numbers.
 """
 
 import hashlib
@@ -14,7 +15,7 @@ CPU = torch.device("cpu")
 
 @contextmanager
 def seeded(*place: int | str, device: torch.device = CPU) -> Iterator[None]:
-    """Torch draws by this seed inside, and goes on outside as if nothing had been drawn."""
+    """Seed torch by `place` inside the context; restore its generators afterwards."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         set_seed(*place, device=device)
         yield
@@ -22,7 +23,7 @@ def seeded(*place: int | str, device: torch.device = CPU) -> Iterator[None]:
 
 @contextmanager
 def deterministic(device: torch.device) -> Iterator[None]:
-    """On a CPU, operations that sum in any order sum in one and the same order inside."""
+    """Use torch's deterministic algorithms inside the context if the device is a CPU; restore the mode afterwards."""
     before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
     if device.type == "cpu":
         torch.use_deterministic_algorithms(True)
@@ -33,7 +34,7 @@ def deterministic(device: torch.device) -> Iterator[None]:
 
 
 def set_seed(*place: int | str, device: torch.device = CPU) -> None:
-    """Let torch draw by this seed from here on."""
+    """Seed torch's generators of the CPU and `device` by `place`, a seed and names or numbers."""
     seed = int.from_bytes(hashlib.sha256(repr(place).encode()).digest()[:8], "big") >> 1
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""How far a run has come: sums over the epoch under way, the epochs behind it, and what to do when it goes wrong."""
+"""Resumable training state, the share of a run that is done, and the rows with non-finite losses."""
 
 from typing import Any
 
@@ -14,7 +14,20 @@ MAX_NAMED_ROWS = 5
 
 
 class RunState(BaseModel):
-    """What a training checkpoint holds besides tensors. `batch` counts the epoch's batches that were learned from."""
+    """What a training checkpoint holds besides tensors.
+
+    Attributes:
+        step: Optimizer steps of the run.
+        batch: Batches done in the current epoch.
+        rows: Rows done in the current epoch.
+        loss: Sum of row losses in the current epoch, in nats.
+        penalty: Sum of batch penalties in the current epoch, in nats per row.
+        norm: Sum of gradient norms in the current epoch.
+        seconds: Wall-clock seconds of the run.
+        halved: Whether batches are halved since memory ran out.
+        scaler: State of the fp16 loss scale.
+        history: The finished epochs.
+    """
 
     step: int = 0
     batch: int = 0
@@ -29,16 +42,16 @@ class RunState(BaseModel):
 
     @property
     def epoch(self) -> int:
-        """The number of the epoch under way, from 1."""
+        """The number of the current epoch, from 1."""
         return len(self.history.epochs) + 1
 
     def add(self, nll: Tensor, penalty: float, norm: float) -> None:
-        """Count a batch in: the losses of its rows, shape (rows,), its penalty and its gradient's norm."""
+        """Add a batch: the losses of its rows, shape (rows,), its penalty and its gradient norm."""
         self.step, self.batch, self.rows = self.step + 1, self.batch + 1, self.rows + len(nll)
         self.loss, self.penalty, self.norm = self.loss + float(nll.sum()), self.penalty + penalty, self.norm + norm
 
     def close(self, held_out: float | None, settings: Training) -> Epoch:
-        """The epoch that ends here, now part of the history; the next begins with nothing."""
+        """End the current epoch: append its metrics to the history, reset the sums, and return the metrics."""
         made = Epoch(
             number=self.epoch,
             step=self.step,
@@ -54,18 +67,23 @@ class RunState(BaseModel):
         return made
 
     def shown(self) -> str:
-        """Losses so far, for the progress line."""
+        """Format the current losses for the progress bar."""
         best = self.history.best
         return f"loss {self.loss / self.rows:.4f}" + (f", held-out {best.held_out:.4f} at best" if best else "")
 
 
 def progress(settings: Training, epoch: int, number: int, of: int) -> float:
-    """The share of a run that is done in the middle of a step: the `number`th of so many of an epoch, from 1."""
+    """Return the share of a run that is done in the middle of step `number`, from 1, of the `of` steps of an epoch."""
     return (epoch - 1 + (number - 0.5) / of) / settings.epochs
 
 
 def non_finite_rows(values: Tensor, ids: list[str]) -> str | None:
-    """The rows whose values, shape (rows,) or (1,) for all of them, are no finite numbers; None where all are."""
+    """Name up to five rows whose values are not finite; None if all are finite.
+
+    Args:
+        values: Shape (rows,), or (1,) for a value of all rows.
+        ids: Row ids.
+    """
     finite = torch.isfinite(values).tolist()
     if all(finite):
         return None

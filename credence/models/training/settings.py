@@ -1,4 +1,4 @@
-"""How a torch module learns: the section `training` of a model kind."""
+"""Training settings that every torch kind has as fields."""
 
 from typing import Literal
 
@@ -8,11 +8,23 @@ from credence.core.registry import StrictModel
 
 
 class Training(StrictModel):
-    """A batch is what one step of the optimiser sees, however many processes and passes share it.
+    """Settings of the training engine. A batch is the rows of one optimizer step, over all processes and passes.
 
-    `batch_tokens` bounds its padded cells besides `batch_rows`; `accumulate` is the passes each process makes of it.
-    `warmup` is a share of all steps. `patience` counts epochs without a better held-out log-loss. `clip` bounds the
-    gradient's norm. With a folder, a checkpoint is due every `checkpoint_seconds`; 0 is after every step.
+    Attributes:
+        epochs: Largest number of passes over the training rows.
+        batch_rows: Rows per batch.
+        batch_tokens: Largest number of padded cells per batch; default no limit.
+        accumulate: Passes in which each process computes a batch, to save memory.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW, applied to matrices.
+        warmup: Share of all steps in which the learning rate rises.
+        decay: How the learning rate falls after warm-up.
+        clip: Largest gradient norm; null for no limit.
+        patience: Epochs without a better held-out log-loss before training stops.
+        precision: Precision of matrix products; `auto` is bf16 or fp16 on a GPU and fp32 on a CPU.
+        device: `auto` uses a GPU if there is one.
+        seed: Seed of everything random.
+        checkpoint_seconds: Seconds between training checkpoints; 0 saves after every step.
     """
 
     epochs: int = Field(20, ge=1)

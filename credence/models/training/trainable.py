@@ -1,4 +1,4 @@
-"""What a torch module must say for itself to be trained."""
+"""The interface of a torch module that the engine trains."""
 
 from typing import NamedTuple
 
@@ -8,9 +8,11 @@ from credence.models.training.padded_batch import Batch
 
 
 class Loss(NamedTuple):
-    """Negative log-likelihood in nats of each row, shape (rows,), and a penalty per row, such as KL / N, shape ().
+    """The loss of a batch. Training minimizes mean(nll) + penalty; early stopping uses nll alone.
 
-    Learning minimises the mean of the first plus the second; early stopping looks at the first alone.
+    Attributes:
+        nll: Negative log-likelihood of each row in nats, shape (rows,).
+        penalty: Penalty per row in nats, such as KL / N, shape ().
     """
 
     nll: Tensor
@@ -18,16 +20,16 @@ class Loss(NamedTuple):
 
 
 class Trainable(nn.Module):
-    """A module that knows its loss. It draws at random from torch's generator only, which the engine seeds."""
+    """A module with a loss. It may draw random numbers only from torch's generator, which the engine seeds."""
 
     def loss(self, batch: Batch) -> Loss:
-        """The loss of a batch, in training mode to learn from and in evaluation mode to be judged by."""
+        """Return the loss of a batch; called in training mode and, for held-out rows, in evaluation mode."""
         raise NotImplementedError
 
     def decays(self, name: str, parameter: nn.Parameter) -> bool:
-        """Whether weight decay applies to a parameter: to matrices, unless a kind knows better."""
+        """Return whether weight decay applies to a parameter; by default to tensors of two dimensions or more."""
         return parameter.ndim > 1
 
     def pace(self, name: str) -> float:
-        """How many times the learning rate a parameter takes: all alike, unless a kind knows better."""
+        """Return the factor of a parameter's learning rate; by default 1."""
         return 1.0

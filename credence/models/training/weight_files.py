@@ -1,4 +1,4 @@
-"""Weights on disk: a safetensors file and the JSON beside it, which is written last and vouches for both."""
+"""Weights on disk: a safetensors file, and a JSON label with the hashes of both, written last."""
 
 import hashlib
 import json
@@ -20,11 +20,20 @@ WEIGHTS, LABEL = ".safetensors", ".json"
 
 
 class CheckpointRejected(Exception):
-    """A checkpoint cannot be used; the message says which and why."""
+    """Raised when a checkpoint is missing, damaged or of another run; the message names it and the reason."""
 
 
 class WeightLabel(BaseModel):
-    """The JSON: what the weights are, whose they are, and a SHA-256 of them and of the rest of the label."""
+    """The JSON beside a weight file.
+
+    Attributes:
+        format: Version of the file format.
+        kind: Kind of the checkpoint.
+        identity: Identity of the run (`run_identity`).
+        facts: Further values, such as epoch and step.
+        weights: SHA-256 of the safetensors file, in hex.
+        seal: SHA-256 of the other fields, in hex.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     format: Literal[1] = 1
@@ -35,27 +44,35 @@ class WeightLabel(BaseModel):
     seal: str = ""
 
     def sealed(self) -> "WeightLabel":
-        """The same with the seal that its contents give."""
+        """Return a copy with the seal computed from the other fields."""
         plain = json.dumps(self.model_dump(exclude={"seal"}), sort_keys=True)
         return self.model_copy(update={"seal": hashlib.sha256(plain.encode()).hexdigest()})
 
 
 @dataclass(frozen=True)
 class WeightFile:
-    """Weights that were read and fit their label."""
+    """A label and the bytes of its safetensors file, with verified hashes."""
 
     label: WeightLabel
     weights: bytes
 
     def tensors(self) -> Tensors:
-        """The tensors by name, on the CPU."""
+        """Return the tensors by name, on the CPU."""
         return safetensors.torch.load(self.weights)
 
 
 def write_weights(
     stem: Path, kind: FileKind, tensors: Tensors, identity: Mapping[str, str], facts: Mapping[str, Any]
 ) -> Path:
-    """Both files, each whole and on the disk before the next; the path of the JSON."""
+    """Write the safetensors file, then the JSON, each atomically; return the path of the JSON.
+
+    Args:
+        stem: Path without suffix; its folder is created.
+        kind: Kind of the checkpoint.
+        tensors: Name -> tensor.
+        identity: Identity of the run.
+        facts: Further JSON values.
+    """
     stem.parent.mkdir(parents=True, exist_ok=True)
     data = pack_tensors(tensors)
     with atomic_write(stem.with_suffix(WEIGHTS)) as draft:
@@ -66,7 +83,11 @@ def write_weights(
 
 
 def read_label(stem: Path) -> WeightLabel:
-    """The label alone. Refused where it is missing, torn or changed."""
+    """Read and verify a label.
+
+    Raises:
+        CheckpointRejected: The label is missing, incomplete or was changed.
+    """
     file = stem.with_suffix(LABEL)
     try:
         label = WeightLabel.model_validate_json(file.read_bytes())
@@ -78,7 +99,11 @@ def read_label(stem: Path) -> WeightLabel:
 
 
 def read_weights(stem: Path) -> WeightFile:
-    """Label and weights. Refused where either is missing, torn or changed."""
+    """Read and verify a label and its weights.
+
+    Raises:
+        CheckpointRejected: Either file is missing, incomplete or was changed.
+    """
     label, file = read_label(stem), stem.with_suffix(WEIGHTS)
     try:
         data = file.read_bytes()
@@ -90,23 +115,23 @@ def read_weights(stem: Path) -> WeightFile:
 
 
 def remove_weights(stem: Path) -> None:
-    """Both files, the label first, so that what is half removed is no checkpoint."""
+    """Remove both files, the label first: weights without a label are not read."""
     for suffix in (LABEL, WEIGHTS):
         stem.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def pack_tensors(tensors: Tensors) -> bytes:
-    """Tensors as safetensors keeps them: the same bytes for the same tensors."""
+    """Serialize tensors as safetensors; equal tensors give equal bytes."""
     return safetensors.torch.save(tensors)
 
 
 def tensor_digest(data: bytes) -> str:
-    """The SHA-256 of data, in hex."""
+    """Return the SHA-256 of data, in hex."""
     return hashlib.sha256(data).hexdigest()
 
 
 def copy_weights(tensors: Mapping[str, Tensor]) -> Tensors:
-    """Copies on the CPU that share no memory, with the module or with each other."""
+    """Copy tensors to the CPU, so that none shares memory with the module or with another."""
     return {
         name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()

@@ -2,20 +2,17 @@
 
 import math
 import re
-import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from credence.core.errors import InputError
 from credence.models.training import Batch, Epoch, History, Loss, PaddedRows, Trainable, seeded, train
 from credence.models.training import engine as engine_module
 from credence.models.training.device import chosen_device, chosen_precision
 from credence.models.training.optimizer import Optimizer, learning_rate_at
-from credence.models.training.tensorboard import TensorBoardWriter, crc32c
 from tests.support.training_cases import Bag, Hungry, Spoilt, bag, bits, curve, encoded, settings, taught
 
 CPU = torch.device("cpu")
@@ -299,52 +296,3 @@ def test_a_long_run_shows_its_rate_and_the_time_to_go(
     assert re.search(
         r"Bag:.*\d+/300 \[.*<\d\d:\d\d, .*row/s, loss 0\.\d{4}, held-out 0\.\d{4} at best", capsys.readouterr().err
     )
-
-
-def field(
-    name: str, number: int, kind: int, of: str = "", repeated: bool = False
-) -> descriptor_pb2.FieldDescriptorProto:
-    label = 3 if repeated else 1
-    return descriptor_pb2.FieldDescriptorProto(name=name, number=number, type=kind, label=label, type_name=of or None)
-
-
-def event_class() -> type:
-    """TensorBoard's message, from its published field numbers."""
-    file = descriptor_pb2.FileDescriptorProto(name="event.proto", syntax="proto3")
-    file.message_type.add(name="Value", field=[field("tag", 1, 9), field("simple_value", 2, 2)])
-    file.message_type.add(name="Summary", field=[field("value", 1, 11, ".Value", repeated=True)])
-    fields = [("wall_time", 1, 1, ""), ("step", 2, 3, ""), ("file_version", 3, 9, ""), ("summary", 5, 11, ".Summary")]
-    file.message_type.add(name="Event", field=[field(*f) for f in fields])
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Event"))
-
-
-def records(data: bytes) -> list[bytes]:
-    """The messages of an event file, with lengths and checksums compared."""
-    found = []
-    while data:
-        (length,), head = struct.unpack("<Q", data[:8]), data[8:12]
-        message, tail = data[12 : 12 + length], data[12 + length : 16 + length]
-        for content, checksum in ((data[:8], head), (message, tail)):
-            crc = crc32c(content)
-            assert struct.unpack("<I", checksum)[0] == ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
-        found, data = [*found, message], data[16 + length :]
-    return found
-
-
-def test_curves_are_written_as_tensorboard_reads_them(tmp_path: Path) -> None:
-    assert crc32c(b"123456789") == 0xE3069283
-    _, history = taught(tmp_path)
-    (file,) = tmp_path.glob("events.out.tfevents.*")
-    first, *events = [event_class().FromString(record) for record in records(file.read_bytes())]
-    assert first.file_version == "brain.Event:2" and abs(first.wall_time - file.stat().st_mtime) < 60
-    assert [e.step for e in events] == [e.step for e in history.epochs]
-    for event, epoch in zip(events, history.epochs, strict=True):
-        assert {v.tag: v.simple_value for v in event.summary.value} == pytest.approx(epoch.metrics(), rel=1e-6)
-
-
-def test_large_steps_are_written_whole(tmp_path: Path) -> None:
-    (events := TensorBoardWriter(tmp_path)).write(3_000_000_000, {"loss": -0.5})
-    made = event_class().FromString(records(events.file.read_bytes())[-1])
-    assert made.step == 3_000_000_000 and made.summary.value[0].simple_value == -0.5

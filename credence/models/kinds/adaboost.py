@@ -1,4 +1,4 @@
-"""AdaBoost: shallow trees, each weighing more what the ones before it got wrong (Freund & Schapire 1997)."""
+"""AdaBoost: shallow trees, each fitted with more weight on rows that the ones before got wrong."""
 
 from typing import Any
 
@@ -11,7 +11,13 @@ from credence.models.tabular import TabularModel
 
 
 class AdaBoost(TabularModel):
-    """`rounds` trees of `depth`, each of whose votes counts `learning_rate` as much as the method says."""
+    """AdaBoost with trees (Freund & Schapire 1997).
+
+    Attributes:
+        rounds: Number of trees.
+        depth: Depth of each tree.
+        learning_rate: Factor of each tree's weight.
+    """
 
     rounds: int = Field(100, ge=1)
     depth: int = Field(2, ge=1, le=10)
@@ -25,7 +31,7 @@ class AdaBoost(TabularModel):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How many trees, how deep, how fast."""
+        """Suggest number of trees, depth and learning rate."""
         return {
             "rounds": trial.suggest_int("rounds", 25, 500, log=True),
             "depth": trial.suggest_int("depth", 1, 4),

@@ -1,4 +1,4 @@
-"""Bagging: the same learner on bootstrap samples of the rows, each of whose members is a draw (Breiman 1996)."""
+"""Bagging: one estimator fitted to bootstrap samples of the rows; each fit is a draw."""
 
 from typing import Any, Literal
 
@@ -15,7 +15,14 @@ from credence.statistics.uncertainty import Array
 
 
 class Bagging(TabularModel):
-    """`members` per fold: trees with leaves of at least `min_leaf` rows, or logistic regressions of penalty 1 / `C`."""
+    """Bagging (Breiman 1996).
+
+    Attributes:
+        base: Estimator.
+        members: Number of estimators per fold.
+        min_leaf: Fewest rows per leaf, for trees.
+        C: Inverse of the L2 penalty, for logistic regressions.
+    """
 
     base: Literal["tree", "logistic"] = "tree"
     members: int = Field(20, ge=1)
@@ -37,13 +44,13 @@ class Bagging(TabularModel):
         return DecisionTreeClassifier(min_samples_leaf=self.min_leaf, max_features=0.5, random_state=self.seed)
 
     def _samples(self, y: Labels, rng: np.random.Generator) -> list[NDArray[np.intp]]:
-        """Row numbers drawn with replacement within each answer, so that no sample lacks one."""
+        """Draw row numbers with replacement within each label, so that every sample has both."""
         answers = [np.flatnonzero(y == 0), np.flatnonzero(y == 1)]
         return [np.concatenate([rng.choice(rows, len(rows)) for rows in answers]) for _ in range(self.members)]
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """What is bagged, and how much it may adapt."""
+        """Suggest the estimator and its regularization."""
         return {
             "base": trial.suggest_categorical("base", ["tree", "logistic"]),
             "min_leaf": trial.suggest_int("min_leaf", 1, 100, log=True),

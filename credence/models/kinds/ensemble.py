@@ -1,4 +1,4 @@
-"""A deep ensemble: one kind learned several times from other beginnings, every member a draw."""
+"""Deep ensemble: one kind fitted several times from different seeds; each member is a draw."""
 
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from credence.statistics.uncertainty import Array
 
 
 class Ensemble(Model):
-    """`members` models of one kind, each from a seed of its own, as in Lakshminarayanan et al. (2017).
+    """Deep ensemble (Lakshminarayanan et al. 2017). A member's draws are averaged into one draw.
 
-    A member's draws are averaged into one: what members disagree about is what the rows left open.
+    Attributes:
+        model: Kind of the members, with its parameters.
+        members: Number of members.
     """
 
     reads = "both"
@@ -24,6 +26,7 @@ class Ensemble(Model):
     _learned: list[Model] = PrivateAttr(default_factory=list)
 
     def display_name(self) -> str:
+        """Return the name shown in tables."""
         return f"ensemble of {self.model.kind}"
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -43,10 +46,11 @@ class Ensemble(Model):
 
     @property
     def batch_tolerance(self) -> float:
+        """Largest tolerance of the members."""
         return max(member.batch_tolerance for member in self._learned)
 
     def training_record(self) -> TrainingRecord:
-        """The curves of the first member, and the passes of all."""
+        """Return the curves of the first member, and the passes of all members."""
         parts = [member.training_record() for member in self._learned]
         passes = sum(part.passes for part in parts)
         return parts[0].model_copy(update={"passes": passes, "cpu_seconds": self._cpu_seconds})

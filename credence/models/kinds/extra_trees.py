@@ -1,4 +1,4 @@
-"""Extra trees: a forest whose cuts are drawn at random, smoother and faster than the best cuts (Geurts et al. 2006)."""
+"""Extremely randomized trees: a forest with random split thresholds."""
 
 from typing import Any, ClassVar
 
@@ -8,6 +8,6 @@ from credence.models.kinds.random_forest import RandomForest
 
 
 class ExtraTrees(RandomForest):
-    """The parameters of `random_forest`; every tree sees all rows."""
+    """Extra trees (Geurts et al. 2006); parameters of `random_forest`. Every tree is fitted to all rows."""
 
     grown_by: ClassVar[Any] = ExtraTreesClassifier

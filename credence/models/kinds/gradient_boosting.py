@@ -1,4 +1,4 @@
-"""Gradient boosting with exact splits on sampled rows (Friedman 2002): for small data."""
+"""Stochastic gradient boosting with exact splits, for small data."""
 
 from typing import Any
 
@@ -10,7 +10,15 @@ from credence.models.tabular import TabularModel
 
 
 class GradientBoosting(TabularModel):
-    """`rounds` trees of `depth`, leaves of at least `min_leaf` rows, each grown on a share `subsample` of the rows."""
+    """Stochastic gradient boosting (Friedman 2002).
+
+    Attributes:
+        rounds: Number of trees.
+        learning_rate: Factor of each tree.
+        depth: Depth of each tree.
+        min_leaf: Fewest rows per leaf.
+        subsample: Share of the rows that each tree is fitted to.
+    """
 
     rounds: int = Field(150, ge=1)
     learning_rate: float = Field(0.05, gt=0, le=1)
@@ -31,7 +39,7 @@ class GradientBoosting(TabularModel):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How many trees, how deep, how fast, on how much."""
+        """Suggest number and size of trees, learning rate and share of rows."""
         return {
             "rounds": trial.suggest_int("rounds", 50, 600, log=True),
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.2, log=True),

@@ -1,4 +1,4 @@
-"""Gradient boosting on binned columns with early stopping inside the fold (scikit-learn's answer to LightGBM)."""
+"""Gradient boosting on binned columns with early stopping within the fold (scikit-learn)."""
 
 from typing import Any
 
@@ -13,9 +13,18 @@ MIN_ROUNDS = 50
 
 
 class HistGradientBoosting(TabularModel):
-    """At most `rounds` trees; a share `validation` of the fold's own rows says when to stop.
+    """Histogram-based gradient boosting with early stopping after 20 rounds without progress.
 
-    Where that share holds fewer than two rows of the rarer answer, nobody can say, and 50 trees must do.
+    If the validation rows hold fewer than two rows of the rarer label, 50 trees are fitted without early stopping.
+
+    Attributes:
+        rounds: Largest number of trees.
+        learning_rate: Factor of each tree.
+        leaves: Most leaves per tree.
+        min_leaf: Fewest rows per leaf.
+        l2: L2 penalty of leaf values.
+        columns: Share of the columns that each split may choose from.
+        validation: Share of the fold's rows used for early stopping.
     """
 
     native = True
@@ -48,7 +57,7 @@ class HistGradientBoosting(TabularModel):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How fast, how large trees and how strongly held back."""
+        """Suggest learning rate, size of trees and regularization."""
         return {
             "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
             "leaves": trial.suggest_int("leaves", 3, 63, log=True),

@@ -1,4 +1,4 @@
-"""Logistic regression whose lines may bend: the model to beat, and the one that explains itself exactly."""
+"""Logistic regression with linear splines: the baseline, with exact contributions per column."""
 
 from dataclasses import replace
 from typing import Any
@@ -12,9 +12,11 @@ from credence.models.tabular.encoding import TableEncoding
 
 
 class Logistic(TabularModel):
-    """`C` is the inverse of the L2 penalty: smaller shrinks more. `knots` is how often a number's line may bend.
+    """Logistic regression with an L2 penalty.
 
-    Columns are selected or left out as a whole, so lines are straight where `select` or `drop_collinear` is set.
+    Attributes:
+        C: Inverse of the penalty: smaller shrinks more.
+        knots: Spline knots per number; 0 is a straight line. Ignored with `select` or `drop_collinear`.
     """
 
     C: float = Field(0.3, gt=0)
@@ -29,5 +31,5 @@ class Logistic(TabularModel):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How strong the penalty is and how far lines may bend."""
+        """Suggest penalty and number of knots."""
         return {"C": trial.suggest_float("C", 1e-3, 1e2, log=True), "knots": trial.suggest_int("knots", 0, 8)}

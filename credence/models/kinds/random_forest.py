@@ -1,4 +1,4 @@
-"""Random forest: trees on bootstrap samples, each split among a random subset of columns (Breiman 2001)."""
+"""Random forest: trees on bootstrap samples, with a random subset of columns at each split."""
 
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +10,13 @@ from credence.models.tabular import TabularModel
 
 
 class RandomForest(TabularModel):
-    """`trees` of them; leaves of at least `min_leaf` rows; `columns` is the share that a split may choose from."""
+    """Random forest (Breiman 2001).
+
+    Attributes:
+        trees: Number of trees.
+        min_leaf: Fewest rows per leaf.
+        columns: Share of the columns that each split may choose from; `sqrt` is the square root of their number.
+    """
 
     grown_by: ClassVar[Any] = RandomForestClassifier
     trees: int = Field(200, ge=1)
@@ -24,7 +30,7 @@ class RandomForest(TabularModel):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """The size of leaves and the choice at splits."""
+        """Suggest size of leaves and columns per split."""
         return {
             "min_leaf": trial.suggest_int("min_leaf", 1, 50, log=True),
             "columns": trial.suggest_categorical("columns", ["sqrt", 0.3, 0.6, 1.0]),

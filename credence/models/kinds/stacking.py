@@ -1,4 +1,4 @@
-"""Stacking: non-negative weights for the log-odds of several kinds, learned on rows new to them (Breiman 1996)."""
+"""Stacking: several kinds combined by non-negative weights of their log-odds, fitted out of fold."""
 
 import numpy as np
 from pydantic import Field
@@ -11,12 +11,16 @@ from credence.statistics.cross_validation import stratified_folds
 
 
 class Stacking(EnsembleModel):
-    """`members` are kinds with their parameters; `inner` folds inside every fold yield the rows for the weights."""
+    """Stacking (Breiman 1996).
+
+    Attributes:
+        inner: Number of inner folds, within each fold, whose out-of-fold log-odds the weights are fitted to.
+    """
 
     inner: int = Field(3, ge=2)
 
     def _member(self, table: Table, y: Labels) -> Ensemble:
-        odds, dealt = np.zeros((len(y), len(self.members))), stratified_folds(y, self.inner, self.seed)
-        for train, held in dealt:
-            odds[held] = log_odds(self._opinions(part_of_rows(table, train), y[train]), part_of_rows(table, held))
-        return Ensemble(self._opinions(table, y), best_weights(odds, y) if dealt else equal_weights(len(self.members)))
+        odds, folds = np.zeros((len(y), len(self.members))), stratified_folds(y, self.inner, self.seed)
+        for train, test in folds:
+            odds[test] = log_odds(self._opinions(part_of_rows(table, train), y[train]), part_of_rows(table, test))
+        return Ensemble(self._opinions(table, y), best_weights(odds, y) if folds else equal_weights(len(self.members)))

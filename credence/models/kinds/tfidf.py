@@ -1,4 +1,4 @@
-"""Logistic regression on the words of a text and their pieces, weighed by how rare they are and how much they tell."""
+"""Logistic regression on word and character n-grams, weighted by TF-IDF and by association with the label."""
 
 import json
 from pathlib import Path
@@ -18,16 +18,23 @@ from credence.model import Labels, Model
 from credence.statistics.cross_validation import stratified_folds, with_progress
 from credence.statistics.uncertainty import Array, sigmoid
 
-MAX_CHARACTERS = 3_000_000
-ROWS_PER_COUNT = 10_000
+MAX_CHARACTERS = 3_000_000  # `char_ngrams: auto` reads character n-grams up to this size of the training texts
+ROWS_PER_COUNT = 10_000  # a term must occur once more for every so many training rows
 Flags = NDArray[np.bool_]
 
 
 class TfIdf(Model):
-    """Terms weigh (1 + log count) * idf * sqrt |log-count ratio of the answers| (after Wang & Manning 2012).
+    """Logistic regression on n-grams; a fold's model is fitted on the other folds and is one draw.
 
-    Each fold's model learns on the other folds and is one draw. `char_ngrams: auto` reads pieces of words where the
-    training texts hold at most three million characters.
+    The weight of a term is (1 + log count) * idf * sqrt |log-count ratio of the labels|, after Wang & Manning (2012).
+
+    Attributes:
+        folds: Number of folds; 1 is a single fit on all rows.
+        word_ngrams: Shortest and longest word n-gram.
+        char_ngrams: Shortest and longest character n-gram within words. `auto` is 2 to 5 if the training texts have at
+            most three million characters, else none.
+        max_features: Most terms, by frequency.
+        C: Inverse of the L2 penalty.
     """
 
     reads = "text"
@@ -45,7 +52,7 @@ class TfIdf(Model):
     _out_of_fold: Array | None = PrivateAttr(default=None)
 
     def out_of_fold(self) -> Array | None:
-        """p(yes) of every training row, in fit's order, by a model that did not learn from it; None for one fold."""
+        """Return p(yes) of each training row by the model of its fold, shape (rows,); None for one fold."""
         return self._out_of_fold
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -56,14 +63,14 @@ class TfIdf(Model):
         vocabulary, counts = count_ngrams(texts, self.word_ngrams, self._pieces)
         self._is_piece = _are_pieces(vocabulary)
         counts.data = 1 + np.log(counts.data)
-        dealt = stratified_folds(y, self.folds, self.seed)
+        folds = stratified_folds(y, self.folds, self.seed)
         with threadpool_limits(1):
-            fitted = [self._fold(counts, y, train) for train, _ in with_progress(dealt, self.kind())]
+            fitted = [self._fold(counts, y, train) for train, _ in with_progress(folds, self.kind())]
             fitted = fitted or [self._fold(counts, y, np.arange(len(y)))]
         weight, coef, intercept = zip(*fitted, strict=True)
         self._weight, self._coef, self._intercept = (np.stack(p, axis=-1) for p in (weight, coef, intercept))
-        self._out_of_fold = self._held_out(counts, dealt) if dealt else None
-        self._forget_unused(vocabulary)
+        self._out_of_fold = self._held_out(counts, folds) if folds else None
+        self._drop_unused(vocabulary)
 
     def _span(self, characters: int) -> Span | None:
         if self.char_ngrams == "auto":
@@ -71,7 +78,7 @@ class TfIdf(Model):
         return self.char_ngrams
 
     def _fold(self, counts: csr_matrix, y: Labels, train: Any) -> tuple[Array, Array, float]:
-        """Weight and coefficient of every term, and the intercept, learned from the rows `train`."""
+        """Fit weight and coefficient of every term, and the intercept, to the rows `train`."""
         weight = self._weights(counts[train], y[train])
         used = np.flatnonzero(weight)
         Z = _blocks(counts[train][:, used], weight[used], self._is_piece[used])
@@ -89,20 +96,20 @@ class TfIdf(Model):
         return np.where(self._kept(often, n), weight, 0.0)
 
     def _kept(self, often: Array, n: int) -> Flags:
-        """Terms that occur in enough rows: the more rows, the more are enough, and pieces must recur."""
+        """Return which terms occur in enough of the n rows; character n-grams must occur once more than words."""
         kept = often >= 1 + n // ROWS_PER_COUNT + self._is_piece
         if kept.sum() > self.max_features:
             kept &= often > np.sort(often)[-self.max_features - 1]
         return np.asarray(kept)
 
-    def _held_out(self, counts: csr_matrix, dealt: list[Any]) -> Array:
+    def _held_out(self, counts: csr_matrix, folds: list[Any]) -> Array:
         p = np.empty(counts.shape[0])
-        for i, (_, held) in enumerate(dealt):
-            Z = _blocks(counts[held], self._weight[:, i], self._is_piece)
-            p[held] = sigmoid(Z @ self._coef[:, i] + self._intercept[i])
+        for i, (_, test) in enumerate(folds):
+            Z = _blocks(counts[test], self._weight[:, i], self._is_piece)
+            p[test] = sigmoid(Z @ self._coef[:, i] + self._intercept[i])
         return p
 
-    def _forget_unused(self, vocabulary: list[str]) -> None:
+    def _drop_unused(self, vocabulary: list[str]) -> None:
         used = np.flatnonzero(self._weight.any(1))
         self._known = {vocabulary[i]: place for place, i in enumerate(used)}
         self._is_piece, self._weight, self._coef = self._is_piece[used], self._weight[used], self._coef[used]
@@ -111,7 +118,7 @@ class TfIdf(Model):
         return np.array([self._score(text) for text in X["text"]]).reshape(len(X), len(self._intercept)).T
 
     def _score(self, text: str) -> Array:
-        """p(yes) of one text in every fold."""
+        """Return p(yes) of one text by every fold's model, shape (folds,)."""
         found = [i for t in ngrams(text, self.word_ngrams, self._pieces) if (i := self._known.get(t)) is not None]
         ids, times = np.unique(np.array(found, dtype=np.intp), return_counts=True)
         value = (1 + np.log(times))[:, None] * self._weight[ids]
@@ -123,14 +130,15 @@ class TfIdf(Model):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How strong the penalty is."""
+        """Suggest the penalty."""
         return {"C": trial.suggest_float("C", 0.1, 100, log=True)}
 
     def _save(self, folder: Path) -> None:
         (folder / "terms.json").write_text(json.dumps({"pieces": self._pieces, "terms": list(self._known)}))
-        held = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
+        unseen = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
+        arrays = {"weight": self._weight, "coef": self._coef, "intercept": self._intercept, "out_of_fold": unseen}
         with (folder / "weights.npz").open("wb") as file:
-            np.savez_compressed(file, weight=self._weight, coef=self._coef, intercept=self._intercept, out_of_fold=held)
+            np.savez_compressed(file, allow_pickle=False, **arrays)
 
     def _load(self, folder: Path) -> None:
         stored = json.loads((folder / "terms.json").read_text())
@@ -147,12 +155,12 @@ def _are_pieces(vocabulary: list[str]) -> Flags:
 
 
 def _blocks(counts: csr_matrix, weight: Array, is_piece: Flags) -> csr_matrix:
-    """Weighed terms, with the words of a row at length 1 and its pieces at length 1."""
+    """Weight the counts; scale the words of a row to length 1, and its character n-grams to length 1."""
     Z = (counts @ diags(weight)).tocsr()
     return sum(_unit(Z @ diags(block.astype(np.float64))) for block in (~is_piece, is_piece))
 
 
 def _unit(Z: csr_matrix) -> csr_matrix:
-    """Rows at length 1, except where they are empty."""
+    """Scale rows to length 1, except empty ones."""
     length = np.sqrt(np.asarray(Z.multiply(Z).sum(1)).ravel())
     return diags(np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)) @ Z

@@ -1,4 +1,4 @@
-"""Soft voting: several kinds answer, each a draw, and the probability is their mean."""
+"""Soft voting: the mean probability of several kinds; each member is a draw."""
 
 from credence.model import Labels
 from credence.models.tabular.encoding import Table
@@ -6,7 +6,7 @@ from credence.models.tabular.ensembling import Ensemble, EnsembleModel
 
 
 class Voting(EnsembleModel):
-    """`members` are kinds with their parameters; every one of every fold is a draw."""
+    """Soft voting; every member of every fold is a draw."""
 
     def _member(self, table: Table, y: Labels) -> Ensemble:
         return Ensemble(self._opinions(table, y))

@@ -1,4 +1,4 @@
-"""What kinds that read columns have in common: encoding, selection, balance and folds, learned inside the fold."""
+"""Base class of tabular kinds: encoding, column selection and oversampling, fitted within each fold."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +20,24 @@ from credence.statistics.uncertainty import Array, logit, sigmoid
 
 
 class ProbabilityModel(Protocol):
-    """What one fold yields: something that answers with one or more draws."""
+    """A fitted model of one fold; answers with one or more draws."""
 
     def draws(self, table: Table) -> Array:
-        """Probabilities of yes, shape (draws, rows)."""
+        """Return probabilities of yes, shape (draws, rows)."""
 
     def contributions(self, table: Table) -> pd.DataFrame | None:
-        """Contributions to the log-odds, shape (rows, input columns), or None where they are not cheap."""
+        """Return contributions to the log-odds, shape (rows, input columns), or None if they are not cheap."""
 
 
 @dataclass
 class FoldModel:
-    """One fitted estimator: how it reads rows, which columns of the matrix it looks at, and what it learned.
+    """A fitted estimator with its encoding.
 
-    `shift` is added to its log-odds: balanced training rows make the rarer answer look common (Elkan 2001).
+    Attributes:
+        encoding: Turns a table into a matrix.
+        kept: The matrix columns that the estimator uses.
+        scorer: The estimator, or its fast form.
+        shift: Added to the log-odds; corrects for oversampling, which makes the rarer label look common (Elkan 2001).
     """
 
     encoding: TableEncoding
@@ -42,20 +46,29 @@ class FoldModel:
     shift: float
 
     def draws(self, table: Table) -> Array:
-        """Probabilities of yes, shape (draws, rows)."""
+        """Return probabilities of yes, shape (draws, rows)."""
         Z = self.encoding.transform(table)[:, self.kept]
         p = self.scorer.draws(Z) if hasattr(self.scorer, "draws") else self.scorer.predict_proba(Z)[:, 1][None]
         return sigmoid(logit(p) + self.shift) if self.shift else np.asarray(p)
 
     def contributions(self, table: Table) -> pd.DataFrame | None:
-        """SHAP values of the matrix's columns, added up per input column."""
+        """Return SHAP values summed per input column, shape (rows, input columns), or None."""
         Z = self.encoding.transform(table)[:, self.kept]
         found = self.scorer.contributions(Z) if hasattr(self.scorer, "contributions") else None
         return None if found is None else self.encoding.by_input(found, self.kept)
 
 
 class TabularModel(Model):
-    """A kind that reads columns. Each fold's model learns on the other folds and is one draw; 1 is a single fit."""
+    """A kind that reads columns. Each fold's model is fitted on the other folds and is one draw.
+
+    Attributes:
+        folds: Number of folds; 1 is a single fit on all rows.
+        scale: Whether to scale columns to mean 0 and standard deviation 1.
+        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
+        drop_collinear: Largest variance inflation factor; columns above it are dropped. Default: none are.
+        select: Number of columns kept by recursive feature elimination. Default: all.
+        resample: `smote` oversamples the rarer label (Chawla et al. 2002).
+    """
 
     native: ClassVar[bool] = False
     folds: int = Field(5, ge=1)
@@ -68,47 +81,51 @@ class TabularModel(Model):
     _out_of_fold: Array | None = PrivateAttr(default=None)
 
     def out_of_fold(self) -> Array | None:
-        """p(yes) of every training row, in fit's order, by a model that did not learn from it; None for one fold."""
+        """Return p(yes) of each training row by the model of its fold, shape (rows,); None for one fold."""
         return self._out_of_fold
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
-        """Exact SHAP values of the log-odds, shape (rows, input columns), averaged over folds; None where not cheap."""
+        """Return exact SHAP values of the log-odds, averaged over folds, or None if not cheap.
+
+        Returns:
+            Frame of shape (rows, input columns) with the index of X.
+        """
         table = feature_columns(X)
         found = [values for member in self._members if (values := member.contributions(table)) is not None]
         return (sum(found[1:], found[0]) / len(found)).set_index(X.index) if found else None
 
     def _estimator(self, y: Labels) -> Any:
-        """An unfitted scikit-learn classifier for training rows with these answers."""
+        """Return an unfitted scikit-learn classifier for training rows with these labels."""
         raise NotImplementedError
 
     def _learn(self, Z: Array, y: Labels) -> Any:
-        """What answers for this kind: `predict_proba(Z)`, or `draws(Z)` where it holds several opinions."""
+        """Fit to a matrix; return an object with `predict_proba(Z)`, or with `draws(Z)` for several draws."""
         return to_fast_scorer(self._estimator(y).fit(Z, y), Z)
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
             raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
-        table, dealt = feature_columns(X), stratified_folds(y, self.folds, self.seed)
+        table, folds = feature_columns(X), stratified_folds(y, self.folds, self.seed)
         with threadpool_limits(1):
             learned = [
-                self._member(part_of_rows(table, train), y[train]) for train, _ in with_progress(dealt, self.kind())
+                self._member(part_of_rows(table, train), y[train]) for train, _ in with_progress(folds, self.kind())
             ]
             self._members = learned or [self._member(table, y)]
-        self._out_of_fold = self._held_out(table, dealt, len(y)) if dealt else None
+        self._out_of_fold = self._held_out(table, folds, len(y)) if folds else None
 
-    def _held_out(self, table: Table, dealt: list[Any], n: int) -> Array:
+    def _held_out(self, table: Table, folds: list[Any], n: int) -> Array:
         p = np.empty(n)
-        for member, (_, held) in zip(self._members, dealt, strict=True):
-            p[held] = member.draws(part_of_rows(table, held)).mean(0)
+        for member, (_, test) in zip(self._members, folds, strict=True):
+            p[test] = member.draws(part_of_rows(table, test)).mean(0)
         return p
 
     def _encoding(self) -> TableEncoding:
-        """How columns become a matrix; selection and balance need one without holes."""
-        prepares = bool(self.drop_collinear or self.select or self.resample)
-        return TableEncoding(self.encode, self.scale, raw=self.native and not prepares, seed=self.seed)
+        """Return an unfitted encoding. Selection and oversampling need a matrix without missing values."""
+        needs_full_matrix = bool(self.drop_collinear or self.select or self.resample)
+        return TableEncoding(self.encode, self.scale, raw=self.native and not needs_full_matrix, seed=self.seed)
 
     def _member(self, table: Table, y: Labels) -> ProbabilityModel:
-        """Learn one opinion from these rows and no others."""
+        """Fit encoding, preprocessing and estimator to these rows."""
         encoding = self._encoding()
         Z, learned_from = encoding.fit_transform(table, y), y
         kept = drop_collinear(Z, self.drop_collinear) if self.drop_collinear else np.arange(Z.shape[1])
@@ -135,5 +152,5 @@ class TabularModel(Model):
 
 
 def part_of_rows(table: Table, rows: Any) -> Table:
-    """Some rows of a table."""
+    """Select rows of a table by number or mask."""
     return {name: values[rows] for name, values in table.items()}

@@ -1,4 +1,4 @@
-"""From typed columns to a matrix of numbers, learned on training rows only."""
+"""Encoding of typed columns as a matrix of numbers, fitted to training rows only."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -22,26 +22,34 @@ CLIP_QUANTILE = 0.005
 
 
 class ColumnEncoder(Protocol):
-    """One input column as one or more columns of the matrix."""
+    """Encodes one input column as one or more columns of the matrix."""
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
-        """Learn from training cells, shape (rows,); their part of the matrix, shape (rows, width)."""
+        """Fit to training cells, shape (rows,), and labels in {0, 1}; return shape (rows, width)."""
 
     def transform(self, values: Cells) -> Array:
-        """The part of the matrix for any cells, shape (rows, width)."""
+        """Encode cells of shape (rows,); return shape (rows, width)."""
 
 
 def feature_columns(X: pd.DataFrame) -> Table:
-    """The input columns as arrays, without the group by which other kinds pool."""
+    """Return the input columns as arrays, without `group`, which only pooled kinds read."""
     return {str(c): X[c].to_numpy() for c in X.columns if c != "group"}
 
 
 @dataclass
 class NumberEncoder:
-    """The number, with the training median where it is missing, and whether it was missing if training saw that.
+    """Encodes a number as itself, with the training median for missing values and a column that flags them.
 
-    `raw` leaves missing numbers as NaN, for learners that split on them. With `knots`, a linear learner can bend its
-    line at so many quantiles of the training rows, and follows it no further than nearly all of them lie.
+    The flag exists only if a training value is missing. With knots, max(0, x - knot) columns form a linear spline, and
+    x is clipped to the 0.5 % and 99.5 % quantiles.
+
+    Attributes:
+        raw: Leave missing values as NaN and add no flag, for estimators that split on them.
+        knots: Number of spline knots, at quantiles of the training values.
+        median: Training median.
+        flagged: Whether the flag column exists.
+        bends: Positions of the knots.
+        reach: Lower and upper clip limit; empty without knots.
     """
 
     raw: bool = False
@@ -52,6 +60,7 @@ class NumberEncoder:
     reach: list[float] = field(default_factory=list)
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
+        """Fit to training numbers, shape (rows,); return shape (rows, width)."""
         numbers = values.astype(np.float64)
         there = numbers[~np.isnan(numbers)]
         self.median = float(np.median(there)) if len(there) else 0.0
@@ -62,6 +71,7 @@ class NumberEncoder:
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:
+        """Encode numbers of shape (rows,), NaN if missing; return shape (rows, width)."""
         numbers = values.astype(np.float64)
         if self.raw:
             return numbers[:, None]
@@ -74,13 +84,14 @@ class NumberEncoder:
 
 @dataclass
 class DateEncoder:
-    """Days since 1970, year, month, weekday and hour: each a number, as far as it varies among the training rows."""
+    """Encodes a date as days since 1970, year, month, weekday and hour, as far as they vary among the training rows."""
 
     raw: bool = False
     parts: list[int] = field(default_factory=list)
     numbers: list[NumberEncoder] = field(default_factory=list)
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
+        """Fit to training dates, shape (rows,); return shape (rows, width)."""
         found = _calendar_parts(values)
         varied = [i for i, part in enumerate(found) if len(np.unique(part[~np.isnan(part)])) > 1]
         self.parts = varied or [0]
@@ -88,6 +99,7 @@ class DateEncoder:
         return np.hstack([n.fit_transform(found[i], y) for i, n in zip(self.parts, self.numbers, strict=True)])
 
     def transform(self, values: Cells) -> Array:
+        """Encode dates of shape (rows,); return shape (rows, width)."""
         found = _calendar_parts(values)
         return np.hstack([n.transform(found[i]) for i, n in zip(self.parts, self.numbers, strict=True)])
 
@@ -100,24 +112,26 @@ def _calendar_parts(values: Cells) -> list[Array]:
 
 @dataclass
 class OneHotEncoder:
-    """One column per category that training saw, missing among them; a new category has none of them."""
+    """Encodes a category as one 0/1 column per training category. Missing is a category; a new category is all 0."""
 
     codes: dict[str, int] = field(default_factory=dict)
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
+        """Fit to training categories, shape (rows,); return shape (rows, categories)."""
         self.codes = {word: i for i, word in enumerate(sorted(set(category_strings(values))))}
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:
+        """Encode categories of shape (rows,); return shape (rows, categories)."""
         found = [self.codes.get(word, -1) for word in category_strings(values)]
         return np.asarray(np.asarray(found)[:, None] == np.arange(len(self.codes)), np.float64)
 
 
 @dataclass
 class MeanTargetEncoder:
-    """The share of yes in the category, shrunk to the overall share; cross-fitted on the training rows (TargetEncoder).
+    """Encodes a category as its share of yes, shrunk to the overall share (scikit-learn's TargetEncoder).
 
-    A new category gets the overall share.
+    Training rows get cross-fitted shares. A new category gets the overall share.
     """
 
     seed: int
@@ -125,6 +139,7 @@ class MeanTargetEncoder:
     overall: float = 0.0
 
     def fit_transform(self, values: Cells, y: Labels) -> Array:
+        """Fit to training categories, shape (rows,); return their cross-fitted shares, shape (rows, 1)."""
         column = np.array(category_strings(values), dtype=object)[:, None]
         encoder = TargetEncoder(target_type="binary", cv=stratified_folds(y, TARGET_FOLDS, self.seed) or 2)
         fitted = encoder.fit_transform(column, y)
@@ -133,17 +148,31 @@ class MeanTargetEncoder:
         return np.asarray(fitted, np.float64)
 
     def transform(self, values: Cells) -> Array:
+        """Encode categories of shape (rows,); return shape (rows, 1)."""
         return np.array([self.shares.get(word, self.overall) for word in category_strings(values)], np.float64)[:, None]
 
 
 def category_strings(values: Cells) -> list[str]:
-    """Categories as strings; a missing one is a category of its own that no cell can spell."""
+    """Return categories as strings. A missing one is a NUL character, which no cell contains."""
     return [v if isinstance(v, str) else "\0" for v in values]
 
 
 @dataclass
 class TableEncoding:
-    """All input columns as one matrix; scaled to mean 0 and standard deviation 1 where `scale` is set."""
+    """Encodes all input columns as one matrix.
+
+    Attributes:
+        encode: Encoding of categories: `onehot`, `target` (the shrunk share of yes), or `auto`, which is `onehot` for
+            up to 20 categories.
+        scale: Whether to scale columns to mean 0 and standard deviation 1, except columns of zeros and ones.
+        raw: Leave missing numbers as NaN.
+        knots: Spline knots per number.
+        seed: Seed of the cross-fitting folds.
+        encoders: Input column -> its fitted encoder.
+        origin: The input column of each matrix column.
+        mean: Subtracted from each matrix column, shape (width,).
+        sd: Divides each matrix column, shape (width,).
+    """
 
     encode: Encode = "auto"
     scale: bool = True
@@ -156,7 +185,10 @@ class TableEncoding:
     sd: Array = field(default_factory=lambda: np.ones(1))
 
     def fit_transform(self, table: Table, y: Labels) -> Array:
-        """Learn from training rows; their matrix, shape (rows, width), with target shares cross-fitted."""
+        """Fit to training rows and labels in {0, 1}; return their matrix, shape (rows, width).
+
+        Shares of yes in the matrix are cross-fitted.
+        """
         self.encoders = {name: self._encoder(values) for name, values in table.items()}
         parts = {name: encoder.fit_transform(table[name], y) for name, encoder in self.encoders.items()}
         self.origin = [name for name, part in parts.items() for _ in range(part.shape[1])]
@@ -165,11 +197,19 @@ class TableEncoding:
         return self._scaled(matrix)
 
     def transform(self, table: Table) -> Array:
-        """The matrix of any rows, shape (rows, width)."""
+        """Encode rows; return shape (rows, width)."""
         return self._scaled(np.hstack([encoder.transform(table[name]) for name, encoder in self.encoders.items()]))
 
     def by_input(self, values: Array, kept: NDArray[np.intp]) -> pd.DataFrame:
-        """Values of the columns `kept` of the matrix, added up per input column: shape (rows, inputs)."""
+        """Sum values of matrix columns per input column.
+
+        Args:
+            values: Shape (rows, len(kept)).
+            kept: Numbers of the matrix columns.
+
+        Returns:
+            Frame of shape (rows, input columns).
+        """
         belongs = np.array(self.origin)[kept][:, None] == np.array(list(self.encoders))
         return pd.DataFrame(values @ belongs.astype(np.float64), columns=list(self.encoders))
 
@@ -186,9 +226,9 @@ class TableEncoding:
 
 
 def _moments(matrix: Array) -> tuple[Array, Array]:
-    """Mean and standard deviation per column over the cells that are there; 0 and 1 where nothing varies.
+    """Return mean and standard deviation per column, ignoring NaN; the deviation of a constant column is 1.
 
-    Columns of zeros and ones stay as they are: divided by its deviation, a rare category would escape the penalty.
+    Columns of zeros and ones get 0 and 1: divided by its deviation, a rare category would escape the penalty.
     """
     there = ~np.isnan(matrix)
     n = np.maximum(there.sum(0), 1)

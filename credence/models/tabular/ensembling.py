@@ -1,4 +1,4 @@
-"""Several kinds that answer together: each a draw of its own, or weighed into one answer."""
+"""Combination of several tabular kinds: each member is a draw, or weighted log-odds make one draw."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,24 +22,33 @@ PENALTY = 1e-3
 
 @dataclass
 class Ensemble:
-    """Fitted opinions. With `weights`, which end with the intercept, their log-odds are added up to one draw."""
+    """Fitted members of one fold.
+
+    Attributes:
+        opinions: The fitted members.
+        weights: Weights of the members' log-odds, then the intercept, shape (members + 1,). None: each is a draw.
+    """
 
     opinions: list[Any]
     weights: Array | None = None
 
     def draws(self, table: Table) -> Array:
-        """Probabilities of yes, shape (opinions, rows), or (1, rows) where they are weighed."""
+        """Return probabilities of yes, shape (draws of all members, rows), or (1, rows) with weights."""
         if self.weights is None:
             return np.vstack([opinion.draws(table) for opinion in self.opinions])
         return weighted_average(log_odds(self.opinions, table), self.weights)[None]
 
     def contributions(self, table: Table) -> pd.DataFrame | None:
-        """None: averages of probabilities have no exact share per column."""
+        """Return None: averages of probabilities have no exact contributions per column."""
         return None
 
 
 class EnsembleModel(TabularModel):
-    """A kind made of other kinds, which all take its encoding, selection and balance unless they bring their own."""
+    """A kind made of other tabular kinds.
+
+    Attributes:
+        members: Kinds with their parameters. They take seed, encoding and preprocessing from this kind unless given.
+    """
 
     members: list[ModelSpec] = Field(DEFAULT, min_length=2)
 
@@ -52,7 +61,7 @@ class EnsembleModel(TabularModel):
         return members
 
     def _opinions(self, table: Table, y: Labels) -> list[ProbabilityModel]:
-        """One fit of every member kind on the same rows."""
+        """Fit every member to the same rows."""
         return [self._member_model(spec)._member(table, y) for spec in self.members]
 
     def _member_model(self, spec: ModelSpec) -> TabularModel:
@@ -62,22 +71,35 @@ class EnsembleModel(TabularModel):
 
 
 def log_odds(opinions: list[Any], table: Table) -> Array:
-    """The opinions' log-odds, shape (rows, opinions)."""
+    """Return the log-odds of each member's mean p(yes), shape (rows, members)."""
     return np.stack([logit(opinion.draws(table).mean(0)) for opinion in opinions], axis=1)
 
 
 def weighted_average(odds: Array, weights: Array) -> Array:
-    """p(yes) from log-odds, shape (rows, opinions), and their weights, which end with the intercept."""
+    """Combine log-odds into p(yes), shape (rows,).
+
+    Args:
+        odds: Log-odds, shape (rows, members).
+        weights: Weights, then the intercept, shape (members + 1,).
+    """
     return sigmoid(odds @ weights[:-1] + weights[-1])
 
 
 def equal_weights(k: int) -> Array:
-    """Equal shares for k opinions, and no intercept."""
+    """Return weights 1 / k for k members, then the intercept 0, shape (k + 1,)."""
     return np.append(np.full(k, 1 / k), 0.0)
 
 
 def best_weights(odds: Array, y: Labels) -> Array:
-    """The non-negative weights and the intercept with the lowest log-loss, drawn a little to equal shares."""
+    """Fit non-negative weights and an intercept by log-loss, with a small penalty towards equal weights.
+
+    Args:
+        odds: Log-odds on rows that the members have not seen, shape (rows, members).
+        y: Labels in {0, 1}, shape (rows,).
+
+    Returns:
+        Weights, then the intercept, shape (members + 1,). Non-negative weights follow Breiman (1996).
+    """
     k = odds.shape[1]
     start = equal_weights(k)
 

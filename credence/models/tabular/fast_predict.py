@@ -1,4 +1,4 @@
-"""What a fitted estimator boils down to: arrays or trees that answer one row in microseconds."""
+"""Conversion of fitted scikit-learn estimators to arrays or LightGBM trees, which score a row in microseconds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,44 +15,60 @@ from credence.statistics.uncertainty import Array, logit, sigmoid
 
 @dataclass
 class LinearScorer:
-    """Logistic regression: log-odds = Z @ coef + intercept. `mean` is where the training rows lie on average."""
+    """Logistic regression: log-odds = Z @ coef + intercept.
+
+    Attributes:
+        coef: Coefficients, shape (width,).
+        intercept: The intercept.
+        mean: Mean of the training matrix, shape (width,); the baseline of SHAP values.
+    """
 
     coef: Array
     intercept: float
     mean: Array
 
     def predict_proba(self, Z: Array) -> Array:
-        """Shape (rows, 2), the columns being no and yes."""
+        """Return probabilities of no and yes, shape (rows, 2), for a matrix of shape (rows, width)."""
         p = sigmoid(Z @ self.coef + self.intercept)
         return np.stack([1 - p, p], axis=1)
 
     def contributions(self, Z: Array) -> Array:
-        """Exact SHAP values of the log-odds for independent columns, shape (rows, width)."""
+        """Return SHAP values of the log-odds, exact for independent columns, shape (rows, width)."""
         return (Z - self.mean) * self.coef
 
 
 @dataclass
 class ScorerSet:
-    """Several scorers, each with an opinion of its own."""
+    """Several scorers; each is a draw."""
 
     scorers: list[Any]
 
     def draws(self, Z: Array) -> Array:
-        """Probabilities of yes, shape (scorers, rows)."""
+        """Return probabilities of yes, shape (scorers, rows)."""
         return np.stack([scorer.predict_proba(Z)[:, 1] for scorer in self.scorers])
 
 
 def to_fast_scorer(estimator: Any, Z: Array) -> Any:
-    """The same answers from less, where the estimator's type is known here; otherwise the estimator itself.
+    """Convert a fitted estimator to a fast scorer with the same probabilities.
 
-    Z is the matrix that the estimator was fitted on.
+    Args:
+        estimator: A fitted scikit-learn classifier.
+        Z: The matrix that it was fitted on, shape (rows, width).
+
+    Returns:
+        The scorer, or the estimator itself if its type has no converter.
     """
-    boil: Callable[[Any, Array], Any] | None = CONVERTERS.get(type(estimator))
-    return boil(estimator, Z) if boil else estimator
+    convert: Callable[[Any, Array], Any] | None = CONVERTERS.get(type(estimator))
+    return convert(estimator, Z) if convert else estimator
 
 
 def forest_scorer(trees: list[DecisionTreeClassifier], width: int) -> TreeDraws:
-    """Classification trees, each an opinion of its own; no small leaf is certain."""
+    """Convert classification trees so that each is a draw; leaf shares are smoothed, so small leaves are not certain.
+
+    Args:
+        trees: Fitted trees.
+        width: Number of matrix columns.
+    """
     return TreeDraws(write([_nodes(tree, _smoothed(tree)) for tree in trees], width), odds=False, single=True)
 
 
@@ -67,8 +83,10 @@ def _forest(fitted: Any, Z: Array) -> TreeEnsemble:
 
 
 def _adaboost(fitted: ensemble.AdaBoostClassifier, Z: Array) -> TreeEnsemble:
-    """The weighted vote itself is the log-odds (Friedman, Hastie & Tibshirani 2000); divided by its weights, as
-    scikit-learn has it, the ranking is the same and the probability says too little."""
+    """Take the weighted vote as log-odds (Friedman, Hastie & Tibshirani 2000).
+
+    scikit-learn divides it by the sum of weights: the ranking is the same, but probabilities are too close to 1/2.
+    """
     pairs = zip(fitted.estimators_, fitted.estimator_weights_, strict=False)
     grown = [_nodes(tree, weight * np.where(_share(tree) > 0.5, 1.0, -1.0)) for tree, weight in pairs]
     return TreeEnsemble(write(grown, Z.shape[1]), odds=True, single=True)
@@ -87,20 +105,20 @@ def _histogram(fitted: ensemble.HistGradientBoostingClassifier, Z: Array) -> Tre
 
 
 def _share(tree: DecisionTreeClassifier) -> Array:
-    """The share of yes in every node."""
+    """Return the share of yes in every node."""
     counts = tree.tree_.value[:, 0, :]
     yes = np.flatnonzero(tree.classes_ == 1)
     return np.asarray(counts[:, yes].sum(1) / counts.sum(1))
 
 
 def _smoothed(tree: DecisionTreeClassifier) -> Array:
-    """The share of yes in every node, had it two more rows at the overall share (an m-estimate, Cestnik 1990)."""
+    """Return the m-estimate of the share of yes in every node, with two rows of prior (Cestnik 1990)."""
     share, rows = _share(tree), tree.tree_.weighted_n_node_samples
     return np.asarray((share * rows + 2 * share[0]) / (rows + 2))
 
 
 def _nodes(fitted: Any, value: Array) -> TreeNodes:
-    """A scikit-learn tree with a value of its own per node."""
+    """Convert a scikit-learn tree, with the given value per node."""
     t = fitted.tree_
     nan_left, rows = t.missing_go_to_left == 1, t.n_node_samples.astype(float)
     return TreeNodes(t.children_left, t.children_right, t.feature, t.threshold, nan_left, value, rows)

@@ -1,4 +1,4 @@
-"""What may happen to a fold's training matrix before learning: fewer columns, or balanced answers."""
+"""Preprocessing of a fold's training matrix: column selection and oversampling."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,14 @@ RIDGE = 1e-9
 
 
 def drop_collinear(Z: Array, limit: float) -> Columns:
-    """The columns that stay when the one with the highest variance inflation factor goes until none exceeds `limit`.
+    """Drop constant columns, then the one with the highest variance inflation factor until none exceeds `limit`.
 
-    A column that never varies explains nothing and goes too, unless all are such.
+    Args:
+        Z: Training matrix, shape (rows, width).
+        limit: Largest variance inflation factor, above 1.
+
+    Returns:
+        Numbers of the remaining columns; the first column if all are constant.
     """
     kept = np.flatnonzero(Z.std(0) > 0)
     while len(kept) > 1:
@@ -29,7 +34,16 @@ def drop_collinear(Z: Array, limit: float) -> Columns:
 
 
 def select_features_rfe(Z: Array, y: Labels, k: int) -> Columns:
-    """The k columns that recursive elimination leaves (Guyon et al. 2002), by logistic regression on scaled columns."""
+    """Select columns by recursive feature elimination with logistic regression on scaled columns (Guyon et al. 2002).
+
+    Args:
+        Z: Training matrix, shape (rows, width).
+        y: Labels in {0, 1}, shape (rows,).
+        k: Number of columns to keep; all if there are no more.
+
+    Returns:
+        Numbers of the kept columns.
+    """
     if k >= Z.shape[1]:
         return np.arange(Z.shape[1])
     sd = Z.std(0)
@@ -39,9 +53,15 @@ def select_features_rfe(Z: Array, y: Labels, k: int) -> Columns:
 
 
 def oversample_smote(Z: Array, y: Labels, seed: int) -> tuple[Array, Labels]:
-    """As many rows of the rarer answer as of the other, new ones between neighbours (SMOTE, Chawla et al. 2002).
+    """Oversample the rarer label to the size of the other by SMOTE (Chawla et al. 2002).
 
-    A single row has no neighbour, so nothing can be made from it and the rows stay as they are.
+    Args:
+        Z: Training matrix without missing values, shape (rows, width).
+        y: Labels in {0, 1}, shape (rows,).
+        seed: Seed of the new rows.
+
+    Returns:
+        Matrix and labels with the new rows; unchanged if the rarer label has fewer than two rows.
     """
     rare = int(np.bincount(y, minlength=2).min())
     if rare < 2:

@@ -1,4 +1,4 @@
-"""What a model learned, on disk: JSON for structure, npz for arrays, text for trees. Reading it executes nothing."""
+"""Storage of learned state: JSON for structure, npz for arrays, text for trees. Reading it runs no code."""
 
 import importlib
 import json
@@ -10,7 +10,7 @@ import numpy as np
 
 from credence.core.errors import InputError
 
-# The names in saved predictors, which stay as they are when a class is renamed or moved.
+# Saved predictors hold these names; keep them when a class is renamed or moved.
 STORED_CLASSES = {
     "Committee": "credence.models.tabular.ensembling:Ensemble",
     "Date": "credence.models.tabular.encoding:DateEncoder",
@@ -29,9 +29,13 @@ MAX_INLINE_CHARACTERS = 2000
 
 
 def dump(learned: Any, folder: Path) -> None:
-    """Write our own learned objects, scikit-learn estimators, arrays and plain values, in lists, dicts or alone.
+    """Write learned state to an existing folder.
 
-    `learned.json` holds the structure and points at `arrays.npz`, `<n>.txt` and `<n>.skops`.
+    `learned.json` holds the structure and points to `arrays.npz`, `<n>.txt` and `<n>.skops`.
+
+    Args:
+        learned: Objects of `STORED_CLASSES`, scikit-learn estimators, arrays and plain values, also in lists and dicts.
+        folder: The folder.
     """
     arrays: dict[str, Any] = {}
     structure = _packed(learned, folder, arrays)
@@ -41,13 +45,17 @@ def dump(learned: Any, folder: Path) -> None:
 
 
 def load(folder: Path) -> Any:
-    """What `dump` wrote. Raises BadInput where a file names a type that is neither scikit-learn's nor ours."""
+    """Read what `dump` wrote.
+
+    Raises:
+        InputError: A file names a type that is neither in `STORED_CLASSES` nor trusted by skops.
+    """
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
         return _unpacked(json.loads((folder / "learned.json").read_text()), folder, arrays)
 
 
 def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
-    """A value as JSON, in which every mapping says with `is` what it stands for."""
+    """Convert a value to JSON; the key `is` of every mapping names its type."""
     if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, str):
@@ -79,7 +87,7 @@ def _beside(text: str, folder: Path) -> dict[str, str]:
 
 
 def _estimator(value: Any, folder: Path) -> dict[str, str]:
-    import skops.io  # imports torch where that is installed, which no model of ours needs
+    import skops.io  # imports torch if it is installed; no class in STORED_CLASSES needs it
 
     file = _free_name(folder, "skops")
     skops.io.dump(value, file)
@@ -118,6 +126,6 @@ def _class(name: str, folder: Path) -> Any:
 def _trusted(file: Path) -> Any:
     import skops.io
 
-    if strange := skops.io.get_untrusted_types(file=file):
-        raise InputError(f"{file} holds a {strange[0]}, which is not trusted; expected a scikit-learn estimator.")
+    if untrusted := skops.io.get_untrusted_types(file=file):
+        raise InputError(f"{file} holds a {untrusted[0]}, which is not trusted; expected a scikit-learn estimator.")
     return skops.io.load(file)

@@ -1,4 +1,4 @@
-"""Any ensemble of binary trees as a LightGBM booster: one row in microseconds, exact SHAP, stored as readable text."""
+"""Ensembles of binary trees as LightGBM boosters: fast for single rows, exact SHAP values, stored as text."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -16,7 +16,17 @@ SINGLE = np.float32
 
 @dataclass
 class TreeNodes:
-    """One tree: per node its children (-1 in leaves), split (left where x <= threshold), value and training rows."""
+    """The nodes of one tree, shape (nodes,) each.
+
+    Attributes:
+        left: Number of the left child; -1 in leaves.
+        right: Number of the right child; -1 in leaves.
+        feature: Column of the split.
+        threshold: A row goes left if x <= threshold.
+        nan_left: Whether missing values go left.
+        value: Value of the node.
+        rows: Number of training rows.
+    """
 
     left: NDArray[np.intp]
     right: NDArray[np.intp]
@@ -29,9 +39,12 @@ class TreeNodes:
 
 @dataclass
 class TreeEnsemble:
-    """An ensemble in LightGBM's text format, whose leaves add up to log-odds, or to a probability where not `odds`.
+    """An ensemble whose leaf values are summed.
 
-    `single` marks ensembles that were grown on float32 numbers and must be asked with such.
+    Attributes:
+        text: The ensemble in LightGBM's text format.
+        odds: Whether the sum is the log-odds; otherwise it is p(yes).
+        single: Whether the trees were grown on float32 numbers; inputs are then rounded to float32.
     """
 
     text: str
@@ -40,20 +53,23 @@ class TreeEnsemble:
     _booster: Booster | None = field(default=None, init=False, repr=False, compare=False)
 
     def predict_proba(self, Z: Array) -> Array:
-        """Shape (rows, 2), the columns being no and yes."""
+        """Return probabilities of no and yes, shape (rows, 2), for a matrix of shape (rows, width)."""
         raw = self.booster().predict(self._seen(Z), raw_score=True, num_threads=1)
         p = sigmoid(np.asarray(raw)) if self.odds else np.clip(np.asarray(raw), 0.0, 1.0)
         return np.stack([1 - p, p], axis=1)
 
     def contributions(self, Z: Array) -> Array | None:
-        """Exact SHAP values of the log-odds, shape (rows, width) (Lundberg et al. 2020); None for probabilities."""
+        """Return exact SHAP values of the log-odds, shape (rows, width), or None if not `odds`.
+
+        The method is TreeSHAP (Lundberg et al. 2020).
+        """
         if not self.odds:
             return None
         found = self.booster().predict(self._seen(Z), pred_contrib=True, num_threads=1)
         return np.asarray(found, np.float64)[:, :-1]
 
     def booster(self) -> Booster:
-        """The parsed ensemble; parsed once."""
+        """Return the LightGBM booster, parsed at the first call."""
         if self._booster is None:
             self._booster = Booster(model_str=self.text)
         return self._booster
@@ -64,12 +80,12 @@ class TreeEnsemble:
 
 @dataclass
 class TreeDraws(TreeEnsemble):
-    """The same, where every tree is an opinion of its own."""
+    """An ensemble in which every tree is a draw; leaf values are p(yes)."""
 
     _leaves: list[Array] = field(default_factory=list, init=False, repr=False, compare=False)
 
     def draws(self, Z: Array) -> Array:
-        """Probabilities of yes, shape (trees, rows)."""
+        """Return probabilities of yes, shape (trees, rows)."""
         if not self._leaves:
             lines = [line.partition("=")[2] for line in self.text.splitlines() if line.startswith("leaf_value=")]
             self._leaves = [np.array(values.split(), dtype=np.float64) for values in lines]
@@ -78,7 +94,7 @@ class TreeDraws(TreeEnsemble):
 
 
 def write(trees: Iterable[TreeNodes], width: int) -> str:
-    """LightGBM's text format, version 4, of trees over so many features."""
+    """Write trees over `width` features in LightGBM's text format, version 4."""
     blocks = "".join(_block(i, tree) for i, tree in enumerate(trees))
     names, unknown = " ".join(f"f{i}" for i in range(width)), " ".join(["none"] * width)
     head = f"tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\nmax_feature_idx={width - 1}\n"
@@ -94,7 +110,7 @@ def _block(number: int, t: TreeNodes) -> str:
 
 
 def _splits(t: TreeNodes, inner: NDArray[np.intp], leaf: NDArray[np.intp]) -> dict[str, Any]:
-    """LightGBM numbers inner nodes from 0 upwards and leaves from -1 downwards."""
+    """Return the node arrays; LightGBM numbers inner nodes from 0 upwards and leaves from -1 downwards."""
     place = np.empty(len(t.left), dtype=np.intp)
     place[inner], place[leaf] = np.arange(len(inner)), -1 - np.arange(len(leaf))
     return {

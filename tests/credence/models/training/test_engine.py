@@ -255,7 +255,7 @@ def test_a_loss_that_is_not_per_row_is_a_mistake_of_the_kind() -> None:
         def loss(self, batch: Batch) -> Loss:
             return Loss(super().loss(batch).nll.mean())
 
-    with pytest.raises(ValueError, match="loss of 16 rows has shape \\(\\); one number per row"):
+    with pytest.raises(ValueError, match="loss of 16 rows has shape \\(\\); expected one number per row"):
         taught(module=Mean())
 
 

@@ -1,6 +1,6 @@
-"""What kinds that pool partially over `group` have in common: inputs, sampling, and answers by posterior draws.
+"""Base class of hierarchical kinds, which pool partially over `group`.
 
-Samplers (jax, NumPyro, Pyro) are imported by name while fitting, so that serving needs none of them.
+Samplers (jax, NumPyro, Pyro) are imported only while fitting; serving needs numpy alone.
 """
 
 from pathlib import Path
@@ -28,11 +28,18 @@ from credence.statistics.uncertainty import Array
 
 
 class PooledModel(Model):
-    """Logistic regression with coefficients B = mu + tau * z per group (Gelman & Hill 2007): mu ~ N(0, 1) is what all
-    groups share, tau ~ HalfNormal(1) how far they lie apart, z ~ N(0, 1) where each stands.
+    """Hierarchical logistic regression (Gelman & Hill 2007) with coefficients B = mu + tau * z per group.
 
-    Columns are encoded; of a text, the `keep` strongest among its `words` most frequent words, the relations of its
-    numbers and the products of both are columns. Every posterior draw is one opinion, the same for all rows.
+    The priors are mu ~ N(0, 1), shared by all groups; tau ~ HalfNormal(1), their spread; z ~ N(0, 1) per group. Each
+    posterior draw is one draw for all rows. A new group gets z ~ N(0, 1) in each draw.
+
+    Columns are encoded as in tabular kinds. Columns of a text are words, relations between its numbers, and products
+    of both.
+
+    Attributes:
+        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
+        words: Number of most frequent words that are candidates for columns of a text.
+        keep: Most columns of a text, by weight in an L1 logistic regression.
     """
 
     reads = "both"
@@ -47,16 +54,17 @@ class PooledModel(Model):
     _chains: FloatArray = PrivateAttr(default_factory=lambda: np.zeros(0, np.float32))
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, curves, convergence diagnostics, and chains of mu and tau."""
         how = {**self._how, "diagnostics": [Diagnostic(**d) for d in self._how.get("diagnostics", [])]}
         chains = dict(zip(how.pop("parameters", []), self._chains.astype(np.float64).tolist(), strict=True))
         return super().training_record().model_copy(update={**how, "chains": chains})
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
-        """The posterior given rows Z, shape (rows, columns), the number of each row's group, and the answers."""
+        """Sample the posterior given rows Z (rows, columns), the group number of each row, and labels in {0, 1}."""
         raise NotImplementedError
 
-    def _most(self) -> int:
-        """How many draws answer."""
+    def _max_draws(self) -> int:
+        """Return the number of posterior draws to keep."""
         raise NotImplementedError
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -72,7 +80,7 @@ class PooledModel(Model):
         self._keep(posterior)
 
     def _keep(self, posterior: Posterior) -> None:
-        self._coefficients = posterior.coefficients(self._most(), self.seed)
+        self._coefficients = posterior.coefficients(self._max_draws(), self.seed)
         self._features = posterior.features
         self._chains = np.array([*posterior.chains.values()], np.float32)
         self._how = {
@@ -102,5 +110,5 @@ class PooledModel(Model):
 
 
 def _groups_of(X: pd.DataFrame) -> list[str]:
-    """The group of every row; all are of one where there is no such column."""
+    """Return the group of every row; one for all without the column `group`."""
     return category_strings(X["group"].to_numpy()) if "group" in X else [ALL_GROUPS] * len(X)

@@ -1,7 +1,4 @@
-"""Whether chains can be trusted: R-hat by ranks, effective sample sizes, divergences, energy (Vehtari et al. 2021).
-
-Imported for fitting alone.
-"""
+"""Convergence diagnostics of MCMC chains, by arviz. Imported only while fitting."""
 
 import importlib
 import warnings
@@ -15,8 +12,10 @@ from credence.model import Diagnostic
 
 
 def _import_arviz() -> Any:
-    """arviz announces its next major version once a day, and notes the day in a file in the user's cache: processes
-    that import it at the same time move each other's file away, and where nothing can be written it does not import.
+    """Import arviz with a temporary cache folder.
+
+    arviz announces its next major version once a day and notes the day in the user's cache. Processes that import it
+    at the same time move each other's file away, and without a writable cache the import fails.
     """
     usual = platformdirs.user_cache_dir
     with TemporaryDirectory() as place, warnings.catch_warnings():
@@ -30,14 +29,19 @@ def _import_arviz() -> Any:
 
 arviz = _import_arviz()
 
+# R-hat and ESS: Vehtari et al. 2021. E-BFMI: Betancourt 2016.
 MAX_R_HAT, MIN_EFFECTIVE_DRAWS, MIN_ENERGY_BFMI = 1.01, 400, 0.3
 
 
 def mcmc_diagnostics(draws: dict[str, Any], energy: Any, divergences: int) -> list[Diagnostic]:
-    """The worst figure over all parameters, each against its bound.
+    """Compute R-hat, bulk and tail ESS, divergences and E-BFMI; the worst over all parameters.
 
-    draws: parameter -> shape (chains, draws, …). energy: shape (chains, draws). One chain is cut into halves, which
-    then have to agree.
+    R-hat is rank-normalized (Vehtari et al. 2021). A single chain is split into halves.
+
+    Args:
+        draws: Parameter -> draws, shape (chains, draws, …).
+        energy: Energy of each draw, shape (chains, draws).
+        divergences: Number of divergent transitions.
     """
     chains = {name: _split_chains(values) for name, values in draws.items()}
     r_hat, bulk, tail = (_worst(chains, which) for which in ("r_hat", "bulk", "tail"))
@@ -58,7 +62,7 @@ def _split_chains(values: Any) -> Any:
 
 
 def _worst(chains: dict[str, Any], which: str) -> float:
-    """The highest R-hat or the smallest size; R-hat is infinite where a parameter never moved."""
+    """Return the highest R-hat or the smallest ESS; R-hat is infinite if a parameter never moved."""
     data = arviz.convert_to_dataset(chains)
     found = arviz.rhat(data) if which == "r_hat" else arviz.ess(data, method=which)
     values = np.concatenate([np.ravel(found[name].values) for name in chains])

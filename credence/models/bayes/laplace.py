@@ -1,4 +1,4 @@
-"""Logistic regression as a Gaussian posterior (Laplace), with the prior's width by marginal likelihood."""
+"""Bayesian logistic regression by the Laplace approximation, with the prior precision by marginal likelihood."""
 
 from dataclasses import dataclass
 
@@ -17,9 +17,13 @@ MAX_STEP_HALVINGS = 30
 
 @dataclass
 class GaussianPosterior:
-    """Weights ~ N(mode, H⁻¹): the last one is the intercept. `root` is the lower Cholesky factor of H.
+    """Weights ~ N(mode, H⁻¹).
 
-    `precision` is that of the prior on every other weight; `evidence` approximates log p(y | Z, precision) in nats.
+    Attributes:
+        mode: Shape (weights,); the last one is the intercept.
+        root: Lower Cholesky factor of H, shape (weights, weights).
+        precision: Prior precision of every weight but the intercept.
+        evidence: Laplace approximation of log p(y | Z, precision), in nats.
     """
 
     mode: Array
@@ -28,19 +32,21 @@ class GaussianPosterior:
     evidence: float
 
     def covariance(self) -> Array:
-        """H⁻¹, shape (weights, weights)."""
+        """Return H⁻¹, shape (weights, weights)."""
         return np.asarray(cho_solve((self.root, True), np.eye(len(self.mode))))
 
     def sample(self, n: int, seed: int) -> Array:
-        """Draws of the weights, shape (n, weights)."""
+        """Draw n weight vectors, shape (n, weights)."""
         noise = np.random.default_rng(seed).standard_normal((len(self.mode), n))
         return np.asarray(self.mode[:, None] + solve_triangular(self.root.T, noise, lower=False)).T
 
 
 def fit_by_evidence(Z: Array, y: Labels) -> GaussianPosterior:
-    """The posterior under the prior precision of the highest evidence (MacKay 1992), sought between 1e-4 and 1e5.
+    """Fit under the prior precision in [1e-4, 1e5] with the highest evidence (MacKay 1992).
 
-    Z: shape (rows, weights), its last column ones. The intercept has a precision of its own, 1e-4, so next to none.
+    Args:
+        Z: Design matrix, shape (rows, weights); the last column is ones. The prior precision of the intercept is 1e-4.
+        y: Labels in {0, 1}, shape (rows,).
     """
     warm = np.zeros(Z.shape[1])
 
@@ -56,7 +62,14 @@ def fit_by_evidence(Z: Array, y: Labels) -> GaussianPosterior:
 
 
 def laplace_posterior(Z: Array, y: Labels, precision: float, start: Array | None = None) -> GaussianPosterior:
-    """The mode by Newton's method, the curvature there, and the evidence that follows (Bishop 2006, 4.4 and 4.137)."""
+    """Fit the Laplace approximation for a given prior precision (Bishop 2006, section 4.4; evidence by eq. 4.137).
+
+    Args:
+        Z: Design matrix, shape (rows, weights); the last column is ones.
+        y: Labels in {0, 1}, shape (rows,).
+        precision: Prior precision of every weight but the intercept.
+        start: Initial weights of Newton's method, shape (weights,). Default: zeros.
+    """
     prior = np.append(np.full(Z.shape[1] - 1, precision), INTERCEPT_PRECISION)
     mode = np.zeros(Z.shape[1]) if start is None else start
     for _ in range(MAX_NEWTON_STEPS):
@@ -65,7 +78,7 @@ def laplace_posterior(Z: Array, y: Labels, precision: float, start: Array | None
         step = cho_solve(cho_factor(_curvature(Z, p, prior), lower=True), slope)
         if float(slope @ step) < TOLERANCE:
             break
-        mode = _descended(Z, y, prior, mode, step)
+        mode = _line_search(Z, y, prior, mode, step)
     root = np.asarray(np.linalg.cholesky(_curvature(Z, sigmoid(Z @ mode), prior)), np.float64)
     evidence = -_loss(Z, y, prior, mode) + 0.5 * np.log(prior).sum() - np.log(np.diag(root)).sum()
     return GaussianPosterior(mode, root, precision, float(evidence))
@@ -80,8 +93,8 @@ def _loss(Z: Array, y: Labels, prior: Array, weights: Array) -> float:
     return float((np.logaddexp(0.0, z) - y * z).sum() + 0.5 * (prior * weights**2).sum())
 
 
-def _descended(Z: Array, y: Labels, prior: Array, mode: Array, step: Array) -> Array:
-    """The full Newton step, halved until it leads downwards."""
+def _line_search(Z: Array, y: Labels, prior: Array, mode: Array, step: Array) -> Array:
+    """Take the Newton step, halved until the loss does not rise."""
     before = _loss(Z, y, prior, mode)
     for halving in range(MAX_STEP_HALVINGS):
         moved = mode - step / 2**halving

@@ -1,4 +1,4 @@
-"""Partial pooling over groups in NumPyro, and NUTS on it. Imported for fitting alone: serving needs no jax."""
+"""Hierarchical logistic regression in NumPyro, sampled by NUTS. Imported only while fitting: serving needs no jax."""
 
 import sys
 from collections.abc import Callable
@@ -21,16 +21,16 @@ from credence.models.bayes.posterior import NumericArray, Posterior, thin_draws
 from credence.statistics.uncertainty import Array
 
 TARGET_ACCEPT, RETRY_TARGET_ACCEPT = 0.95, 0.99
-BLOCK = 20
+BLOCK = 20  # transitions per compiled call
 PROGRESS_DELAY_SECONDS = 3.0
 MAX_SHOWN_DRAWS = 200
 CHAIN_INIT_SPREAD = 0.5
-HALF_NORMAL_MEDIAN = 0.674  # of a half-normal
+HALF_NORMAL_MEDIAN = 0.674
 
 
 @dataclass(frozen=True)
 class NutsSettings:
-    """How long: so many chains, each of `warmup` transitions that adapt and `samples` that are kept."""
+    """Number of chains, adapting transitions (`warmup`) and kept draws (`samples`) per chain, and the seed."""
 
     chains: int
     warmup: int
@@ -40,7 +40,7 @@ class NutsSettings:
 
 @dataclass
 class NutsDraws:
-    """Draws by parameter, shape (chains, draws, …), their energies, and which of them diverged, (chains, draws)."""
+    """Draws of mu, tau and B, shape (chains, draws, …); energy and divergence of each, shape (chains, draws)."""
 
     mu: Array
     tau: Array
@@ -49,10 +49,16 @@ class NutsDraws:
     diverged: Array
 
     def diagnostics(self) -> list[Diagnostic]:
+        """Compute the convergence diagnostics."""
         return mcmc_diagnostics({"mu": self.mu, "tau": self.tau, "B": self.B}, self.energy, int(self.diverged.sum()))
 
     def posterior(self, names: list[str], notes: list[str]) -> Posterior:
-        """All chains behind one another, and the draws of mu and tau by the names of their columns."""
+        """Concatenate the chains; keep thinned chains of mu and tau by column name.
+
+        Args:
+            names: Names of the columns.
+            notes: Sentences for the report.
+        """
         named = {
             f"{symbol}: {name}": thin_draws(values[:, :, place], MAX_SHOWN_DRAWS)
             for symbol, values in (("mu", self.mu), ("tau", self.tau))
@@ -63,10 +69,15 @@ class NutsDraws:
 
 
 def model(X: Any, group: Any, y: Any = None) -> None:
-    """Answers y [rows] given columns X [columns, rows] and the group of each row, one-hot [groups, rows].
+    """Define the NumPyro model.
 
-    Rows lie last: this product takes a third of the time of X @ B.T. A group is chosen by a product as well, as the
-    gradient of B[group] scatters, which is slower still.
+    Rows are the last axis: this product takes a third of the time of X @ B.T. The group is selected by a product,
+    because the gradient of B[group] is a scatter, which is slower.
+
+    Args:
+        X: Columns, shape (columns, rows).
+        group: Group of each row, one-hot, shape (groups, rows).
+        y: Labels in {0, 1}, shape (rows,); None to sample them.
     """
     columns, groups = len(X), len(group)
     mu = numpyro.sample("mu", dist.Normal(0, 1).expand([columns]).to_event(1))
@@ -77,9 +88,16 @@ def model(X: Any, group: Any, y: Any = None) -> None:
 
 
 def sample(Z: Array, codes: NumericArray, y: Labels, names: list[str], how: NutsSettings) -> Posterior:
-    """The posterior of mu, tau and B given rows Z, shape (rows, columns), their groups and answers.
+    """Sample the posterior of mu, tau and B by NUTS (Hoffman & Gelman 2014).
 
-    Where a transition diverges, all is sampled once more with smaller steps.
+    If a transition diverges, everything is sampled once more with target acceptance 0.99 instead of 0.95.
+
+    Args:
+        Z: Design matrix, shape (rows, columns).
+        codes: Group number of each row, shape (rows,).
+        y: Labels in {0, 1}, shape (rows,).
+        names: Names of the columns.
+        how: Chains, transitions and seed.
     """
     data = arguments(Z, codes, y)
     chains, notes = _run(data, how, TARGET_ACCEPT), []
@@ -90,14 +108,14 @@ def sample(Z: Array, codes: NumericArray, y: Labels, names: list[str], how: Nuts
 
 
 def arguments(Z: Array, codes: NumericArray, y: Labels) -> tuple[Any, Any, Any]:
-    """Rows, groups and answers as `model` reads them."""
+    """Return X, group and y of `model` as float32 jax arrays."""
     one_hot = np.arange(codes.max() + 1)[:, None] == codes
     X, group, answers = (jnp.asarray(np.ascontiguousarray(part), jnp.float32) for part in (Z.T, one_hot, y))
     return X, group, answers
 
 
 def _run(data: tuple[Any, Any, Any], how: NutsSettings, accept: float) -> NutsDraws:
-    """Chains one after another: side by side, each transition takes as long as the longest of them."""
+    """Run chains one after another: vectorized, each transition would take as long as the longest of them."""
     start, advance = _kernel(how.warmup)
     step = partial(advance, accept=accept, data=data)
     keys = jax.random.split(jax.random.PRNGKey(how.seed), how.chains)
@@ -121,15 +139,15 @@ def _chain(state: Any, step: Callable[[Any], Any], how: NutsSettings, progress: 
 
 @lru_cache(maxsize=4)
 def _kernel(warmup: int) -> tuple[Any, Any]:
-    """How a chain starts and goes on by a block, compiled once for all data of one shape."""
+    """Return compiled functions that start a chain and advance it by a block; compiled once per shape of the data."""
     first, following = hmc(potential_fn_gen=lambda *data: lambda place: potential_energy(model, data, {}, place))
 
     def start(key: Any, accept: float, data: Any) -> Any:
-        drawn = _near_the_median(key, len(data[0]), len(data[1]))
+        drawn = _initial_parameters(key, len(data[0]), len(data[1]))
         return first(drawn, warmup, target_accept_prob=accept, model_args=data, rng_key=jax.random.fold_in(key, 1))
 
     def advance(state: Any, accept: float, data: Any) -> Any:
-        first(state.z, warmup, target_accept_prob=accept, model_args=data)  # `following` goes by what was last set here
+        first(state.z, warmup, target_accept_prob=accept, model_args=data)  # sets the options that `following` uses
 
         def transition(state: Any, _: None) -> Any:
             state = following(state, data, {})
@@ -140,8 +158,8 @@ def _kernel(warmup: int) -> tuple[Any, Any]:
     return jax.jit(start), jax.jit(advance)
 
 
-def _near_the_median(key: Any, columns: int, groups: int) -> dict[str, Any]:
-    """Where a chain starts: around the prior's median, apart from other chains; tau by its logarithm."""
+def _initial_parameters(key: Any, columns: int, groups: int) -> dict[str, Any]:
+    """Draw initial values around the prior's median, different for each chain; tau as its logarithm."""
     keys = jax.random.split(key, 3)
     shapes = {"mu": (columns,), "tau": (columns,), "z": (groups, columns)}
     near = {
@@ -152,7 +170,7 @@ def _near_the_median(key: Any, columns: int, groups: int) -> dict[str, Any]:
 
 
 def _progress(how: NutsSettings) -> "tqdm[Any]":
-    """Transitions of all chains with rate and time to go, once they have taken three seconds."""
+    """Transitions of all chains; shown after three seconds."""
     return tqdm(
         total=how.chains * (how.warmup + how.samples),
         desc="  NUTS",

@@ -1,4 +1,4 @@
-"""Posterior draws of coefficients that differ by group, as arrays, and what they answer: numpy alone."""
+"""Posterior draws of coefficients per group, and predictions from them; numpy only."""
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,22 +14,34 @@ NumericArray = NDArray[np.intp]
 
 
 class LearnedFeatures(NamedTuple):
-    """Columns that were learned: tanh(Z @ weight + bias) of all columns but the ones at the end, before those."""
+    """Learned columns tanh(Z[:, :-1] @ weight + bias); the last column of Z is ones.
+
+    Attributes:
+        weight: Shape (columns - 1, features).
+        bias: Shape (features,).
+    """
 
     weight: Array
     bias: Array
 
     def beside(self, Z: Array) -> Array:
-        """Z, shape (rows, columns), as (rows, features + columns)."""
+        """Prepend the learned columns to Z (rows, columns); return shape (rows, features + columns)."""
         return np.hstack([np.tanh(Z[:, :-1] @ self.weight + self.bias), Z])
 
 
 @dataclass
 class Posterior:
-    """Draws of mu and tau, shape (draws, columns), and of B = mu + tau * z, shape (draws, groups, columns).
+    """Posterior draws of a hierarchical model.
 
-    `features` are columns that were learned with them. `chains` holds draws by parameter, shape (chains, draws);
-    `curves`, `diagnostics` and `notes` tell how they came.
+    Attributes:
+        mu: Shape (draws, columns).
+        tau: Shape (draws, columns).
+        B: mu + tau * z, shape (draws, groups, columns).
+        features: Columns that were learned with the model, if any.
+        chains: Parameter -> thinned draws for the report, shape (chains, draws).
+        curves: Name -> loss curve.
+        diagnostics: Convergence diagnostics.
+        notes: Sentences for the report.
     """
 
     mu: Array
@@ -42,9 +54,14 @@ class Posterior:
     notes: list[str] = field(default_factory=list)
 
     def coefficients(self, most: int, seed: int) -> FloatArray:
-        """At most so many draws, evenly chosen, shape (draws, groups + 1, columns).
+        """Return evenly chosen draws of B for all groups and a new one.
 
-        The last group is one that was never seen: mu + tau * z with z ~ N(0, 1) of its own in every draw.
+        Args:
+            most: Largest number of draws.
+            seed: Seed of the new group's z.
+
+        Returns:
+            float32, shape (draws, groups + 1, columns). The last group is a new one: mu + tau * z, z ~ N(0, 1).
         """
         chosen = np.linspace(0, len(self.mu) - 1, min(most, len(self.mu))).round().astype(np.intp)
         mu, tau = self.mu[chosen], self.tau[chosen]
@@ -53,7 +70,13 @@ class Posterior:
 
 
 def predict_draws(Z: Array, codes: NumericArray, coefficients: FloatArray) -> Array:
-    """p(yes) of rows Z, shape (rows, columns), of the groups `codes`, by every draw: shape (draws, rows)."""
+    """Return p(yes) of every row under every draw, shape (draws, rows).
+
+    Args:
+        Z: Design matrix, shape (rows, columns).
+        codes: Group number of each row, shape (rows,).
+        coefficients: Shape (draws, groups + 1, columns).
+    """
     draws = np.empty((len(coefficients), len(Z)))
     for code in np.unique(codes):
         rows = codes == code
@@ -62,13 +85,13 @@ def predict_draws(Z: Array, codes: NumericArray, coefficients: FloatArray) -> Ar
 
 
 def group_codes(names: list[str], groups: list[str]) -> NumericArray:
-    """The number of every row's group; one that was never seen has the number after the last."""
+    """Return the number of every row's group in `groups`, or len(groups) for a new group."""
     known = {group: number for number, group in enumerate(groups)}
     return np.array([known.get(name, len(groups)) for name in names], dtype=np.intp)
 
 
 def thin_draws(draws: Any, most: int) -> FloatArray:
-    """At most so many draws of each chain, evenly chosen: shape (chains, draws) stays (chains, at most `most`)."""
+    """Choose at most `most` draws of each chain evenly: float32, shape (chains, at most `most`)."""
     n = np.shape(draws)[1]
     chosen = np.linspace(0, n - 1, min(most, n)).round().astype(np.intp)
     return np.asarray(draws, np.float32)[:, chosen]

@@ -1,4 +1,4 @@
-"""Partial pooling over groups in Pyro, by variational inference on minibatches. Imported for fitting alone."""
+"""Hierarchical logistic regression in Pyro, by variational inference on minibatches. Imported only while fitting."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -28,9 +28,15 @@ GUIDES: dict[str, Callable[..., Any]] = {"normal": AutoNormal, "low_rank": AutoL
 
 @dataclass(frozen=True)
 class SviSettings:
-    """`steps` of at most `batch_rows` rows each, with one of GUIDES, and so many draws from it.
+    """Settings of variational inference.
 
-    `extractor` is how many further columns a network learns, if any.
+    Attributes:
+        guide: A key of GUIDES.
+        steps: Optimizer steps.
+        batch_rows: Most rows per step.
+        samples: Draws from the fitted guide.
+        seed: Seed.
+        extractor: Number of columns that a network learns; None for no network.
     """
 
     guide: str
@@ -42,25 +48,33 @@ class SviSettings:
 
 
 class FeatureExtractor(nn.Module):
-    """Further columns beside those given: tanh of `width` weighted sums of them, learned as a point with the rest."""
+    """Learns `width` further columns, each tanh of a weighted sum of the given ones; a point estimate."""
 
     def __init__(self, columns: int, width: int) -> None:
         super().__init__()
         self.layer = nn.Linear(columns - 1, width)
 
     def forward(self, X: Tensor) -> Tensor:
-        """X [rows, columns], whose last column is ones, as [rows, width + columns]."""
+        """Prepend the learned columns to X [rows, columns]; return [rows, width + columns]. The last column is ones."""
         return torch.cat([torch.tanh(self.layer(X[:, :-1])), X], 1)
 
     def features(self) -> LearnedFeatures:
-        """What numpy needs to do the same."""
+        """Return the weights as numpy arrays."""
         weight, bias = (p.detach().double().numpy() for p in (self.layer.weight, self.layer.bias))
         return LearnedFeatures(weight.T.copy(), bias.copy())
 
 
 @dataclass
 class SviData:
-    """Columns [rows, columns], groups one-hot [rows, groups], answers [rows], and how many rows a step looks at."""
+    """Training data as tensors.
+
+    Attributes:
+        X: Columns, shape (rows, columns).
+        group: Groups, one-hot, shape (rows, groups).
+        y: Labels in {0, 1}, shape (rows,).
+        batch_rows: Rows per step.
+        extractor: Network that learns further columns, if any.
+    """
 
     X: Tensor
     group: Tensor
@@ -70,25 +84,26 @@ class SviData:
 
     @classmethod
     def of(cls, Z: Array, codes: NumericArray, y: Labels, batch_rows: int) -> "SviData":
+        """Build from a design matrix (rows, columns), group numbers (rows,) and labels (rows,)."""
         one_hot = codes[:, None] == np.arange(codes.max() + 1)
         X, group, answers = (torch.as_tensor(np.asarray(part, np.float32)) for part in (Z, one_hot, y))
         return cls(X, group, answers, min(batch_rows, len(Z)))
 
     def columns(self) -> int:
-        """How many coefficients a group has."""
+        """Return the number of coefficients per group."""
         return self.X.shape[1] + (self.extractor.layer.out_features if self.extractor else 0)
 
     def read(self, rows: Tensor) -> Tensor:
-        """The columns of these rows, [rows, columns()]."""
+        """Return the columns of these rows, learned ones first, [rows, columns()]."""
         return self.X[rows] if self.extractor is None else pyro.module("extractor", self.extractor)(self.X[rows])
 
     def rows(self) -> Any:
-        """A plate over rows: the numbers of as many as a step looks at, drawn anew."""
+        """Return a Pyro plate that draws `batch_rows` row numbers."""
         return pyro.plate("rows", len(self.X), subsample_size=self.batch_rows)
 
 
 def model(data: SviData) -> None:
-    """The same prior and likelihood as in `nuts`, for the rows of a step."""
+    """Define the Pyro model for the rows of a step; prior and likelihood are those of `nuts.model`."""
     columns, groups = data.columns(), data.group.shape[1]
     mu = pyro.sample("mu", dist.Normal(torch.zeros(columns), 1.0).to_event(1))  # type: ignore[no-untyped-call]
     tau = pyro.sample("tau", dist.HalfNormal(torch.ones(columns)).to_event(1))
@@ -99,7 +114,17 @@ def model(data: SviData) -> None:
 
 
 def sample(Z: Array, codes: NumericArray, y: Labels, how: SviSettings) -> Posterior:
-    """Draws from the guide that fits the posterior best, and the loss per row on the way."""
+    """Fit a guide by stochastic variational inference (Hoffman et al. 2013) and draw from it.
+
+    Args:
+        Z: Design matrix, shape (rows, columns).
+        codes: Group number of each row, shape (rows,).
+        y: Labels in {0, 1}, shape (rows,).
+        how: Guide, steps, draws and seed.
+
+    Returns:
+        The posterior; its curve `loss` is the negative ELBO per row in nats.
+    """
     data = SviData.of(Z, codes, y, how.batch_rows)
     with seeded(how.seed, "variational"), pyro.get_param_store().scope(), _one_thread():
         data.extractor = FeatureExtractor(Z.shape[1], how.extractor) if how.extractor else None
@@ -112,7 +137,7 @@ def sample(Z: Array, codes: NumericArray, y: Labels, how: SviSettings) -> Poster
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Steps are too small to share: two threads spend four times the processor time on them."""
+    """Use one torch thread inside the context: on such small steps two take four times the processor time."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -122,7 +147,7 @@ def _one_thread() -> Iterator[None]:
 
 
 def _fitted(guide: Any, data: SviData, how: SviSettings) -> list[float]:
-    """Learn the guide; the loss in nats per row, as the mean over each of at most POINTS stretches."""
+    """Fit the guide; return the loss per row in nats, averaged over at most MAX_CURVE_POINTS spans of steps."""
     decay = (MIN_LEARNING_RATE / MAX_LEARNING_RATE) ** (1 / how.steps)
     adam = pyro.optim.ClippedAdam({"lr": MAX_LEARNING_RATE, "lrd": decay, "clip_norm": MAX_GRADIENT_NORM})
     svi: Any = SVI(model, guide, adam, Trace_ELBO())  # type: ignore[no-untyped-call]

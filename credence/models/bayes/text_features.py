@@ -1,4 +1,4 @@
-"""A text as few numbers that can be named: its words, the relations of its numbers, and products of the two."""
+"""Named text features: words, relations between the numbers of a text, and products of both."""
 
 import html
 import re
@@ -23,22 +23,29 @@ MAX_PER_ANSWER = 10_000
 
 
 class TextFeature(NamedTuple):
-    """One column: a word (1 where it is there), a relation (-1, 0 or 1), or the product of both."""
+    """One feature: a word (1 if present), a relation (-1, 0 or 1), or the product of both."""
 
     word: str | None
     relation: str | None
 
     @property
     def name(self) -> str:
-        """As reports show it."""
+        """The name shown in reports."""
         return " × ".join(part for part in self if part is not None)
 
 
 def select_text_features(texts: Sequence[str], y: Labels, words: int, keep: int, seed: int) -> list[TextFeature]:
-    """At most `keep` phrases: those that an L1 logistic regression weighs most, of all that the `words` most frequent
-    words of the texts and the relations of their numbers make. At most 10,000 texts of either answer are looked at."""
-    looked_at = _some(y, seed)
-    texts, y = [texts[row] for row in looked_at], y[looked_at]
+    """Select features by weight in an L1 logistic regression, on at most 10,000 texts per label.
+
+    Args:
+        texts: Training texts.
+        y: Labels in {0, 1}, shape (texts,).
+        words: Number of most frequent words that are candidates, with all relations and all products.
+        keep: Most features.
+        seed: Seed of sampling and solver.
+    """
+    sample = _sample_rows(y, seed)
+    texts, y = [texts[row] for row in sample], y[sample]
     there = [_words(text) for text in texts]
     often = Counter(word for found in there for word in sorted(found))
     known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_TEXTS][:words]
@@ -51,8 +58,12 @@ def select_text_features(texts: Sequence[str], y: Labels, words: int, keep: int,
 
 
 def feature_matrix(texts: Sequence[str], phrases: Sequence[TextFeature]) -> Array:
-    """The value of every phrase in every text, shape (texts, phrases)."""
-    _refuse_unknown(phrases)
+    """Compute the value of every feature in every text, shape (texts, features).
+
+    Raises:
+        InputError: A feature uses a relation that this version does not compute.
+    """
+    _require_known(phrases)
     related = _relations(texts)
     there = [_words(text) for text in texts]
     Z = np.ones((len(texts), len(phrases)))
@@ -64,8 +75,8 @@ def feature_matrix(texts: Sequence[str], phrases: Sequence[TextFeature]) -> Arra
     return Z
 
 
-def _some(y: Labels, seed: int) -> Columns:
-    """Row numbers, in order: of either answer all, or so many by chance."""
+def _sample_rows(y: Labels, seed: int) -> Columns:
+    """Return sorted row numbers: all rows of a label, or a random sample of MAX_PER_ANSWER."""
     rng = np.random.default_rng(seed)
     mixed = (rng.permutation(np.flatnonzero(y == answer)) for answer in (0, 1))
     return np.sort(np.concatenate([rows[:MAX_PER_ANSWER] for rows in mixed]))
@@ -89,7 +100,7 @@ def _candidates(related: csr_matrix, words: csr_matrix) -> csc_matrix:
 
 
 def _distinct(Z: csc_matrix) -> Columns:
-    """The columns that vary, and of those that agree in every row, but for their sign, the first."""
+    """Return the columns that vary; of columns that are equal up to sign, only the first."""
     found: dict[tuple[bytes, bytes], int] = {}
     Z.eliminate_zeros()
     Z.sort_indices()
@@ -101,7 +112,7 @@ def _distinct(Z: csc_matrix) -> Columns:
 
 
 def _heaviest(Z: csc_matrix, y: Labels, keep: int, seed: int) -> Columns:
-    """Columns by |weight| × standard deviation; those of weight 0 never."""
+    """Return at most `keep` columns by |weight| × standard deviation, without those of weight 0."""
     weight = LogisticRegression(l1_ratio=1.0, solver="liblinear", random_state=seed).fit(Z, y).coef_[0]
     mean, square = (np.asarray(part.mean(0)).ravel() for part in (Z, Z.multiply(Z)))
     strength = np.abs(weight) * np.sqrt(np.maximum(square - mean**2, 0.0))
@@ -109,7 +120,7 @@ def _heaviest(Z: csc_matrix, y: Labels, keep: int, seed: int) -> Columns:
     return np.asarray(heavy[strength[heavy] > 0])
 
 
-def _refuse_unknown(phrases: Sequence[TextFeature]) -> None:
+def _require_known(phrases: Sequence[TextFeature]) -> None:
     if unknown := sorted({p.relation for p in phrases if p.relation is not None} - set(RELATION_NAMES)):
         raise InputError(
             f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "

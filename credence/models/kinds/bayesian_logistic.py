@@ -1,4 +1,4 @@
-"""Logistic regression that knows its own doubt in closed form, and sets its penalty by itself."""
+"""Bayesian logistic regression by the Laplace approximation; the prior precision is fitted by evidence."""
 
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,12 @@ from credence.statistics.uncertainty import Array, sigmoid
 
 
 class BayesianLogistic(Model):
-    """A Gaussian prior whose precision has the highest evidence (MacKay 1992), and the Gaussian posterior around the
-    mode. Draws are `samples` weights from it. `knots` is how often a number's line may bend.
+    """Gaussian posterior around the mode, under the prior precision with the highest evidence (MacKay 1992).
+
+    Attributes:
+        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
+        knots: Spline knots per number; 0 is a straight line.
+        samples: Number of draws: weight vectors from the posterior.
     """
 
     encode: Encode = "auto"
@@ -31,10 +35,11 @@ class BayesianLogistic(Model):
     _notes: list[str] = PrivateAttr(default_factory=list)
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, and prior precision and log evidence as a note."""
         return super().training_record().model_copy(update={"notes": self._notes})
 
     def explain(self, X: pd.DataFrame) -> pd.DataFrame | None:
-        """Exact SHAP values of the mean log-odds for independent columns, shape (rows, input columns)."""
+        """Return SHAP values of the mean log-odds, exact for independent columns, shape (rows, input columns)."""
         encoding, Z = self._inputs.encoding, self._inputs.matrix(X)[:, :-1]
         assert encoding is not None
         values = (Z - self._center) * self._weights.mean(0)[:-1]
@@ -42,7 +47,7 @@ class BayesianLogistic(Model):
 
     @classmethod
     def search_space(cls, trial: Any) -> dict[str, Any]:
-        """How far lines may bend; the penalty needs no search."""
+        """Suggest the number of knots; the penalty needs no search."""
         return {"knots": trial.suggest_int("knots", 0, 8)}
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:

@@ -1,4 +1,4 @@
-"""A recurrent network that reads a text both ways and attends to what matters; MC dropout gives its draws."""
+"""Bidirectional LSTM with attention pooling for texts; draws by MC dropout."""
 
 import pandas as pd
 import torch
@@ -15,11 +15,17 @@ from credence.models.transformer.text_tokens import TextTokenizer
 
 
 class BiLSTM(TorchModel):
-    """Two BiLSTM layers of `width` units each way, attention over tokens, and dropout.
+    """Two BiLSTM layers, attention over tokens, and MC dropout (Gal & Ghahramani 2016).
 
-    Draws are `passes` masks after pooling, so the text is read once; `full` drops between the layers too, and then
-    costs as many readings as passes. 0 passes: one draw, nothing dropped. Numbers are read digit by digit, or with
-    `fone` as one token each; with `relations` the text begins with how its numbers relate.
+    Attributes:
+        width: LSTM units per direction.
+        passes: Number of draws; 0 is one draw without dropout.
+        full: Drop features between the layers too, which costs `passes` forward passes. Default: only after pooling,
+            which costs one.
+        relations: Add the relations between the numbers of a text (`credence.models.relations`) as an input.
+        fone: Read a number as one token with Fourier features (arXiv 2502.09741). Default: digit by digit.
+        vocabulary: Most words.
+        longest: Most tokens per text.
     """
 
     reads = "text"
@@ -50,7 +56,7 @@ class BiLSTM(TorchModel):
 class _Network(TwoPartModule):
     def __init__(self, reader: TextTokenizer, width: int, dropout: float) -> None:
         super().__init__()
-        self.tokens = TextEmbedding(reader, width, sd=1.0)  # smaller ones leave it where it began for several epochs
+        self.tokens = TextEmbedding(reader, width, sd=1.0)  # with a smaller sd the loss stays flat for several epochs
         self.first = nn.LSTM(width, width, bidirectional=True, batch_first=True)
         self.between = MaskedDropout(dropout, 2 * width)
         self.second = nn.LSTM(2 * width, width, bidirectional=True, batch_first=True)

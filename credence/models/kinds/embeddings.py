@@ -1,4 +1,4 @@
-"""Logistic regression on the sentence vectors of a pretrained encoder that is left as it is."""
+"""Logistic regression on sentence vectors of a frozen pretrained encoder."""
 
 import sys
 from pathlib import Path
@@ -32,10 +32,17 @@ STRENGTHS, DEFAULT_STRENGTH = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0), 10.0
 
 
 class Embeddings(Model):
-    """Texts as vectors of length 1, the mean of what the encoder makes of their pieces, computed once per fit.
+    """Logistic regression on mean-pooled vectors of length 1 (Reimers & Gurevych 2019), computed once per fit.
 
-    Each fold's regression learns on the other folds and is one draw. `C: auto` takes, of six, the inverse penalty with
-    the lowest log-loss on the folds' held-out rows. `minilm` is all-MiniLM-L6-v2 as a package.
+    A fold's regression is fitted on the other folds and is one draw.
+
+    Attributes:
+        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`, the package of all-MiniLM-L6-v2.
+        folds: Number of folds; 1 is a single fit on all rows.
+        C: Inverse of the L2 penalty. `auto` takes the best of six by out-of-fold log-loss, and 10 for one fold.
+        longest: Most word pieces per text.
+        batch_rows: Texts per forward pass.
+        device: Device during `fit`; draws are computed on the CPU.
     """
 
     reads = "text"
@@ -53,10 +60,11 @@ class Embeddings(Model):
 
     @property
     def batch_tolerance(self) -> float:
+        """1e-5: float32 sums depend on the shape of the batch."""
         return 1e-5
 
     def out_of_fold(self) -> Array | None:
-        """p(yes) of every training row, in fit's order, by a regression that did not learn from it, or None."""
+        """Return p(yes) of each training row by the regression of its fold, shape (rows,); None for one fold."""
         return self._out_of_fold
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -70,30 +78,30 @@ class Embeddings(Model):
             self._learn(Z, y, stratified_folds(y, self.folds, self.seed))
 
     def _vectors(self, X: pd.DataFrame, device: torch.device = CPU) -> Array:
-        """Sentence vectors, shape (rows, width), batch by batch of like length."""
+        """Compute sentence vectors, shape (rows, width), in batches of similar length."""
         rows = PaddedRows([str(i) for i in X.index], self._reader.columns(X))
         vectors = np.empty((len(rows), self._encoder.width))
         self._encoder.to(device)
-        with torch.inference_mode(), self._shown(len(rows)) as bar:
+        with torch.inference_mode(), self._progress_bar(len(rows)) as bar:
             for numbers in batches_by_length(rows.lengths, Training(batch_rows=self.batch_rows)):
                 vectors[numbers] = self._encoder(rows.batch(numbers).to(device)).cpu().numpy()
                 bar.update(len(numbers))
         self._encoder.to(CPU)
         return vectors
 
-    def _shown(self, rows: int) -> "tqdm[Any]":
-        """Rows with rate and time to go, once they have taken three seconds."""
+    def _progress_bar(self, rows: int) -> "tqdm[Any]":
+        """Rows; shown after three seconds."""
         return tqdm(
             total=rows, desc=f"  {self.kind()}", unit="row", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
         )
 
-    def _learn(self, Z: Array, y: Labels, dealt: list[tuple[Any, Any]]) -> None:
-        parts = [train for train, _ in dealt] or [np.arange(len(y))]
-        fitted = [self._regressions(Z, y, parts, C) for C in self._strengths(bool(dealt))]
-        unseen = [_unseen(Z, dealt, *regressions) for regressions in fitted]
-        best = int(np.argmin([log_loss(p, y) for p in unseen])) if dealt else 0
+    def _learn(self, Z: Array, y: Labels, folds: list[tuple[Any, Any]]) -> None:
+        parts = [train for train, _ in folds] or [np.arange(len(y))]
+        fitted = [self._regressions(Z, y, parts, C) for C in self._strengths(bool(folds))]
+        unseen = [_unseen(Z, folds, *regressions) for regressions in fitted]
+        best = int(np.argmin([log_loss(p, y) for p in unseen])) if folds else 0
         self._coef, self._intercept = fitted[best]
-        self._out_of_fold = unseen[best] if dealt else None
+        self._out_of_fold = unseen[best] if folds else None
 
     def _strengths(self, can_choose: bool) -> tuple[float, ...]:
         if self.C != "auto":
@@ -101,7 +109,7 @@ class Embeddings(Model):
         return STRENGTHS if can_choose else (DEFAULT_STRENGTH,)
 
     def _regressions(self, Z: Array, y: Labels, parts: list[Any], C: float) -> tuple[Array, Array]:
-        """Coefficients (parts, width) and intercepts (parts,), one regression for each list of row numbers."""
+        """Fit one regression per list of row numbers; return coefficients (parts, width) and intercepts (parts,)."""
         fitted = [LogisticRegression(C=C, max_iter=1000).fit(Z[part], y[part]) for part in parts]
         return np.stack([m.coef_[0] for m in fitted]), np.array([m.intercept_[0] for m in fitted])
 
@@ -111,9 +119,9 @@ class Embeddings(Model):
     def _save(self, folder: Path) -> None:
         (folder / READER).write_text(self._reader.model_dump_json())
         (folder / ENCODER).write_bytes(pack_tensors({n: t.contiguous() for n, t in self._encoder.state_dict().items()}))
-        held = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
+        unseen = self._out_of_fold if self._out_of_fold is not None else np.zeros(0)
         with (folder / REGRESSION).open("wb") as file:
-            np.savez(file, coef=self._coef, intercept=self._intercept, out_of_fold=held)
+            np.savez(file, coef=self._coef, intercept=self._intercept, out_of_fold=unseen)
 
     def _load(self, folder: Path) -> None:
         self._reader = PieceEncoder.model_validate_json((folder / READER).read_text())
@@ -125,13 +133,13 @@ class Embeddings(Model):
 
 
 def _scored(Z: Array, coef: Array, intercept: Array) -> Array:
-    """Probabilities of yes (regressions, rows), of vectors (rows, width)."""
+    """Return probabilities of yes (regressions, rows) of vectors (rows, width)."""
     return sigmoid(Z @ coef.T + intercept).T
 
 
-def _unseen(Z: Array, dealt: list[tuple[Any, Any]], coef: Array, intercept: Array) -> Array:
-    """p(yes) of every row by the regression that did not learn from it, shape (rows,); nothing without folds."""
-    p = np.empty(len(Z) if dealt else 0)
-    for i, (_, held) in enumerate(dealt):
-        p[held] = _scored(Z[held], coef[[i]], intercept[[i]])[0]
+def _unseen(Z: Array, folds: list[tuple[Any, Any]], coef: Array, intercept: Array) -> Array:
+    """Return p(yes) of every row by the regression of its fold, shape (rows,); empty without folds."""
+    p = np.empty(len(Z) if folds else 0)
+    for i, (_, test) in enumerate(folds):
+        p[test] = _scored(Z[test], coef[[i]], intercept[[i]])[0]
     return p

@@ -1,5 +1,4 @@
-"""Partial pooling over groups, sampled by NUTS: few rows of a group borrow from the others, and an unknown group is
-answered with the doubt that it deserves."""
+"""Hierarchical logistic regression over groups, sampled by NUTS."""
 
 import importlib
 
@@ -11,30 +10,38 @@ from credence.models.bayes import PooledModel
 from credence.models.bayes.posterior import NumericArray, Posterior
 from credence.statistics.uncertainty import Array
 
-MAX_TOLERATED_R_HAT, LONG_CHAIN_SAMPLES = 1.1, 400
+MAX_TOLERATED_R_HAT, LONG_CHAIN_SAMPLES = 1.1, 400  # chains of this length with a higher R-hat are an error
 
 
 class Hierarchical(PooledModel):
-    """NumPyro's NUTS (Hoffman & Gelman 2014): `chains`, each of `warmup` transitions and `samples` draws, of which
-    `served` answer."""
+    """Hierarchical model sampled by NumPyro's NUTS (Hoffman & Gelman 2014).
+
+    Groups with few rows are shrunk towards the others; a new group gets the spread of the groups as uncertainty.
+
+    Attributes:
+        chains: Number of chains.
+        warmup: Adapting transitions per chain.
+        samples: Draws per chain.
+        served: Number of draws kept for prediction.
+    """
 
     chains: int = Field(4, ge=1)
     warmup: int = Field(1000, ge=20)
     samples: int = Field(1000, ge=20)
     served: int = Field(200, ge=2)
 
-    def _most(self) -> int:
+    def _max_draws(self) -> int:
         return self.served
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
         nuts = importlib.import_module("credence.models.bayes.nuts")
         how = nuts.NutsSettings(self.chains, self.warmup, self.samples, self.seed)
         posterior: Posterior = nuts.sample(Z, codes, y, names, how)
-        self._judge(posterior.diagnostics, posterior.notes)
+        self._check_convergence(posterior.diagnostics, posterior.notes)
         return posterior
 
-    def _judge(self, found: list[Diagnostic], notes: list[str]) -> None:
-        """Note what the chains fail; refuse them where they are long and still tell different stories."""
+    def _check_convergence(self, found: list[Diagnostic], notes: list[str]) -> None:
+        """Note failed diagnostics; raise InputError if long chains disagree."""
         r_hat = next(d.value for d in found if d.name == "R-hat")
         if r_hat > MAX_TOLERATED_R_HAT and self.samples >= LONG_CHAIN_SAMPLES:
             raise InputError(

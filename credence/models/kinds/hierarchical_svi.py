@@ -1,4 +1,4 @@
-"""Partial pooling over groups for very many rows: fitted by variational inference on minibatches."""
+"""Hierarchical logistic regression over groups for many rows, by variational inference on minibatches."""
 
 import importlib
 from typing import Literal
@@ -17,10 +17,14 @@ NARROW = (
 
 
 class HierarchicalSVI(PooledModel):
-    """The model of `hierarchical` in Pyro: `steps` of stochastic variational inference (Hoffman et al. 2013) over
-    `batch_rows` rows each, by a guide that is normal in every weight, or of low rank, which sees how weights move
-    together. `samples` draws from the guide answer. `extractor` is how many further columns a small network learns
-    inside the model, each tanh of a weighted sum of the given ones.
+    """The model of `hierarchical`, fitted by Pyro's stochastic variational inference (Hoffman et al. 2013).
+
+    Attributes:
+        guide: `normal` is a Gaussian with independent weights; `low_rank` has a low-rank covariance.
+        steps: Optimizer steps.
+        batch_rows: Rows per step.
+        samples: Number of draws from the guide.
+        extractor: Number of further columns, each tanh of a learned weighted sum of the given ones. Default: none.
     """
 
     guide: Literal["normal", "low_rank"] = "normal"
@@ -30,9 +34,10 @@ class HierarchicalSVI(PooledModel):
     extractor: int | None = Field(None, ge=1)
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, the loss curve, and a note that intervals of mu and tau are too narrow."""
         return super().training_record().model_copy(update={"notes": [NARROW]})
 
-    def _most(self) -> int:
+    def _max_draws(self) -> int:
         return self.samples
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:

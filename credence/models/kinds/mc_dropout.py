@@ -1,4 +1,4 @@
-"""MC dropout over any kind that is a torch module: passes with features dropped are its draws."""
+"""MC dropout for any torch kind: each forward pass with dropout is a draw."""
 
 from pathlib import Path
 
@@ -13,10 +13,13 @@ from credence.statistics.uncertainty import Array
 
 
 class McDropout(Model):
-    """`passes` masks of a torch kind's dropout (Gal & Ghahramani 2016), each the same for all rows.
+    """MC dropout (Gal & Ghahramani 2016); a draw is one mask for all rows.
 
-    Features are dropped after pooling, so that a row is encoded once; `full` drops them everywhere, at the price of
-    `passes` encodings.
+    Attributes:
+        model: A torch kind, with its parameters.
+        passes: Number of draws.
+        full: Drop features everywhere, which costs `passes` forward passes. Default: only after pooling, which costs
+            one.
     """
 
     reads = "both"
@@ -36,6 +39,7 @@ class McDropout(Model):
         return model
 
     def display_name(self) -> str:
+        """Return the name shown in tables."""
         return f"{self.model.kind} with MC dropout"
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
@@ -52,9 +56,11 @@ class McDropout(Model):
 
     @property
     def batch_tolerance(self) -> float:
+        """Tolerance of the inner kind."""
         return self._inner.batch_tolerance
 
     def training_record(self) -> TrainingRecord:
+        """Return the record of the inner kind, with the passes of MC dropout."""
         return self._inner.training_record().model_copy(update={"passes": self.passes if self.full else 1})
 
     def _save(self, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Small networks that read which relation between its numbers a text asserts; the relations themselves are given."""
+"""Small networks on words and on computed relations between the numbers of a text."""
 
 import pandas as pd
 import torch
@@ -14,10 +14,15 @@ from credence.models.training import Batch, Loss
 
 
 class Relations(TorchModel):
-    """`members` networks of one hidden layer on words, pairs of words and relations (`credence.models.relations`).
+    """Networks with one hidden layer on words, word pairs and relations; each has its own seed and is a draw.
 
-    Each member begins elsewhere and is one draw. The relations are domain features for texts about arithmetic: a
-    library of checks and a reader of what is claimed. A claim of another family is answered from its words alone.
+    The relations (`credence.models.relations`) are domain features for texts about arithmetic. A text whose claim they
+    do not cover is answered from its words alone.
+
+    Attributes:
+        members: Number of networks.
+        width: Hidden units.
+        vocabulary: Most words and word pairs.
     """
 
     reads = "text"
@@ -42,17 +47,20 @@ class Relations(TorchModel):
         return torch.sigmoid(self._module.score(self._module.encode(batch)).double())
 
     def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
-        """MC dropout: a pass is one mask for all members, and the mean of what they then say."""
+        """Return MC dropout probabilities [passes, B]; a pass is one mask for all members, and their mean."""
         return torch.cat([self._pass(batch, number).mean(1) for number in range(passes)])
 
 
 class _Members(TwoPartModule):
-    """Networks side by side: scores [members, B] of the same rows; they share batches and nothing else."""
+    """Independent networks that are trained on the same batches; logits are [members, B]."""
 
     def __init__(self, members: int, inputs: int, width: int, dropout: float) -> None:
         super().__init__()
         self.head = nn.Sequential(
-            _Side(members, inputs, width), nn.GELU(), MaskedDropout(dropout, width), _Side(members, width, 1)
+            _ParallelLinear(members, inputs, width),
+            nn.GELU(),
+            MaskedDropout(dropout, width),
+            _ParallelLinear(members, width, 1),
         )
 
     def encode(self, batch: Batch) -> Tensor:
@@ -67,8 +75,8 @@ class _Members(TwoPartModule):
         return name.endswith("weight")
 
 
-class _Side(nn.Module):
-    """A linear layer for each of so many networks: [B, inputs] or [members, B, inputs] to [members, B, outputs]."""
+class _ParallelLinear(nn.Module):
+    """One linear layer per member: [B, inputs] or [members, B, inputs] to [members, B, outputs]."""
 
     def __init__(self, members: int, inputs: int, outputs: int) -> None:
         super().__init__()

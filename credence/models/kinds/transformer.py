@@ -1,4 +1,4 @@
-"""A pretrained encoder, fine-tuned; a Bayesian last layer or MC dropout gives its draws."""
+"""Fine-tuned pretrained encoder; draws by a Bayesian last layer or MC dropout."""
 
 import math
 from typing import ClassVar, Literal
@@ -19,18 +19,23 @@ from credence.models.pretrained.sentence_encoder import SentenceEncoder
 from credence.models.pretrained.tokenization import PieceEncoder
 from credence.models.training import Batch, Loss
 
-FEATURE_LENGTH = (
-    4.0  # the length of the features: weights of length 1 then reach log-odds of 4, a first sd of 0.1 is 0.4 of them
-)
+# Length of the features. Weights of length 1 then reach log-odds of 4, and the initial weight sd of 0.1 is 0.4.
+FEATURE_LENGTH = 4.0
 
 
 class Transformer(TorchModel):
-    """Any encoder in a folder or on the Hugging Face Hub learns the task in a few epochs.
+    """Fine-tunes an encoder from a folder or the Hugging Face Hub. A text is encoded once, whatever the head.
 
-    `head: variational` is a Gaussian over the last layer's weights, learned by code length (NLL + KL / N), and its
-    draws are `samples` weight vectors; `mc_dropout` draws `passes` masks after pooling; `plain` answers once. Each of
-    them reads a text once, and a draw is the same opinion for every row. The head learns faster than the encoder (a
-    hundred times where it is one layer, twenty where two); `freeze` lower layers do not learn at all.
+    The learning rate of the head is 100 times that of the encoder for `variational`, and 20 times otherwise.
+
+    Attributes:
+        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`.
+        head: `variational` is a Gaussian over the last layer's weights, trained by code length, NLL + KL / N (VBLL,
+            arXiv 2404.11599). `mc_dropout` drops features after pooling. `plain` is one draw.
+        samples: Draws of `variational`.
+        passes: Draws of `mc_dropout`.
+        longest: Most word pieces per text.
+        freeze: Number of lower layers that are not trained; their embeddings are not either.
     """
 
     reads = "text"
@@ -48,6 +53,7 @@ class Transformer(TorchModel):
     _rows_learned: int = PrivateAttr(default=1)
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, curves and, for `variational`, the code length of the last layer in bits."""
         head = self._module.head
         bits = float(head.kl().detach()) / math.log(2) if isinstance(head, VariationalLastLayer) else None
         return super().training_record().model_copy(update={"model_bits": bits})
@@ -103,7 +109,7 @@ class _Point(_FineTuned):
 
 
 class _Bayesian(_FineTuned):
-    """`rows` are those it learns from: each of them bears as much of the model's code."""
+    """Variational head; its KL is divided by the number of training `rows`."""
 
     head_pace = 100.0
     head: VariationalLastLayer
@@ -122,5 +128,5 @@ class _Bayesian(_FineTuned):
         return Loss(*mdl_loss(mean, variance, batch["label"], self.head.kl(), self.rows))
 
     def drawn(self, batch: Batch, samples: int, seed: int) -> Tensor:
-        """Logits [samples, B] under weight vectors that follow from the seed alone."""
+        """Return logits [samples, B] under weight vectors drawn with `seed`."""
         return self.head.draw(self.encode(batch), samples, torch.Generator().manual_seed(seed))

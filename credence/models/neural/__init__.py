@@ -1,4 +1,4 @@
-"""What kinds that are torch modules share: read rows, learn with the one engine, answer with draws, save as data."""
+"""Base class of torch kinds: encode rows, train with the engine, draw p(yes), save as safetensors and JSON."""
 
 import hashlib
 import json
@@ -30,7 +30,10 @@ SINGLE_THREAD_WEIGHTS = 2_000_000
 
 @contextmanager
 def limit_threads(module: nn.Module) -> Iterator[None]:
-    """One thread inside for a module of fewer than two million weights; others keep what torch was given."""
+    """Use one torch thread inside the context if the module has fewer than two million parameters.
+
+    More threads cost time on small modules.
+    """
     before = torch.get_num_threads()
     if sum(weights.numel() for weights in module.parameters()) < SINGLE_THREAD_WEIGHTS:
         torch.set_num_threads(1)
@@ -46,28 +49,32 @@ IntArray = np.ndarray[Any, np.dtype[np.intp]]
 
 
 class TwoPartModule(Trainable):
-    """A module in two parts: what it makes of a row, and what it answers to that."""
+    """A module in two parts: `encode` turns rows into features, `head` turns features into logits."""
 
     head: nn.Module
 
     def encode(self, batch: Batch) -> Tensor:
-        """Features [B, d] of each row."""
+        """Return features [B, d] of a batch of B rows."""
         raise NotImplementedError
 
     def score(self, features: Tensor) -> Tensor:
-        """Logits [B] of features [B, d], or [S, B] of [B, d] where masks of S passes are held."""
+        """Return logits [B] of features [B, d], or [S, B] while dropout masks of S passes are held."""
         scored: Tensor = self.head(features).squeeze(-1)
         return scored
 
     def loss(self, batch: Batch) -> Loss:
-        """The cross-entropy of each row."""
+        """Return the cross-entropy of each row in nats; the penalty is 0."""
         logits = self.score(self.encode(batch)).float()
         return Loss(F.binary_cross_entropy_with_logits(logits, batch["label"].float(), reduction="none"))
 
 
 class TorchModel(Training, Model):
-    """A kind that is a torch module. The fields of `Training` are its own; `held_out` is the share of the training rows
-    that decides when to stop."""
+    """Base class of kinds that are torch modules; the fields of `Training` are fields of the kind.
+
+    Attributes:
+        held_out: Share of the training rows used for early stopping. Too few rows of a label: no early stopping.
+        dropout: Dropout probability.
+    """
 
     read_by: ClassVar[type[RowEncoder]]
     held_out: float = Field(0.1, gt=0, lt=0.5)
@@ -78,33 +85,35 @@ class TorchModel(Training, Model):
 
     @property
     def batch_tolerance(self) -> float:
+        """1e-5: float32 sums depend on the shape of the batch."""
         return 1e-5
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, loss curves in nats per epoch, and notes."""
         epochs = self._history.epochs
         held_out = {"held-out log-loss": [e.held_out for e in epochs if e.held_out is not None]}
         curves = {"loss": [e.loss for e in epochs], **(held_out if held_out["held-out log-loss"] else {})}
         return super().training_record().model_copy(update={"curves": curves, "notes": self._history.notes})
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
-        """What has to be remembered of the training rows."""
+        """Fit the row encoder to the training rows."""
         raise NotImplementedError
 
     def _build(self, reader: RowEncoder) -> TwoPartModule:
-        """The module, with its first weights."""
+        """Build the module with initial weights."""
         raise NotImplementedError
 
     def _opinions(self, batch: Batch) -> Tensor:
-        """Probabilities of yes [S, B], float64; nothing in them may depend on what else is in the batch."""
+        """Return probabilities of yes [S, B], float64; a row's may not depend on other rows of the batch."""
         return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
     def _finish(self, rows: PaddedRows, held_out: PaddedRows | None) -> None:
-        """What is left to do when the weights are learned."""
+        """Fit what depends on the trained weights; called once after training."""
 
     def _fit(self, X: pd.DataFrame, y: Labels) -> None:
         if len(np.unique(y)) < 2:
             raise InputError(f"all {len(y)} training rows have the same answer; a model needs rows of both.")
-        learn, stop = self._dealt(y)
+        learn, stop = self._split(y)
         self._reader = self._read(X.iloc[learn])
         with seeded(self.seed, "first weights"):
             self._module = self._build(self._reader)
@@ -113,26 +122,26 @@ class TorchModel(Training, Model):
         self._finish(rows, held_out)
 
     def _learn(self, rows: PaddedRows, held_out: PaddedRows | None) -> History:
-        """One run of the engine; what it only needs to go on is gone when it has ended."""
+        """Run the engine; remove the training checkpoints at the end."""
         about = {**self.model_dump(mode="json"), "kind": self.kind(), "reader": self._reader.digest()}
         name = hashlib.sha256(json.dumps([about, rows.digest()], sort_keys=True).encode()).hexdigest()[:12]
         folder = self._root / f"{self.kind()}-{name}" if self._root else None
         with limit_threads(self._module):
-            history = train(self._module, rows, held_out, self.settings(), folder, self._told, about)
+            history = train(self._module, rows, held_out, self.settings(), folder, self._report, about)
         if folder:
             shutil.rmtree(folder / "training")
         return history
 
-    def _told(self, epoch: Epoch) -> None:
+    def _report(self, epoch: Epoch) -> None:
         if self._watch:
             self._watch(epoch.number, epoch.metrics())
 
     def settings(self) -> Training:
-        """The part of the hyper-parameters that the engine reads."""
+        """Return the hyper-parameters that the engine reads."""
         return Training(**{name: getattr(self, name) for name in Training.model_fields})
 
-    def _dealt(self, y: Labels) -> tuple[IntArray, IntArray]:
-        """Row numbers to learn from, and those that say when to stop: as many of either answer, by seed."""
+    def _split(self, y: Labels) -> tuple[IntArray, IntArray]:
+        """Return row numbers for training and for early stopping, stratified by label."""
         numbers = np.arange(len(y))
         if self.held_out * np.bincount(y, minlength=2).min() < MIN_HELD_OUT_ROWS:
             return numbers, numbers[:0]
@@ -147,13 +156,26 @@ class TorchModel(Training, Model):
         return self._over(self._rows(X), self._opinions)
 
     def sampled(self, X: pd.DataFrame, passes: int, full: bool = False) -> Array:
-        """Draws [passes, rows] with features dropped: after pooling, so that rows are encoded once, or everywhere."""
+        """Draw p(yes) by MC dropout (Gal & Ghahramani 2016).
+
+        Args:
+            X: Inputs, shape (rows, columns).
+            passes: Number of draws; each is one mask for all rows.
+            full: Drop features everywhere, which costs `passes` forward passes. Default: only after pooling, which
+                costs one.
+
+        Returns:
+            Probabilities, float64, shape (passes, rows).
+
+        Raises:
+            InputError: The module has no dropout.
+        """
         if not dropout_layers(self._module):
             raise InputError(f"{self.kind()!r} drops no features, so its passes would all agree; set dropout above 0.")
         return self._over(self._rows(X), lambda batch: self._passes(batch, passes, full))
 
     def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
-        """MC dropout (Gal & Ghahramani 2016) with one mask per pass for all rows: probabilities [passes, B]."""
+        """Return MC dropout probabilities [passes, B], with one mask per pass for all rows."""
         if full:
             return torch.cat([self._pass(batch, number) for number in range(passes)])
         features = self._module.encode(batch)
@@ -165,7 +187,7 @@ class TorchModel(Training, Model):
             return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
     def _over(self, rows: PaddedRows, answer: Callable[[Batch], Tensor]) -> Array:
-        """What is answered for every row, shape (draws, rows), batch by batch of like length."""
+        """Apply `answer` to batches of similar length; return shape (draws, rows)."""
         if not len(rows):
             return np.zeros((1, 0))
         with torch.inference_mode(), limit_threads(self._module):

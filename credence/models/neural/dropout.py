@@ -1,4 +1,4 @@
-"""Dropout that can be held: one mask for every row, so that a pass is one opinion, the same alone as in a batch."""
+"""Dropout with masks that can be fixed: one mask for all rows, so that a row's draw does not depend on its batch."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,10 @@ from torch.nn import functional as F
 
 
 class MaskedDropout(nn.Module):
-    """Drops each of `width` features with probability p: anew for every cell to learn, as held to answer."""
+    """Drops each of `width` features with probability p.
+
+    In training every cell has its own mask. In evaluation nothing is dropped, unless masks are held.
+    """
 
     def __init__(self, p: float, width: int) -> None:
         super().__init__()
@@ -17,35 +20,32 @@ class MaskedDropout(nn.Module):
         self.held: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """x [..., width] with features dropped; all of them, untouched, where neither learning nor held.
-
-        Held for S passes at once, x [B, width] becomes [S, B, width].
-        """
+        """Drop features of x [..., width]. While masks of S > 1 passes are held, x [B, width] becomes [S, B, width]."""
         return F.dropout(x, self.p, self.training) if self.held is None else x * self.held.to(x)
 
     def hold(self, passes: int, generator: torch.Generator) -> None:
-        """Keep these masks, shape (passes, 1, width), or (width,) for one pass, until `release`."""
-        kept = (torch.rand(passes, 1, self.width, generator=generator) >= self.p) / (1 - self.p)
-        self.held = kept if passes > 1 else kept[0, 0]
+        """Draw one mask per pass, the same for all rows, and apply them until `release`."""
+        masks = (torch.rand(passes, 1, self.width, generator=generator) >= self.p) / (1 - self.p)
+        self.held = masks if passes > 1 else masks[0, 0]
 
     def release(self) -> None:
-        """Hold no mask any more."""
+        """Remove the held masks."""
         self.held = None
 
 
 def dropout_layers(module: nn.Module) -> list[MaskedDropout]:
-    """The places of a module at which features are dropped, in their order."""
+    """Return the dropout layers of a module with p > 0, in order."""
     return [part for part in module.modules() if isinstance(part, MaskedDropout) and part.p > 0]
 
 
 @contextmanager
-def fixed_dropout_masks(where: list[MaskedDropout], passes: int, *place: int) -> Iterator[None]:
-    """The same masks for all rows inside, drawn by the numbers in `place` and by nothing else."""
+def fixed_dropout_masks(layers: list[MaskedDropout], passes: int, *place: int) -> Iterator[None]:
+    """Hold masks for `passes` passes in these layers inside the context, seeded by `passes` and `place`."""
     generator = torch.Generator().manual_seed(hash((passes, *place)) % 2**63)
     try:
-        for site in where:
-            site.hold(passes, generator)
+        for layer in layers:
+            layer.hold(passes, generator)
         yield
     finally:
-        for site in where:
-            site.release()
+        for layer in layers:
+            layer.release()

@@ -1,4 +1,4 @@
-"""How rows become tensors: learned from training rows, kept as JSON beside the weights."""
+"""Base class of row encoders, which turn rows into tensors, and the vocabulary of text encoders."""
 
 import hashlib
 import html
@@ -18,9 +18,10 @@ TOKEN = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}
 
 
 def tokenize(text: str) -> list[str]:
-    """Words in lower case, each digit, each sign and each character of a script without spaces by itself.
+    """Split a text into lower-case tokens.
 
-    HTML tags are blanks, entities what they stand for.
+    A token is a word, a digit, a sign, or a character of a script without spaces. HTML tags become blanks; entities
+    are decoded.
     """
     return TOKEN.findall(TAG.sub(" ", html.unescape(text)).lower())
 
@@ -30,40 +31,46 @@ SPECIAL = 2
 
 
 class RowEncoder(BaseModel):
-    """What a kind must remember of its training rows to read others; its fields are all there is to it."""
+    """Turns rows into tensors. Its fields are fitted to training rows and stored as JSON beside the weights."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
-        """Columns for `EncodedRows`: shape (rows, …), or one tensor (length, …) a row."""
+        """Return the columns of `PaddedRows`: name -> tensor of shape (rows, …), or one tensor (length, …) per row."""
         raise NotImplementedError
 
     def digest(self) -> str:
-        """SHA-256 of all that it remembers, so that checkpoints of another vocabulary are told apart."""
+        """Return the SHA-256 of the fields, which distinguishes checkpoints of different vocabularies."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class Vocabulary(BaseModel):
-    """Words by number: 0 is padding, 1 every word that is not known, known ones follow."""
+    """Known words, numbered from 2; 0 is padding and 1 is an unknown word."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     words: tuple[str, ...]
 
     @classmethod
     def learn(cls, texts: Iterable[list[str]], most: int, fewest: int = 2) -> Self:
-        """The `most` frequent tokens among those that stand in at least `fewest` texts, or are one character long."""
+        """Collect the `most` frequent tokens.
+
+        Args:
+            texts: The tokens of each training text.
+            most: Largest number of words.
+            fewest: Fewest texts in which a token longer than one character must occur.
+        """
         found = Counter(token for text in texts for token in sorted(set(text)))
         kept = [(-n, token) for token, n in found.items() if n >= fewest or len(token) == 1]
         return cls(words=tuple(token for _, token in sorted(kept)[:most]))
 
     @cached_property
     def numbers(self) -> dict[str, int]:
-        """Word -> its number."""
+        """Word -> its number, from 2."""
         return {word: number for number, word in enumerate(self.words, SPECIAL)}
 
     def __len__(self) -> int:
         return len(self.words) + SPECIAL
 
     def ids(self, text: list[str]) -> list[int]:
-        """The number of every token."""
+        """Return the number of each token; 1 if unknown."""
         return [self.numbers.get(token, UNKNOWN) for token in text]

@@ -1,1 +1,1 @@
-"""Encoders that others trained: found on the disk or the hub, read as data, and turned into one vector per text."""
+"""Pretrained text encoders: locating and loading checkpoints, tokenization, sentence vectors."""

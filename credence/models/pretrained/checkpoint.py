@@ -1,6 +1,6 @@
-"""A checkpoint, read as data and checked: an encoder with all of its weights and a tokenizer that fits it.
+"""Loading and validation of checkpoints: an encoder with all of its weights and a tokenizer that fits it.
 
-Only safetensors are read, and no code that comes with a checkpoint is ever run (`trust_remote_code` is off).
+Only safetensors are read. Code that comes with a checkpoint is never run (`trust_remote_code` is off).
 """
 
 import hashlib
@@ -27,7 +27,14 @@ HASH_CHUNK_BYTES = 1 << 22
 
 @dataclass(frozen=True)
 class PretrainedCheckpoint:
-    """config.json, tokenizer.json, a SHA-256 of the weights, and the encoder, in fp32 and without pooler."""
+    """A loaded checkpoint.
+
+    Attributes:
+        config: Contents of config.json.
+        tokenizer: Contents of tokenizer.json.
+        origin: SHA-256 of the weight files, in hex.
+        encoder: The encoder in fp32, without pooler.
+    """
 
     config: dict[str, Any]
     tokenizer: str
@@ -36,9 +43,14 @@ class PretrainedCheckpoint:
 
 
 def load_checkpoint(checkpoint: str, longest: int) -> PretrainedCheckpoint:
-    """A folder, a name on the Hugging Face Hub, or `minilm`, for texts of at most `longest` pieces.
+    """Load a checkpoint.
 
-    BadInput where it is not there, is damaged, is no encoder, or reads no texts as long as that.
+    Args:
+        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`.
+        longest: Most word pieces per text that the encoder must read.
+
+    Raises:
+        InputError: The checkpoint is absent, damaged, not a text encoder, or reads fewer than `longest` pieces.
     """
     folder = locate_checkpoint(checkpoint)
     with silence_hub_output():
@@ -51,7 +63,7 @@ def load_checkpoint(checkpoint: str, longest: int) -> PretrainedCheckpoint:
 
 
 def empty_encoder(config: dict[str, Any]) -> PreTrainedModel:
-    """The encoder that a configuration describes, with weights that are still to be loaded."""
+    """Build the encoder that a config.json describes, with placeholder weights."""
     with silence_hub_output(), seeded("weights that are still to be loaded"):
         described = AutoConfig.for_model(**config)
         return _without_pooler(AutoModel.from_config(described, trust_remote_code=False))  # type: ignore[no-untyped-call]
@@ -65,8 +77,8 @@ def _config(folder: Path, checkpoint: str) -> PreTrainedConfig:
     is_encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder
     if not is_encoder or getattr(config, "is_decoder", False):
         raise InputError(
-            f"checkpoint {checkpoint!r} is a {config.model_type}, which is no encoder of texts; choose one that "
-            "learned by filling in words, such as a BERT, DistilBERT, RoBERTa, DeBERTa, MPNet or ModernBERT."
+            f"checkpoint {checkpoint!r} is a {config.model_type}, which is no encoder of texts; choose one that was "
+            "trained by masked language modeling, such as a BERT, DistilBERT, RoBERTa, DeBERTa, MPNet or ModernBERT."
         )
     return config
 
@@ -87,7 +99,7 @@ def _encoder(folder: Path, checkpoint: str, config: PreTrainedConfig) -> PreTrai
 
 
 def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:
-    """We pool ourselves; weights that nothing reads would be kept, counted and decayed for nothing."""
+    """Remove the pooler: its weights are not used, but would be stored, counted and decayed."""
     if isinstance(getattr(encoder, "pooler", None), nn.Module):
         encoder.register_module("pooler", None)
     return encoder
@@ -113,7 +125,7 @@ def _tokenizer(folder: Path, checkpoint: str, encoder: PreTrainedModel) -> str:
 
 
 def _refuse_longer(checkpoint: str, longest: int, encoder: PreTrainedModel) -> None:
-    """Encoders with a vector for each place have so many places; those with relative places read any length."""
+    """Raise InputError if absolute position embeddings are fewer than `longest`; relative ones have no limit."""
     tables = [m for name, m in encoder.named_modules() if name.endswith("position_embeddings")]
     room = [t.num_embeddings - (t.padding_idx + 1 if t.padding_idx is not None else 0) for t in _tables(tables)]
     if room and longest > min(room):
@@ -138,7 +150,7 @@ def _unreadable(checkpoint: str, part: str, error: Exception) -> InputError:
 
 
 def _digest(folder: Path) -> str:
-    """SHA-256 of all weight files in the order of their names."""
+    """Return the SHA-256 of all weight files in the order of their names."""
     h = hashlib.sha256()
     for path in sorted(folder.glob("model*.safetensors")):
         with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Where the files of a checkpoint lie: in a folder, in an installed package, or in the Hugging Face Hub's cache."""
+"""Locating a checkpoint: a folder, an installed package, or the cache of the Hugging Face Hub."""
 
 import importlib.util
 import os
@@ -20,7 +20,7 @@ from credence.core.errors import InputError
 
 @contextmanager
 def silence_hub_output() -> Iterator[None]:
-    """No bars, notes and warnings of theirs inside; outside as it was set."""
+    """Silence progress bars and log messages of transformers and huggingface_hub inside the context."""
     hub_level, level, bars = hub.get_verbosity(), logging.get_verbosity(), logging.is_progress_bar_enabled()
     hub.set_verbosity(CRITICAL)
     logging.set_verbosity(CRITICAL)
@@ -42,15 +42,22 @@ PROGRESS_DELAY_SECONDS = 3.0
 
 
 class DownloadBar(tqdm):  # type: ignore[misc]
-    """Progress of what comes from the hub, once it has taken three seconds."""
+    """Progress bar of a download; shown after three seconds."""
 
     __init__ = partialmethod(tqdm.__init__, delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr)
 
 
 def locate_checkpoint(checkpoint: str) -> Path:
-    """The folder that holds config.json, a tokenizer and model.safetensors; from the hub only what is not there yet.
+    """Return the folder of a checkpoint; download it from the Hub if it is not in the cache.
 
-    BadInput where nothing of that name is found, or the weights are there as pickles only.
+    Args:
+        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`.
+
+    Returns:
+        A folder with config.json and weights as safetensors.
+
+    Raises:
+        InputError: The checkpoint is not found, cannot be downloaded, or has its weights only as pickles.
     """
     here = Path(os.path.expanduser(checkpoint))
     if checkpoint == MINILM:
@@ -107,5 +114,5 @@ def _is_complete(folder: Path, checkpoint: str) -> Path:
 
 
 def short_error(error: Exception) -> str:
-    """The first sentence of what a library says went wrong, to stand inside one of ours."""
+    """Return the first sentence of a library's error message, to quote inside another message."""
     return (str(error).strip() or type(error).__name__).split("\n")[0].partition(". ")[0].rstrip(".")

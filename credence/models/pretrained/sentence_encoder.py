@@ -1,4 +1,4 @@
-"""What a pretrained encoder makes of the pieces of a text, and one vector per text: their mean."""
+"""Pretrained encoder as a module: a vector per word piece, and their mean as the vector of a text."""
 
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,17 @@ from torch.nn import functional as F
 from credence.core.errors import InputError
 from credence.models.training import Batch
 
-if TYPE_CHECKING:  # else a kind that may do without a checkpoint would import it too, for seconds
+if TYPE_CHECKING:  # importing transformers takes seconds, and kinds without a checkpoint do not need it
     from transformers import PreTrainedModel
 
 
 class SentenceEncoder(nn.Module):
-    """Masked mean pooling at unit length (Reimers & Gurevych 2019); padding is never read."""
+    """Encoder with masked mean pooling to vectors of length 1 (Reimers & Gurevych 2019).
+
+    Args:
+        body: The pretrained encoder.
+        padding: Number of the padding piece.
+    """
 
     def __init__(self, body: "PreTrainedModel", padding: int) -> None:
         super().__init__()
@@ -22,24 +27,28 @@ class SentenceEncoder(nn.Module):
 
     @property
     def width(self) -> int:
-        """Numbers in a vector."""
+        """Dimension of a vector."""
         return int(self.body.config.hidden_size)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Vectors [B, width] of length 1 for the column `pieces`."""
+        """Return vectors of length 1, float32 [B, width], for the column `pieces`."""
         mask = batch.mask("pieces")
         pooled = torch.where(mask[..., None], self.states(batch), 0.0).sum(1) / mask.sum(1, keepdim=True)
         return F.normalize(pooled, dim=1)
 
     def states(self, batch: Batch) -> Tensor:
-        """A vector for each piece, float32 [B, L, width], whatever stands where the mask is False."""
+        """Return a vector per piece, float32 [B, L, width]; values at padding are arbitrary."""
         mask = batch.mask("pieces")
         pieces = torch.where(mask, batch["pieces"], self.padding)
         states: Tensor = self.body(input_ids=pieces, attention_mask=mask.long()).last_hidden_state
         return states.float()
 
     def freeze(self, layers: int) -> None:
-        """Keep the embeddings and so many layers above them as they are. BadInput where it has fewer."""
+        """Exclude the embeddings and the `layers` lowest layers from training; 0 excludes nothing.
+
+        Raises:
+            InputError: The encoder has fewer layers.
+        """
         if not layers:
             return
         stack = max((m for m in self.body.modules() if isinstance(m, nn.ModuleList)), key=len)

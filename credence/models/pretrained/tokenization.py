@@ -1,4 +1,4 @@
-"""Texts as the numbers of a checkpoint's word pieces, and all that is needed to read them and the weights again."""
+"""Row encoder for pretrained checkpoints: texts to numbers of word pieces."""
 
 import html
 from collections.abc import Mapping
@@ -13,15 +13,20 @@ from credence.data.text import TAG
 from credence.models.neural.row_encoder import RowEncoder
 from credence.models.training.padded_batch import Column
 
-if TYPE_CHECKING:  # else a kind that may do without a checkpoint would import transformers too, for seconds
+if TYPE_CHECKING:  # importing transformers takes seconds, and kinds without a checkpoint do not need it
     from credence.models.pretrained.checkpoint import PretrainedCheckpoint
 
 
 class PieceEncoder(RowEncoder):
-    """Ragged column `pieces`, int64, at most `longest` a row with the tokenizer's own marks, never none.
+    """Encodes texts as the ragged column `pieces`, int64, at least one per row.
 
-    `config` and `tokenizer` are the checkpoint's config.json and tokenizer.json, `origin` the SHA-256 of its weights.
-    HTML tags are blanks, entities are what they stand for, and halves of surrogate pairs are question marks.
+    HTML tags become blanks, entities are decoded, and unpaired surrogates become question marks.
+
+    Attributes:
+        config: Contents of the checkpoint's config.json.
+        tokenizer: Contents of its tokenizer.json.
+        origin: SHA-256 of its weights, in hex.
+        longest: Most pieces per text, including the tokenizer's special ones.
     """
 
     config: dict[str, Any]
@@ -31,13 +36,13 @@ class PieceEncoder(RowEncoder):
 
     @classmethod
     def of(cls, checkpoint: "PretrainedCheckpoint", longest: int) -> Self:
-        """The reader that goes with a checkpoint."""
+        """Return the encoder of a checkpoint's tokenizer."""
         config, tokenizer, origin = checkpoint.config, checkpoint.tokenizer, checkpoint.origin
         return cls(config=config, tokenizer=tokenizer, origin=origin, longest=longest)
 
     @cached_property
     def splitter(self) -> Tokenizer:
-        """What cuts a text into pieces."""
+        """The tokenizer, truncating at `longest` pieces."""
         splitter = Tokenizer.from_str(self.tokenizer)
         splitter.no_padding()
         splitter.enable_truncation(self.longest)
@@ -45,10 +50,11 @@ class PieceEncoder(RowEncoder):
 
     @property
     def padding(self) -> int:
-        """The piece that stands where nothing does."""
+        """Number of the padding piece."""
         return int(self.config.get("pad_token_id") or 0)
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return the column `pieces` of the texts."""
         return {"pieces": [torch.tensor(self._numbers(text)) for text in X["text"]]}
 
     def _numbers(self, text: str) -> list[int]:

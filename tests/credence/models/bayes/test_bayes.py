@@ -190,10 +190,10 @@ def test_texts_that_all_agree_have_no_phrases() -> None:
 
 def test_no_more_than_ten_thousand_texts_of_an_answer_are_looked_at() -> None:
     y = np.append(np.zeros(12_000, int), np.ones(3, int))
-    looked_at = text_features._some(y, 0)
+    looked_at = text_features._sample_rows(y, 0)
     assert len(looked_at) == 10_003 and y[looked_at].sum() == 3
     assert len(set(looked_at)) == len(looked_at) and (np.diff(looked_at) > 0).all()
-    np.testing.assert_array_equal(text_features._some(y[-9:], 0), np.arange(9))
+    np.testing.assert_array_equal(text_features._sample_rows(y[-9:], 0), np.arange(9))
 
 
 def test_relations_alone_can_be_read() -> None:

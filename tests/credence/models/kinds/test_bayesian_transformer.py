@@ -169,7 +169,7 @@ def test_the_penalty_is_the_divergence_shared_by_the_training_rows() -> None:
     X, y = table(40)
     last, loss = network.head.variational, network.loss(learned("columns")._rows(X, y).batch(range(40)))
     assert last is not None
-    assert network.rows == len(learned("columns")._dealt(table(120)[1])[0]) < 120
+    assert network.rows == len(learned("columns")._split(table(120)[1])[0]) < 120
     assert float(torch.as_tensor(loss.penalty).detach()) == pytest.approx(float(last.kl().detach()) / network.rows)
 
 

@@ -138,19 +138,19 @@ def diagnostics(r_hat: float, divergences: int = 0) -> list[Diagnostic]:
 
 def test_chains_that_have_not_met_are_noted_with_what_they_fail() -> None:
     notes: list[str] = []
-    Hierarchical()._judge(diagnostics(1.05, 3), notes)
+    Hierarchical()._check_convergence(diagnostics(1.05, 3), notes)
     assert notes == [
         "the chains have not converged: R-hat is 1.05, expected < 1.01; divergences is 3, expected = 0; "
         "raise warmup and samples"
     ]
-    Hierarchical()._judge(diagnostics(1.002), fine := [])
+    Hierarchical()._check_convergence(diagnostics(1.002), fine := [])
     assert fine == []
 
 
 def test_long_chains_that_tell_different_stories_are_refused() -> None:
     with pytest.raises(InputError, match=r"R-hat is 1\.40, expected below 1\.01; raise warmup"):
-        Hierarchical()._judge(diagnostics(1.4), [])
-    Hierarchical(samples=100)._judge(diagnostics(1.4), short := [])
+        Hierarchical()._check_convergence(diagnostics(1.4), [])
+    Hierarchical(samples=100)._check_convergence(diagnostics(1.4), short := [])
     assert "R-hat is 1.4" in short[0]
 
 

@@ -14,7 +14,7 @@ from credence.core.errors import InputError
 from credence.core.registry import ModelSpec
 from credence.generation.arithmetic import CATEGORIES, propose_statement
 from credence.model import Model
-from credence.models.kinds.relations import Relations, _Side
+from credence.models.kinds.relations import Relations, _ParallelLinear
 from credence.models.relations import RELATION_NAMES
 from credence.models.relations.row_encoder import RelationEncoder, number_terms
 from credence.statistics.uncertainty import decompose_uncertainty
@@ -66,7 +66,7 @@ def test_one_member_is_one_draw_without_disagreement() -> None:
 
 def test_members_share_nothing_but_the_rows() -> None:
     torch.manual_seed(0)
-    side, x = _Side(3, 4, 2), torch.randn(5, 4)
+    side, x = _ParallelLinear(3, 4, 2), torch.randn(5, 4)
     out = side(x)
     for member in range(3):
         torch.testing.assert_close(out[member], x @ side.weight[member] + side.bias[member])

@@ -93,7 +93,7 @@ def test_out_of_fold_is_what_serving_says() -> None:
 def test_a_fold_learns_nothing_from_its_held_out_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = reviews()
     dealt = stratified_folds(y, 3, 0)
-    monkeypatch.setattr(tfidf, "folds", lambda *_: dealt)
+    monkeypatch.setattr(tfidf, "stratified_folds", lambda *_: dealt)
     held = dealt[1][1]
     poisoned, answers = X.copy(), y.copy()
     poisoned.loc[held, "text"] = "splendid poison"

@@ -153,7 +153,7 @@ def test_without_passes_there_is_one_draw() -> None:
 
 def test_rows_that_decide_when_to_stop_teach_nothing() -> None:
     _, y = told(200)
-    learn, stop = bilstm(held_out=0.2)._dealt(y)
+    learn, stop = bilstm(held_out=0.2)._split(y)
     assert not set(learn) & set(stop) and len(learn) + len(stop) == 200
     assert abs(y[stop].mean() - y.mean()) < 0.03
 

@@ -26,7 +26,7 @@ from credence.statistics.calibration import Calibration
 SIZES = (100_000, 1_000_000)
 CHUNK = 10_000
 WAYS = ("one process", "two processes", "loop over read_csv", "all rows at once")
-PAGE, BEGIN, END = Path("docs/how-to/score-files.md"), "<!-- figures -->\n", "<!-- end of figures -->"
+PAGE, BEGIN, END = Path("docs/benchmarks/batch.md"), "<!-- figures -->\n", "<!-- end of figures -->"
 
 
 def predictor(folder: Path) -> Path:

@@ -117,7 +117,7 @@ def test_the_detectable_difference_is_found_in_four_of_five_test_parts() -> None
 
 
 def test_rare_confident_mistakes_exceed_the_level_but_not_by_far() -> None:
-    """A known limit, told in docs/explanation/gate.md: no bound sees a fault that never struck on the test rows."""
+    """A known limit, told in docs/benchmarks/gate.md: no bound sees a fault that never struck on the test rows."""
     rate = promoted(pairs("auroc", -0.01, 114, 1, REPLICATIONS, 200, flipped=True), ALPHA, 0.01)
     assert rate < 0.13
 

@@ -27,7 +27,7 @@ PUBLIC_API = {
     "credence.model": ("Model",),
     "credence.predictor": ("Predictor",),
     "credence.experiment": ("run_experiment", "Experiment"),
-    "credence.production.batch": ("Job", "score_job", "assemble_output"),
+    "credence.production.batch": ("BatchJob", "score_job", "assemble_output"),
 }
 
 

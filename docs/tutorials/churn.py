@@ -1,9 +1,9 @@
 """Customers of an invented telephone company, for the tutorial first-model.md.
 
-python docs/tutorials/churn.py churn.csv                                       2,000 customers with their answer
-python docs/tutorials/churn.py new.csv --seed 2                                other customers
-python docs/tutorials/churn.py --send http://127.0.0.1:3000                    ask a running service, then tell the truth
-python docs/tutorials/churn.py --send http://127.0.0.1:3000 --fees-doubled     the same after a change of prices
+python docs/tutorials/churn.py churn.csv              # 2,000 customers with their answer
+python docs/tutorials/churn.py new.csv --seed 2       # other customers
+python docs/tutorials/churn.py --send http://127.0.0.1:3000                  # ask a service, then post feedback
+python docs/tutorials/churn.py --send http://127.0.0.1:3000 --fees-doubled   # the same after prices went up
 """
 
 import argparse
@@ -38,12 +38,12 @@ def customers(rows: int, seed: int, fees_doubled: bool = False) -> pd.DataFrame:
         }
     )
     log_odds = (
-        -2.2
-        - 0.04 * table["months"]
-        + 0.06 * table["monthly_fee"]
-        + 0.7 * table["support_calls"]
-        + 0.6 * table["late_payments"]
-        - 0.5 * (table["paperless"] == "yes")
+        -3.4
+        - 0.06 * table["months"]
+        + 0.11 * table["monthly_fee"]
+        + 1.2 * table["support_calls"]
+        + 1.0 * table["late_payments"]
+        - 0.8 * (table["paperless"] == "yes")
     )
     table["churned"] = np.where(rng.random(rows) < 1 / (1 + np.exp(-log_odds)), "yes", "no")
     if fees_doubled:

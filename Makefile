@@ -5,7 +5,7 @@ PY := .venv/bin/python
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH := $(shell grep '^torch==' requirements.lock)
 
-.PHONY: setup train test test-slow check serve dashboard tracker clean
+.PHONY: setup train test test-slow check docs serve dashboard tracker clean
 
 setup: .venv/ready
 
@@ -25,12 +25,15 @@ test: setup
 test-slow: setup
 	$(PY) -m pytest -m slow
 
-check: setup
+check: setup docs
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r credence steps pipelines materializers stacks bentos run.py
-	$(PY) -m pytest tests/house/test_house.py
+	$(PY) -m pytest tests/house tests/docs
+
+docs: setup
+	$(PY) -m mkdocs build --quiet --strict
 
 serve: setup
 	$(PY) -m bentoml serve credence:latest --host 127.0.0.1
@@ -42,5 +45,5 @@ tracker: setup
 	$(PY) -m mlflow ui --host 127.0.0.1 --backend-store-uri "$$(ZENML_LOGGING_VERBOSITY=ERROR $(PY) -m stacks.tracker)"
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* mlruns
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* mlruns site
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,6 +1,5 @@
 """The same command again and again, on a machine that has no scheduler: never two at once, and stopped by a signal."""
 
-import fcntl
 import signal
 import subprocess
 import time
@@ -10,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
-from credence.core.errors import InputError
+from credence.core.file_lock import exclusive_lock
 from credence.core.time_format import format_duration
 
 Say = Callable[[str], None]
@@ -22,7 +21,8 @@ def run_periodically(command: Sequence[str], every: float, lock: Path, say: Say,
     A run that takes longer than `every` is not overtaken: the turns it misses are left out. BadInput where another
     process repeats under the same `lock`.
     """
-    with exclusive_lock(lock) as held, signals_as_interrupt():
+    refusal = f"another process repeats this already (it holds {lock}); stop it first."
+    with exclusive_lock(lock, refusal) as held, signals_as_interrupt():
         turn, done = time.monotonic(), 0
         while rounds is None or done < rounds:
             code = run_once(command, held)
@@ -60,18 +60,6 @@ def next_run_time(turn: float, now: float, every: float) -> float:
     """The first turn after `turn` that is not past yet."""
     missed = max(0, int((now - turn) // every))
     return turn + (missed + 1) * every
-
-
-@contextmanager
-def exclusive_lock(lock: Path) -> Iterator[int]:
-    """Hold a lock (its file descriptor is yielded) that ends with the process, however it ends."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"another process repeats this already (it holds {lock}); stop it first.") from None
-        yield file.fileno()
 
 
 @contextmanager

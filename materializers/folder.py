@@ -1,6 +1,5 @@
 """Store a model or a predictor as the folder it writes itself."""
 
-import hashlib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
@@ -9,6 +8,7 @@ from zenml.enums import ArtifactType
 from zenml.materializers.base_materializer import BaseMaterializer
 from zenml.utils import io_utils
 
+from credence.core.hashing import folder_digest
 from credence.model import Model
 from credence.predictor import Predictor
 from materializers.saved import Saved
@@ -42,8 +42,5 @@ class FolderMaterializer(BaseMaterializer):
 
 
 def content_hash(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files below a folder."""
-    h = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-        h.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes())
-    return h.hexdigest()
+    """Return the SHA-256 of the names and contents of all files below a folder, as stored with artifacts."""
+    return folder_digest(folder, end=b"")

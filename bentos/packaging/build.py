@@ -1,6 +1,5 @@
 """From a saved predictor to BentoML's model store, and from there to a bento that anyone can serve."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from bentoml.exceptions import NotFound
 
 from bentos.packaging.requirements import ROOT, extra_indexes, pinned_requirements
 from credence.core.errors import InputError
+from credence.core.hashing import folder_digest
 
 NAME = "credence"
 SERVICE = "bentos.service:Credence"
@@ -30,7 +30,7 @@ def store_predictor(folder: Path, name: str, version: str, metadata: Mapping[str
     Raises BadInput where the folder holds no predictor, another one has that tag, or the store cannot be written.
     """
     stored_info(folder)
-    digest = content_digest(folder)
+    digest = folder_digest(folder)
     with store_errors_as_input_errors():
         tag = _tag(name, version)
         if (there := find_stored(tag)) is None:
@@ -46,7 +46,7 @@ def store_predictor(folder: Path, name: str, version: str, metadata: Mapping[str
 def store_by_version(folder: Path) -> str:
     """Store a saved predictor under its task and version; its content is part of the tag."""
     task, number = stored_info(folder)["version"].rsplit(":", 1)
-    return store_predictor(folder, task, f"{number}-{content_digest(folder)[:8]}")
+    return store_predictor(folder, task, f"{number}-{folder_digest(folder)[:8]}")
 
 
 def build_bento(tag: str) -> str:
@@ -59,7 +59,7 @@ def build_bento(tag: str) -> str:
         if model is None:
             raise InputError(f"no model {tag!r} in BentoML's store; store it first, or see `bentoml models list`.")
         write_context(Path(context), model)
-        bento = bentoml.Tag(NAME, bento_version(model, content_digest(Path(context))))
+        bento = bentoml.Tag(NAME, bento_version(model, folder_digest(Path(context))))
         if not _is_latest(bento):
             _discard(bento)
             _run(Path(context), str(bento.version))
@@ -108,14 +108,6 @@ def find_stored(tag: bentoml.Tag) -> bentoml.Model | None:
         return bentoml.models.get(tag)
     except NotFound:
         return None
-
-
-def content_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files below a folder."""
-    h = hashlib.sha256()
-    for file in sorted(f for f in folder.rglob("*") if f.is_file()):
-        h.update(str(file.relative_to(folder)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return h.hexdigest()
 
 
 @contextmanager

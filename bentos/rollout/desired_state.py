@@ -1,15 +1,14 @@
 """What the servers of a task shall answer with: one small file, replaced whole, that every worker watches."""
 
-import fcntl
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from credence.core.atomic_write import atomic_write_text
 from credence.core.errors import InputError
+from credence.core.file_lock import exclusive_lock
 from credence.core.paths import serving_folder
 from credence.core.registry import StrictModel
 
@@ -72,16 +71,11 @@ def next_edition(wanted: DesiredState) -> int:
     return max(wanted.edition + 1, time.time_ns() // 1_000_000)
 
 
-@contextmanager
-def desired_state_lock(task: str) -> Iterator[None]:
-    """One command at a time for a task. BadInput where another one is at work."""
-    folder = serving_folder(task)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"another command is changing what {task} is answered with; wait for it, and try again."
-            ) from None
-        yield
+def desired_state_lock(task: str) -> AbstractContextManager[int]:
+    """Hold the lock of a task's desired state; one command at a time may change it.
+
+    Raises:
+        InputError: Another command holds the lock.
+    """
+    refusal = f"another command is changing what {task} is answered with; wait for it, and try again."
+    return exclusive_lock(serving_folder(task) / LOCK, refusal)

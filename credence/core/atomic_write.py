@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, also when the process is killed or the power fails while one is written."""
+"""Atomic, fsynced file replacement."""
 
 import glob
 import os
@@ -9,12 +9,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 TEMP_SUFFIX = ".tmp"
-STALE_TEMP_SECONDS = 3600
+STALE_TEMP_SECONDS = 3600  # no single file takes an hour to write
 
 
 @contextmanager
 def atomic_write(file: Path, beside: Path | None = None) -> Iterator[Path]:
-    """A draft to write in the folder `beside`, which takes the file's place once all of it is on the disk."""
+    """Yield a temporary path; on success, fsync it and rename it to `file`; on error, remove it.
+
+    Args:
+        file: The file to create or replace.
+        beside: Folder of the temporary file, on the same file system; by default the folder of `file`.
+    """
     draft = (beside or file.parent) / f".{file.name}.{secrets.token_hex(4)}{TEMP_SUFFIX}"
     try:
         yield draft
@@ -26,22 +31,27 @@ def atomic_write(file: Path, beside: Path | None = None) -> Iterator[Path]:
 
 
 def atomic_write_text(file: Path, text: str) -> None:
-    """Write a small file at once: a reader finds the text before or the text after."""
+    """Write a small UTF-8 file atomically; readers see the old text or the new text."""
     remove_stale_temp_files(file.parent, file.name)
     with atomic_write(file) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
 def remove_stale_temp_files(folder: Path, name: str | None = None) -> None:
-    """Remove what killed writers of the file `name`, or of any, left; a younger draft may be one that is at work."""
+    """Remove temporary files older than one hour; younger ones may belong to a running writer.
+
+    Args:
+        folder: Where to look.
+        name: The file whose temporary files are removed; by default those of all files.
+    """
     for draft in folder.glob(f".{'*' if name is None else glob.escape(name)}.*{TEMP_SUFFIX}"):
-        with suppress(FileNotFoundError):  # another process may remove it at the same moment
+        with suppress(FileNotFoundError):  # another process may remove it at the same time
             if draft.stat().st_mtime < time.time() - STALE_TEMP_SECONDS:
                 draft.unlink()
 
 
 def fsync_path(path: Path) -> None:
-    """Return once a file, or the names in a folder, would survive a power cut."""
+    """Flush a file, or the entries of a folder, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

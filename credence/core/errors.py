@@ -1,4 +1,4 @@
-"""The one exception for a user's mistake: one sentence that says what was given, what was expected and what to do."""
+"""User errors: the exception, spelling hints, and one sentence instead of a traceback."""
 
 import difflib
 import errno
@@ -9,14 +9,14 @@ MAX_SHOWN = 30
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used; the message is the sentence that is shown instead of a traceback."""
+    """Unusable input. The message says what was given, what was expected and what to do; no traceback is shown."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint with the nearest known word, or the known words where none is near."""
+    """Return a hint: the nearest known word, or up to 30 known words if none is similar."""
     known = sorted(known)
-    spelled = [k for k in known if k.lower() == word.lower()]
-    close = spelled or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    same = [k for k in known if k.lower() == word.lower()]
+    close = same or difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     more = f" and {len(known) - MAX_SHOWN} more" if len(known) > MAX_SHOWN else ""
     return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(known[:MAX_SHOWN])}{more}."
 
@@ -39,29 +39,37 @@ SERVER_ADDRESS = re.compile(r"host='([^']+)', port=(\d+)")
 
 
 def user_message(error: BaseException) -> str | None:
-    """The sentence for the first such failure among an exception and its causes, or None for a bug."""
+    """Return the sentence to show for an exception, or None for a bug.
+
+    The first match counts, from the exception to its root cause: an `InputError`, then a disk error,
+    then a message in `KNOWN_MESSAGES`.
+    """
     for cause in cause_chain(error):
         if isinstance(cause, InputError):
             return str(cause)
         if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
             where = f" ({cause.filename})" if cause.filename else ""
-            return f"{DISK_ERRORS[cause.errno]}{where}; nothing was promoted. Mend that and run the same command again."
+            return f"{DISK_ERRORS[cause.errno]}{where}; nothing was promoted. Fix that and run the same command again."
     for cause in cause_chain(error):
-        for said, sentence in KNOWN_MESSAGES.items():
-            if said in str(cause):
+        for part, sentence in KNOWN_MESSAGES.items():
+            if part in str(cause):
                 return sentence.replace("a server of the stack", _server_name(str(cause)))
     return None
 
 
-def _server_name(said: str) -> str:
-    """Which server it is that does not answer, where the message tells."""
-    found = SERVER_ADDRESS.search(said)
+def _server_name(message: str) -> str:
+    found = SERVER_ADDRESS.search(message)
     return f"the stack's server {found[1]}:{found[2]}" if found else "a server of the stack"
 
 
 def cause_chain(error: BaseException) -> Iterator[BaseException]:
-    """The exception, what caused it, what caused that, and so on."""
+    """Yield the exception, its cause, the cause of that, and so on."""
     at: BaseException | None = error
     while at is not None:
         yield at
         at = at.__cause__ or at.__context__
+
+
+def first_line(error: object) -> str:
+    """Return the first line of an error's message without a final period, or the error's class if it has no message."""
+    return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

@@ -1,34 +1,34 @@
-"""Where a running system keeps what is no artifact: the log of predictions, the state of servers, alerts."""
+"""State folders below CREDENCE_HOME: prediction log, server state, monitoring, training, generation."""
 
 import os
 from pathlib import Path
 
 
 def state_dir() -> Path:
-    """CREDENCE_HOME, or ~/.credence."""
+    """Return CREDENCE_HOME, or ~/.credence if it is not set."""
     return Path(os.environ.get("CREDENCE_HOME") or "~/.credence").expanduser()
 
 
 def log_folder(task: str) -> Path:
-    """Every answer that a task's predictors gave, and the truth that came later."""
+    """Return the folder of a task's prediction log and feedback labels."""
     return state_dir() / task / "log"
 
 
 def serving_folder(task: str) -> Path:
-    """What the task's servers shall answer with, and what each of them says of itself."""
+    """Return the folder of the desired model versions and of each server worker's status."""
     return state_dir() / task / "serving"
 
 
 def monitoring_folder(task: str) -> Path:
-    """The newest verdict of monitoring, and the alerts."""
+    """Return the folder of the newest monitoring result and the alerts."""
     return state_dir() / task / "monitoring"
 
 
 def training_folder() -> Path:
-    """Checkpoints and curves of what learns in epochs, a folder for each run."""
+    """Return the folder of checkpoints and learning curves, one subfolder per training run."""
     return state_dir() / "training"
 
 
 def generation_folder(task: str) -> Path:
-    """The last report and metrics of what language models write for the task."""
+    """Return the folder of the last report and metrics of text generation for the task."""
     return state_dir() / task / "generation"

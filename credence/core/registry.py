@@ -1,4 +1,4 @@
-"""Choose a class by name in YAML: the file's name is its kind."""
+"""Choose a class by `kind` in YAML; a kind is the name of a file in its family's folder."""
 
 import importlib
 import inspect
@@ -20,13 +20,16 @@ FAMILIES = {
 
 
 class StrictModel(BaseModel):
-    """A section of YAML that refuses misspelt keys."""
+    """A frozen section of YAML that rejects unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class KindSpec(BaseModel):
-    """A choice of `kind` in YAML, with that kind's parameters."""
+    """A `kind` in YAML with the parameters of that kind.
+
+    `family` is one of `FAMILIES`: models, sources or providers.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
     family: ClassVar[str]
@@ -39,7 +42,11 @@ class KindSpec(BaseModel):
         return kind
 
     def build(self) -> Any:
-        """The object of that kind. Imports the kind's module, and so its libraries, only now."""
+        """Import the kind's module with its libraries, and create the object.
+
+        Raises:
+            InputError: The kind is unknown, or a parameter is not valid.
+        """
         try:
             return load_kind(self.family, self.kind)(**(self.model_extra or {}))
         except ValidationError as error:
@@ -48,7 +55,7 @@ class KindSpec(BaseModel):
 
 
 class SearchSettings(StrictModel):
-    """How long to look for better hyper-parameters: at most so many trials, at most so many seconds."""
+    """Limits of a hyper-parameter search: number of trials, seconds, and cross-validation folds."""
 
     trials: int = Field(20, ge=1)
     seconds: float = Field(600, gt=0)
@@ -56,7 +63,10 @@ class SearchSettings(StrictModel):
 
 
 class ModelSpec(KindSpec):
-    """One candidate. `search` looks for better parameters first; `prequential` measures its code length as well."""
+    """One candidate model.
+
+    `search` tunes its hyper-parameters first; `prequential` also measures its prequential code length.
+    """
 
     family = "models"
     search: SearchSettings | None = None
@@ -64,21 +74,26 @@ class ModelSpec(KindSpec):
 
 
 class SourceSpec(KindSpec):
-    """Where the rows come from."""
+    """The source of the rows."""
 
     family = "sources"
 
 
 @cache
 def available_kinds(family: str) -> list[str]:
-    """The kinds on offer: the files in the folder of the family."""
+    """Return the sorted kinds of a family: the public modules in its folder."""
     folder = ROOT.joinpath(*FAMILIES[family].split("."))
     return sorted(m.name for m in pkgutil.iter_modules([str(folder)]) if not m.name.startswith("_"))
 
 
 @cache
 def load_kind(family: str, kind: str) -> type[Any]:
-    """The one public class that the kind's file defines. Imports nothing else."""
+    """Import a kind's module and return its one public class.
+
+    Raises:
+        InputError: There is no such kind.
+        TypeError: The module defines no public class, or several.
+    """
     _require_known(family, kind)
     module = importlib.import_module(f"{FAMILIES[family]}.{kind}")
     own = [c for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__ and n[0] != "_"]
@@ -93,7 +108,12 @@ def _require_known(family: str, kind: str) -> None:
 
 
 def format_validation_error(error: ValidationError, section: type[BaseModel] | None = None) -> str:
-    """A pydantic error as one sentence per mistake: the key, what was expected, what was given."""
+    """Format a pydantic error: per mistake the key, what was expected and what was given.
+
+    Args:
+        error: The error.
+        section: The model that was validated, for hints about unknown keys.
+    """
     return "; ".join(_format_mistake(dict(e), section) for e in error.errors())
 
 
@@ -110,7 +130,7 @@ def _format_mistake(e: dict[str, Any], section: type[BaseModel] | None) -> str:
 
 
 def _known_keys(section: type[BaseModel] | None, path: tuple[Any, ...]) -> list[str]:
-    """The keys that the section at `path` below `section` takes."""
+    """Return the valid keys of the section at `path` below `section`."""
     for step in path:
         if section is None or step not in section.model_fields:
             return []

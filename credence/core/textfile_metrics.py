@@ -1,4 +1,4 @@
-"""Figures of a job that ends before anybody scrapes it: a file that Prometheus' node exporter reads."""
+"""Metrics of short-lived jobs, written for the textfile collector of Prometheus' node exporter."""
 
 import logging
 import threading
@@ -15,7 +15,7 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def export_metrics(registry: CollectorRegistry, file: Path) -> Iterator[None]:
-    """Write the registry to the file every quarter of a minute, and once more at the end, whatever the end is."""
+    """Write the registry to the file every 15 seconds, and once more on exit, also after an error."""
     over = threading.Event()
 
     def keep_writing() -> None:
@@ -37,5 +37,5 @@ def _write(registry: CollectorRegistry, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_to_textfile(str(file), registry)
     except OSError as error:
-        # The job is worth more than its figures, and what ails the disk is told where the job itself writes.
+        # Missing metrics must not stop the job, whose own writes report a bad disk.
         _log.warning("%s: metrics are not written (%s)", file, error.strerror)

@@ -1,4 +1,4 @@
-"""YAML in which only true and false are booleans, so that answers may be called yes and no."""
+"""Load YAML in which only true and false are booleans, so that answers may be called yes and no."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,14 @@ from credence.core.errors import InputError
 
 
 class StrictLoader(yaml.SafeLoader):
-    """A safe loader to which yes, no, on and off are words, and a key given twice is a mistake."""
+    """A safe loader that reads yes, no, on and off as text and rejects repeated keys."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Build a dictionary.
+
+        Raises:
+            ConstructorError: A key is given twice.
+        """
         keys = [k.value for k, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
@@ -26,12 +31,20 @@ StrictLoader.yaml_implicit_resolvers = {
 
 
 def parse_yaml(text: str) -> Any:
-    """The value that a piece of YAML holds. Raises yaml.YAMLError."""
+    """Parse YAML text.
+
+    Raises:
+        yaml.YAMLError: The text is not YAML, or repeats a key.
+    """
     return yaml.load(text, Loader=StrictLoader)  # nosec B506: a SafeLoader
 
 
 def load_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file. Raises BadInput with file and line."""
+    """Load the mapping in a YAML file.
+
+    Raises:
+        InputError: The file is not UTF-8, not YAML or not a mapping; names the file and the line.
+    """
     try:
         content = parse_yaml(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

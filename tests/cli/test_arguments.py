@@ -45,7 +45,7 @@ def test_set_reads_yaml_values_and_keeps_yes_a_word() -> None:
         (["--pipeline", "promotion", "--challenger", "3", "--share", "1.5", "--reason", "x"], "between 0 and 1"),
         (["--to", "3"], "--to belongs to --pipeline promotion, not to training."),
         (["--pipeline", "monitoring", "--sample", "5"], "--sample belongs to --pipeline training, not to monitoring."),
-        (["--pipeline", "monitoring", "--every", "often"], "'often' is no span of time; expected one such as 90s"),
+        (["--pipeline", "monitoring", "--every", "often"], "'often' is not a duration; expected one such as 90s"),
         (["--pipeline", "inference", "--data", "pyproject.toml"], "needs --out PLACE, such as answers.parquet."),
         (["--pipeline", "inference", "--processes", "0"], "expected a number of processes, 1 or more."),
         (["--frobnicate"], "unrecognized arguments: --frobnicate"),

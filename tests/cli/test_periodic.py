@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.periodic import exclusive_lock, next_run_time, run_periodically, strip_flag
+from cli.periodic import next_run_time, run_periodically, strip_flag
 from credence.core.errors import InputError
+from credence.core.file_lock import exclusive_lock
 from credence.core.time_format import UNITS, format_duration, parse_duration
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +79,8 @@ def test_turns_are_kept_and_missed_ones_left_out(turn: float, late: float, every
 
 
 def test_two_of_them_do_not_run_at_once(tmp_path: Path) -> None:
-    with exclusive_lock(tmp_path / "lock"), pytest.raises(InputError, match="another process repeats this already"):
+    held = exclusive_lock(tmp_path / "lock", "taken")
+    with held, pytest.raises(InputError, match="another process repeats this already"):
         run_periodically(noted(tmp_path / "runs"), 1, tmp_path / "lock", print, rounds=1)
     assert not (tmp_path / "runs").exists()
 
@@ -91,7 +93,7 @@ def test_a_run_outlives_its_killed_parent_alone(tmp_path: Path) -> None:
     run = next(int(p) for p in children(process.pid))
     process.kill()
     process.wait()  # its pipes stay open in the run that it leaves behind
-    with pytest.raises(InputError, match="another process repeats this already"), exclusive_lock(tmp_path / "lock"):
+    with pytest.raises(InputError, match="taken"), exclusive_lock(tmp_path / "lock", "taken"):
         pass
     os.kill(run, signal.SIGTERM)
     wait_for(file, "ended in peace")
@@ -121,7 +123,7 @@ def test_spans_are_read(span: str, length: float) -> None:
 
 @pytest.mark.parametrize("span", ["", "1", "h", "1 h", "-1h", "0s", "1y", "h1", "1h x", "infinite"])
 def test_what_is_no_span_is_a_sentence(span: str) -> None:
-    with pytest.raises(InputError, match=r"is no span of time; expected one such as 90s"):
+    with pytest.raises(InputError, match=r"is not a duration; expected one such as 90s"):
         parse_duration(span)
 
 

@@ -3,7 +3,6 @@
 Only safetensors are read. Code that comes with a checkpoint is never run (`trust_remote_code` is off).
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,12 +16,12 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer, PreTrainedConfig,
 from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
 from credence.core.errors import InputError
+from credence.core.hashing import files_digest
 from credence.models.pretrained.locations import locate_checkpoint, short_error, silence_hub_output
 from credence.models.training import seeded
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, StrictDataclassError)
-HASH_CHUNK_BYTES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ def load_checkpoint(checkpoint: str, longest: int) -> PretrainedCheckpoint:
         tokenizer = _tokenizer(folder, checkpoint, encoder)
     _refuse_longer(checkpoint, longest, encoder)
     described = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
-    return PretrainedCheckpoint(described, tokenizer, _digest(folder), encoder)
+    origin = files_digest(sorted(folder.glob("model*.safetensors")))
+    return PretrainedCheckpoint(described, tokenizer, origin, encoder)
 
 
 def empty_encoder(config: dict[str, Any]) -> PreTrainedModel:
@@ -147,13 +147,3 @@ def _unreadable(checkpoint: str, part: str, error: Exception) -> InputError:
         f"the {part} of checkpoint {checkpoint!r} cannot be read ({short_error(error)}); fetch the checkpoint again, "
         "or choose another."
     )
-
-
-def _digest(folder: Path) -> str:
-    """Return the SHA-256 of all weight files in the order of their names."""
-    h = hashlib.sha256()
-    for path in sorted(folder.glob("model*.safetensors")):
-        with path.open("rb") as file:
-            while chunk := file.read(HASH_CHUNK_BYTES):
-                h.update(chunk)
-    return h.hexdigest()

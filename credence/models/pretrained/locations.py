@@ -15,7 +15,7 @@ from huggingface_hub.utils import logging as hub
 from tqdm import tqdm
 from transformers.utils import logging
 
-from credence.core.errors import InputError
+from credence.core.errors import InputError, first_line
 
 
 @contextmanager
@@ -115,4 +115,4 @@ def _is_complete(folder: Path, checkpoint: str) -> Path:
 
 def short_error(error: Exception) -> str:
     """Return the first sentence of a library's error message, to quote inside another message."""
-    return (str(error).strip() or type(error).__name__).split("\n")[0].partition(". ")[0].rstrip(".")
+    return first_line(error).partition(". ")[0].rstrip(".")

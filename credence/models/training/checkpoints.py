@@ -3,7 +3,6 @@
 Training and milestone files carry the hash of their run in their name, so that several runs can share a folder.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import nn
 
 from credence.core.atomic_write import remove_stale_temp_files
 from credence.core.errors import InputError
+from credence.core.hashing import bytes_digest
 from credence.models.training.padded_batch import PaddedRows
 from credence.models.training.settings import Training
 from credence.models.training.weight_files import (
@@ -25,7 +25,6 @@ from credence.models.training.weight_files import (
     read_label,
     read_weights,
     remove_weights,
-    tensor_digest,
     write_weights,
 )
 
@@ -66,7 +65,7 @@ class CheckpointStore:
 
     def __init__(self, folder: Path, identity: Mapping[str, str]) -> None:
         self.folder, self.identity = folder, dict(identity)
-        self.run = hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).hexdigest()[:12]
+        self.run = bytes_digest(json.dumps(self.identity, sort_keys=True).encode())[:12]
         self._kept: list[Path] = []
         folder.mkdir(parents=True, exist_ok=True)
         for kind in ("training", "milestone", "production"):
@@ -113,7 +112,7 @@ class CheckpointStore:
             label = read_label(file.with_suffix(""))
         except CheckpointRejected:
             return False
-        return label.identity == self.identity and label.weights == tensor_digest(pack_tensors(tensors))
+        return label.identity == self.identity and label.weights == bytes_digest(pack_tensors(tensors))
 
     def _own(self, stem: Path) -> WeightFile:
         if differs := identity_difference(read_label(stem).identity, self.identity):

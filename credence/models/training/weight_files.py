@@ -1,6 +1,5 @@
 """Weights on disk: a safetensors file, and a JSON label with the hashes of both, written last."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
 from credence.core.atomic_write import atomic_write, atomic_write_text
+from credence.core.hashing import bytes_digest
 
 FileKind = Literal["training", "milestone", "production"]
 Tensors = dict[str, Tensor]
@@ -46,7 +46,7 @@ class WeightLabel(BaseModel):
     def sealed(self) -> "WeightLabel":
         """Return a copy with the seal computed from the other fields."""
         plain = json.dumps(self.model_dump(exclude={"seal"}), sort_keys=True)
-        return self.model_copy(update={"seal": hashlib.sha256(plain.encode()).hexdigest()})
+        return self.model_copy(update={"seal": bytes_digest(plain.encode())})
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def write_weights(
     data = pack_tensors(tensors)
     with atomic_write(stem.with_suffix(WEIGHTS)) as draft:
         draft.write_bytes(data)
-    label = WeightLabel(kind=kind, identity=dict(identity), facts=dict(facts), weights=tensor_digest(data)).sealed()
+    label = WeightLabel(kind=kind, identity=dict(identity), facts=dict(facts), weights=bytes_digest(data)).sealed()
     atomic_write_text(stem.with_suffix(LABEL), label.model_dump_json(indent=1) + "\n")
     return stem.with_suffix(LABEL)
 
@@ -109,7 +109,7 @@ def read_weights(stem: Path) -> WeightFile:
         data = file.read_bytes()
     except OSError:
         raise CheckpointRejected(f"{file} is missing") from None
-    if tensor_digest(data) != label.weights:
+    if bytes_digest(data) != label.weights:
         raise CheckpointRejected(f"{file} is torn or was changed")
     return WeightFile(label, data)
 
@@ -123,11 +123,6 @@ def remove_weights(stem: Path) -> None:
 def pack_tensors(tensors: Tensors) -> bytes:
     """Serialize tensors as safetensors; equal tensors give equal bytes."""
     return safetensors.torch.save(tensors)
-
-
-def tensor_digest(data: bytes) -> str:
-    """Return the SHA-256 of data, in hex."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def copy_weights(tensors: Mapping[str, Tensor]) -> Tensors:

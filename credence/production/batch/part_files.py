@@ -1,6 +1,5 @@
 """Where the answers of a file job lie until all of them are there: one Parquet file per chunk, in <out>.parts/."""
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from credence.core.atomic_write import atomic_write
 from credence.core.errors import InputError
+from credence.core.file_lock import exclusive_lock
 from credence.production.batch.job import BatchJob, ChunkCounts
 from credence.production.batch.output_table import flat_columns, output_records
 from credence.production.batch.reader import RejectedRows
@@ -33,13 +33,8 @@ class PartFiles(Sink):
         if not self.out.parent.is_dir():
             raise InputError(f"{self.out}: there is no folder {self.out.parent}; make it first.")
         self.folder.mkdir(exist_ok=True)
-        with (self.folder / f"shard-{shard[0]}-of-{shard[1]}.lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(
-                    f"{self.out}: another process is writing this; wait for its end, or stop it."
-                ) from None
+        lock = self.folder / f"shard-{shard[0]}-of-{shard[1]}.lock"
+        with exclusive_lock(lock, f"{self.out}: another process is writing this; wait for its end, or stop it."):
             note = self.folder / NOTE
             if note.exists():
                 require_same_job(json.loads(note.read_text()), identity, f"remove {self.folder} to start anew")

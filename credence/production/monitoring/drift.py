@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -13,7 +14,6 @@ from credence.production.monitoring import FOR_COLUMNS, Monitoring
 from credence.production.monitoring.column_statistics import ColumnStatistic, column_statistics
 from credence.production.monitoring.hypothesis_tests import (
     MAX_CATEGORICAL_VALUES,
-    bh_adjust,
     category_shares,
     two_sample_test,
 )
@@ -99,7 +99,7 @@ def _judged(found: list[ColumnStatistic], window: Window, section: Monitoring, e
     results = [two_sample_test(*_comparable(t), weight) for t in found]
     counted = np.array([t.kind != "date" and t.column not in section.ignore for t in found], bool)
     q = np.ones(len(found))
-    q[counted] = bh_adjust(np.array([p for _, p in results])[counted])
+    q[counted] = false_discovery_control(np.array([p for _, p in results])[counted])
     lines = zip(found, results, q, counted, strict=True)
     changes = [_change(d, adj, judged and enough, section) for _, (d, _), adj, judged in lines]
     return [

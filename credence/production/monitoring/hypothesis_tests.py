@@ -1,10 +1,7 @@
 """How far a sample has moved from the reference, and whether luck alone moves it that far."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import chi2, kstwobign
 
 from credence.statistics.uncertainty import Array
@@ -65,12 +62,3 @@ def chi2_test(old: Array, new: Array) -> float:
         return 1.0
     expected = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
     return float(chi2.sf(((table - expected) ** 2 / expected).sum(), table.shape[1] - 1))
-
-
-def bh_adjust(p: NDArray[Any]) -> Array:
-    """Benjamini and Hochberg's adjusted p-values: those below q are a family with at most a share q of false alarms."""
-    order, n = np.argsort(p), len(p)
-    stepped = p[order] * n / np.arange(1, n + 1)
-    q = np.empty(n)
-    q[order] = np.minimum(np.minimum.accumulate(stepped[::-1])[::-1], 1.0)
-    return q

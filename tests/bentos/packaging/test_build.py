@@ -14,7 +14,6 @@ import pytest
 from bentos.packaging.build import (
     bento_version,
     build_bento,
-    content_digest,
     find_stored,
     store_errors_as_input_errors,
     store_predictor,
@@ -30,6 +29,7 @@ from bentos.packaging.requirements import (
     third_party,
 )
 from credence.core.errors import InputError
+from credence.core.hashing import folder_digest
 from credence.core.registry import available_kinds
 from credence.predictor import Predictor
 from tests.support.serving_cases import kept, trained
@@ -193,7 +193,7 @@ def test_the_context_holds_our_packages_and_one_pointer(folder: Path, tmp_path: 
     assert not list(tmp_path.rglob("__pycache__"))
     assert json.loads((tmp_path / "bentos" / "bento.json").read_text()) == {"model": "context:7"}
     config = json.loads((tmp_path / "bentofile.yaml").read_text())
-    assert config["labels"] == {"task": "built", "version": "7", "digest": content_digest(folder)}
+    assert config["labels"] == {"task": "built", "version": "7", "digest": folder_digest(folder)}
     assert config["python"]["lock_packages"] is False
     assert not (ROOT / "bentos" / "bento.json").exists()
 

@@ -73,14 +73,14 @@ def test_is_the_same_in_another_process() -> None:
 @pytest.mark.parametrize(
     ("value", "says"),
     [
-        ({"a": [{"rate": 0.5}]}, r"a\[0\].rate: 0.5 has no canonical spelling; .* write it as a text"),
+        ({"a": [{"rate": 0.5}]}, r"a\[0\].rate: 0.5 has no canonical form; .* write it as a text"),
         (float("nan"), "the value: nan has no"),
         ({"a": {1: "x"}}, "a: 1 has no .* texts as keys"),
         ({"a": {"\u00e9": 1, "e\u0301": 2}}, "a: .* every key once"),
         (["\ud800"], r"\[0\]: '\\ud800' has no .* surrogate"),
         ({"\ud800": 1}, "surrogate"),
         (b"x", "b'x' has no"),
-        ({1, 2}, "has no canonical spelling"),
+        ({1, 2}, "has no canonical form"),
     ],
 )
 def test_refuses_what_has_no_one_spelling(value: Any, says: str) -> None:

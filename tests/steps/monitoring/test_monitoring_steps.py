@@ -143,7 +143,7 @@ def test_without_a_log_there_is_nothing_to_watch(name: str) -> None:
 @pytest.mark.parametrize("wrong", ["yesterday", "2025-13-01", "12:00"])
 def test_a_moment_that_is_none_is_one_sentence(wrong: str, name: str) -> None:
     (log_folder(name) / "predictions").mkdir(parents=True)
-    with pytest.raises(InputError, match=rf"^'{wrong}' is no moment; expected one such as 2024-01-31"):
+    with pytest.raises(InputError, match=rf"^'{wrong}' is not a date or time; expected one such as 2024-01-31"):
         load_predictions.entrypoint(name, ("no", "yes"), Monitoring(), wrong, None)
 
 

@@ -86,7 +86,7 @@ def test_another_specification_is_told_what_is_other(tmp_path: Path) -> None:
 
 
 def test_a_specification_without_one_spelling_is_refused(tmp_path: Path) -> None:
-    assert "rate: 0.5 has no canonical spelling" in sentence(tmp_path, {"rate": 0.5})
+    assert "rate: 0.5 has no canonical form" in sentence(tmp_path, {"rate": 0.5})
 
 
 def test_a_ledger_of_another_format(tmp_path: Path) -> None:

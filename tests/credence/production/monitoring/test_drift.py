@@ -5,11 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binom, chi2_contingency, false_discovery_control, ks_2samp
+from scipy.stats import binom, chi2_contingency, ks_2samp
 
 from credence.production.monitoring.hypothesis_tests import (
     OTHERS,
-    bh_adjust,
     category_shares,
     chi2_test,
     ks_test,
@@ -78,11 +77,6 @@ def test_numbers_with_few_values_are_compared_value_by_value() -> None:
     """Half as many zeros and half as many twos: cumulative shares alone would see half of that."""
     before, now = pd.Series([0.0, 1.0, 2.0] * 100), pd.Series([0.0, 1.0, 1.0, 1.0, 1.0, 2.0] * 50)
     assert two_sample_test(before, now, 1.0)[0] == pytest.approx(1 / 3)
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
-def test_adjusted_p_values_are_benjamini_and_hochbergs(p: list[float]) -> None:
-    assert bh_adjust(np.array(p)) == pytest.approx(false_discovery_control(p))
 
 
 @pytest.mark.parametrize("kind", ["many values", "few values", "words", "repeated"])

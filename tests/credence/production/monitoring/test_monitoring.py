@@ -212,7 +212,7 @@ def test_the_service_is_measured() -> None:
 
 
 def test_the_section_says_what_is_wrong_with_it() -> None:
-    with pytest.raises(ValidationError, match=r"'soon' is no span of time.* A number of rows is possible too"):
+    with pytest.raises(ValidationError, match=r"'soon' is not a duration.* A number of rows is possible too"):
         Monitoring(window="soon")
     with pytest.raises(ValidationError, match="a window of 0 rows is empty"):
         Monitoring(window=0)

@@ -1,4 +1,4 @@
-"""What of a request may be written down."""
+"""The YAML section `log`: which inputs the prediction log stores, and how."""
 
 from typing import Literal
 
@@ -10,8 +10,10 @@ InputPolicy = Literal["plain", "hashed"]
 
 
 class LogPolicy(StrictModel):
-    """The section `log`: how the inputs of every answer are kept. It travels with the predictor, so that no service
-    and no batch job can forget it."""
+    """How the prediction log stores inputs; saved with the predictor, so that every service and batch job follows it.
+
+    `inputs` is "plain" (the default), "hashed", or one of both per raw column; unnamed columns are plain.
+    """
 
     inputs: InputPolicy | dict[str, InputPolicy] = Field(
         "plain", description="for all columns, or by column; the others are plain"
@@ -19,6 +21,6 @@ class LogPolicy(StrictModel):
     batch: bool = Field(True, description="whether batch jobs leave records too")
 
     def hashes(self, column: str) -> bool:
-        """Is this raw column kept as a hash only?"""
+        """Return whether only a hash of this raw column is logged."""
         how = self.inputs if isinstance(self.inputs, str) else self.inputs.get(column, "plain")
         return how == "hashed"

@@ -1,4 +1,4 @@
-"""From draws to probabilities that mean what they say, and to sets that hold the truth as often as promised."""
+"""Calibrate probabilities (temperature and Platt scaling) and build conformal sets."""
 
 from typing import Any, Literal, Self
 
@@ -8,14 +8,18 @@ from pydantic import Field
 from scipy.optimize import minimize
 
 from credence.core.registry import StrictModel
-from credence.statistics.uncertainty import Array, logit, sigmoid
+from credence.statistics.uncertainty import Array, log_loss_per_row, logit, sigmoid
 
 Bools = NDArray[np.bool_]
-PRIOR = 0.25
+PRIOR = 0.25  # standard deviation of log slope and shift
 
 
 class Calibration(StrictModel):
-    """How probabilities are calibrated, how often the truth may be outside the set, and what a miss costs."""
+    """The YAML section `calibration`.
+
+    `method` chooses the scaling. `alpha` is the error rate of conformal sets. `cost_ratio` is the cost of a missed
+    yes in false alarms; it sets the decision threshold.
+    """
 
     method: Literal["auto", "temperature", "platt", "none"] = "auto"
     alpha: float = Field(0.1, gt=0, lt=1)
@@ -23,7 +27,7 @@ class Calibration(StrictModel):
 
 
 class Scaling(StrictModel):
-    """p -> sigmoid(slope * logit(p) + shift), applied to every draw so that disagreement survives.
+    """p -> sigmoid(slope * logit(p) + shift), applied to every draw to preserve their disagreement.
 
     shift = 0 is temperature scaling (Guo et al. 2017), otherwise Platt scaling (Platt 1999).
     """
@@ -32,19 +36,23 @@ class Scaling(StrictModel):
     shift: float = 0.0
 
     def __call__(self, draws: Array) -> Array:
+        """Scale probabilities of any shape."""
         return sigmoid(self.slope * logit(draws) + self.shift)
 
 
 def log_loss(p: Array, y: NDArray[Any]) -> float:
-    """Mean negative log-likelihood in nats; p is kept away from 0 and 1 by 1e-7."""
-    z = logit(p)
-    return float(np.mean(np.logaddexp(0.0, np.where(y == 1, -z, z))))
+    """Return the mean log-loss in nats of probabilities p and labels y (0 or 1), both of shape (rows,)."""
+    return float(np.mean(log_loss_per_row(p, y)))
 
 
 def fit_scaling(draws: Array, y: NDArray[Any], method: str = "auto") -> Scaling:
-    """The scaling with the lowest log-loss of the mean draw on the calibration rows.
+    """Fit the scaling with the lowest log-loss of the mean draw on the calibration rows.
 
-    `auto` keeps temperature's single parameter unless Platt's second one pays for itself (Akaike's criterion).
+    Args:
+        draws: Probabilities, shape (draws, rows).
+        y: Labels 0 or 1, shape (rows,).
+        method: "temperature", "platt", "none", or "auto", which takes Platt scaling only if it lowers Akaike's
+            information criterion.
     """
     if method == "none":
         return Scaling()
@@ -56,26 +64,27 @@ def fit_scaling(draws: Array, y: NDArray[Any], method: str = "auto") -> Scaling:
 
 
 def _fit(draws: Array, y: NDArray[Any], shifted: bool) -> Scaling:
-    """Maximum a posteriori under normal priors on log slope and shift around "as the model says".
+    """Find the maximum a posteriori, with normal priors on log slope and shift around 0 (no scaling).
 
-    Few rows hardly move the model, many rows decide alone; separable rows keep the slope finite.
+    The prior dominates with few rows, and keeps the slope finite if a threshold separates the classes.
     """
     z = logit(draws)
 
-    def loss(theta: Array) -> float:
+    def objective(theta: Array) -> float:
         slope, shift = np.exp(theta[0]), theta[1] if shifted else 0.0
-        q = logit(sigmoid(slope * z + shift).mean(0))
-        likelihood = np.logaddexp(0.0, np.where(y == 1, -q, q)).sum()
-        return float(likelihood + 0.5 * np.sum((theta / PRIOR) ** 2))
+        loss = log_loss_per_row(sigmoid(slope * z + shift).mean(0), y).sum()
+        return float(loss + 0.5 * np.sum((theta / PRIOR) ** 2))
 
-    found = minimize(loss, np.zeros(2 if shifted else 1), method="Nelder-Mead", options={"xatol": 1e-6, "fatol": 1e-8})
+    start, options = np.zeros(2 if shifted else 1), {"xatol": 1e-6, "fatol": 1e-8}
+    found = minimize(objective, start, method="Nelder-Mead", options=options)
     return Scaling(slope=float(np.exp(found.x[0])), shift=float(found.x[1]) if shifted else 0.0)
 
 
 class ConformalSets(StrictModel):
-    """Class-conditional (Mondrian) conformal sets: of each answer's rows, at most `alpha` have it outside their set.
+    """Class-conditional (Mondrian) conformal sets (Vovk et al. 2005).
 
-    Vovk et al. 2005; the nonconformity of answer c is 1 - p(c). `no` and `yes` are the calibration rows' scores.
+    For each class, the set misses the true label with probability at most `alpha`. The nonconformity score of class
+    c is 1 - p(c). `no` and `yes` are the sorted scores of the calibration rows of each class.
     """
 
     alpha: float
@@ -84,21 +93,22 @@ class ConformalSets(StrictModel):
 
     @classmethod
     def fit(cls, p: Array, y: NDArray[Any], alpha: float) -> Self:
-        """Learn from calibrated probabilities p, shape (rows,), of rows with answers y."""
+        """Fit on calibrated probabilities p and labels y (0 or 1) of the calibration rows, both of shape (rows,)."""
         return cls(alpha=alpha, no=sorted(p[y == 0].tolist()), yes=sorted((1 - p[y == 1]).tolist()))
 
     def p_values(self, p: Array) -> Array:
-        """Conformal p-values of (no, yes), shape (rows, 2): the share of that answer's rows that were as strange, the
-        row itself among them."""
-        return np.stack(
-            [_share_at_least_as_nonconforming(self.no, p), _share_at_least_as_nonconforming(self.yes, 1 - p)], axis=1
-        )
+        """Return the conformal p-values of (no, yes), shape (rows, 2).
+
+        The p-value of a class is the share of its calibration rows, plus the row itself, that are at least as
+        nonconforming.
+        """
+        return np.stack([_p_value(self.no, p), _p_value(self.yes, 1 - p)], axis=1)
 
     def sets(self, p: Array) -> Bools:
-        """Which of (no, yes) each row's set holds, shape (rows, 2)."""
+        """Return whether each row's set contains (no, yes), shape (rows, 2)."""
         return self.p_values(p) > self.alpha
 
 
-def _share_at_least_as_nonconforming(known: list[float], scores: Array) -> Array:
-    """`known` is sorted."""
+def _p_value(known: list[float], scores: Array) -> Array:
+    """Compute conformal p-values; `known` is sorted."""
     return (len(known) - np.searchsorted(known, scores, side="left") + 1) / (len(known) + 1)

@@ -1,4 +1,4 @@
-"""Which rows train and which are held out, fold by fold: one dealing of rows that training and search share."""
+"""Stratified cross-validation folds, shared by training and hyper-parameter search."""
 
 import sys
 from collections.abc import Iterable
@@ -14,16 +14,25 @@ PROGRESS_DELAY_SECONDS = 3.0
 
 
 def stratified_folds(y: NDArray[Any], n: int, seed: int) -> list[tuple[Indices, Indices]]:
-    """(train, held out) row numbers of n stratified folds; fewer where an answer has fewer rows, none below 2."""
+    """Split rows into stratified folds.
+
+    Args:
+        y: Labels 0 or 1, shape (rows,).
+        n: Number of folds; reduced to the number of rows of the rarer class.
+        seed: Seed of the shuffle.
+
+    Returns:
+        (train, held out) row numbers per fold; empty if a class has fewer than 2 rows.
+    """
     n = min(n, int(np.bincount(y, minlength=2).min()))
     if n < 2:
         return []
     return list(StratifiedKFold(n, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
 
 
-def with_progress(dealt: list[tuple[Indices, Indices]], kind: str) -> Iterable[tuple[Indices, Indices]]:
-    """The same folds, with rate and time to go on the screen once they have taken three seconds."""
+def with_progress(folds: list[tuple[Indices, Indices]], kind: str) -> Iterable[tuple[Indices, Indices]]:
+    """Iterate over folds; show a progress bar on stderr after three seconds."""
     progress: Iterable[tuple[Indices, Indices]] = tqdm(
-        dealt, desc=f"  {kind}", unit="fold", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
+        folds, desc=f"  {kind}", unit="fold", delay=PROGRESS_DELAY_SECONDS, leave=False, file=sys.stderr
     )
     return progress

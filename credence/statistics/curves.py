@@ -1,4 +1,4 @@
-"""The curves that figures draw, thinned to few points: ROC, precision and recall, net benefit, histogram."""
+"""Curves for plots: ROC, precision-recall, net benefit, histogram."""
 
 from typing import Any
 
@@ -13,13 +13,18 @@ HISTOGRAM_BINS = 25
 
 
 def downsample(*curves: Array, points: int = MAX_POINTS) -> list[Array]:
-    """The same places of each curve, at most `points` of them, evenly spread and always with both ends."""
+    """Keep at most `points` evenly spaced points of curves of equal length, always with both ends."""
     places = np.unique(np.linspace(0, len(curves[0]) - 1, points).round().astype(int))
     return [c[places] for c in curves]
 
 
 def confusion_at_thresholds(p: Array, y: ScoredLabels) -> tuple[Array, Array, Array]:
-    """Thresholds from high to low, with the true and the false positives at each; tied probabilities fall together."""
+    """Return the distinct thresholds in descending order, with the counts of true and false positives at each.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+    """
     order = np.argsort(-p, kind="stable")
     last = np.flatnonzero(np.r_[np.diff(p[order]) != 0, True])
     tp = np.cumsum(y[order] == 1)[last].astype(float)
@@ -27,7 +32,12 @@ def confusion_at_thresholds(p: Array, y: ScoredLabels) -> tuple[Array, Array, Ar
 
 
 def roc(p: Array, y: ScoredLabels) -> tuple[Array, Array]:
-    """False and true positive rate, from (0, 0) to (1, 1); corners only, as no other point changes the line."""
+    """Return false and true positive rates from (0, 0) to (1, 1), without points on straight segments.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+    """
     _, tp, fp = confusion_at_thresholds(p, y)
     tp, fp = np.r_[0.0, tp], np.r_[0.0, fp]
     bends = np.r_[True, (np.diff(tp, 2) != 0) | (np.diff(fp, 2) != 0), True] if len(tp) > 2 else np.full(len(tp), True)
@@ -35,16 +45,29 @@ def roc(p: Array, y: ScoredLabels) -> tuple[Array, Array]:
 
 
 def precision_recall(p: Array, y: ScoredLabels) -> tuple[Array, Array]:
-    """Recall, rising to 1, and the precision there; the first point repeats the strictest threshold's precision."""
+    """Return recall, ascending from 0 to 1, and precision; the first point repeats the highest threshold's precision.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+    """
     _, tp, fp = confusion_at_thresholds(p, y)
     precision, recall = tp / (tp + fp), tp / max(tp[-1], 1)
     return np.r_[0.0, recall], np.r_[precision[0], precision]
 
 
 def net_benefit(p: Array, y: ScoredLabels, thresholds: Array) -> tuple[Array, Array]:
-    """Net benefit per row of acting from each threshold on, and of acting always (Vickers and Elkin 2006).
+    """Return the net benefit per row of acting above each threshold, and of acting always (Vickers and Elkin 2006).
 
-    True positives less false positives, each of which weighs threshold / (1 - threshold); acting never is worth 0.
+    Net benefit = true positives - false positives * threshold / (1 - threshold), per row; never acting has 0.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+        thresholds: Thresholds in [0, 1), shape (thresholds,).
+
+    Returns:
+        Two arrays of shape (thresholds,).
     """
     odds, share = thresholds / (1 - thresholds), float(np.mean(y))
     above = p[None, :] >= thresholds[:, None]
@@ -53,6 +76,6 @@ def net_benefit(p: Array, y: ScoredLabels, thresholds: Array) -> tuple[Array, Ar
 
 
 def histogram(p: Array, y: ScoredLabels, bins: int = HISTOGRAM_BINS) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """How many rows of (no, yes) have a probability in each of `bins` equal steps from 0 to 1."""
+    """Count the rows of each class (no, yes) by probability, in `bins` equal-width bins of [0, 1]."""
     no, yes = (np.histogram(p[y == c], bins=bins, range=(0, 1))[0] for c in (0, 1))
     return no, yes

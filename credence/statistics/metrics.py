@@ -1,4 +1,4 @@
-"""How good answers are: thirteen metrics, each over thousands of weighted resamples at once."""
+"""Thirteen metrics of yes/no predictions, vectorized over weighted resamples, with percentile intervals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pydantic import ConfigDict
 
 from credence.core.registry import StrictModel
-from credence.statistics.uncertainty import Array, logit
+from credence.statistics.uncertainty import Array, log_loss_per_row
 
 Bools = NDArray[np.bool_]
 Kernel = Callable[[Array, Bools, Bools, Array], Array]
@@ -33,16 +33,22 @@ CHUNK_CELLS = 4_000_000
 
 
 class Predictions(Protocol):
-    """What was answered about some rows: calibrated probabilities of yes, and the labels given."""
+    """Predictions for some rows: calibrated probabilities of yes, and the predicted labels, both of shape (rows,)."""
 
     @property
-    def p(self) -> Array: ...
+    def p(self) -> Array:
+        """Calibrated probabilities of yes, shape (rows,)."""
+
     @property
-    def yes(self) -> Bools: ...
+    def yes(self) -> Bools:
+        """Whether the predicted label is yes, shape (rows,)."""
 
 
 class Estimate(StrictModel):
-    """A figure with an interval. NaN where the rows do not define it, such as recall without a single yes."""
+    """A value with its 95 % interval; NaN if the rows do not define it, such as recall without any yes.
+
+    `undefined` counts the resamples that do not define it.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
     value: float
@@ -56,7 +62,11 @@ class Estimate(StrictModel):
 
 @dataclass(frozen=True)
 class Metric:
-    """One figure of merit. `reads` says whether it looks at the labels given or at the probabilities behind them."""
+    """One metric.
+
+    `reads` says whether it depends on the predicted labels or on the probabilities; `widest` bounds the difference
+    of two values.
+    """
 
     title: str
     reads: Literal["labels", "probabilities"]
@@ -65,7 +75,17 @@ class Metric:
     widest: float = 1.0
 
     def of(self, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any] | None = None) -> Any:
-        """The metric: a float, or with weights w (resamples, rows) an array (resamples,); NaN where it is undefined."""
+        """Compute the metric.
+
+        Args:
+            p: Probabilities of yes, shape (rows,).
+            yes: Predicted labels, shape (rows,).
+            y: True labels, shape (rows,).
+            w: Row weights, shape (resamples, rows).
+
+        Returns:
+            A float, or with weights an array of shape (resamples,); NaN if it is undefined.
+        """
         p, yes, y = np.asarray(p, float), np.asarray(yes, bool), np.asarray(y, bool)
         if w is None:
             return float(self._defined(p, yes, y, np.ones((1, len(y))))[0])
@@ -78,12 +98,20 @@ class Metric:
 
 
 def score(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any]) -> float:
-    """The metric on all rows."""
+    """Compute a metric of `METRICS` on all rows; arguments as in `Metric.of`."""
     return float(METRICS[name].of(p, yes, y))
 
 
 def estimate(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any]) -> Estimate:
-    """The metric with the 95 % percentile interval over resamples; those that leave it undefined are counted."""
+    """Compute a metric with its 95 % percentile interval over the resamples that define it.
+
+    Args:
+        name: A key of `METRICS`.
+        p: Probabilities of yes, shape (rows,).
+        yes: Predicted labels, shape (rows,).
+        y: True labels, shape (rows,).
+        w: Bootstrap weights, shape (resamples, rows).
+    """
     samples = METRICS[name].of(p, yes, y, w)
     defined = samples[~np.isnan(samples)]
     low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
@@ -93,7 +121,18 @@ def estimate(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray
 def difference(
     name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], w: NDArray[Any]
 ) -> tuple[float, Array]:
-    """By how much ours is better, also where less is better: on all rows, and per resample of rows that both see."""
+    """Compute by how much `ours` is better than `theirs` on the same rows; positive is better for every metric.
+
+    Args:
+        name: A key of `METRICS`.
+        ours: Predictions of one side.
+        theirs: Predictions of the other side, for the same rows.
+        y: True labels, shape (rows,).
+        w: Row weights, shape (resamples, rows).
+
+    Returns:
+        The difference on all rows, and per resample, shape (resamples,).
+    """
     metric = METRICS[name]
     sign = 1 if metric.higher_is_better else -1
     value = score(name, ours.p, ours.yes, y) - score(name, theirs.p, theirs.yes, y)
@@ -101,7 +140,7 @@ def difference(
 
 
 def format_metric_difference(name: str, amount: float, sign: bool = False) -> str:
-    """A difference of the metric as people say it: in points (hundredths), or in nats, or plain."""
+    """Format a difference of a metric: in points (hundredths), in nats for the log-loss, or plain for other losses."""
     digits = "+" if sign else ""
     if METRICS[name].higher_is_better:
         return f"{100 * amount:{digits}.1f} points"
@@ -109,7 +148,7 @@ def format_metric_difference(name: str, amount: float, sign: bool = False) -> st
 
 
 def _counted(formula: Callable[[Array, Array, Array, Array], Array]) -> Kernel:
-    """A kernel from a formula of true positives, false positives, false negatives and true negatives."""
+    """Build a kernel from a formula of true positives, false positives, false negatives and true negatives."""
 
     def kernel(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
         cells = np.stack([yes & y, yes & ~y, ~yes & y, ~yes & ~y], axis=1).astype(np.float64)
@@ -119,7 +158,7 @@ def _counted(formula: Callable[[Array, Array, Array, Array], Array]) -> Kernel:
 
 
 def _mean(loss: Callable[[Array, Bools], Array]) -> Kernel:
-    """A kernel that averages a loss per row."""
+    """Build a kernel that averages a loss per row."""
 
     def kernel(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
         return np.asarray(w @ loss(p, y) / w.sum(1))
@@ -128,7 +167,7 @@ def _mean(loss: Callable[[Array, Bools], Array]) -> Kernel:
 
 
 def _auroc(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
-    """The chance that a yes gets a higher probability than a no; ties count half (Mann & Whitney 1947)."""
+    """Probability that a random yes is ranked above a random no; ties count half (Mann & Whitney 1947)."""
     order = np.argsort(p[~y])
     no, below = p[~y][order], _cumulated(w[:, ~y][:, order])
     left, right, wy = np.searchsorted(no, p[y], "left"), np.searchsorted(no, p[y], "right"), w[:, y]
@@ -137,7 +176,7 @@ def _auroc(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
 
 
 def _auprc(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
-    """Average precision: the mean over every yes of the precision at its probability (no interpolation)."""
+    """Average precision: the mean precision at the probability of every yes, without interpolation."""
     ranks, sides = -p[y], [np.argsort(-p[y]), np.argsort(-p[~y])]
     tp = _cumulated(w[:, y][:, sides[0]])[:, np.searchsorted(ranks[sides[0]], ranks, "right")]
     fp = _cumulated(w[:, ~y][:, sides[1]])[:, np.searchsorted(-p[~y][sides[1]], ranks, "right")]
@@ -146,23 +185,23 @@ def _auprc(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
 
 
 def _cumulated(w: Array) -> Array:
-    """Running sums along the rows, starting from 0: shape (resamples, rows + 1)."""
+    """Cumulative sums along the rows, starting from 0, shape (resamples, rows + 1)."""
     return np.concatenate([np.zeros((len(w), 1)), np.cumsum(w, axis=1)], axis=1)
 
 
 def _ece(p: Array, yes: Bools, y: Bools, w: Array) -> Array:
-    """Expected calibration error over 15 equal bins of p (Naeini et al. 2015)."""
+    """Expected calibration error over 15 equal-width bins of p (Naeini et al. 2015)."""
     return np.asarray(np.abs(w @ (bins(p) * (p - y)[:, None])).sum(1) / w.sum(1))
 
 
+def equal_width(p: Array, bins: int = BINS) -> NDArray[np.int64]:
+    """Return the number of every probability's bin among equal-width bins of [0, 1], shape (rows,)."""
+    return np.minimum((p * bins).astype(np.int64), bins - 1)
+
+
 def bins(p: Array) -> Bools:
-    """Which of 15 equal bins of [0, 1] each probability lies in, shape (rows, 15)."""
-    return np.asarray(np.minimum((p * BINS).astype(int), BINS - 1)[:, None] == np.arange(BINS))
-
-
-def _nats(p: Array, y: Bools) -> Array:
-    z = logit(p)
-    return np.logaddexp(0.0, np.where(y, -z, z))
+    """Return whether each probability lies in each of 15 equal-width bins, shape (rows, 15)."""
+    return np.asarray(equal_width(p)[:, None] == np.arange(BINS))
 
 
 METRICS: dict[str, Metric] = {
@@ -182,7 +221,7 @@ METRICS: dict[str, Metric] = {
     "npv": Metric("negative predictive value", "labels", _counted(lambda tp, fp, fn, tn: tn / (tn + fn))),
     "auroc": Metric("AUROC", "probabilities", _auroc),
     "auprc": Metric("AUPRC", "probabilities", _auprc),
-    "log_loss": Metric("log-loss", "probabilities", _mean(_nats), higher_is_better=False, widest=16.2),
+    "log_loss": Metric("log-loss", "probabilities", _mean(log_loss_per_row), higher_is_better=False, widest=16.2),
     "brier": Metric("Brier score", "probabilities", _mean(lambda p, y: (p - y) ** 2), higher_is_better=False),
     "ece": Metric("calibration error (ECE)", "probabilities", _ece, higher_is_better=False),
 }

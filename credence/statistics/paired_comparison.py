@@ -1,4 +1,4 @@
-"""How surely one side is better than the other on the same rows, also where few of them are in dispute."""
+"""Paired comparison of two predictors on the same rows, valid also if they disagree on few rows."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -11,26 +11,34 @@ from credence.statistics.bootstrap import Weights
 from credence.statistics.metrics import METRICS, Predictions, difference
 from credence.statistics.uncertainty import Array
 
-PSEUDO = 2
+PSEUDO = 2  # one won and one lost row (Bonett & Price 2012)
 POWER = 0.8
 
 
 def alpha_for_look(look: int, alpha: float) -> float:
-    """What look number `look` (1, 2, ...) may spend: alpha * 6 / (pi * look)^2; over all looks that sums to alpha."""
+    """Return the significance level of the comparison number `look` (1, 2, ...): alpha * 6 / (pi * look)^2.
+
+    The levels of all comparisons sum to alpha.
+    """
     return alpha * 6 / (np.pi * look) ** 2
 
 
 def alpha_left(looks: int, alpha: float) -> float:
-    """What of alpha is left for later looks."""
+    """Return the significance level not yet spent after `looks` comparisons."""
     return alpha - sum(alpha_for_look(k, alpha) for k in range(1, looks + 1))
 
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """A difference (positive: ours is better) with its bootstrap error, and how many clusters really decide it.
+    """A paired difference of a metric; positive means that `ours` is better.
 
-    `disputed` is that effective number, (sum u^2)^2 / sum u^4 over the clusters' jackknife influences u: the count of
-    disputed rows where each weighs the same, fewer where a few weigh most; 0 where no row makes a difference.
+    Attributes:
+        value: The difference on all rows.
+        error: Its standard error over bootstrap resamples.
+        disputed: Effective number of clusters that decide it: (sum u^2)^2 / sum u^4 over the clusters' jackknife
+            influences u. Equal to the count of disputed rows if all weigh the same; 0 if no row makes a difference.
+        clusters: Number of jackknife groups.
+        widest: Bound of the difference.
     """
 
     value: float
@@ -43,7 +51,16 @@ class PairedDifference:
     def of(
         cls, name: str, ours: Predictions, theirs: Predictions, y: NDArray[Any], drawn: Weights, left: Weights
     ) -> Self:
-        """Compare two sides by a metric, from bootstrap and jackknife weights (`bootstrap.weights`, `.left_out`)."""
+        """Compare two sides.
+
+        Args:
+            name: A key of `METRICS`.
+            ours: Predictions of one side.
+            theirs: Predictions of the other side, for the same rows.
+            y: True labels, shape (rows,).
+            drawn: Weights from `bootstrap_weights`, shape (resamples, rows).
+            left: Weights from `jackknife_weights`, shape (groups, rows).
+        """
         value, samples = difference(name, ours, theirs, y, drawn)
         defined = samples[~np.isnan(samples)]
         disputed = _effective(_influence(value, difference(name, ours, theirs, y, left)[1]))
@@ -51,22 +68,23 @@ class PairedDifference:
         return cls(value, error, disputed if error > 0 else 0.0, len(left), METRICS[name].widest)
 
     def low(self, alpha: float, margin: float = 0.0) -> float:
-        """The lower bound: a true difference of -margin lies below it with a chance of at least 1 - alpha."""
-        return max(self.value - self.upper_bound(alpha, margin), -self.widest) if self.disputed else -self.widest
+        """Return the lower bound; it exceeds a true difference of -margin with probability <= alpha."""
+        return max(self.value - self.half_width(alpha, margin), -self.widest) if self.disputed else -self.widest
 
     def high(self, alpha: float) -> float:
-        """The upper bound."""
-        return min(self.value + self.upper_bound(alpha), self.widest) if self.disputed else self.widest
+        """Return the one-sided upper bound with confidence 1 - alpha."""
+        return min(self.value + self.half_width(alpha), self.widest) if self.disputed else self.widest
 
     def is_better(self, alpha: float, margin: float = 0.0) -> bool:
-        """Is ours surely better (margin 0), or surely not worse by more than the margin?"""
+        """Return whether ours is significantly better (margin 0), or significantly not worse by more than `margin`."""
         return self.low(alpha, margin) > -margin
 
-    def upper_bound(self, alpha: float, margin: float = 0.0) -> float:
-        """How far luck may carry the difference: t * step * sqrt(disputed + 2), the error with two disputed rows added.
+    def half_width(self, alpha: float, margin: float = 0.0) -> float:
+        """Return the half-width of the interval: t * step * sqrt(disputed + 2).
 
-        Bonett & Price (2012) add one won and one lost row; Satterthwaite's degrees of freedom say how well so few rows
-        tell their own spread; and there are no fewer of them than a true loss of `margin` makes likely.
+        Two pseudo-rows, one won and one lost, are added (Bonett & Price 2012). The degrees of freedom of t are
+        Satterthwaite's. The number of disputed rows is at least the one that is likeliest if the true difference
+        is -margin.
         """
         step = self.error / np.sqrt(self.disputed)
         rows = min(self._disputed_if_worse(margin / step, self.value / step), self.clusters)
@@ -74,21 +92,21 @@ class PairedDifference:
         return float(t.ppf(1 - alpha, freedom) * step * np.sqrt(rows + PSEUDO))
 
     def _disputed_if_worse(self, loss: float, gain: float) -> float:
-        """The likeliest number of disputed rows if `loss` more were truly lost than won, where `gain` more were won.
+        """Return the likeliest number of disputed rows if truly `loss` more were lost than won; observed: `gain` won.
 
-        The score variance of Nam (1997) and Tango (1998), in the limit of few disputed rows among many.
+        This is the score variance of Nam (1997) and Tango (1998), in the limit of few disputed rows among many.
         """
         won = max((self.disputed + gain) / 2, 0.0)
         likeliest = (self.disputed + np.sqrt((self.disputed - 2 * loss) ** 2 + 8 * won * loss)) / 2
         return max(self.disputed, float(likeliest))
 
     def detectable(self, alpha: float) -> float:
-        """The true difference that would be found surely better in four of five such test parts."""
-        return float(self.upper_bound(alpha) + norm.ppf(POWER) * self.error) if self.disputed else self.widest
+        """Return the minimum detectable difference: the true difference found significant with 80 % power."""
+        return float(self.half_width(alpha) + norm.ppf(POWER) * self.error) if self.disputed else self.widest
 
 
 def _influence(value: float, without: Array) -> Array:
-    """How much each cluster pulls the metric, from the metric without it; 0 where leaving it out leaves none."""
+    """Compute the influence of every cluster from the metric without it; 0 if that metric is undefined."""
     pull = (len(without) - 1) * (value - without)
     defined = ~np.isnan(pull)
     return np.where(defined, pull - pull[defined].mean(), 0.0) if defined.any() else np.zeros(len(pull))

@@ -1,4 +1,4 @@
-"""How far probabilities are from meaning what they say, and how far chance alone would put them."""
+"""Calibration errors, Brier decomposition, Cox recalibration and the reliability table with its chance level."""
 
 from typing import Any
 
@@ -7,27 +7,32 @@ from numpy.typing import NDArray
 
 from credence.core.registry import StrictModel
 from credence.statistics.curves import ScoredLabels
+from credence.statistics.metrics import BINS, equal_width
 from credence.statistics.selective_prediction import Statistic
 from credence.statistics.uncertainty import Array, logit, sigmoid
 
-BINS = 15
 NEWTON_STEPS = 50
-SIMULATED_CELLS = 4_000_000
-
-
-def equal_width(p: Array, bins: int = BINS) -> NDArray[np.int64]:
-    """The bin of every probability, with edges at equal distances."""
-    return np.minimum((p * bins).astype(np.int64), bins - 1)
+SIMULATED_CELLS = 4_000_000  # 16 MB of random numbers at a time
 
 
 def equal_mass(p: Array, bins: int = BINS) -> NDArray[np.int64]:
-    """The bin of every probability, with edges at its quantiles; equal probabilities share a bin."""
+    """Return every probability's bin, with edges at the quantiles, shape (rows,); equal probabilities share a bin."""
     edges = np.unique(np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1]))
     return np.searchsorted(edges, p, side="right")
 
 
 def sums(p: Array, y: ScoredLabels, bin_of: NDArray[np.int64], w: NDArray[Any]) -> tuple[Array, Array, Array]:
-    """Weighted rows, probabilities and yes per bin, each of shape (resamples, bins)."""
+    """Sum rows, probabilities and labels per bin.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+        bin_of: Bin of every row, shape (rows,).
+        w: Row weights, shape (resamples, rows).
+
+    Returns:
+        Weighted sums of 1, p and y, each of shape (resamples, bins).
+    """
     member = np.eye(int(bin_of.max()) + 1)[bin_of]
     total = w.astype(float) @ np.hstack([member, member * p[:, None], member * y[:, None]])
     rows, predicted, observed = np.split(total, 3, axis=1)
@@ -35,9 +40,16 @@ def sums(p: Array, y: ScoredLabels, bin_of: NDArray[np.int64], w: NDArray[Any]) 
 
 
 def calibration_error(p: Array, y: ScoredLabels) -> Statistic:
-    """The statistic of row weights that holds ECE-15 by equal width and equal mass, its debiased form and MCE.
+    """Build the statistic of ECE (15 bins of equal width, of equal mass), debiased calibration error and MCE.
 
-    The debiased error is the root of the mean squared gap less its binning noise (Kumar et al. 2019).
+    The debiased error is the root of the mean squared gap minus its binning noise (Kumar et al. 2019).
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+
+    Returns:
+        A function from row weights, shape (resamples, rows), to values of shape (resamples,) by name.
     """
     width, mass = equal_width(p), equal_mass(p)
 
@@ -56,9 +68,16 @@ def calibration_error(p: Array, y: ScoredLabels) -> Statistic:
 
 
 def brier_decomposition(p: Array, y: ScoredLabels) -> Statistic:
-    """The statistic of row weights that splits the Brier score over 15 equal-mass bins (Murphy 1973).
+    """Build the statistic that decomposes the Brier score over 15 equal-mass bins (Murphy 1973).
 
-    Brier = reliability - resolution + uncertainty + within, the last being what the bins hide.
+    Brier = reliability - resolution + uncertainty + within; the last is the variation within bins.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+
+    Returns:
+        A function from row weights, shape (resamples, rows), to values of shape (resamples,) by name.
     """
     bin_of, squared = equal_mass(p), (p - y) ** 2
 
@@ -75,9 +94,16 @@ def brier_decomposition(p: Array, y: ScoredLabels) -> Statistic:
 
 
 def cox_recalibration(p: Array, y: ScoredLabels) -> Statistic:
-    """The statistic of row weights that holds slope and intercept of y on the log-odds (Cox 1958); 1 and 0 are ideal.
+    """Build the statistic of slope and intercept of y on the log-odds (Cox 1958); 1 and 0 are ideal.
 
-    Resamples take one Newton step from the whole data's fit. Undefined (NaN) where a threshold separates the answers.
+    Resamples take one Newton step from the fit to all rows. NaN if a threshold separates the classes.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+
+    Returns:
+        A function from row weights, shape (resamples, rows), to values of shape (resamples,) by name.
     """
     z = logit(p)
     theta = _logistic(z, y)
@@ -97,7 +123,7 @@ def cox_recalibration(p: Array, y: ScoredLabels) -> Statistic:
 
 
 def _logistic(z: Array, y: ScoredLabels) -> Array | None:
-    """Newton's fit of y on (1, z); None where the maximum lies at infinity or z does not vary."""
+    """Fit y on (1, z) by Newton's method; None if the maximum is at infinity or z is constant."""
     if np.ptp(z) == 0 or z[y == 1].min() >= z[y == 0].max() or z[y == 1].max() <= z[y == 0].min():
         return None
     X, theta = np.column_stack([np.ones_like(z), z]), np.array([0.0, 1.0])
@@ -112,7 +138,11 @@ def _logistic(z: Array, y: ScoredLabels) -> Array | None:
 
 
 class ReliabilityBin(StrictModel):
-    """One bin of the reliability table: what was said, what came true, and what chance allows (95 %)."""
+    """One bin of the reliability table.
+
+    It spans [low, high) and has `rows` rows with mean probability `predicted` and share of yes `observed`. If the
+    probabilities are right, that share is between `chance_low` and `chance_high` with probability 95 %.
+    """
 
     low: float
     high: float
@@ -124,14 +154,24 @@ class ReliabilityBin(StrictModel):
 
 
 class ChanceLevel(StrictModel):
-    """The ECE of a perfectly calibrated predictor on rows like these: its mean, and what 19 of 20 stay below."""
+    """The ECE of a perfectly calibrated predictor on these rows: mean and 95 % quantile."""
 
     mean: float
     high: float
 
 
 def simulate(p: Array, bin_of: NDArray[np.int64], times: int = 1000, seed: int = 0) -> tuple[Array, Array]:
-    """Rows per bin (bins,) and yes per bin (times, bins) in worlds where p is the truth; empty bins stay empty."""
+    """Simulate labels from p and count them per bin.
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        bin_of: Bin of every row, shape (rows,).
+        times: Number of simulations.
+        seed: Seed of the random generator.
+
+    Returns:
+        Rows per bin, shape (bins,), and simulated yes per bin, shape (times, bins).
+    """
     random, order = np.random.default_rng(seed), np.argsort(bin_of, kind="stable")
     rows = np.bincount(bin_of)
     starts = np.r_[0, np.cumsum(rows)[:-1]][rows > 0]
@@ -144,7 +184,16 @@ def simulate(p: Array, bin_of: NDArray[np.int64], times: int = 1000, seed: int =
 
 
 def reliability_by_chance(p: Array, y: ScoredLabels, seed: int = 0) -> tuple[list[ReliabilityBin], ChanceLevel]:
-    """The reliability table over 15 equal-width bins, and the ECE that binning noise gives (Bröcker and Smith 2007)."""
+    """Build the reliability table over 15 equal-width bins, with consistency bars (Bröcker and Smith 2007).
+
+    Args:
+        p: Probabilities of yes, shape (rows,).
+        y: Labels 0 or 1, shape (rows,).
+        seed: Seed of the simulation.
+
+    Returns:
+        The bins that are not empty, and the ECE due to binning noise alone.
+    """
     bin_of = equal_width(p)
     rows, yes = simulate(p, bin_of, seed=seed)
     _, predicted, observed = (s[0] for s in sums(p, y, bin_of, np.ones((1, len(p)))))

@@ -1,4 +1,4 @@
-"""What is gained by leaving the least certain rows to a person: risk, coverage and review budgets."""
+"""Selective prediction: risk, coverage and accuracy if the least certain rows go to human review."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,16 @@ BUDGETS = (0.05, 0.1, 0.2)
 
 
 def risk_coverage(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]) -> tuple[Array, Array]:
-    """Rows and errors so far, from the most to the least certain row; shape (resamples, distinct doubts + 1)."""
+    """Count rows and errors cumulatively, from the most to the least certain row.
+
+    Args:
+        doubt: Uncertainty of every row, shape (rows,).
+        wrong: Whether the prediction is wrong, shape (rows,).
+        w: Row weights, shape (resamples, rows).
+
+    Returns:
+        Cumulative weighted rows and errors, each of shape (resamples, distinct doubts + 1), starting at 0.
+    """
     order = np.argsort(doubt, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(doubt[order]) > 0])
     weight = w[:, order].astype(float)
@@ -26,7 +35,15 @@ def risk_coverage(doubt: Array, wrong: NDArray[np.bool_], w: NDArray[np.integer]
 
 
 def selective_measures(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
-    """The statistic of row weights (resamples, rows) that holds every selective measure by name."""
+    """Build the statistic of all selective measures: error AUROC and AUPRC, AURC, E-AURC, AUGRC, coverage, risk.
+
+    Args:
+        doubt: Uncertainty of every row, shape (rows,).
+        wrong: Whether the prediction is wrong, shape (rows,).
+
+    Returns:
+        A function from row weights, shape (resamples, rows), to values of shape (resamples,) by name.
+    """
 
     def measures(w: NDArray[np.integer]) -> dict[str, Array]:
         rows, errors = risk_coverage(doubt, wrong, w)
@@ -50,8 +67,11 @@ def selective_measures(doubt: Array, wrong: NDArray[np.bool_]) -> Statistic:
 
 
 def aurc(rows: Array, errors: Array) -> Array:
-    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017): the mean over i of the errors in the i most
-    certain rows / i. Tied rows count with the mean over all their orders, which harmonic numbers give exactly."""
+    """Return the area under the risk-coverage curve (Geifman and El-Yaniv 2017), shape (resamples,).
+
+    It is the mean over i of the error rate among the i most certain rows. Ties count with the mean over all their
+    orders, computed exactly with harmonic numbers. Arguments are those that `risk_coverage` returns.
+    """
     before, size, rate = rows[:, :-1], np.diff(rows), _rates(rows, errors)
     harmonic = _harmonic(rows)
     steps = np.diff(harmonic[rows.astype(int)])
@@ -59,42 +79,55 @@ def aurc(rows: Array, errors: Array) -> Array:
 
 
 def best_aurc(n: Array, errors: Array) -> Array:
-    """The AURC of a doubt that puts every error last, which is what E-AURC subtracts (Geifman et al. 2019)."""
+    """Return the lowest possible AURC, with all errors ranked last; E-AURC subtracts it (Geifman et al. 2019).
+
+    Args:
+        n: Number of rows, shape (resamples,).
+        errors: Number of errors, shape (resamples,).
+    """
     harmonic, right = _harmonic(n), n - errors
     return np.asarray((errors - right * (harmonic[n.astype(int)] - harmonic[right.astype(int)])) / n)
 
 
 def augrc(rows: Array, errors: Array) -> Array:
-    """Area under the generalised risk-coverage curve (Traub et al. 2024): the share of silent errors, over coverage."""
+    """Return the area under the generalized risk-coverage curve (Traub et al. 2024), shape (resamples,).
+
+    Its risk is the share of all rows that are answered wrongly. Arguments are those that `risk_coverage` returns.
+    """
     return np.asarray((np.diff(rows) * (errors[:, 1:] + errors[:, :-1]) / 2).sum(1) / rows[:, -1] ** 2)
 
 
 def error_auroc(rows: Array, errors: Array) -> Array:
-    """How often an error is less certain than a right answer; undefined (NaN) where one of them is absent."""
+    """Return the probability that an error is less certain than a right answer; NaN without errors or right answers."""
     right = rows - errors
     pairs = (np.diff(errors) * (right[:, 1:] + right[:, :-1]) / 2).sum(1)
     return _ratio(pairs, errors[:, -1] * right[:, -1])
 
 
 def error_auprc(rows: Array, errors: Array) -> Array:
-    """Average precision of finding the errors from the least certain row on."""
+    """Return the average precision of detecting errors by uncertainty; NaN without errors."""
     found, seen = errors[:, -1:] - errors[:, :-1], rows[:, -1:] - rows[:, :-1]
     precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
     return _ratio((np.diff(errors) * precision).sum(1), errors[:, -1])
 
 
 def coverage_at(rows: Array, errors: Array, risk: float) -> Array:
-    """The largest share of rows that can be answered with at most this share of errors among them."""
+    """Return the largest share of rows that can be answered with an error rate of at most `risk`."""
     return np.asarray((rows * (errors <= risk * rows + 1e-9)).max(1) / rows[:, -1])
 
 
 def errors_at_coverage(rows: Array, errors: Array, coverage: float) -> Array:
-    """Errors among the most certain share `coverage` of the rows."""
+    """Return the number of errors among the most certain share `coverage` of the rows, interpolated linearly."""
     return np.array([np.interp(coverage * r[-1], r, e) for r, e in zip(rows, errors, strict=True)])
 
 
 def risk_curve(doubt: Array, wrong: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Coverage and the share of errors among the rows answered there."""
+    """Return coverage and error rate for a plot, at most 200 points each.
+
+    Args:
+        doubt: Uncertainty of every row, shape (rows,).
+        wrong: Whether the prediction is wrong, shape (rows,).
+    """
     rows, errors = risk_coverage(doubt, wrong, np.ones((1, len(doubt)), dtype=np.int64))
     coverage, risk = downsample(rows[0, 1:] / len(doubt), errors[0, 1:] / rows[0, 1:])
     return coverage, risk

@@ -1,4 +1,6 @@
-"""What draws say: probability, uncertainty and how it splits, interval."""
+"""Log-odds, entropy, and the uncertainty of posterior draws: total, epistemic, aleatoric, interval."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,27 +10,40 @@ MIN_PROBABILITY = 1e-7
 
 
 def logit(p: Array) -> Array:
-    """Log-odds, with p kept away from 0 and 1 by 1e-7."""
+    """Return the log-odds of p, which is first clipped to [1e-7, 1 - 1e-7]."""
     p = np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return np.log(p) - np.log1p(-p)
 
 
 def sigmoid(z: Array) -> Array:
-    """The inverse of `logit`; stable for large |z|."""
+    """Return the inverse of `logit`; numerically stable for large |z|."""
     return np.exp(-np.logaddexp(0.0, -z))
 
 
+def log_loss_per_row(p: Array, y: NDArray[Any]) -> Array:
+    """Return the negative log-likelihood in nats of every label y (0 or 1) under probability p, shape (rows,)."""
+    z = logit(p)
+    return np.logaddexp(0.0, np.where(y == 1, -z, z))
+
+
 def entropy(p: Array) -> Array:
-    """Entropy of a yes/no answer in bits: 0 is certain, 1 is a coin toss."""
+    """Return the entropy of a yes/no answer in bits: 0 for p = 0 or 1, 1 for p = 0.5."""
     p = np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 
 
 def decompose_uncertainty(draws: Array) -> tuple[Array, Array, Array]:
-    """Total, epistemic and aleatoric uncertainty in bits of draws (draws, rows); total = epistemic + aleatoric.
+    """Decompose uncertainty: total = epistemic + aleatoric (Houlsby et al. 2011, BALD).
 
-    Epistemic is the mutual information between answer and draw (Houlsby et al. 2011, BALD): entropy of the mean minus
-    mean entropy. One draw cannot disagree with itself, so both parts are then absent (NaN), never a false zero.
+    Total is the entropy of the mean, aleatoric the mean entropy. Epistemic is their difference: the mutual
+    information between answer and draw.
+
+    Args:
+        draws: Probabilities, shape (draws, rows).
+
+    Returns:
+        Total, epistemic and aleatoric uncertainty in bits, each of shape (rows,). A single draw has no
+        disagreement to measure: then the last two are NaN.
     """
     draws = np.clip(draws, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     total = entropy(draws.mean(0))
@@ -40,7 +55,15 @@ def decompose_uncertainty(draws: Array) -> tuple[Array, Array, Array]:
 
 
 def draw_interval(draws: Array, level: float = 0.9) -> tuple[Array, Array]:
-    """The central `level` interval of the draws per row; absent (NaN) where there is one draw."""
+    """Return the central interval of the draws of every row.
+
+    Args:
+        draws: Probabilities, shape (draws, rows).
+        level: Probability mass of the interval.
+
+    Returns:
+        Lower and upper end, each of shape (rows,); NaN for a single draw.
+    """
     if len(draws) == 1:
         absent = np.full(draws.shape[1], np.nan)
         return absent, absent

@@ -1,4 +1,4 @@
-"""Which texts hold personal data: e-mail addresses, phone, card and account numbers, ids, network addresses, logins."""
+"""Detect personal data in texts and column names: contacts, card, account and id numbers, addresses, logins."""
 
 import re
 from collections import defaultdict
@@ -42,12 +42,12 @@ COLUMN_PATTERNS = {
 
 
 def pii_kinds_of_column(column: str) -> set[str]:
-    """The kinds of personal data that a column is named for: customerEmail, E-MAIL and email_2 are for email."""
+    """Return the kinds of personal data that a column's name suggests: customerEmail, E-MAIL and email_2 mean email."""
     spaced = " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", column)).lower()
     return {kind for kind, pattern in COLUMN_PATTERNS.items() if pattern.fullmatch(spaced)}
 
 
-MIN_VALID_SHARE = 0.5
+MIN_VALID_SHARE = 0.5  # of random numbers in a card's format, one in ten has valid check digits
 ONE_LINE = str.maketrans("\r\n", "  ")
 DIGIT_RUN = re.compile(r"\d(?:[^\d\n]{0,6}\d){4}", re.ASCII)
 COLON_RUN = re.compile(r":[0-9a-fA-F]{0,4}:", re.ASCII)
@@ -59,7 +59,7 @@ Match = tuple[str, int]
 
 
 def find_pii(texts: list[str]) -> dict[str, NDArray[np.integer]]:
-    """By kind, the places of the texts that hold it."""
+    """Return, by kind of personal data, the sorted indices of the texts that contain it."""
     blob = "\n".join(text.translate(ONE_LINE) for text in texts)
     starts = np.cumsum([0, *(len(text) + 1 for text in texts)])
     found: dict[str, list[int]] = defaultdict(list)
@@ -69,7 +69,7 @@ def find_pii(texts: list[str]) -> dict[str, NDArray[np.integer]]:
 
 
 def _emails_and_logins(blob: str) -> Iterator[Match]:
-    """What a sign gives away: :// a login, any other @ an e-mail address."""
+    """Find URLs with a user and password, and e-mail addresses outside of them."""
     logins = {match.end() - 1 for match in URL_LOGIN.finditer(blob)}
     yield from (("login", at) for at in logins)
     for match in EMAIL_DOMAIN.finditer(blob):
@@ -81,13 +81,13 @@ def _emails_and_logins(blob: str) -> Iterator[Match]:
 
 def _number_matches(blob: str) -> Iterator[Match]:
     spans, used = _candidate_spans(DIGIT_RUN, blob), set(blob)
-    for form in (form for form in NUMBER_PATTERNS if used.intersection(form.needs)):
-        yield from _validated_matches(form, blob, spans)
+    for number in (number for number in NUMBER_PATTERNS if used.intersection(number.needs)):
+        yield from _validated_matches(number, blob, spans)
     yield from _validated_matches(IPV6, blob, _candidate_spans(COLON_RUN, blob))
 
 
 def _candidate_spans(trigger: re.Pattern[str], blob: str) -> list[tuple[int, int]]:
-    """The parts of the text worth a closer look: a hundred times fewer characters in prose."""
+    """Return the spans near a trigger, which the slow patterns search; in prose, 1 % of the characters."""
     spans: list[tuple[int, int]] = []
     for match in trigger.finditer(blob):
         start, end = max(match.start() - CONTEXT_BEFORE, 0), match.end() + CONTEXT_AFTER
@@ -97,9 +97,9 @@ def _candidate_spans(trigger: re.Pattern[str], blob: str) -> list[tuple[int, int
     return spans
 
 
-def _validated_matches(form: NumberPattern, blob: str, spans: list[tuple[int, int]]) -> list[Match]:
-    """The places of valid numbers; none where most that are written alike are not, as with numbers by chance."""
-    there = [match for start, end in spans for match in form.pattern.finditer(blob, start, end)]
-    there = [match for match in there if form.like(match[0])]
-    valid = [(form.kind, match.start()) for match in there if form.valid(match[0])]
-    return valid if len(valid) >= MIN_VALID_SHARE * len(there) else []
+def _validated_matches(number: NumberPattern, blob: str, spans: list[tuple[int, int]]) -> list[Match]:
+    """Return the valid numbers, or none if most look-alikes are invalid: then the valid ones are by chance."""
+    alike = [match for start, end in spans for match in number.pattern.finditer(blob, start, end)]
+    alike = [match for match in alike if number.like(match[0])]
+    valid = [(number.kind, match.start()) for match in alike if number.valid(match[0])]
+    return valid if len(valid) >= MIN_VALID_SHARE * len(alike) else []

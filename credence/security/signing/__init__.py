@@ -1,4 +1,4 @@
-"""Who vouches for a predictor folder: its files are sealed when saved, signed when promoted, verified when loaded."""
+"""Hash a predictor's files on save, sign them on promotion, verify them on load (Ed25519)."""
 
 import json
 from pathlib import Path
@@ -9,35 +9,43 @@ from pydantic import Field
 from credence.core.errors import InputError
 from credence.core.registry import StrictModel
 from credence.security.signing.keys import SIGNING, VERIFYING, Keys, identity, is_valid_signature, public_of
-from credence.security.signing.manifest import MANIFEST, SIGNATURE, Manifest, changed, changed_files, seal
+from credence.security.signing.manifest import MANIFEST, SIGNATURE, Manifest, changed_error, check_files, seal
 
 __all__ = ["MANIFEST", "SIGNATURE", "Keys", "Manifest", "Signature", "check_integrity", "seal", "sign", "verify"]
 DAMAGE_ONLY = "so only damage is noticed, not forgery"
 
 
 class Signature(StrictModel):
-    """The contents of `signature.json`: who signed the manifest beside it."""
+    """The contents of `signature.json`: the signer's public key and the signature of the manifest, in hex."""
 
     key: str = Field(pattern="^[0-9a-f]{64}$", description="the public key")
     signature: str = Field(pattern="^[0-9a-f]{128}$")
 
     @classmethod
     def read(cls, folder: Path, manifest: Manifest) -> Self | None:
-        """The signature that fits a folder's manifest, or None where there is none. BadInput names what is wrong."""
+        """Read a folder's signature and verify it against the manifest; None if there is no signature.
+
+        Raises:
+            InputError: The file is malformed, or the signature does not match the manifest.
+        """
         if not (folder / SIGNATURE).exists():
             return None
-        there = (folder / SIGNATURE).read_bytes()
+        content = (folder / SIGNATURE).read_bytes()
         try:
-            found = cls(**json.loads(there))
+            found = cls(**json.loads(content))
         except (ValueError, TypeError, RecursionError):
-            raise changed(folder, SIGNATURE) from None
+            raise changed_error(folder, SIGNATURE) from None
         fits = is_valid_signature(bytes.fromhex(found.key), bytes.fromhex(found.signature), message(manifest))
-        if not fits or found.text().encode() != there:
+        if not fits or found.text().encode() != content:
             raise InputError(f"{folder}: {SIGNATURE} does not fit {MANIFEST}; put both back as they were promoted.")
         return found
 
     def trusted_by(self, keys: Keys, folder: Path) -> str:
-        """Who signed, in words. BadInput where keys are set and the signer's is not among them."""
+        """Return a sentence that names the signer.
+
+        Raises:
+            InputError: Trusted keys are set, and the signer's is not among them.
+        """
         signer = identity(bytes.fromhex(self.key))
         if not keys.trusted:
             return f"signed by {signer}, but no {VERIFYING} is set, {DAMAGE_ONLY}"
@@ -47,23 +55,31 @@ class Signature(StrictModel):
         return f"signed by {signer}"
 
     def text(self) -> str:
-        """The same for the same signature, byte for byte."""
+        """Return the JSON of `signature.json`; byte for byte the same for the same signature."""
         return self.model_dump_json(indent=1)
 
 
 def message(manifest: Manifest) -> bytes:
-    """What is signed. A signature that the same key gave for anything else does not fit here."""
+    """Return the bytes to sign; the prefix makes signatures of other documents by the same key invalid here."""
     return b"credence predictor manifest 1\n" + manifest.text().encode()
 
 
 def sign(folder: Path, keys: Keys | None = None) -> str:
-    """Seal a saved predictor with all that was put beside it since, and sign it; who vouches for it now, in words.
+    """Write the manifest anew, including files added since the predictor was saved, and sign it.
 
-    Nothing that was sealed before may have been changed, nor may a stranger have signed it. Without any key the folder
-    stays unsigned, and the words say so. BadInput where keys are set with which the result would be refused.
+    Args:
+        folder: A folder that `Predictor.save` wrote.
+        keys: By default those of the environment. Without any key the folder stays unsigned.
+
+    Returns:
+        A sentence that says who signed the predictor, or that it is unsigned.
+
+    Raises:
+        InputError: A file of the old manifest was changed, an untrusted key signed it before,
+            or `verify` would reject the result with these keys.
     """
     keys = keys or Keys.read()
-    before = Signature.read(folder, changed_files(folder, added=True))
+    before = Signature.read(folder, check_files(folder, added=True))
     if before is not None:
         before.trusted_by(keys, folder)
     public = _signer(keys)
@@ -75,32 +91,44 @@ def sign(folder: Path, keys: Keys | None = None) -> str:
 
 
 def _signer(keys: Keys) -> bytes | None:
-    """The public key of who signs, or None where nobody does and nobody asks for it."""
+    """Return the public key of the signer, or None if no key is set."""
     if keys.signing is None:
         if keys.trusted:
-            raise InputError(f"{VERIFYING} is set and {SIGNING} is not; what is signed by nobody would be refused.")
+            raise InputError(f"{VERIFYING} is set and {SIGNING} is not; an unsigned predictor would be refused.")
         return None
     public = public_of(keys.signing)
     if public not in keys.trusted:
         raise InputError(
-            f"{SIGNING} is {identity(public)}'s, whom {VERIFYING} does not list; add the public key there."
+            f"{SIGNING} holds the key {identity(public)}, which {VERIFYING} does not list; add the public key there."
         )
     return public
 
 
 def check_integrity(folder: Path) -> Signature | None:
-    """See that a predictor folder is whole, whoever made it; its signature where it has one.
+    """Check the files of a predictor folder against its manifest; any signer counts.
 
-    BadInput names the file that was changed, is missing or is too many.
+    Returns:
+        The signature, or None if there is none.
+
+    Raises:
+        InputError: A file was changed, is missing or was added, or the signature is wrong.
     """
-    return Signature.read(folder, changed_files(folder))
+    return Signature.read(folder, check_files(folder))
 
 
 def verify(folder: Path, keys: Keys | None = None) -> str:
-    """Who vouches for this predictor, in words; keys come from the environment unless given.
+    """Check the files and the signature of a predictor folder.
 
-    BadInput names the file that was changed, is missing or is too many, or says that the signature that the keys ask
-    for is missing or a stranger's.
+    Args:
+        folder: A folder that `Predictor.save` wrote.
+        keys: By default those of the environment.
+
+    Returns:
+        A sentence that says who signed the predictor, or that it is unsigned.
+
+    Raises:
+        InputError: A file was changed, is missing or was added; or trusted keys are set and the signature is
+            missing or by another key.
     """
     keys = keys or Keys.read()
     signature = check_integrity(folder)

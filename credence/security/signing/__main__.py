@@ -1,10 +1,10 @@
-"""Keys and signatures from the shell:
+"""Create keys, sign and verify predictors from the shell.
 
-    python -m credence.security.signing new [FILE]      write a private key into FILE, the public one into FILE.pub
+    python -m credence.security.signing new [FILE]      write a private key to FILE, the public key to FILE.pub
     python -m credence.security.signing sign FOLDER     sign a saved predictor
-    python -m credence.security.signing verify FOLDER   say who vouches for it
+    python -m credence.security.signing verify FOLDER   check a predictor and print who signed it
 
-No key is printed but the public one. Exit code 2 and one sentence where the input cannot be used.
+Private keys are never printed. Unusable input gives one sentence and exit code 2.
 """
 
 import os
@@ -21,7 +21,14 @@ EXPECTED = "expected new [FILE], sign FOLDER, or verify FOLDER."
 
 
 def new(file: Path) -> str:
-    """Write a pair of keys, readable to their owner alone; the lines for a shell that make it count."""
+    """Write a key pair to `file` and `file`.pub, both with mode 0600.
+
+    Returns:
+        Shell lines that set CREDENCE_SIGNING_KEY and CREDENCE_VERIFYING_KEYS.
+
+    Raises:
+        InputError: A file exists already, or cannot be written.
+    """
     private, public = generate_key_pair()
     pub = file.with_name(f"{file.name}.pub")
     try:
@@ -30,7 +37,7 @@ def new(file: Path) -> str:
             with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as target:
                 target.write(content)
     except FileExistsError as error:
-        raise InputError(f"{error.filename} is there already; give the new key another file.") from None
+        raise InputError(f"{error.filename} exists already; give the new key another file.") from None
     except OSError as error:
         raise InputError(f"{error.filename} cannot be written: {error.strerror}; give another file.") from None
     return (
@@ -40,7 +47,7 @@ def new(file: Path) -> str:
 
 
 def main(argv: list[str]) -> int:
-    """Run one of the three commands."""
+    """Run one of the three commands; return the exit code, 0 or 2."""
     try:
         match argv:
             case ["new"]:

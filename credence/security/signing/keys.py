@@ -1,4 +1,4 @@
-"""Who may sign a predictor and whose signature counts: Ed25519 keys from the environment."""
+"""Ed25519 keys from the environment: the private key that signs predictors, the public keys that are trusted."""
 
 import base64
 import hashlib
@@ -21,34 +21,41 @@ NEW = "make a pair with: python -m credence.security.signing new"
 
 
 class Keys(StrictModel):
-    """The private key to sign with and the public keys to trust, all as the 32 bytes that they are."""
+    """The private key to sign with and the public keys to trust, each as 32 raw bytes."""
 
     signing: SecretBytes | None = None
     trusted: tuple[bytes, ...] = ()
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> Self:
-        """CREDENCE_SIGNING_KEY and CREDENCE_VERIFYING_KEYS; without the second, one's own key is trusted alone.
+        """Read CREDENCE_SIGNING_KEY and CREDENCE_VERIFYING_KEYS; without the latter, only one's own key is trusted.
 
-        BadInput names the variable that cannot be used, and never shows what it holds.
+        Raises:
+            InputError: A variable holds no usable key, or its name is misspelled; never shows the value.
         """
         for name in environment:
             if name.startswith(("CREDENCE_SIGN", "CREDENCE_VERIFY")) and name not in (SIGNING, VERIFYING):
-                raise InputError(f"{name} is set and means nothing. {did_you_mean(name, (SIGNING, VERIFYING))}")
+                raise InputError(
+                    f"{name} is set, but there is no such variable. {did_you_mean(name, (SIGNING, VERIFYING))}"
+                )
         signing = _private(environment[SIGNING]) if SIGNING in environment else None
         if VERIFYING in environment:
             return cls(signing=signing, trusted=_publics(environment[VERIFYING]))
         return cls(signing=signing, trusted=(public_of(signing),) if signing else ())
 
     def sign(self, message: bytes) -> bytes:
-        """The 64 bytes that only the owner of the private key can make."""
+        """Return the Ed25519 signature of a message, 64 bytes.
+
+        Raises:
+            InputError: There is no private key.
+        """
         if self.signing is None:
             raise InputError(f"{SIGNING} is not set; expected the private key that signs what is promoted.")
         return Ed25519PrivateKey.from_private_bytes(self.signing.get_secret_value()).sign(message)
 
 
 def is_valid_signature(public: bytes, signature: bytes, message: bytes) -> bool:
-    """Did the owner of this public key sign this message?"""
+    """Return whether the signature of the message was made with this public key's private key."""
     try:
         Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
     except InvalidSignature:
@@ -57,23 +64,23 @@ def is_valid_signature(public: bytes, signature: bytes, message: bytes) -> bool:
 
 
 def public_of(private: bytes | SecretBytes) -> bytes:
-    """The public half of a private key."""
+    """Return the public key of a private key, both 32 raw bytes."""
     raw = private.get_secret_value() if isinstance(private, SecretBytes) else private
     return Ed25519PrivateKey.from_private_bytes(raw).public_key().public_bytes_raw()
 
 
 def identity(public: bytes) -> str:
-    """A public key's fingerprint: how people and messages call it."""
+    """Return a public key's fingerprint for messages: the first 16 hex digits of its SHA-256."""
     return hashlib.sha256(public).hexdigest()[:16]
 
 
 def encode_key(public: bytes) -> str:
-    """A public key as CREDENCE_VERIFYING_KEYS takes it."""
+    """Return a public key in base64, as in CREDENCE_VERIFYING_KEYS."""
     return base64.b64encode(public).decode()
 
 
 def generate_key_pair() -> tuple[bytes, bytes]:
-    """A fresh private key as PEM, and the public key that belongs to it."""
+    """Create a private key, as unencrypted PKCS#8 PEM, and its public key, as 32 raw bytes."""
     made = Ed25519PrivateKey.generate()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return made.private_bytes(pem, pkcs8, serialization.NoEncryption()), made.public_key().public_bytes_raw()
@@ -89,7 +96,7 @@ def _private(given: str) -> SecretBytes:
         key = serialization.load_pem_private_key(content.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise InputError(
-            f"{SIGNING} holds a PEM that is no plain private key; give it without a passphrase, or {NEW}."
+            f"{SIGNING} holds a PEM that is not an unencrypted private key; remove its passphrase, or {NEW}."
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError(f"{SIGNING} holds a private key of another kind; expected Ed25519; {NEW}.")
@@ -121,7 +128,7 @@ def _public(given: str) -> bytes:
 
 
 def _content(given: str, variable: str) -> str:
-    """The value itself, or what stands in the file that it names."""
+    """Return the value itself, or the content of the file that it names."""
     text = _text(given)
     if "-----BEGIN" in text or _decoded(text) is not None:
         return text
@@ -132,7 +139,7 @@ def _content(given: str, variable: str) -> str:
 
 
 def _text(given: str) -> str:
-    """Some shells and secret stores hand a PEM over with `\\n` for every line's end."""
+    r"""Undo the escaping of line ends as `\n`, which some shells and secret stores apply to PEM."""
     return given.strip().replace("\\n", "\n")
 
 

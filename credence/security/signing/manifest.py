@@ -1,4 +1,4 @@
-"""The seal of a predictor folder: a list of its files that no changed, missing or added file fits."""
+"""The manifest of a predictor folder: SHA-256 and size of every file, and a hash over the whole list."""
 
 import hashlib
 import json
@@ -20,14 +20,14 @@ Sha256 = Field(pattern="^[0-9a-f]{64}$")
 
 
 class FileEntry(StrictModel):
-    """One file."""
+    """SHA-256 (hex) and size (bytes) of one file."""
 
     sha256: str = Sha256
     size: int = Field(ge=0)
 
 
 class Manifest(StrictModel):
-    """Whose files they are, every file, and a hash of all that, by which a change of the list itself is known."""
+    """Task, version and files of a predictor, by path in the folder; `seal` is the SHA-256 of these three."""
 
     task: str
     version: str
@@ -36,7 +36,11 @@ class Manifest(StrictModel):
 
     @classmethod
     def of(cls, folder: Path) -> Self:
-        """What `folder` holds now. BadInput where it holds no predictor, or a link."""
+        """Build the manifest of a folder's present content.
+
+        Raises:
+            InputError: The folder holds no predictor, or holds a link.
+        """
         _expect_facts(folder)
         facts = json.loads((folder / FACTS).read_bytes())
         body = {"task": facts["task"], "version": facts["version"], "files": dict(_entries(folder))}
@@ -44,28 +48,30 @@ class Manifest(StrictModel):
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What `seal` wrote. BadInput where it is missing or was changed by as much as a blank."""
+        """Read the `manifest.json` that `seal` wrote.
+
+        Raises:
+            InputError: The file is missing, or was changed by even one byte.
+        """
         _expect_facts(folder)
         if not (folder / MANIFEST).is_file():
-            raise InputError(
-                f"{folder} holds no {MANIFEST}, so nobody can tell whether it is whole; run training again."
-            )
-        there = (folder / MANIFEST).read_bytes()
+            raise InputError(f"{folder} holds no {MANIFEST}, so it cannot be checked; run training again.")
+        content = (folder / MANIFEST).read_bytes()
         try:
-            found = cls(**json.loads(there))
+            found = cls(**json.loads(content))
         except (ValueError, TypeError, RecursionError):
-            raise changed(folder, MANIFEST) from None
-        if found.text().encode() != there or found.seal != _seal(found.model_dump(exclude={"seal"})):
-            raise changed(folder, MANIFEST)
+            raise changed_error(folder, MANIFEST) from None
+        if found.text().encode() != content or found.seal != _seal(found.model_dump(exclude={"seal"})):
+            raise changed_error(folder, MANIFEST)
         return found
 
     def text(self) -> str:
-        """The contents of `manifest.json`: the same for the same files, byte for byte."""
+        """Return the JSON of `manifest.json`; byte for byte the same for the same files."""
         return json.dumps(self.model_dump(), indent=1, sort_keys=True)
 
 
 def seal(folder: Path) -> Manifest:
-    """Write `manifest.json` over all files of a saved predictor; a signature of another list is removed."""
+    """Write `manifest.json` for a saved predictor; remove a signature of a different manifest."""
     made, file = Manifest.of(folder), folder / MANIFEST
     if not (file.is_file() and file.read_bytes() == made.text().encode()):
         (folder / SIGNATURE).unlink(missing_ok=True)
@@ -73,24 +79,29 @@ def seal(folder: Path) -> Manifest:
     return made
 
 
-def changed_files(folder: Path, added: bool = False) -> Manifest:
-    """The manifest that every file of `folder` fits; files beside those listed are refused unless `added`.
+def check_files(folder: Path, added: bool = False) -> Manifest:
+    """Check a folder's files against its manifest and return the manifest.
 
-    BadInput names the first file that was changed, is missing, is too many or is a link.
+    Args:
+        folder: A folder that `Predictor.save` wrote.
+        added: Accept files that the manifest does not list.
+
+    Raises:
+        InputError: A file was changed, is missing, was added or is a link; names the first one.
     """
     manifest, there = Manifest.read(folder), dict(_entries(folder))
     for name, entry in manifest.files.items():
         if name not in there:
             raise InputError(f"{folder}: {name} is missing; put the folder back as it was promoted.")
         if there[name] != entry.model_dump():
-            raise changed(folder, name)
+            raise changed_error(folder, name)
     if not added and (extra := sorted(set(there) - set(manifest.files))):
         raise InputError(f"{folder}: {extra[0]} does not belong to this predictor; remove it.")
     return manifest
 
 
-def changed(folder: Path, name: str) -> InputError:
-    """The refusal of one file."""
+def changed_error(folder: Path, name: str) -> InputError:
+    """Return the error about a changed file."""
     return InputError(f"{folder}: {name} was changed after it was saved; put the folder back as it was promoted.")
 
 
@@ -111,7 +122,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, dict[str, str | int]]]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    """Everything that is no folder; a link to a folder is not followed, and is no folder here."""
+    """Yield everything but folders; links to folders are yielded and not followed."""
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from _files(Path(entry.path))

@@ -30,9 +30,9 @@ def test_the_bounds_enclose_the_value_and_stay_possible(pair: PairedDifference, 
 
 @given(pair=PAIRS, alpha=LEVELS)
 def test_more_confidence_and_a_larger_error_reach_further(pair: PairedDifference, alpha: float) -> None:
-    assert pair.upper_bound(alpha / 2) > pair.upper_bound(alpha)
-    assert replace(pair, error=2 * pair.error).upper_bound(alpha) == pytest.approx(2 * pair.upper_bound(alpha))
-    assert pair.upper_bound(alpha) > norm.ppf(1 - alpha) * pair.error
+    assert pair.half_width(alpha / 2) > pair.half_width(alpha)
+    assert replace(pair, error=2 * pair.error).half_width(alpha) == pytest.approx(2 * pair.half_width(alpha))
+    assert pair.half_width(alpha) > norm.ppf(1 - alpha) * pair.error
 
 
 @given(pair=PAIRS, alpha=LEVELS, margin=st.floats(0, 0.2), more=st.floats(0, 0.2))
@@ -59,7 +59,7 @@ def test_a_true_loss_of_the_margin_needs_disputed_rows() -> None:
     """One row lost of 2000 does not prove that fewer than 20 would be: 20 are assumed, and two more."""
     pair = PairedDifference(value=-1 / 2000, error=1 / 2000, disputed=1, clusters=2000, widest=1)
     expected = t.ppf(0.95, 2 / (1 / 20 - 1 / 2001)) * np.sqrt(22) / 2000
-    assert pair.upper_bound(0.05, margin=0.01) == pytest.approx(expected)
+    assert pair.half_width(0.05, margin=0.01) == pytest.approx(expected)
 
 
 def test_no_dispute_is_no_evidence() -> None:

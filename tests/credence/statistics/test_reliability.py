@@ -7,13 +7,12 @@ from hypothesis import strategies as st
 
 from credence.reporting.measure import measure_with_intervals
 from credence.statistics.curves import ScoredLabels
-from credence.statistics.metrics import score
+from credence.statistics.metrics import equal_width, score
 from credence.statistics.reliability import (
     brier_decomposition,
     calibration_error,
     cox_recalibration,
     equal_mass,
-    equal_width,
     reliability_by_chance,
     simulate,
 )

@@ -79,8 +79,8 @@ def test_public_keys_are_read_in_any_form_and_number(tmp_path: Path) -> None:
         (SIGNING, "correct horse battery staple", r"CREDENCE_SIGNING_KEY holds no key and names no file"),
         (SIGNING, "/nowhere/key.pem", r"CREDENCE_SIGNING_KEY holds no key and names no file"),
         (SIGNING, "x" * 5000, r"CREDENCE_SIGNING_KEY holds no key and names no file"),
-        (SIGNING, LOCKED_PEM, r"no plain private key; give it without a passphrase"),
-        (SIGNING, PUBLIC_PEM, r"no plain private key"),
+        (SIGNING, LOCKED_PEM, r"not an unencrypted private key; remove its passphrase"),
+        (SIGNING, PUBLIC_PEM, r"not an unencrypted private key"),
         (SIGNING, STRANGE_PEM, r"a private key of another kind; expected Ed25519"),
         (VERIFYING, "", r"CREDENCE_VERIFYING_KEYS is empty; give public keys, or unset it"),
         (VERIFYING, " , ", r"CREDENCE_VERIFYING_KEYS is empty"),
@@ -108,7 +108,7 @@ def test_a_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["CREDENCE_VERIFYING_KEY", "CREDENCE_SIGNING_KEYS", "CREDENCE_VERIFY_KEYS"])
 def test_a_misspelt_variable_is_refused_because_it_would_switch_the_check_off(name: str) -> None:
-    with pytest.raises(InputError, match=rf"^{name} is set and means nothing\. Did you mean 'CREDENCE_"):
+    with pytest.raises(InputError, match=rf"^{name} is set, but there is no such variable\. Did you mean 'CREDENCE_"):
         Keys.read({name: encode_key(MINE)})
 
 
@@ -161,7 +161,7 @@ def test_keys_are_rotated_without_a_gap(folder: Path) -> None:
 
 def test_nobody_signs_whom_the_list_of_the_trusted_lacks(folder: Path) -> None:
     with pytest.raises(
-        InputError, match=f"CREDENCE_SIGNING_KEY is {identity(YOURS)}'s, whom CREDENCE_VERIFYING_KEYS does"
+        InputError, match=f"CREDENCE_SIGNING_KEY holds the key {identity(YOURS)}, which CREDENCE_VERIFYING_KEYS does"
     ):
         sign(folder, owner(OTHER, MINE))
 
@@ -278,7 +278,7 @@ def test_the_command_overwrites_no_key_and_says_what_is_wrong(tmp_path: Path) ->
     (tmp_path / "old.pem").write_text("mine")
     again = command("new", str(tmp_path / "old.pem"))
     assert (again.returncode, (tmp_path / "old.pem").read_text()) == (2, "mine")
-    assert "is there already; give the new key another file." in again.stderr
+    assert "exists already; give the new key another file." in again.stderr
     below = command("new", str(tmp_path / "old.pem" / "below.pem"))
     assert below.returncode == 2 and below.stderr.endswith("give the new key another file.\n")
     empty = command("verify", str(tmp_path))

@@ -18,7 +18,7 @@ from credence.production.monitoring import FOR_SEQUENCE, Monitoring
 from credence.production.monitoring.column_statistics import ColumnStatistic
 from credence.production.monitoring.martingale import MartingaleMemory, update_martingale
 from credence.production.monitoring.performance import ScoredRows, performance_loss
-from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.run import Test, monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import sigmoid
@@ -125,7 +125,7 @@ def log_of(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START
 def health(world: World, rng: Rng, change: Change = lambda rng, rows: rows) -> MonitoringSummary:
     """What monitoring says of one window, changed in some way."""
     predictor, test = fresh(world, rng)
-    return run_monitoring(predictor, log_of(predictor, change(rng, world.window(rng, ROWS))), Monitoring(), test=test)
+    return monitor_window(predictor, log_of(predictor, change(rng, world.window(rng, ROWS))), Monitoring(), test=test)
 
 
 def evidently_alarms(world: World, rng: Rng) -> tuple[bool, bool]:

@@ -18,7 +18,7 @@ from credence.generation.arithmetic import Statement
 from credence.generation.ledger import Slot, slots
 from credence.generation.runner import Runner
 from credence.generation.section import Generation
-from credence.generation.writers.batching import Batch
+from credence.generation.writers.batching import SlotBatch
 from credence.generation.writers.statements import Statements, reject_reason
 
 THREADS, IN_FLIGHT, PACKED = 10, 64, 20
@@ -99,7 +99,7 @@ def _asker(client: Any) -> Callable[[Slot], dict[str, Any]]:
     writer = Statements(1)
 
     def ask(slot: Slot) -> dict[str, Any]:
-        [request] = writer.foreseen(Batch((slot,)), [("openai", "m-1")])
+        [request] = writer.foreseen(SlotBatch((slot,)), [("openai", "m-1")])
         answer = client.chat.completions.create(
             model=request.model,
             messages=[{"role": "system", "content": request.system}, {"role": "user", "content": request.user}],

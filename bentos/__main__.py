@@ -58,9 +58,9 @@ def tried(bento: str, folder: str, rows: str) -> Found:
 def prepare(folder: str) -> Found:
     """Store the predictor, and wait until every worker has proven it or one refuses."""
     from bentos.rollout import hot_swap
-    from bentos.rollout.load_check import describe
+    from bentos.rollout.load_check import describe_predictor
 
-    return hot_swap.prepare_version(*describe(Path(awaited() if folder == "-" else folder)))
+    return hot_swap.prepare_version(*describe_predictor(Path(awaited() if folder == "-" else folder)))
 
 
 def awaited() -> str:
@@ -90,11 +90,11 @@ def challenge(folder: str, mode: str, share: float) -> Found:
     """Store the predictor, and wait until every worker tries it or one refuses."""
     from bentos.rollout import hot_swap
     from bentos.rollout.desired_state import DesiredChallenger
-    from bentos.rollout.load_check import describe
+    from bentos.rollout.load_check import describe_predictor
 
     if not 0 < share < 1:
         raise InputError(f"--share is {share:g}; expected more than 0 and less than 1, such as 0.1.")
-    task, found = describe(Path(folder))
+    task, found = describe_predictor(Path(folder))
     return hot_swap.start_challenger(task, DesiredChallenger(**found.model_dump(), mode=mode, share=share))
 
 

@@ -26,7 +26,7 @@ class StackNotReady(ValueError):
     """A stack that cannot be used as it is; the message says what it lacks."""
 
 
-def describe(name: str) -> dict[str, Any]:
+def describe_stack(name: str) -> dict[str, Any]:
     """The contents of `stacks/<name>.yaml`: components by role, and optionally secrets and settings."""
     content: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text())
     return content
@@ -38,7 +38,7 @@ def activate_stack(name: str) -> dict[str, Any]:
     if name not in project_stacks():
         client.activate_stack(_existing(client, name))
         return {}
-    content = describe(name)
+    content = describe_stack(name)
     _refuse_placeholders(name, content["components"])
     _refuse_absent_secrets(client, name, content.get("secrets", []), content["components"])
     _register(client, f"credence-{name}", content["components"])

@@ -13,7 +13,7 @@ from credence.core.errors import InputError
 CHECKED_ROWS = 20
 
 
-def describe(folder: Path) -> tuple[str, StoredPredictor]:
+def describe_predictor(folder: Path) -> tuple[str, StoredPredictor]:
     """Store the predictor of a folder: its task, and what servers need to know to load and prove it."""
     answerer = LoadedPredictor(folder)
     tag, facts = store_by_version(folder), answerer.facts

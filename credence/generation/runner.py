@@ -12,7 +12,7 @@ from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.metrics import LlmMetrics
 from credence.generation.llm.provider import Provider
 from credence.generation.llm.retry import ReplyAction
-from credence.generation.writers.batching import Batch, make_batches
+from credence.generation.writers.batching import SlotBatch, make_batches
 from credence.generation.writers.cached_calls import CachedCaller, Deferred, NoAnswer, RunStopped
 from credence.generation.writers.reply_parsing import REJECT_REASONS
 from credence.generation.writers.writer import Named, RowWriter, WrittenBatch
@@ -49,10 +49,10 @@ class Runner:
             self.there[row["category"]] += row["committed"]
             self.wanted[row["category"]] += row["quota"]
         self.calls, self.items, self.before = 0, 0, self.there.total()
-        self._queue: asyncio.Queue[Batch] = asyncio.Queue()
-        self._open, self._done, self.over = set[Batch](), asyncio.Event(), False
+        self._queue: asyncio.Queue[SlotBatch] = asyncio.Queue()
+        self._open, self._done, self.over = set[SlotBatch](), asyncio.Event(), False
 
-    async def run(self, packs: Sequence[Batch], providers: Sequence[Provider]) -> None:
+    async def run(self, packs: Sequence[SlotBatch], providers: Sequence[Provider]) -> None:
         """Until every slot has its row or is given up. Raises Stopped where that cannot be."""
         if not packs:
             return
@@ -74,7 +74,7 @@ class Runner:
     async def _over(self) -> None:
         await self._done.wait()
 
-    def _put(self, pack: Batch) -> None:
+    def _put(self, pack: SlotBatch) -> None:
         self._open.add(pack)
         self._queue.put_nowait(pack)
 
@@ -90,7 +90,7 @@ class Runner:
                 written = [_given_up(slot, error, alone=len(pack.slots) == 1) for slot in pack.slots]
             await self._settle(pack, written)
 
-    async def _settle(self, pack: Batch, written: WrittenBatch) -> None:
+    async def _settle(self, pack: SlotBatch, written: WrittenBatch) -> None:
         """Record all of a call at once, and see who has to try again."""
         results = [entry for entry in written if isinstance(entry, SlotResult)]
         refused = [entry for entry in written if isinstance(entry, RejectedItem)]
@@ -109,7 +109,7 @@ class Runner:
         if not self._open:
             self._done.set()
 
-    def _count(self, pack: Batch, kept: list[str], refused: list[RejectedItem], given_up: list[str]) -> None:
+    def _count(self, pack: SlotBatch, kept: list[str], refused: list[RejectedItem], given_up: list[str]) -> None:
         if self._meters is None:
             return
         reasons = {entry.slot_id: entry.reason for entry in refused}

@@ -16,7 +16,7 @@ from credence.core.errors import InputError
 from credence.core.paths import monitoring_folder
 from credence.core.registry import StrictModel
 from credence.core.time_format import parse_duration
-from credence.production.webhook import DELIVERED, SCHEMES, host_of, post_webhook
+from credence.production.webhook import DELIVERED, SCHEMES, post_webhook, webhook_host
 
 SIGNED_WITH = "CREDENCE_WEBHOOK_SECRET"
 
@@ -120,7 +120,7 @@ def _sent(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str]) -> st
     except InputError as error:
         return f"failed: {error}"
     outcome = post_webhook(url or "", alert_message(alert), environment.get(SIGNED_WITH, ""))
-    return outcome if outcome == DELIVERED else f"{outcome} from {host_of(url or '')}"
+    return outcome if outcome == DELIVERED else f"{outcome} from {webhook_host(url or '')}"
 
 
 def _repeated(alert: Alert, sinks: AlertSinks, file: Path) -> str | None:

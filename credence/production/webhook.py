@@ -33,7 +33,7 @@ def post_webhook(url: str, body: bytes, secret: str | None = None) -> str:
     return outcome
 
 
-def host_of(url: str) -> str:
+def webhook_host(url: str) -> str:
     """The part of a webhook's address that may be shown: the rest is as good as a password."""
     try:
         return httpx.URL(url).host

@@ -10,7 +10,7 @@ from credence.core.errors import InputError
 from credence.core.paths import log_folder
 from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.prediction_log.schema import PREDICTION
-from credence.production.ab_test import compare, pair_answers
+from credence.production.ab_test import compare_on_traffic, pair_answers
 from credence.production.ab_test.html_page import ab_test_page
 from credence.production.ab_test.paired_answers import TAKEN
 from steps.shared import tracking
@@ -31,7 +31,7 @@ def compare_challenger(
         pairs = pair_answers(join_feedback(log, read_feedback(folder).frame, answers).frame)
     except InputError as nothing_yet:
         return str(nothing_yet), HTMLString(f"<p>{html.escape(str(nothing_yet))}</p>")
-    trial = compare(pairs)
+    trial = compare_on_traffic(pairs)
     drawn = ab_test_page(trial, pairs)
     tracking.log_text(drawn, "trial.html")
     tracking.log_run_metadata({"recommendation": trial.recommendation, "pairs": trial.rows, "labelled": trial.labelled})

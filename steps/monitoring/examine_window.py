@@ -14,7 +14,7 @@ from credence.production.monitoring import Monitoring
 from credence.production.monitoring.evidently import evidently_html
 from credence.production.monitoring.html_page import render_monitoring
 from credence.production.monitoring.martingale import MartingaleMemory
-from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.run import Test, monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.production.monitoring.window import Window
 from credence.statistics.metrics import MetricName
@@ -35,7 +35,7 @@ def examine_window(
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     predictor = load_predictor(version)
     test, seen = log_summary(predictor, version), Window.of(predictor, window)
-    health = run_monitoring(
+    health = monitor_window(
         predictor,
         seen,
         section,

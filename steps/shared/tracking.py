@@ -44,7 +44,7 @@ def log_parameters(values: Mapping[str, Any]) -> None:
         mlflow.log_params(dict(values))
 
 
-def log_folder(folder: Path, under: str) -> None:
+def log_files(folder: Path, under: str) -> None:
     """A folder as artifacts of the active MLflow run."""
     if mlflow.active_run() is not None:
         mlflow.log_artifacts(str(folder), under)

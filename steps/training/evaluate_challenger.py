@@ -49,7 +49,7 @@ def _keep(contender: Predictor, report: Report) -> None:
     with TemporaryDirectory() as place:
         for picture in PICTURES:
             (Path(place) / f"{picture.__name__}.png").write_bytes(png(picture(report), 80))
-        tracking.log_folder(Path(place), "pictures")
+        tracking.log_files(Path(place), "pictures")
     with TemporaryDirectory() as place:
         contender.save(Path(place))
-        tracking.log_folder(Path(place), "predictor")
+        tracking.log_files(Path(place), "predictor")

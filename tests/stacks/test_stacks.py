@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from stacks import activate, names
-from stacks.activate import StackNotReady, activate_stack, describe
+from stacks.activate import StackNotReady, activate_stack, describe_stack
 from tests.support.project_copy import Project
 
 FLAVORS = {
@@ -76,7 +76,7 @@ def secret() -> Iterator[None]:
 @pytest.mark.usefixtures("secret")
 @pytest.mark.parametrize("stack", names.project_stacks())
 def test_every_stack_is_made_of_components_that_zenml_takes(stack: str) -> None:
-    for role, config in filled(describe(stack)).items():
+    for role, config in filled(describe_stack(stack)).items():
         settings = {k: v for k, v in config.items() if k != "flavor"}
         made = config_class(role, config["flavor"])(**settings)
         assert set(settings) <= set(type(made).model_fields), f"{stack}: {role}"
@@ -87,7 +87,7 @@ def test_every_stack_is_made_of_components_that_zenml_takes(stack: str) -> None:
 def test_kubernetes_settings_are_settings_of_zenml() -> None:
     from zenml.config import DockerSettings
 
-    content = describe("kubernetes")
+    content = describe_stack("kubernetes")
     assert DockerSettings(**content["settings"]["docker"]).requirements == "requirements.lock"
     assert (names.HERE.parent / "requirements.lock").is_file()
     assert all("{{" + name + "." in str(content["components"]) for name in content["secrets"])

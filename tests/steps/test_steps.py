@@ -21,9 +21,9 @@ from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
 from credence.data.rows import model_inputs, to_canonical_rows
 from credence.data.split import PARTS, Split
 from credence.predictor import Predictor
-from credence.production.ab_test import compare, pair_answers
+from credence.production.ab_test import compare_on_traffic, pair_answers
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.window import Window
 from materializers.folder import FolderMaterializer
 from materializers.rows import RowsMaterializer
@@ -105,7 +105,7 @@ def test_a_window_is_read_once_for_the_verdict_and_for_the_page(monkeypatch: pyt
     assert len(reads) == 1
     assert (health.drift.rows, health.operations.dropped) == (200, 2) and "dose, mg" in page
     test = shown(predictor, patients(200, 9))
-    assert health.drift == run_monitoring(predictor, window, Monitoring(), test=test).drift
+    assert health.drift == monitor_window(predictor, window, Monitoring(), test=test).drift
 
 
 def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,7 +114,7 @@ def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pyte
     truths = [{"request_id": f"r{i}", "row": 0, "time": START, "label": "yes"} for i in range(30)]
     write_segment(folder / "predictions", "one", pa.Table.from_pylist(given.to_dict("records"), PREDICTION))
     write_segment(folder / "feedback", "one", pa.Table.from_pylist(truths, FEEDBACK))
-    expected = compare(
+    expected = compare_on_traffic(
         pair_answers(join_feedback(read_predictions(folder).frame, read_feedback(folder).frame, ("no", "yes")).frame)
     )
     seen: list[pd.DataFrame] = []

@@ -11,7 +11,7 @@ from credence.model import Model
 from credence.predictor import Predictor
 from credence.production.answer_records import build_records
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import Test, run_monitoring
+from credence.production.monitoring.run import Test, monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.security.keyed_hash import KeyedHasher
 from credence.statistics.calibration import Calibration
@@ -106,4 +106,4 @@ def said(
     predictor = predictor or watched()
     make = texts if predictor.model.reads == "text" else table
     test = shown(predictor, make(400, seed) if tested is None else tested)
-    return run_monitoring(predictor, logged(predictor, rows), Monitoring(**section), test=test)
+    return monitor_window(predictor, logged(predictor, rows), Monitoring(**section), test=test)

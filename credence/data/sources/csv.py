@@ -129,14 +129,11 @@ def infer_cell_types(cells: Sequence[str], dialect: Dialect) -> pd.Series:
     if not len(there):
         return words
     if {word.lower() for word in there.unique()} <= set(BOOLEANS):
-        return _inferred(words.map(lambda w: w if w is None else BOOLEANS[w.lower()]))
+        values = words.map(lambda w: w if w is None else BOOLEANS[w.lower()])
+        return values.astype(bool) if values.notna().all() else values
     if dialect.delimiter != "," and _has_decimal_commas(there):
         return words.map(lambda w: w if w is None else float(w.replace(",", "."))).astype("float64")
     return _number(words, there)
-
-
-def _inferred(values: pd.Series) -> pd.Series:
-    return values.astype(bool) if values.notna().all() else values
 
 
 def _has_decimal_commas(words: pd.Series) -> bool:

@@ -28,7 +28,7 @@ LOG_COLUMNS = {
 }
 
 
-class Predictions(Source):
+class LoggedPredictions(Source):
     """The inputs under their raw names, without those that were hashed, beside what the log says of each answer."""
 
     task: str | None = None

@@ -13,7 +13,7 @@ Key = tuple[str | int, ...]
 
 
 @dataclass(eq=False)
-class Batch:
+class SlotBatch:
     """Slots of one category, label and attempt that one call shall fill.
 
     `tallies`: what was counted against its requests before it was put off.
@@ -33,7 +33,7 @@ class Batch:
         return self.slots[0].label
 
 
-def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list[Batch]:
+def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list[SlotBatch]:
     """First attempts by their place in the plan, what one call failed to fill together, and every other slot alone.
 
     Args:
@@ -47,7 +47,7 @@ def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list
         return slot.ordinal // size, slot.category, slot.label, slot.attempt, together
 
     slots = sorted(due, key=lambda slot: (key(slot)[:3], slot.attempt, key(slot)[-1], slot.ordinal))
-    return [Batch(tuple(group)) for _, group in groupby(slots, key)]
+    return [SlotBatch(tuple(group)) for _, group in groupby(slots, key)]
 
 
 def rejected_items(reader: LedgerReader) -> RejectedItems:

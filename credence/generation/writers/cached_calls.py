@@ -10,7 +10,7 @@ from credence.generation.llm.dispatcher import Dispatcher
 from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.retry import CONTENT_RETRIES, REFUSAL_RETRIES, UnusableReply
 from credence.generation.llm.work_item import RESAMPLE, FailureCounts
-from credence.generation.writers.batching import Batch
+from credence.generation.writers.batching import SlotBatch
 
 ParseReply = Callable[[str], Any]
 
@@ -52,7 +52,7 @@ class CachedCaller:
         """`sample`: the same question under another number is another question, with another answer."""
         self._ledger, self._dispatcher, self._earlier, self._sample = ledger, dispatcher, earlier, sample
 
-    async def call(self, variants: Sequence[Request], read: ParseReply, pack: Batch) -> LlmAnswer:
+    async def call(self, variants: Sequence[Request], read: ParseReply, pack: SlotBatch) -> LlmAnswer:
         """The answer to the variant that was answered before, or else to the first.
 
         Raises PutOff, Unanswered or Stopped.
@@ -76,7 +76,7 @@ class CachedCaller:
         counted = pack.tallies.get(variants[0].id, FailureCounts())
         return await self._asked(variants[0], read, pack, replace(counted, content=max(counted.content, len(bad))))
 
-    async def _asked(self, request: Request, read: ParseReply, pack: Batch, counted: FailureCounts) -> LlmAnswer:
+    async def _asked(self, request: Request, read: ParseReply, pack: SlotBatch, counted: FailureCounts) -> LlmAnswer:
         outcome = await self._dispatcher.call(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":

@@ -11,7 +11,7 @@ from credence.generation.ledger import RejectedItem, Slot, SlotResult
 from credence.generation.llm.messages import Request
 from credence.generation.llm.prices import BYTES_PER_TOKEN
 from credence.generation.section import UNCLEAR, Generation
-from credence.generation.writers.batching import Batch
+from credence.generation.writers.batching import SlotBatch
 from credence.generation.writers.cached_calls import Deferred, LlmAnswer, ParseReply, RunStopped
 from credence.generation.writers.prompts import Template
 from credence.generation.writers.prompts import load_prompt as prompt
@@ -46,7 +46,7 @@ class Examples:
         self.templates = [self._written.id, self._read.id]
         self.size = min(section.items_per_call, MAX_REPLY_TOKENS // self._written.max_tokens)
 
-    async def write(self, pack: Batch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
         """Texts of one call; those that are of use are read by as many other models as have to agree."""
         answered = await _first([self._asked_to_write(pack, who) for who in turns], _texts, pack, ask)
         texts = (answered.value + [None] * len(pack.slots))[: len(pack.slots)]
@@ -62,13 +62,13 @@ class Examples:
                 reasons[i] = _differs(pack.label, opinion.value.get(number))
         return [self._entry(*entry, answered) for entry in zip(pack.slots, texts, reasons, strict=True)]
 
-    def foreseen(self, pack: Batch, turns: Sequence[Named]) -> list[Request]:
+    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
         """One call to write and one for each that has to agree."""
         longest = ["x" * BYTES_PER_TOKEN * self._written.max_tokens] * len(pack.slots)
         readers = [who for who in turns if who[1] != turns[0][1]][: self._section.agreement - 1]
         return [self._asked_to_write(pack, turns[0]), *(self._asked_to_read(longest, who) for who in readers)]
 
-    def _asked_to_write(self, pack: Batch, who: Named) -> Request:
+    def _asked_to_write(self, pack: SlotBatch, who: Named) -> Request:
         labels, first = self._section.labels, pack.slots[0]
         user = self._written.user_message(
             topic=self._section.topic,
@@ -86,7 +86,7 @@ class Examples:
         user = self._read.user_message(topic=self._section.topic, labels=self._section.labels, texts=numbered)
         return _request(self._read, who, user, len(texts))
 
-    def _shown(self, pack: Batch) -> list[str]:
+    def _shown(self, pack: SlotBatch) -> list[str]:
         """Other texts in every call, of the pack's label where the file says labels."""
         fit = [seed.text for seed in self._seeds if seed.label in (None, pack.label)]
         start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN_SEEDS
@@ -116,7 +116,7 @@ def _differs(label: str, opinion: str | None) -> str:
     return "" if opinion == label else "disagreement"
 
 
-async def _first(requests: Sequence[Request], read: ParseReply, pack: Batch, ask: CallFn) -> LlmAnswer:
+async def _first(requests: Sequence[Request], read: ParseReply, pack: SlotBatch, ask: CallFn) -> LlmAnswer:
     """The answer that was got before, or that of the first who can give one now."""
     away: list[Deferred] = []
     stopped = RunStopped("fewer different models are left than have to agree")

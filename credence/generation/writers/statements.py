@@ -9,7 +9,7 @@ from pydantic import ConfigDict, ValidationError
 from credence.generation.arithmetic import Statement, check_statement
 from credence.generation.ledger import RejectedItem, Slot, SlotResult
 from credence.generation.llm.messages import Request
-from credence.generation.writers.batching import Batch
+from credence.generation.writers.batching import SlotBatch
 from credence.generation.writers.cached_calls import LlmAnswer
 from credence.generation.writers.prompts import load_prompt
 from credence.generation.writers.reply_parsing import parse_reply_list, reject
@@ -34,17 +34,17 @@ class Statements:
         self.templates = [self._template.id]
         self.size = min(items_per_call, MAX_REPLY_TOKENS // self._template.max_tokens)
 
-    async def write(self, pack: Batch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
         """The statements of one call, each checked."""
         answered = await ask([self._request(pack, who) for who in turns], _items, pack)
         said = answered.value[: len(pack.slots)]
         return [self._judged(slot, item, answered) for slot, item in zip_longest(pack.slots, said)]
 
-    def foreseen(self, pack: Batch, turns: Sequence[Named]) -> list[Request]:
+    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
         """One call."""
         return [self._request(pack, turns[0])]
 
-    def _request(self, pack: Batch, who: Named) -> Request:
+    def _request(self, pack: SlotBatch, who: Named) -> Request:
         slots = [
             {"category": s.category, "label": s.label == "yes", "ordinal": s.ordinal, "attempt": s.attempt}
             for s in pack.slots

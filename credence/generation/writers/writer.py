@@ -8,10 +8,10 @@ from credence.data.split import Split
 from credence.generation.arithmetic.normalization import SCHEMA_VERSION, content_id
 from credence.generation.ledger import DatasetRow, RejectedItem, Slot, SlotResult
 from credence.generation.llm.messages import Request
-from credence.generation.writers.batching import Batch
+from credence.generation.writers.batching import SlotBatch
 from credence.generation.writers.cached_calls import LlmAnswer, ParseReply
 
-CallFn = Callable[[Sequence[Request], ParseReply, Batch], Awaitable[LlmAnswer]]
+CallFn = Callable[[Sequence[Request], ParseReply, SlotBatch], Awaitable[LlmAnswer]]
 Named = tuple[str, str]
 WrittenBatch = list[SlotResult | RejectedItem]
 # A reply of Claude has no more.
@@ -29,14 +29,14 @@ class RowWriter(Protocol):
     size: int
     failover: bool
 
-    async def write(self, pack: Batch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
         """One entry for every slot of the pack. Raises what `ask` raises.
 
         Args:
             turns: name and model of all providers, the one that has time now first.
         """
 
-    def foreseen(self, pack: Batch, turns: Sequence[Named]) -> list[Request]:
+    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
         """The calls that a pack takes where nothing goes wrong, at their longest."""
 
 

@@ -6,7 +6,13 @@ from pydantic import Field
 from credence.model import Labels
 from credence.models.tabular import part_of_rows
 from credence.models.tabular.encoding import Table
-from credence.models.tabular.ensembling import Ensemble, EnsembleModel, best_weights, equal_weights, log_odds
+from credence.models.tabular.ensembling import (
+    EnsembleModel,
+    WeightedEnsemble,
+    best_weights,
+    equal_weights,
+    log_odds,
+)
 from credence.statistics.cross_validation import stratified_folds
 
 
@@ -19,8 +25,9 @@ class Stacking(EnsembleModel):
 
     inner: int = Field(3, ge=2)
 
-    def _member(self, table: Table, y: Labels) -> Ensemble:
+    def _member(self, table: Table, y: Labels) -> WeightedEnsemble:
         odds, folds = np.zeros((len(y), len(self.members))), stratified_folds(y, self.inner, self.seed)
         for train, test in folds:
             odds[test] = log_odds(self._opinions(part_of_rows(table, train), y[train]), part_of_rows(table, test))
-        return Ensemble(self._opinions(table, y), best_weights(odds, y) if folds else equal_weights(len(self.members)))
+        weights = best_weights(odds, y) if folds else equal_weights(len(self.members))
+        return WeightedEnsemble(self._opinions(table, y), weights)

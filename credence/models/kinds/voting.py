@@ -2,11 +2,11 @@
 
 from credence.model import Labels
 from credence.models.tabular.encoding import Table
-from credence.models.tabular.ensembling import Ensemble, EnsembleModel
+from credence.models.tabular.ensembling import EnsembleModel, WeightedEnsemble
 
 
 class Voting(EnsembleModel):
     """Soft voting; every member of every fold is a draw."""
 
-    def _member(self, table: Table, y: Labels) -> Ensemble:
-        return Ensemble(self._opinions(table, y))
+    def _member(self, table: Table, y: Labels) -> WeightedEnsemble:
+        return WeightedEnsemble(self._opinions(table, y))

@@ -115,7 +115,7 @@ def _tokenizer(folder: Path, checkpoint: str, encoder: PreTrainedModel) -> str:
             f"checkpoint {checkpoint!r} has no tokenizer.json and no vocabulary to make one from; save its tokenizer "
             "beside it with save_pretrained."
         )
-    known, embedded = max(found.get_vocab().values()) + 1, _length(encoder.get_input_embeddings())
+    known, embedded = max(found.get_vocab().values()) + 1, next(encoder.get_input_embeddings().parameters()).shape[0]
     if known > embedded:
         raise InputError(
             f"the tokenizer of checkpoint {checkpoint!r} knows {known} pieces and its weights {embedded}; they belong "
@@ -132,10 +132,6 @@ def _refuse_longer(checkpoint: str, longest: int, encoder: PreTrainedModel) -> N
         raise InputError(
             f"longest: {longest} is more than the {min(room)} pieces that checkpoint {checkpoint!r} reads; lower it."
         )
-
-
-def _length(table: nn.Module) -> int:
-    return next(table.parameters()).shape[0]
 
 
 def _tables(modules: Iterable[nn.Module]) -> list[nn.Embedding]:

@@ -20,7 +20,7 @@ def equal(p: float, q: float, size: float = 0.0) -> bool:
     return math.isfinite(bound) and abs(p - q) <= bound
 
 
-def compare(p: float, q: float) -> float:
+def order_of(p: float, q: float) -> float:
     """1 where p is greater, -1 where it is less, 0 where both are the same."""
     return 0.0 if equal(p, q) else math.copysign(1.0, p - q)
 
@@ -88,8 +88,8 @@ COUNT_PREDICATES: Mapping[str, Predicate] = {
     "four numbers or more": lambda n: n > 3,
 }
 ONE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
-    "sign of a": lambda a: compare(a, 0),
-    "order of a, 1": lambda a: compare(a, 1),
+    "sign of a": lambda a: order_of(a, 0),
+    "order of a, 1": lambda a: order_of(a, 1),
     "a is whole": lambda a: a == math.floor(a),
     "a is prime": _whole(integers.is_prime),
     "a is a square": _whole(integers.is_square),
@@ -101,7 +101,7 @@ ONE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
     **{f"{q} divides a": _divisible_by(q) for q in DIVISORS},
 }
 TWO_NUMBER_PREDICATES: Mapping[str, Predicate] = {
-    "order of a, b": compare,
+    "order of a, b": order_of,
     "a = b": equal,
     "a = -b": lambda a, b: equal(a, -b),
     "a = 2b": lambda a, b: equal(a, 2 * b),
@@ -116,14 +116,14 @@ TWO_NUMBER_PREDICATES: Mapping[str, Predicate] = {
     "a, b are both even or both odd": _whole(lambda a, b: divides(2, a - b)),
 }
 RESULT_PREDICATES: Mapping[str, Predicate] = {
-    "order of a, z": compare,
+    "order of a, z": order_of,
     "a = z": equal,
 }
 THREE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
-    "order of y, z": lambda x, y, z: compare(y, z),
+    "order of y, z": lambda x, y, z: order_of(y, z),
     "y = z": lambda x, y, z: equal(y, z),
-    "order of x + y, z": lambda x, y, z: compare(x + y, z),
-    "order of xy, z": lambda x, y, z: compare(x * y, z),
+    "order of x + y, z": lambda x, y, z: order_of(x + y, z),
+    "order of xy, z": lambda x, y, z: order_of(x * y, z),
     "x + y = z": lambda x, y, z: equal(x + y, z, abs(x)),
     "x - y = z": lambda x, y, z: equal(x - y, z, abs(x)),
     "y - x = z": lambda x, y, z: equal(y - x, z, abs(x)),

@@ -21,7 +21,7 @@ PENALTY = 1e-3
 
 
 @dataclass
-class Ensemble:
+class WeightedEnsemble:
     """Fitted members of one fold.
 
     Attributes:

@@ -12,7 +12,7 @@ from credence.core.errors import InputError
 
 # Saved predictors hold these names; keep them when a class is renamed or moved.
 STORED_CLASSES = {
-    "Committee": "credence.models.tabular.ensembling:Ensemble",
+    "Committee": "credence.models.tabular.ensembling:WeightedEnsemble",
     "Date": "credence.models.tabular.encoding:DateEncoder",
     "Encoding": "credence.models.tabular.encoding:TableEncoding",
     "Number": "credence.models.tabular.encoding:NumberEncoder",

@@ -9,13 +9,15 @@ from credence.production.ab_test.result import ABTestResult, IntervalEstimate, R
 from credence.statistics.confidence_sequence import BettingWealth, betting_wealth
 from credence.statistics.uncertainty import Array
 
-__all__ = ["ABTestResult", "IntervalEstimate", "Recommendation", "compare", "pair_answers"]
+__all__ = ["ABTestResult", "IntervalEstimate", "Recommendation", "compare_on_traffic", "pair_answers"]
 ENOUGH = 500
 PATIENCE = 1000.0
 DAY = pd.Timedelta(days=1)
 
 
-def compare(frame: pd.DataFrame, alpha: float = 0.05, margin: float = 0.01, unit: Unit = "request") -> ABTestResult:
+def compare_on_traffic(
+    frame: pd.DataFrame, alpha: float = 0.05, margin: float = 0.01, unit: Unit = "request"
+) -> ABTestResult:
     """Champion against challenger on what `pair_answers` made of the log.
 
     Promote: surely better. Keep: surely not better by `margin`. Wait: neither yet. The chance of a wrong recommendation

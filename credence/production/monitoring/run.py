@@ -69,7 +69,7 @@ def _over_time(records: pd.DataFrame, yes: str) -> dict[str, list[float]]:
 Test = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
 
 
-def run_monitoring(
+def monitor_window(
     predictor: Predictor,
     window: pd.DataFrame | Window,
     section: Monitoring,

@@ -19,7 +19,7 @@ from bentos.packaging.build import store_by_version
 from bentos.rollout import hot_swap, shadow_client, worker_status
 from bentos.rollout.challenger import Router, ServedChallenger, hash_share
 from bentos.rollout.desired_state import FILE, DesiredChallenger, RolloutMode
-from bentos.rollout.load_check import describe
+from bentos.rollout.load_check import describe_predictor
 from bentos.rollout.shadow_client import MAX_WAITING, ShadowClient
 from bentos.runtime.loaded_predictor import LoadedPredictor
 from bentos.runtime.request_context import RequestContext
@@ -48,7 +48,7 @@ def http(versions: Versions, tmp_path: Path) -> Iterator[TestClient]:
 
 
 def challenger(folder: Path, mode: RolloutMode = "shadow", share: float = 0.5) -> tuple[str, DesiredChallenger]:
-    task, found = describe(folder)
+    task, found = describe_predictor(folder)
     return task, DesiredChallenger(**found.model_dump(), mode=mode, share=share)
 
 
@@ -117,7 +117,7 @@ def test_a_split_gives_every_session_one_side_and_every_row_both_answers(http: T
     hot_swap.start_challenger(*challenger(versions.folders[1], "split"))
     for i in range(12):
         sides = {ask(http, versions, f"split-{i}-{n}", **{"X-Session-ID": f"s{i}"})["version"] for n in range(2)}
-        tag = describe(versions.folders[1])[1].tag
+        tag = describe_predictor(versions.folders[1])[1].tag
         assert sides == {"tried:2" if hash_share(f"s{i}", tag) < 0.5 else "tried:1"}
         found = logged(f"split-{i}-0", 2)
         assert sorted(found["version"]) == ["tried:1", "tried:2"]
@@ -138,14 +138,14 @@ def test_without_a_session_the_request_decides(http: TestClient, versions: Versi
 @pytest.mark.slow
 def test_a_challenger_that_becomes_champion_is_no_longer_tried(http: TestClient, versions: Versions) -> None:
     hot_swap.start_challenger(*challenger(versions.folders[1]))
-    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[1]))["generation"])
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"])
     until(lambda: not children())
     assert ask(http, versions, "promoted")["version"] == "tried:2"
 
 
 def test_a_trial_goes_on_against_a_new_champion(http: TestClient, versions: Versions) -> None:
     hot_swap.start_challenger(*challenger(versions.folders[1]))
-    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[2]))["generation"])
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe_predictor(versions.folders[2]))["generation"])
     until(lambda: worker_status.live_workers(TASK)[0].trial == "ready")
     ask(http, versions, "continued")
     assert logged("continued", 2)["version"].tolist() == ["tried:2", "tried:3"]

@@ -29,7 +29,7 @@ from bentos.rollout.desired_state import (
     write_desired_state,
 )
 from bentos.rollout.file_watcher import FileWatcher
-from bentos.rollout.load_check import describe, load_and_verify
+from bentos.rollout.load_check import describe_predictor, load_and_verify
 from bentos.rollout.model_watcher import ModelWatcher, last_edition
 from credence.core.errors import InputError
 from credence.core.paths import serving_folder
@@ -107,7 +107,7 @@ def test_a_swap_under_load_loses_and_mixes_nothing(fresh: Versions) -> None:
 
 
 def test_one_worker_swaps_in_two_phases(worker: ModelWatcher, versions: Versions) -> None:
-    ready = hot_swap.prepare_version(*describe(versions.folders[1]))
+    ready = hot_swap.prepare_version(*describe_predictor(versions.folders[1]))
     assert (ready["state"], ready["workers"], version(worker)) == ("prepared", 1, "swapped:1")
     done = hot_swap.commit_version("swapped", ready["generation"])
     assert (done["state"], version(worker)) == ("serving", "swapped:2")
@@ -115,13 +115,13 @@ def test_one_worker_swaps_in_two_phases(worker: ModelWatcher, versions: Versions
 
 def test_the_old_predictor_is_let_go(worker: ModelWatcher, versions: Versions) -> None:
     old = weakref.ref(worker.lineup.champion.predictor)
-    hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe(versions.folders[1]))["generation"])
+    hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"])
     gc.collect()
     assert old() is None
 
 
 def test_what_is_aborted_is_dropped(worker: ModelWatcher, versions: Versions) -> None:
-    generation = hot_swap.prepare_version(*describe(versions.folders[1]))["generation"]
+    generation = hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"]
     beside = weakref.ref(worker._beside)
     assert hot_swap.abort_version("swapped", generation)["state"] == "aborted"
     until(lambda: worker_status.live_workers("swapped")[0].state == "serving")
@@ -133,15 +133,15 @@ def test_what_is_aborted_is_dropped(worker: ModelWatcher, versions: Versions) ->
 
 
 def test_what_is_served_cannot_be_aborted(worker: ModelWatcher, versions: Versions) -> None:
-    generation = hot_swap.prepare_version(*describe(versions.folders[1]))["generation"]
+    generation = hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"]
     hot_swap.commit_version("swapped", generation)
     with pytest.raises(InputError, match="is served already; prepare the one before it instead"):
         hot_swap.abort_version("swapped", generation)
 
 
 def test_a_later_prepare_supersedes(worker: ModelWatcher, versions: Versions) -> None:
-    first = hot_swap.prepare_version(*describe(versions.folders[1]))["generation"]
-    second = hot_swap.prepare_version(*describe(versions.folders[2]))["generation"]
+    first = hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"]
+    second = hot_swap.prepare_version(*describe_predictor(versions.folders[2]))["generation"]
     with pytest.raises(InputError, match=f"generation {first} of swapped is not prepared"):
         hot_swap.commit_version("swapped", first)
     hot_swap.commit_version("swapped", second)
@@ -159,7 +159,7 @@ def test_a_later_prepare_supersedes(worker: ModelWatcher, versions: Versions) ->
 def test_a_worker_refuses_what_is_not_what_was_promised(
     worker: ModelWatcher, versions: Versions, change: dict[str, Any], sentence: str
 ) -> None:
-    task, right = describe(versions.folders[1])
+    task, right = describe_predictor(versions.folders[1])
     if "golden" in change:
         change = {"golden": change["golden"] * len(right.golden)}
     found = hot_swap.prepare_version(task, right.model_copy(update=change))
@@ -172,7 +172,7 @@ def test_a_worker_refuses_what_is_not_what_was_promised(
 
 def test_a_predictor_that_was_changed_in_the_store_is_refused(worker: ModelWatcher, tmp_path: Path) -> None:
     first, _ = trained(small("logistic"), "swapped")
-    task, found = describe(kept(shifted(first, "swapped:8", 0.1), tmp_path / "eight"))
+    task, found = describe_predictor(kept(shifted(first, "swapped:8", 0.1), tmp_path / "eight"))
     stored = Path(bentoml.models.get(found.tag).path) / "predictor.json"
     stored.write_text(stored.read_text().replace('"threshold": 0.', '"threshold": 0.1'))
     answer = hot_swap.prepare_version(task, found)
@@ -182,7 +182,7 @@ def test_a_predictor_that_was_changed_in_the_store_is_refused(worker: ModelWatch
 
 
 def test_a_predictor_of_another_task_is_refused(worker: ModelWatcher, tmp_path: Path) -> None:
-    _, found = describe(kept(trained(small("logistic"), "stranger")[0], tmp_path / "stranger"))
+    _, found = describe_predictor(kept(trained(small("logistic"), "stranger")[0], tmp_path / "stranger"))
     answer = hot_swap.prepare_version("swapped", found)
     assert answer["state"] == "refused"
     assert "of stranger; expected" in answer["reasons"][0]
@@ -191,7 +191,7 @@ def test_a_predictor_of_another_task_is_refused(worker: ModelWatcher, tmp_path: 
 def test_a_swap_to_other_columns_reads_requests_by_the_new_ones(worker: ModelWatcher, tmp_path: Path) -> None:
     predictor, rows = trained(small("tfidf"), "swapped")
     folder = kept(shifted(predictor, "swapped:7", 0.0), tmp_path / "texts")
-    hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe(folder))["generation"])
+    hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe_predictor(folder))["generation"])
     body = json.dumps({"text": rows["text"].iloc[0]}).encode()
     _, found = worker.lineup.champion.answer(body, many=False)
     assert found["probability"].item() == pytest.approx(predictor.predict(rows.head(1))["probability"].item())
@@ -200,32 +200,32 @@ def test_a_swap_to_other_columns_reads_requests_by_the_new_ones(worker: ModelWat
 
 
 def test_nobody_is_waited_for(fresh: Versions) -> None:
-    found = hot_swap.prepare_version(*describe(fresh.folders[1]))
+    found = hot_swap.prepare_version(*describe_predictor(fresh.folders[1]))
     assert (found["state"], found["workers"]) == ("nobody", 0)
     assert hot_swap.commit_version("swapped", found["generation"])["state"] == "nobody"
 
 
 def test_a_worker_that_does_not_answer_stops_the_swap(fresh: Versions) -> None:
     follower = following(fresh)
-    found = hot_swap.prepare_version(*describe(fresh.folders[1]), seconds=0.2)
+    found = hot_swap.prepare_version(*describe_predictor(fresh.folders[1]), seconds=0.2)
     assert (found["state"], found["reasons"]) == ("refused", [f"process {os.getpid()} is not ready after 0.2 s"])
     follower.stop()
 
 
 def test_a_server_that_is_started_serves_what_it_was_told(fresh: Versions) -> None:
-    generation = hot_swap.prepare_version(*describe(fresh.folders[1]))["generation"]
+    generation = hot_swap.prepare_version(*describe_predictor(fresh.folders[1]))["generation"]
     hot_swap.commit_version("swapped", generation)
     follower = following(fresh)
     follower.apply()
     assert version(follower) == "swapped:1"
-    assert hot_swap.prepare_version(*describe(fresh.folders[2]), seconds=0.0)["state"] == "refused", (
+    assert hot_swap.prepare_version(*describe_predictor(fresh.folders[2]), seconds=0.0)["state"] == "refused", (
         "it obeys what comes later"
     )
     follower.stop()
 
 
 def test_a_server_that_is_started_between_the_phases_obeys_the_second(fresh: Versions) -> None:
-    generation = hot_swap.prepare_version(*describe(fresh.folders[1]))["generation"]
+    generation = hot_swap.prepare_version(*describe_predictor(fresh.folders[1]))["generation"]
     follower = following(fresh)
     watch = meanwhile(follower)
     assert hot_swap.commit_version("swapped", generation)["state"] == "serving"
@@ -236,9 +236,9 @@ def test_a_server_that_is_started_between_the_phases_obeys_the_second(fresh: Ver
 
 def test_a_worker_that_is_started_again_between_the_phases_prepares(fresh: Versions) -> None:
     since = str(last_edition("swapped"))
-    first = hot_swap.prepare_version(*describe(fresh.folders[1]))["generation"]
+    first = hot_swap.prepare_version(*describe_predictor(fresh.folders[1]))["generation"]
     hot_swap.commit_version("swapped", first)
-    hot_swap.prepare_version(*describe(fresh.folders[2]))
+    hot_swap.prepare_version(*describe_predictor(fresh.folders[2]))
     folder = Path(bentoml.models.get(store_by_version(fresh.folders[0])).path)
     follower = ModelWatcher(folder, "swapped", logs=False, environment={"CREDENCE_SINCE": since})
     follower.start()
@@ -289,7 +289,7 @@ def test_reports_of_the_dead_are_removed(fresh: Versions) -> None:
 def test_two_commands_at_once_are_one_sentence(fresh: Versions) -> None:
     with desired_state_lock("swapped"):
         with pytest.raises(InputError, match="another command is changing what swapped is answered with"):
-            hot_swap.prepare_version(*describe(fresh.folders[1]))
+            hot_swap.prepare_version(*describe_predictor(fresh.folders[1]))
         said = bentos("abort", "swapped", "1", code=2)["error"]
         assert said.startswith("error: another command is changing")
     with desired_state_lock("swapped"):
@@ -352,7 +352,7 @@ def test_commit_is_quick_because_it_imports_no_model() -> None:
 
 
 def test_the_proof_is_what_it_says_of_the_first_rows_of_its_reference(versions: Versions) -> None:
-    task, found = describe(versions.folders[0])
+    task, found = describe_predictor(versions.folders[0])
     first = versions.predictors[0]
     expected = first.predict(first.reference.head(20))["probability"].tolist()
     assert (task, found.version) == ("swapped", "swapped:1")

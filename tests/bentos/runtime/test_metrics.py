@@ -11,7 +11,7 @@ from starlette.testclient import TestClient
 from bentos.rollout import hot_swap
 from bentos.rollout.desired_state import FILE
 from bentos.rollout.file_watcher import FileWatcher, file_stamp
-from bentos.rollout.load_check import describe
+from bentos.rollout.load_check import describe_predictor
 from bentos.runtime.metrics import ServiceMetrics
 from bentos.runtime.request_context import RequestContext
 from bentos.runtime.request_log import RequestLog
@@ -92,7 +92,7 @@ def test_every_counter_is_there_before_anything_happened(http: TestClient) -> No
 
 
 def test_a_new_version_is_a_new_series(http: TestClient, versions: Versions) -> None:
-    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe(versions.folders[1]))["generation"])
+    hot_swap.commit_version(TASK, hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"])
     http.post("/predict", json=versions.bodies[0])
     assert "metered:2" in {labels["version"] for labels, _ in figures(http, "credence_answers_total")}
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from credence.generation.ledger import RejectedItem, Slot, SlotResult, slots
 from credence.generation.llm.messages import ReplyKind
-from credence.generation.writers.batching import Batch, RejectedItems, make_batches, rejected_items
+from credence.generation.writers.batching import RejectedItems, SlotBatch, make_batches, rejected_items
 from credence.generation.writers.reply_parsing import REJECT_REASONS, reject
 from tests.support.ledger_cases import opened, record
 
@@ -19,7 +19,7 @@ QUOTAS = {"comparison": {"no": 7, "yes": 8}, "pattern": {"no": 7, "yes": 5}}
 SLOTS = slots("spec", QUOTAS)
 
 
-def named(packs: list[Batch]) -> list[tuple[tuple[str, int], ...]]:
+def named(packs: list[SlotBatch]) -> list[tuple[tuple[str, int], ...]]:
     return [tuple((slot.slot_id, slot.attempt) for slot in pack.slots) for pack in packs]
 
 

@@ -13,7 +13,7 @@ from credence.generation.llm.messages import Reply, Request
 from credence.generation.llm.prices import Price
 from credence.generation.llm.retry import CONTENT_RETRIES, UnusableReply
 from credence.generation.llm.work_item import RESAMPLE, FailureCounts
-from credence.generation.writers.batching import Batch, make_batches
+from credence.generation.writers.batching import SlotBatch, make_batches
 from credence.generation.writers.cached_calls import CachedCaller, Deferred, LlmAnswer, NoAnswer, RunStopped
 from tests.fakes.virtual_clock import Played, http, ok, played, playing, request
 
@@ -27,7 +27,7 @@ def yes(text: str) -> str:
     return text.upper()
 
 
-def pack() -> Batch:
+def pack() -> SlotBatch:
     return make_batches(slots("spec", QUOTAS), 2, {})[0]
 
 
@@ -42,7 +42,7 @@ class Place:
     def ask(
         self,
         *variants: Request,
-        pack_: Batch | None = None,
+        pack_: SlotBatch | None = None,
         read: Callable[[str], Any] = yes,
         earlier: tuple[LedgerReader, ...] = (),
         sample: int = 0,

@@ -16,7 +16,7 @@ from credence.core.errors import InputError
 from credence.data.prediction_log.closed_segments import write_segment
 from credence.data.prediction_log.reader import join_feedback, read_feedback, read_predictions
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION
-from credence.production.ab_test import ABTestResult, compare, differences, pair_answers
+from credence.production.ab_test import ABTestResult, compare_on_traffic, differences, pair_answers
 from credence.production.ab_test.html_page import ab_test_page, ab_test_section, betting_course
 from credence.production.ab_test.paired_answers import log_loss_gains
 from credence.statistics.confidence_sequence import (
@@ -30,7 +30,7 @@ from tests.support.ab_test_cases import START, log
 
 
 def test_a_better_challenger_is_to_be_promoted_by_hand() -> None:
-    trial = compare(pair_answers(log(4000)))
+    trial = compare_on_traffic(pair_answers(log(4000)))
     assert trial.recommendation == "promote"
     assert trial.gain is not None
     assert 0 < trial.gain.low < trial.gain.value < trial.gain.high
@@ -43,7 +43,7 @@ def test_a_better_challenger_is_to_be_promoted_by_hand() -> None:
 
 
 def test_a_worse_challenger_is_not() -> None:
-    trial = compare(pair_answers(log(4000, champion=0.3, challenger=0.8)))
+    trial = compare_on_traffic(pair_answers(log(4000, champion=0.3, challenger=0.8)))
     assert (trial.recommendation, trial.command) == (
         "keep",
         'python run.py --pipeline promotion --task t --challenger none --reason "…"',
@@ -54,15 +54,15 @@ def test_a_worse_challenger_is_not() -> None:
 
 def test_a_gain_below_the_margin_is_ruled_out_in_time() -> None:
     frame = pair_answers(log(8000, champion=0.2, challenger=0.2))
-    trial = compare(frame)
+    trial = compare_on_traffic(frame)
     assert trial.recommendation == "keep"
     assert trial.gain is not None and trial.gain.low < 0 < trial.gain.high < trial.margin
     assert "a gain of 0.01, the margin, is ruled out" in trial.sentence
-    assert compare(frame, margin=0.001).recommendation == "wait"
+    assert compare_on_traffic(frame, margin=0.001).recommendation == "wait"
 
 
 def test_few_rows_mean_waiting_and_for_how_long() -> None:
-    trial = compare(pair_answers(log(600)))
+    trial = compare_on_traffic(pair_answers(log(600)))
     assert (trial.recommendation, trial.command) == ("wait", None)
     assert trial.more is not None and trial.days is not None
     assert trial.days == pytest.approx(trial.more * 599 / 600 / 60 / 24)
@@ -72,26 +72,26 @@ def test_few_rows_mean_waiting_and_for_how_long() -> None:
 def test_what_is_said_to_be_needed_is_about_what_is_needed() -> None:
     """The same rows once more, again and again, until they decide."""
     frame = pair_answers(log(600))
-    first = compare(frame)
+    first = compare_on_traffic(frame)
     assert first.recommendation == "wait" and first.more is not None
     again = pd.concat([frame.assign(request_id=frame["request_id"] + f"/{i}") for i in range(40)], ignore_index=True)
     enough, short = (again.head(len(frame) + round(first.more * f)) for f in (1.15, 0.7))
-    assert compare(enough).recommendation != "wait"
-    assert compare(short).recommendation == "wait"
+    assert compare_on_traffic(enough).recommendation != "wait"
+    assert compare_on_traffic(short).recommendation == "wait"
 
 
 def test_before_any_truth_disagreement_is_all_there_is() -> None:
-    trial = compare(pair_answers(log(2000, labelled=0)))
+    trial = compare_on_traffic(pair_answers(log(2000, labelled=0)))
     assert (trial.gain, trial.labelled, trial.p_value, trial.recommendation) == (None, 0, 1.0, "wait")
     assert trial.disagreement.low < trial.disagreement.value < trial.disagreement.high
     assert "no truth is known yet" in trial.sentence and "/feedback" in trial.sentence
 
 
 def test_answers_too_alike_to_gain_anything_need_no_truth() -> None:
-    trial = compare(pair_answers(log(600, champion=0, challenger=0.001, labelled=0)))
+    trial = compare_on_traffic(pair_answers(log(600, champion=0, challenger=0.001, labelled=0)))
     assert trial.recommendation == "keep"
     assert "even if every truth went its way" in trial.sentence
-    assert compare(pair_answers(log(400, champion=0, challenger=0.001, labelled=0))).recommendation == "wait"
+    assert compare_on_traffic(pair_answers(log(400, champion=0, challenger=0.001, labelled=0))).recommendation == "wait"
 
 
 def test_the_gain_is_the_difference_of_log_losses() -> None:
@@ -101,13 +101,13 @@ def test_the_gain_is_the_difference_of_log_losses() -> None:
     gain, least, most = differences(frame, "row")
     assert gain == pytest.approx(loss[0] - loss[1])
     assert (least <= gain).all() and (gain <= most).all()
-    assert compare(frame).possible == pytest.approx(most.mean())
+    assert compare_on_traffic(frame).possible == pytest.approx(most.mean())
 
 
 def test_certain_answers_cost_sixteen_nats_not_everything() -> None:
     frame = pair_answers(log(50)).assign(p_challenger=[0.0, 1.0] * 25, truth=[1.0, 0.0] * 25)
     assert np.isfinite(np.concatenate(log_loss_gains(frame))).all()
-    assert compare(frame).recommendation == "keep"
+    assert compare_on_traffic(frame).recommendation == "keep"
 
 
 def test_a_row_that_comes_again_is_no_new_evidence() -> None:
@@ -118,10 +118,10 @@ def test_a_row_that_comes_again_is_no_new_evidence() -> None:
         answered_at=once["answered_at"] + pd.Timedelta("1D"),
     )
     twice = pd.concat([once, later])
-    trial, alone = compare(pair_answers(twice)), compare(pair_answers(once))
+    trial, alone = compare_on_traffic(pair_answers(twice)), compare_on_traffic(pair_answers(once))
     assert (trial.rows, trial.repeats, alone.repeats) == (200, 200, 0)
     assert trial.gain == alone.gain
-    assert compare(pair_answers(twice, once=False)).rows == 400
+    assert compare_on_traffic(pair_answers(twice, once=False)).rows == 400
 
 
 def test_a_repeat_lends_its_truth_to_a_row_that_had_none() -> None:
@@ -140,7 +140,7 @@ def test_rows_without_inputs_or_of_another_group_are_different_rows() -> None:
 
 def test_a_request_counts_once() -> None:
     frame = pair_answers(log(1000, batch=10))
-    trial, rows = compare(frame), compare(frame, unit="row")
+    trial, rows = compare_on_traffic(frame), compare_on_traffic(frame, unit="row")
     assert (trial.units, trial.labelled, rows.units) == (100, 1000, 1000)
     assert trial.gain is not None and rows.gain is not None
     assert trial.gain.value == pytest.approx(rows.gain.value)
@@ -160,7 +160,7 @@ def test_the_sides_may_read_different_columns_of_a_row() -> None:
     other = log(40).assign(
         inputs=lambda t: t["inputs"].where(t["role"] == "champion", t["inputs"].str.replace("x", "z"))
     )
-    assert compare(pair_answers(other)).gain == compare(pair_answers(log(40))).gain
+    assert compare_on_traffic(pair_answers(other)).gain == compare_on_traffic(pair_answers(log(40))).gain
 
 
 def test_an_id_that_a_caller_gave_to_different_rows_pairs_nothing() -> None:
@@ -179,7 +179,7 @@ def test_the_log_as_it_is_written_and_read_can_be_compared(tmp_path: Path) -> No
     told = [{"request_id": f"r{i}", "row": 0, "time": START, "label": "yes"} for i in range(30)]
     write_segment(tmp_path / "feedback", "one", pa.Table.from_pylist(told, schema=FEEDBACK))
     answers = ("no", "yes")
-    trial = compare(
+    trial = compare_on_traffic(
         pair_answers(join_feedback(read_predictions(tmp_path).frame, read_feedback(tmp_path).frame, answers).frame)
     )
     assert (trial.rows, trial.labelled, trial.champion, trial.challenger) == (60, 30, "t:1", "t:2")
@@ -210,14 +210,14 @@ def test_a_log_that_cannot_be_compared_says_why(spoil: Any, message: str) -> Non
 @pytest.mark.parametrize(("key", "value"), [("alpha", 0.0), ("alpha", 1.0), ("margin", 0.0), ("margin", -1.0)])
 def test_a_senseless_setting_is_refused(key: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{key} is {value:g}; expected"):
-        compare(pair_answers(log(20)), **{key: value})  # type: ignore[arg-type]
+        compare_on_traffic(pair_answers(log(20)), **{key: value})  # type: ignore[arg-type]
     with pytest.raises(InputError, match="no row that champion and challenger both answered"):
-        compare(pair_answers(log(20)).head(0))
+        compare_on_traffic(pair_answers(log(20)).head(0))
 
 
 def test_a_trial_survives_json() -> None:
     for n, labelled in ((30, 0.0), (600, 1.0), (4000, 1.0)):
-        trial = compare(pair_answers(log(n, labelled=labelled)))
+        trial = compare_on_traffic(pair_answers(log(n, labelled=labelled)))
         assert ABTestResult.model_validate_json(trial.model_dump_json()) == trial
 
 
@@ -260,7 +260,7 @@ def test_no_rows_bound_nothing() -> None:
 
 def test_the_picture_ends_where_the_trial_does() -> None:
     frame = pair_answers(log(800, labelled=0.9))
-    trial = compare(frame)
+    trial = compare_on_traffic(frame)
     units, mean, low, high = betting_course(trial, frame)
     assert trial.gain is not None
     assert units[-1] == trial.units
@@ -270,11 +270,11 @@ def test_the_picture_ends_where_the_trial_does() -> None:
 
 def test_the_page_is_whole_and_escaped() -> None:
     frame = pair_answers(log(600).assign(task="<t>"))
-    trial = compare(frame)
+    trial = compare_on_traffic(frame)
     text = ab_test_page(trial, frame)
     assert text.startswith("<!doctype html>") and text.endswith("</html>")
     assert "<t>" not in text and "&lt;t&gt;" in text
     assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]*"', "", text)
     assert text.count("<svg") == 1 and ab_test_section(trial, frame) in text
     bare = pair_answers(log(600, labelled=0))
-    assert "<svg" not in ab_test_page(compare(bare), bare)
+    assert "<svg" not in ab_test_page(compare_on_traffic(bare), bare)

@@ -14,7 +14,7 @@ import pytest
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.evidently import evidently_html
 from credence.production.monitoring.html_page import render_monitoring
-from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.run import monitor_window
 from tests.support.monitoring_cases import logged, said, shown, table, texts, watched
 
 ROOT = Path(__file__).parents[4]
@@ -79,7 +79,7 @@ def test_drift_stands_first_with_what_moved() -> None:
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_quiet_window_has_its_page(labelled: bool) -> None:
     window = logged(watched(), table(), **({} if labelled else {"truth": np.nan, "latency_ms": np.nan}))
-    page = render_monitoring(run_monitoring(watched(), window, Monitoring(), test=shown(watched(), table(400, 9))))
+    page = render_monitoring(monitor_window(watched(), window, Monitoring(), test=shown(watched(), table(400, 9))))
     shape(page)
     assert ">Quiet<" in page and ("No label has come back" in page) is not labelled
 

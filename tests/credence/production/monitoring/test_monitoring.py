@@ -12,7 +12,7 @@ from credence.core.registry import ModelSpec
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.hypothesis_tests import ks_test
-from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.security.log_policy import LogPolicy
 from tests.support.monitoring_cases import START, fitted, logged, said, shown, table, texts, watched
@@ -76,7 +76,7 @@ def test_the_same_rows_every_hour_are_bet_on_once() -> None:
     predictor, rows, memory = watched(), table(110, 3), None
     for hour in range(4):
         window = logged(predictor, rows, START + pd.Timedelta(hours=hour))
-        found = run_monitoring(predictor, window, Monitoring(), earlier=memory).sequential
+        found = monitor_window(predictor, window, Monitoring(), earlier=memory).sequential
         assert found.rows == (0 if hour else 110) and not found.alarm
         memory = found.memory
 
@@ -160,7 +160,7 @@ def test_texts_without_spaces_are_compared_by_their_characters() -> None:
 def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> None:
     rows, predictor = table(), watched()
     mixed = pd.concat([logged(predictor, rows), logged(predictor, moved(rows), version="2")], ignore_index=True)
-    health = run_monitoring(predictor, mixed, Monitoring(), test=shown(predictor, table(400, 9)))
+    health = monitor_window(predictor, mixed, Monitoring(), test=shown(predictor, table(400, 9)))
     assert health.verdict == "quiet" and health.drift.rows == 600
     assert health.operations.versions == {"3": 600, "2": 600}
 
@@ -168,17 +168,17 @@ def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> N
 def test_a_window_that_cannot_be_judged_is_one_sentence() -> None:
     predictor, window = watched(), logged(watched(), table(60))
     with pytest.raises(InputError, match=r"log of 'case' holds no answer in the window; serve some requests, or widen"):
-        run_monitoring(predictor, window.iloc[:0], Monitoring())
+        monitor_window(predictor, window.iloc[:0], Monitoring())
     with pytest.raises(InputError, match=r"no answer in the window is by version 3: it holds 2 \(60 rows\)"):
-        run_monitoring(predictor, window.assign(version="2"), Monitoring())
+        monitor_window(predictor, window.assign(version="2"), Monitoring())
     other = window.assign(inputs=[i.replace('"age"', '"aged"') for i in window["inputs"]])
     with pytest.raises(InputError, match=r"has no input 'age', which this predictor reads.*Did you mean 'aged'"):
-        run_monitoring(predictor, other, Monitoring())
+        monitor_window(predictor, other, Monitoring())
     wrong = window.assign(
         inputs=[i.replace('"age": ', '"age": "x').replace(', "dose', '", "dose') for i in window["inputs"]]
     )
     with pytest.raises(InputError, match=r"'age', row 1.*is not a number"):
-        run_monitoring(predictor, wrong, Monitoring())
+        monitor_window(predictor, wrong, Monitoring())
 
 
 def test_drift_starts_training_only_where_the_task_asks_for_it() -> None:
@@ -196,7 +196,7 @@ def test_health_survives_json() -> None:
 def test_the_service_is_measured() -> None:
     predictor, rows = watched(), table()
     window = logged(predictor, rows).assign(latency_ms=np.linspace(1, 201, 600))
-    found = run_monitoring(predictor, window, Monitoring(latency_ms=150), dropped=3, skipped=["a.jsonl: 1 lines, torn"])
+    found = monitor_window(predictor, window, Monitoring(latency_ms=150), dropped=3, skipped=["a.jsonl: 1 lines, torn"])
     service = found.operations
     assert service.latency_ms["p50"] == pytest.approx(101) and service.latency_ms["p95"] == pytest.approx(191)
     assert service.slow and service.requests == service.records == 600

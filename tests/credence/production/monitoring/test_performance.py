@@ -8,7 +8,7 @@ from scipy.stats import binom
 from benchmarks.drift_rates import answered
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.performance import performance_loss
-from credence.production.monitoring.run import run_monitoring
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.statistics.metrics import METRICS, score
 from tests.support.monitoring_cases import logged, shown, table, watched
@@ -17,7 +17,7 @@ from tests.support.monitoring_cases import logged, shown, table, watched
 def found(window: pd.DataFrame, margin: float = 0.0, metric: str = "accuracy", **section: object) -> MonitoringSummary:
     predictor = watched()
     promised = shown(predictor, table(400, 9))
-    return run_monitoring(predictor, window, Monitoring(**section), test=promised, metric=metric, margin=margin)
+    return monitor_window(predictor, window, Monitoring(**section), test=promised, metric=metric, margin=margin)
 
 
 def wrong(window: pd.DataFrame, share: float) -> pd.DataFrame:
@@ -97,7 +97,7 @@ def test_rows_of_one_answer_leave_undefined_what_needs_both() -> None:
 
 
 def test_without_test_rows_there_is_nothing_to_compare_with() -> None:
-    health = run_monitoring(watched(), logged(watched(), table()), Monitoring())
+    health = monitor_window(watched(), logged(watched(), table()), Monitoring())
     assert health.performance.loss is None and not health.performance.lost
     assert "cannot be compared with the test rows" in health.performance.sentence
     assert "probability" not in {w.column for w in health.drift.watched}

@@ -1,0 +1,83 @@
+"""Names with one meaning, files and functions worth their place."""
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PARTS = ("credence", "bentos", "cli", "steps", "stacks", "pipelines", "materializers")
+MIN_LINES = 25
+MAY_BE_SHORT = (  # one kind, step or pipeline a file, however short
+    "credence/models/kinds",
+    "credence/data/sources",
+    "credence/generation/providers",
+    "materializers",
+    "pipelines",
+    "stacks",
+    "steps",
+)
+# The same thing by the same name: a protocol's functions, and steps named for the function that they call.
+ONE_MEANING = {
+    "main": "the entry of a command",
+    "parser": "a command's arguments",
+    "make": "proposes one statement of a category",
+    "render": "a page as HTML",
+    "key_figures": "the figures at the head of a page",
+    "model": "a NumPyro or Pyro model of the same equations",
+    "sample": "draws of a posterior",
+    "check_rows": "the step is named for its function",
+    "build_bento": "the step is named for its function",
+    "is_prime": "checker and features share no code, so that neither repeats the other's mistake",
+    "is_square": "as is_prime",
+    "mask_numbers": "as is_prime",
+}
+
+
+def files() -> list[Path]:
+    return [file for part in PARTS for file in sorted((ROOT / part).rglob("*.py"))]
+
+
+def public(*kinds: type[ast.AST]) -> dict[str, list[str]]:
+    """The modules that define each public name of these kinds."""
+    found = defaultdict(list)
+    for file in files():
+        for node in ast.parse(file.read_text()).body:
+            name = getattr(node, "name", "_")
+            if isinstance(node, kinds) and not name.startswith("_"):
+                found[name].append(str(file.relative_to(ROOT)))
+    return found
+
+
+def test_no_class_name_has_two_meanings() -> None:
+    assert {name: where for name, where in public(ast.ClassDef).items() if len(where) > 1} == {}
+
+
+def test_no_function_name_has_two_meanings() -> None:
+    found = public(ast.FunctionDef, ast.AsyncFunctionDef)
+    assert {n: where for n, where in found.items() if len(where) > 1 and n not in ONE_MEANING} == {}
+
+
+def test_no_file_is_a_crumb() -> None:
+    for file in files():
+        name = str(file.relative_to(ROOT))
+        if file.stem not in ("__init__", "__main__") and not name.startswith(MAY_BE_SHORT):
+            assert len(file.read_text().splitlines()) >= MIN_LINES, f"{name} is a crumb: fold it into a neighbour"
+
+
+def test_a_private_function_is_shorter_to_call_than_to_write() -> None:
+    """A private function that is called once and is no longer than its call belongs where it is called."""
+    wasted = []
+    for file in files():
+        tree = ast.parse(file.read_text())
+        calls = defaultdict(list)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                calls[node.func.id].append(node)
+        names = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("_") and names.count(node.name) == 1:
+                last = node.body[-1]
+                if len(node.body) == 1 and isinstance(last, ast.Return) and last.value and calls[node.name]:
+                    if len(ast.unparse(last.value)) <= len(ast.unparse(calls[node.name][0])):
+                        wasted.append(f"{file.relative_to(ROOT)}:{node.lineno}: {node.name}")
+    assert not wasted

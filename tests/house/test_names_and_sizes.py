@@ -66,18 +66,17 @@ def test_no_file_is_a_crumb() -> None:
 
 def test_a_private_function_is_shorter_to_call_than_to_write() -> None:
     """A private function that is called once and is no longer than its call belongs where it is called."""
-    wasted = []
-    for file in files():
-        tree = ast.parse(file.read_text())
-        calls = defaultdict(list)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                calls[node.func.id].append(node)
-        names = [n.id for n in ast.walk(tree) if isinstance(n, ast.Name)]
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef) and node.name.startswith("_") and names.count(node.name) == 1:
-                last = node.body[-1]
-                if len(node.body) == 1 and isinstance(last, ast.Return) and last.value and calls[node.name]:
-                    if len(ast.unparse(last.value)) <= len(ast.unparse(calls[node.name][0])):
-                        wasted.append(f"{file.relative_to(ROOT)}:{node.lineno}: {node.name}")
-    assert not wasted
+    assert [wasted for file in files() for wasted in longer_calls(file)] == []
+
+
+def longer_calls(file: Path) -> list[str]:
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    names = [node.id for node in nodes if isinstance(node, ast.Name)]
+    calls = {n.func.id: n for n in nodes if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
+    return [
+        f"{file.relative_to(ROOT)}:{node.lineno}: {node.name}"
+        for node in nodes
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("_") and names.count(node.name) == 1
+        if node.name in calls and len(node.body) == 1 and isinstance(node.body[0], ast.Return) and node.body[0].value
+        if len(ast.unparse(node.body[0].value)) <= len(ast.unparse(calls[node.name]))
+    ]

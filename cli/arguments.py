@@ -7,11 +7,12 @@ from typing import Any, NoReturn
 import yaml
 
 from credence.core.errors import InputError, did_you_mean
+from credence.core.paths import bundled_folder
 from credence.core.time_format import parse_duration
 from credence.core.yaml_loader import parse_yaml
 
 PIPELINES = ("generation", "training", "deployment", "inference", "monitoring", "promotion")
-TASKS_FOLDER = Path(__file__).parent.parent / "tasks"
+TASKS_FOLDER = bundled_folder("tasks")
 ABOUT = """From rows to a gated, calibrated, served answer.
 
   python run.py                                              the bundled example, tasks/breast_cancer.yaml

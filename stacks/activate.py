@@ -10,7 +10,7 @@ from zenml.enums import StackComponentType
 from zenml.stack.flavor_registry import FlavorRegistry
 from zenml.zen_stores.sql_zen_store import SqlZenStore
 
-from stacks.names import HERE, project_stacks
+from stacks.names import project_stacks, stack_file
 
 
 def complete_flavors(client: Client, kind: StackComponentType, flavor: str) -> None:
@@ -28,7 +28,7 @@ class StackNotReady(ValueError):
 
 def describe_stack(name: str) -> dict[str, Any]:
     """The contents of `stacks/<name>.yaml`: components by role, and optionally secrets and settings."""
-    content: dict[str, Any] = yaml.safe_load((HERE / f"{name}.yaml").read_text())
+    content: dict[str, Any] = yaml.safe_load(stack_file(name).read_text())
     return content
 
 

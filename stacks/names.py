@@ -2,14 +2,22 @@
 
 import os
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).parent
+FOLDERS = (Path("stacks"), HERE)  # a file of the working directory comes first
 
 
 def project_stacks() -> list[str]:
-    """The stacks that this project describes."""
-    return sorted(f.stem for f in HERE.glob("*.yaml"))
+    """The stacks that a file describes, in the working directory or among those that come with credence."""
+    return sorted({f.stem for folder in FOLDERS for f in folder.glob("*.yaml")})
+
+
+def stack_file(name: str) -> Path:
+    """The file of one of the `project_stacks`."""
+    files = [folder / f"{name}.yaml" for folder in FOLDERS]
+    return next((file for file in files if file.is_file()), files[-1])
 
 
 def available_stacks() -> list[str] | None:
@@ -39,6 +47,8 @@ def _registered(store: Path) -> list[str]:
 
 
 def _default_config() -> Path:
+    if find_spec("click") is None:  # it comes with ZenML, without which there is no store
+        return Path("~/.config/zenml").expanduser()
     import click
 
     return Path(click.get_app_dir("zenml"))

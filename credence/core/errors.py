@@ -2,14 +2,32 @@
 
 import difflib
 import errno
+import importlib
 import re
 from collections.abc import Iterable, Iterator
+from types import ModuleType
+
+from credence.core.extras import missing_library
 
 MAX_SHOWN = 30
 
 
 class InputError(ValueError):
     """Unusable input. The message says what was given, what was expected and what to do; no traceback is shown."""
+
+
+class MissingExtraError(InputError, ImportError):
+    """A library of an extra is not installed; the message holds the pip command."""
+
+
+def import_for(needed_by: str, module: str) -> ModuleType:
+    """Import a module. Raises MissingExtraError, which names `needed_by`, where a library of an extra is missing."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if sentence := missing_library(error, needed_by):
+            raise MissingExtraError(sentence) from None
+        raise
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -47,6 +65,8 @@ def user_message(error: BaseException) -> str | None:
     for cause in cause_chain(error):
         if isinstance(cause, InputError):
             return str(cause)
+        if sentence := missing_library(cause):
+            return sentence
         if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
             where = f" ({cause.filename})" if cause.filename else ""
             return f"{DISK_ERRORS[cause.errno]}{where}; nothing was promoted. Fix that and run the same command again."

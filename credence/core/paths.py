@@ -32,3 +32,9 @@ def training_folder() -> Path:
 def generation_folder(task: str) -> Path:
     """Return the folder of the last report and metrics of text generation for the task."""
     return state_dir() / task / "generation"
+
+
+def bundled_folder(name: str) -> Path:
+    """Files that come with credence, such as "prompts": inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    return package / name if (package / name).is_dir() else package.parent / name

@@ -1,6 +1,5 @@
 """Choose a class by `kind` in YAML; a kind is the name of a file in its family's folder."""
 
-import importlib
 import inspect
 import pkgutil
 from functools import cache
@@ -9,7 +8,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from credence.core.errors import InputError, did_you_mean
+from credence.core.errors import InputError, did_you_mean, import_for
 
 ROOT = Path(__file__).parents[2]
 FAMILIES = {
@@ -92,10 +91,11 @@ def load_kind(family: str, kind: str) -> type[Any]:
 
     Raises:
         InputError: There is no such kind.
+        MissingExtraError: A library that the kind needs is not installed.
         TypeError: The module defines no public class, or several.
     """
     _require_known(family, kind)
-    module = importlib.import_module(f"{FAMILIES[family]}.{kind}")
+    module = import_for(f"{family[:-1]} kind {kind!r}", f"{FAMILIES[family]}.{kind}")
     own = [c for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__ and n[0] != "_"]
     if len(own) != 1:
         raise TypeError(f"{module.__name__} must define exactly one public class, not {len(own)}.")

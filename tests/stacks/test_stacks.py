@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stacks import activate, names
+from stacks import names
 from stacks.activate import StackNotReady, activate_stack, describe_stack
 from tests.support.project_copy import Project
 
@@ -103,8 +103,7 @@ def test_placeholders_are_refused_in_a_sentence() -> None:
 def test_a_secret_that_is_not_there_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (names.HERE / "kubernetes.yaml").read_text()
     (tmp_path / "kubernetes.yaml").write_text(re.sub("<[^>]+>", "mine", text))
-    monkeypatch.setattr(names, "HERE", tmp_path)
-    monkeypatch.setattr(activate, "HERE", tmp_path)
+    monkeypatch.setattr(names, "FOLDERS", (tmp_path,))
     sentence = (
         "stacks/kubernetes.yaml: ZenML holds no secret 'credence'; create it: "
         "zenml secret create credence --mlflow_password=… --mlflow_user=…"

@@ -11,10 +11,11 @@ from pydantic import Field, ValidationError, model_validator
 
 from credence.core.canonical_json import json_digest
 from credence.core.errors import InputError, did_you_mean
+from credence.core.paths import bundled_folder
 from credence.core.registry import StrictModel, format_validation_error
 from credence.core.yaml_loader import parse_yaml
 
-PROMPTS_FOLDER = Path(__file__).parents[3] / "prompts"
+PROMPTS_FOLDER = bundled_folder("prompts")
 KEYS = ("system", "user", "fields", "schema", "max_tokens", "examples")
 PLACE = re.compile(r"\$([a-z_]+)")
 

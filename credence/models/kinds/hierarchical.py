@@ -1,10 +1,8 @@
 """Hierarchical logistic regression over groups, sampled by NUTS."""
 
-import importlib
-
 from pydantic import Field
 
-from credence.core.errors import InputError
+from credence.core.errors import InputError, import_for
 from credence.model import Diagnostic, Labels
 from credence.models.bayes import PooledModel
 from credence.models.bayes.posterior import NumericArray, Posterior
@@ -34,7 +32,7 @@ class Hierarchical(PooledModel):
         return self.served
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
-        nuts = importlib.import_module("credence.models.bayes.nuts")
+        nuts = import_for("fitting model kind 'hierarchical'", "credence.models.bayes.nuts")
         how = nuts.NutsSettings(self.chains, self.warmup, self.samples, self.seed)
         posterior: Posterior = nuts.sample(Z, codes, y, names, how)
         self._check_convergence(posterior.diagnostics, posterior.notes)

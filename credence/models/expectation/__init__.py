@@ -1,1 +1,1 @@
-"""The parts of the Bayesian Expectation Transformer: evidence, orders, budget, positions, code length."""
+"""Parts of the Bayesian Expectation Transformer: evidence, permutations, compute budget, positions, code length."""

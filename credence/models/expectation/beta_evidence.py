@@ -1,4 +1,4 @@
-"""How much evidence stands behind a probability: Beta pseudo-counts, from labels or from the density of features."""
+"""Evidence behind a probability as Beta pseudo-counts, from labels or from feature density."""
 
 import math
 from collections.abc import Callable
@@ -14,14 +14,15 @@ from credence.core.errors import InputError
 from credence.statistics.uncertainty import Array
 
 JEFFREYS = (0.5, 0.5)
-MIN_KAPPA = 0.05
+MIN_KAPPA = 0.05  # below it, N would hardly depend on the density
 
 
 @dataclass(frozen=True)
 class BetaEvidence:
-    """Beta(alpha, beta) over each row's chance of a yes: float64 [B] each, entropies in nats.
+    """Beta(alpha, beta) over each row's probability of yes.
 
-    float64 because the promises (1e-9 to the exact posterior) are finer than float32 can hold.
+    All values are float64 [B], because float32 cannot hold the accuracy of 1e-9 to the exact posterior. Entropies are
+    in nats.
     """
 
     alpha: Tensor
@@ -29,53 +30,62 @@ class BetaEvidence:
 
     @property
     def concentration(self) -> Tensor:
-        """alpha + beta: pseudo-rows behind the answer, the prior's included."""
+        """The sum alpha + beta: pseudo-rows behind the probability, including the prior's."""
         return self.alpha + self.beta
 
     @property
     def mean(self) -> Tensor:
-        """The posterior mean of the chance of a yes."""
+        """Posterior mean of the probability of yes."""
         return self.alpha / self.concentration
 
     @property
     def epistemic_var(self) -> Tensor:
-        """Variance of the chance itself; vanishes as evidence grows."""
+        """Variance of the probability; goes to 0 as evidence grows."""
         return self.aleatoric_var / self.concentration
 
     @property
     def aleatoric_var(self) -> Tensor:
-        """Expected variance of the answer given the chance; with `epistemic_var` it makes mean * (1 - mean)."""
+        """Expected variance of the label given the probability; plus `epistemic_var` it is mean * (1 - mean)."""
         return self.alpha * self.beta / (self.concentration * (self.concentration + 1))
 
     @property
     def total(self) -> Tensor:
-        """Entropy of the answer."""
+        """Entropy of the label, in nats."""
         yes, no = self.mean, self.beta / self.concentration
         return -torch.xlogy(yes, yes) - torch.xlogy(no, no)
 
     @property
     def aleatoric(self) -> Tensor:
-        """Expected entropy given the chance: psi(S+1) - m psi(alpha+1) - (1-m) psi(beta+1), S = alpha + beta."""
+        """Expected entropy of the label given the probability, in nats.
+
+        It is psi(S + 1) - m psi(alpha + 1) - (1 - m) psi(beta + 1), with S = alpha + beta and m the mean.
+        """
         yes, no, all_ = (torch.digamma(part + 1) for part in (self.alpha, self.beta, self.concentration))
         return all_ - (self.alpha * yes + self.beta * no) / self.concentration
 
     @property
     def epistemic(self) -> Tensor:
-        """Mutual information between the answer and the chance: total - aleatoric."""
+        """Mutual information of label and probability in nats: total - aleatoric."""
         return (self.total - self.aleatoric).clamp(min=0)
 
     def interval(self, level: float = 0.95) -> tuple[Tensor, Tensor]:
-        """The equal-tailed interval of the chance, low and high."""
+        """Return the bounds of the equal-tailed interval of the probability, float64 [B] each."""
         alpha, beta = (part.detach().cpu().numpy() for part in (self.alpha, self.beta))
         low, high = (betaincinv(alpha, beta, tail) for tail in ((1 - level) / 2, (1 + level) / 2))
         return torch.as_tensor(low), torch.as_tensor(high)
 
 
 class BetaEvidenceHead(nn.Module):
-    """A conjugate Beta posterior per row, from counted labels or from pseudo-counts where the features lie dense.
+    """Conjugate Beta posterior per row, from counted labels or from pseudo-counts that grow with feature density.
 
-    Pseudo-counts follow DIP-EDL (arXiv 2602.01477): alpha = a0 + N(x) p(y=1|x) with N(x) a function of the density, not
-    a network output, since no loss on single labels identifies alpha + beta. Before `anchor`, N is 0: only the prior.
+    Pseudo-counts follow DIP-EDL (arXiv 2602.01477): alpha = a0 + N(x) p(y=1|x). N(x) is a function of the density, not
+    a network output, since no loss on single labels identifies alpha + beta. Before `anchor`, N is 0.
+
+    Args:
+        prior: The prior's (alpha, beta). Default: Jeffreys, (0.5, 0.5).
+
+    Raises:
+        InputError: A prior count is not positive.
     """
 
     prior: Tensor
@@ -91,9 +101,15 @@ class BetaEvidenceHead(nn.Module):
             self.register_buffer(name, torch.tensor(value, dtype=torch.float64))
 
     def counts(self, y: Tensor, mask: Tensor, weight: Tensor | None = None) -> BetaEvidence:
-        """The exact posterior after labels y [B, n] in {0, 1} with mask [B, n] (True = real) and weights [B, n] >= 0.
+        """Compute the exact posterior after observed labels. Integer sums are exact, so their order does not matter.
 
-        Sums of integers are exact, so the order of the evidence cannot matter. Raises BadInput for other values.
+        Args:
+            y: Labels in {0, 1}, shape [B, n].
+            mask: True for real labels, shape [B, n].
+            weight: Weights of at least 0, shape [B, n]. Default: 1.
+
+        Raises:
+            InputError: A real label is not 0 or 1, or its weight is negative.
         """
         weight = torch.ones_like(mask, dtype=torch.float64) if weight is None else weight.double()
         y, weight = (torch.where(mask, value.double(), 0.0) for value in (y, weight))
@@ -102,26 +118,41 @@ class BetaEvidenceHead(nn.Module):
         return self._updated((weight * y).sum(1), (weight * (1 - y)).sum(1))
 
     def forward(self, log_density: Tensor, probability: Tensor) -> BetaEvidence:
-        """Pseudo-counts N p and N (1 - p) from the log density [B] of a row's features and its probability [B]."""
+        """Compute the posterior with pseudo-counts N p and N (1 - p).
+
+        Args:
+            log_density: Log density of the features in nats, shape [B].
+            probability: Probability of yes, shape [B].
+        """
         support, probability = self.support(log_density), probability.double()
         return self._updated(support * probability, support * (1 - probability))
 
     def support(self, log_density: Tensor) -> Tensor:
-        """N(x) = exp(s + kappa (log p(x) - c)), at most the rows of training: float64 [B]."""
+        """Return N(x) = exp(s + kappa (log p(x) - c)), at most the number of training rows, float64 [B]."""
         return self._support(log_density, self.scale)
 
     @torch.no_grad()
     def anchor(self, log_density: Tensor) -> None:
-        """Take c, the median log density [n], and the limit n from the rows of training."""
+        """Set c to the median log density of the n training rows, and the limit of N to n.
+
+        Args:
+            log_density: Log density of the training rows in nats, shape [n].
+        """
         self.centre.copy_(log_density.double().median())
         self.rows.fill_(len(log_density))
 
     @torch.no_grad()
     def fit(self, log_density: Tensor, probability: Tensor, y: Tensor, cells: Tensor | None = None) -> None:
-        """Choose (s, kappa) by the Beta-Binomial likelihood of held-out labels y [n], kappa in [0.05, 1].
+        """Fit (s, kappa) by the Beta-Binomial likelihood of held-out labels, with kappa in [0.05, 1].
 
-        Rows of one cell (int64 [n], from 0) share one unknown chance, which is what identifies N; without cells each
-        row stands alone, N shows only by shrinking p towards the prior, and a calibrated p drives it to its limit.
+        Rows of one cell share one unknown probability, which identifies N. Without cells, N acts only by shrinking p
+        towards the prior, and a calibrated p drives N to its limit.
+
+        Args:
+            log_density: Log density of held-out rows in nats, shape [n].
+            probability: Probability of yes, shape [n].
+            y: Labels in {0, 1}, shape [n].
+            cells: Cell of each row, int64 from 0, shape [n]. Default: a cell per row.
         """
         cells = torch.arange(len(y)) if cells is None else cells
         yes, rows, p, density = _sums(y, cells), _sums(torch.ones_like(y), cells), probability.double(), log_density
@@ -129,7 +160,7 @@ class BetaEvidenceHead(nn.Module):
         def cost(scale: Array) -> float:
             support = self._support(density, torch.as_tensor(scale))
             share = [_sums(support * part, cells) / rows.clamp(min=1) for part in (p, 1 - p)]
-            return float(_surprise(self._updated(*share), yes, rows - yes).sum())
+            return float(_beta_binomial_nll(self._updated(*share), yes, rows - yes).sum())
 
         self.scale.copy_(torch.as_tensor(_lowest(cost, math.log(max(float(self.rows), 1.0)))))
 
@@ -143,12 +174,12 @@ class BetaEvidenceHead(nn.Module):
 
 
 def _sums(value: Tensor, cells: Tensor) -> Tensor:
-    """The sum of value [n] in each cell."""
+    """Sum value [n] in each cell."""
     return torch.zeros(int(cells.max()) + 1, dtype=torch.float64).index_add(0, cells, value.double())
 
 
-def _surprise(before: BetaEvidence, yes: Tensor, no: Tensor) -> Tensor:
-    """-log of the Beta-Binomial chance of these very labels, in nats."""
+def _beta_binomial_nll(before: BetaEvidence, yes: Tensor, no: Tensor) -> Tensor:
+    """Return the negative log-likelihood of these counts in nats, without the binomial coefficient."""
     after = BetaEvidence(before.alpha + yes, before.beta + no)
     return _log_beta(before) - _log_beta(after)
 
@@ -158,7 +189,7 @@ def _log_beta(evidence: BetaEvidence) -> Tensor:
 
 
 def _lowest(cost: Callable[[Array], float], most: float) -> Array:
-    """(s, kappa) of the lowest cost: the best of a coarse grid, then Nelder-Mead within the bounds."""
+    """Minimize the cost over (s, kappa): the best of a coarse grid, then Nelder-Mead within the bounds."""
     starts = [np.array([s, kappa]) for s in np.linspace(-2, most, 8) for kappa in (MIN_KAPPA, 0.2, 0.5, 1.0)]
     found = minimize(cost, min(starts, key=cost), method="Nelder-Mead", bounds=[(-10, most), (MIN_KAPPA, 1)])
     return np.asarray(found.x)

@@ -1,4 +1,4 @@
-"""How dense the rows of training lie around a feature vector: one Gaussian per class in few principal dimensions."""
+"""Density of training rows around a feature vector: one Gaussian per class on a few principal axes."""
 
 import math
 from dataclasses import dataclass
@@ -13,12 +13,17 @@ MIN_VARIANCE = 1e-8
 
 
 class FeatureDensity(nn.Module):
-    """log p(z) of features z [B, d]: two Gaussians with one Ledoit-Wolf covariance on the first r principal axes.
+    """Log density of features: two class Gaussians with a shared Ledoit-Wolf covariance on the first r principal axes.
 
-    What lies outside these axes is an isotropic Gaussian (Moghaddam & Pentland 1997), or rows far away in a direction
-    that training never took would look near. Its dimension is the one that the spread of squared distances shows
-    (Satterthwaite 1946): counted one by one, directions that move together would outweigh all that is inside. Zero, an
-    improper density, before `fit`; O(n r^2 + d^3) once to fit.
+    The remaining axes are an isotropic Gaussian (Moghaddam & Pentland 1997). Without it, rows far away in a direction
+    that training rows never took would look near. Its dimension is estimated from the spread of squared distances
+    (Satterthwaite 1946), because correlated directions, counted one by one, would outweigh the principal axes.
+
+    Call `fit` before use; it costs O(n r² + d³).
+
+    Args:
+        width: Number of features, d.
+        rank: Largest number of principal axes, r.
     """
 
     centre: Tensor
@@ -39,14 +44,14 @@ class FeatureDensity(nn.Module):
         self.register_buffer("constant", torch.full((), math.log(0.5), dtype=torch.float64))
 
     def forward(self, z: Tensor) -> Tensor:
-        """The log density in nats, float64 [B]."""
+        """Return the log density of features z [B, d] in nats, float64 [B]."""
         inside, outside = self._parts(z)
         distance = (inside[:, None] - self.means).square().sum(2)
         return torch.logsumexp(self.log_share - distance / 2, 1) - outside / (2 * self.spread) + self.constant
 
     @torch.no_grad()
     def fit(self, z: Tensor, y: Tensor) -> None:
-        """Learn from the features z [n, d] and labels y [n] in {0, 1} of the rows of training."""
+        """Fit to the features z [n, d] and labels y [n] in {0, 1} of the training rows."""
         z, r = z.double(), self.axes.shape[1]
         self.centre.copy_(z.mean(0))
         self.axes.copy_(torch.linalg.eigh((z - self.centre).T @ (z - self.centre)).eigenvectors[:, -r:])
@@ -78,14 +83,22 @@ class FeatureDensity(nn.Module):
             self.constant.sub_(free / 2 * torch.log(2 * math.pi * self.spread))
 
     def _parts(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Whitened coordinates [B, r] on the axes, and the squared distance [B] from their span."""
+        """Return whitened coordinates [B, r] on the axes, and the squared distance [B] from their span."""
         z = z.double() - self.centre
         along = z @ self.axes
         return along @ self.whitening, (z - along @ self.axes.T).square().sum(1)
 
 
 def neighborhood_cells(z: Tensor, size: int = 16) -> Tensor:
-    """Cells int64 [n] of at most `size` rows of z [n, d] that lie together: halved at the median of the widest axis."""
+    """Partition rows into cells of neighbors by halving at the median of the widest axis.
+
+    Args:
+        z: Features, shape [n, d].
+        size: Most rows per cell.
+
+    Returns:
+        Cell of each row, int64 [n].
+    """
     cells = torch.zeros(len(z), dtype=torch.int64)
     for number, rows in enumerate(_halved(z, torch.arange(len(z)), size)):
         cells[rows] = number
@@ -105,7 +118,7 @@ MAX_RANK_ROWS = 1000
 
 @dataclass(frozen=True)
 class RowFeatures:
-    """Features z [n, d], the probability of a yes [n] and the answer [n] of rows."""
+    """Features z [n, d], probabilities of yes p [n] and labels y [n] in {0, 1} of rows."""
 
     z: Tensor
     p: Tensor
@@ -113,7 +126,11 @@ class RowFeatures:
 
 
 class TrainingSupport(nn.Module):
-    """The density of the features of training rows, and what held-out rows say of it; nothing is known before `fit`."""
+    """Feature density of training rows, and Beta evidence calibrated on held-out rows.
+
+    Args:
+        features: Number of features, d.
+    """
 
     held: Tensor
 
@@ -124,12 +141,17 @@ class TrainingSupport(nn.Module):
 
     @property
     def known(self) -> bool:
-        """Whether there were rows to fit it on."""
+        """Whether it has been fitted."""
         return bool(self.evidence.rows > 0)
 
     @torch.no_grad()
     def fit(self, learned: RowFeatures, held: RowFeatures) -> None:
-        """The density of the rows that were learned from; how much it is worth, from those that were held out."""
+        """Fit the density to training rows, and evidence and ranks to held-out rows.
+
+        Args:
+            learned: Training rows.
+            held: Held-out rows.
+        """
         self.density.fit(learned.z, learned.y)
         self.evidence.anchor(self.density(learned.z))
         log_density = self.density(held.z)
@@ -138,8 +160,15 @@ class TrainingSupport(nn.Module):
         self.held[: len(kept)] = log_density.sort().values[kept]
 
     def forward(self, z: Tensor, p: Tensor) -> tuple[BetaEvidence, Tensor]:
-        """Evidence behind the probabilities p [B] of rows with features z [B, d], and the share [B] of held-out rows,
-        itself among them, that lie no denser."""
+        """Compute evidence and out-of-distribution p-value.
+
+        Args:
+            z: Features, shape [B, d].
+            p: Probabilities of yes, shape [B].
+
+        Returns:
+            The evidence, and the share of held-out rows and the row itself whose density is not higher, float64 [B].
+        """
         log_density = self.density(z)
         below = (self.held <= log_density[:, None]).sum(1)
         return self.evidence(log_density, p), (1 + below).double() / (1 + self.held.isfinite().sum())

@@ -1,4 +1,4 @@
-"""What several orders of the same evidence say together, and by how much they differ."""
+"""Mean and spread of probabilities over permutations of the same evidence."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,14 @@ EPSILON = 1e-300
 
 @dataclass(frozen=True)
 class PermutationStatistics:
-    """Per row, float64 [B]: the mean of K orders' probabilities, and their spread, absent (NaN) where K is 1.
+    """Statistics of each row over K permutations, float64 [B]; all but `mean` are NaN for K = 1.
 
-    `jsd` is mean_k KL(p_k || mean) in nats; `bound` = sqrt(jsd / 2) is at least the mean absolute deviation from the
-    mean (Pinsker); `low` is the 5% quantile over the orders.
+    Attributes:
+        mean: Mean probability.
+        std: Standard deviation.
+        jsd: Jensen-Shannon divergence, mean_k KL(p_k || mean), in nats.
+        bound: sqrt(jsd / 2), an upper bound of the mean absolute deviation from the mean (Pinsker's inequality).
+        low: 5 % quantile.
     """
 
     mean: Tensor
@@ -24,7 +28,7 @@ class PermutationStatistics:
 
     @classmethod
     def of(cls, probabilities: Tensor) -> "PermutationStatistics":
-        """From the chance of a yes under each order, [K, B]."""
+        """Compute from probabilities of yes under each permutation, shape [K, B]."""
         p = probabilities.double()
         mean, absent = p.mean(0), torch.full(p.shape[1:], torch.nan, dtype=torch.float64)
         if len(p) == 1:
@@ -34,16 +38,26 @@ class PermutationStatistics:
 
 
 def jensen_gap(probabilities: Tensor, y: Tensor) -> Tensor:
-    """What averaging probabilities [K, B] gains at labels y [B]: mean NLL of the orders - NLL of their mean, nats [B].
+    """Return the NLL saved by averaging probabilities: mean NLL of the permutations - NLL of their mean, in nats [B].
 
-    Never negative, by Jensen's inequality; averaging hidden states promises nothing of the kind.
+    It is never negative, by Jensen's inequality. Averaging hidden states has no such guarantee.
+
+    Args:
+        probabilities: Probabilities of yes, shape [K, B].
+        y: Labels in {0, 1}, shape [B].
     """
-    told = torch.where(y.bool(), probabilities.double(), 1 - probabilities.double()).clamp(min=EPSILON)
-    return told.mean(0).log() - told.log().mean(0)
+    likelihood = torch.where(y.bool(), probabilities.double(), 1 - probabilities.double()).clamp(min=EPSILON)
+    return likelihood.mean(0).log() - likelihood.log().mean(0)
 
 
 def martingale_gap(p: Tensor, after_yes: Tensor, after_no: Tensor) -> Tensor:
-    """E[p(y | x, x')] - p(y | x), x' drawn from p itself: 0 for a Bayesian on exchangeable yes/no evidence; all [B]."""
+    """Return E[p(y | x, x')] - p(y | x) with x' drawn from p, shape [B]; 0 for a Bayesian on exchangeable evidence.
+
+    Args:
+        p: Probability of yes given x, shape [B].
+        after_yes: Probability of yes given x and a further yes, shape [B].
+        after_no: Probability of yes given x and a further no, shape [B].
+    """
     return p * after_yes + (1 - p) * after_no - p
 
 

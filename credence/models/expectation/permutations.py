@@ -1,4 +1,4 @@
-"""The orders in which exchangeable blocks of a row may stand, and the position ids that each order gives."""
+"""Permutations of the exchangeable blocks of a row, and the position ids of each permutation."""
 
 from typing import Literal
 
@@ -15,11 +15,24 @@ PADDING_KEY = torch.iinfo(torch.int64).max // 4
 def permuted_positions(
     mode: PermutationMode, position_ids: Tensor, segment_ids: Tensor, mask: Tensor, places: Tensor | None = None
 ) -> Tensor:
-    """Position ids [K, B, L] of the K copies of a row, from position and segment ids int64 [B, L] and mask bool [B, L].
+    """Return the position ids of K permuted copies of each row.
 
-    Segments are -1 (fixed) or blocks 0..m-1. `exact` (K = 1): every block begins at 0, so no order exists. `average`:
-    block j of row b takes place `places[k, b, j]`; all blocks together keep the positions they had. `off` (K = 1): as
-    given. Only ids move, never vectors: attention would undo what moves with its position. Padding keeps its ids.
+    Only ids are permuted, never vectors: attention is equivariant to tokens that move with their positions. Padding
+    keeps its ids.
+
+    Args:
+        mode: `exact` (K = 1) starts every block at 0, so that blocks have no order. `average` gives block j of row b
+            the place `places[k, b, j]`; all blocks together keep their positions. `off` (K = 1) changes nothing.
+        position_ids: int64 [B, L].
+        segment_ids: Block of each token, 0 to m - 1, or -1 for a fixed token, int64 [B, L].
+        mask: True for real tokens, bool [B, L].
+        places: Place of each block, int64 [K, B, m]; for `average` only.
+
+    Returns:
+        Position ids, int64 [K, B, L].
+
+    Raises:
+        InputError: The mode is unknown, or `average` lacks places.
     """
     if mode == "off":
         return position_ids[None]
@@ -28,18 +41,28 @@ def permuted_positions(
         return _restarted(position_ids, segment_ids.clamp(min=0), blocks)[None]
     if mode != "average" or places is None:
         raise InputError(
-            f"mode {mode!r}: expected 'exact', 'off', or 'average' with places, as orders.draw gives them."
+            f"mode {mode!r}: expected 'exact', 'off', or 'average' with places, as sample_permutations gives them."
         )
     return torch.stack([_placed(position_ids, segment_ids.clamp(min=0), blocks, place) for place in places])
 
 
 def sample_permutations(sampler: Sampler, blocks: Tensor, k: int, generator: torch.Generator, bands: int = 4) -> Tensor:
-    """K orders of each row's blocks (int64 [B], how many): the place of every block, int64 [K, B, max blocks].
+    """Sample k permutations of each row's blocks.
 
-    `iid`: independent, uniform. `latin`: rows of random Latin squares: over m, 2m, … orders each block stands in each
-    place equally often, and the mean of k < m orders has (m - k) / (m - 1) of the variance that independent ones leave,
-    where places act one by one. `banded`: blocks are shuffled within `bands` stretches only, where the coarse order
-    matters. Blocks beyond a row's own keep their place.
+    Args:
+        sampler: `iid` is independent and uniform. `latin` takes rows of random Latin squares: over m permutations each
+            block has each place once, and the mean over k < m has (m - k) / (m - 1) of the variance of `iid` if places
+            act additively. `banded` shuffles only within bands, to keep the coarse order.
+        blocks: Number of blocks per row, int64 [B].
+        k: Number of permutations.
+        generator: Source of random numbers.
+        bands: Number of bands, for `banded`.
+
+    Returns:
+        Place of each block, int64 [k, B, max blocks]; blocks beyond a row's own keep their place.
+
+    Raises:
+        InputError: The sampler is unknown.
     """
     width = max(int(blocks.max()), 1)
     if sampler == "latin":
@@ -52,7 +75,18 @@ def sample_permutations(sampler: Sampler, blocks: Tensor, k: int, generator: tor
 
 
 def sample_permutations_deterministic(sampler: Sampler, blocks: Tensor, k: int, seed: int, bands: int = 4) -> Tensor:
-    """Sample permutations from the seed and a row's own number of blocks, so that a row's batch does not matter."""
+    """Sample permutations that depend only on the seed and a row's number of blocks, not on its batch.
+
+    Args:
+        sampler: As in `sample_permutations`.
+        blocks: Number of blocks per row, int64 [B].
+        k: Number of permutations.
+        seed: Seed.
+        bands: Number of bands, for `banded`.
+
+    Returns:
+        Place of each block, int64 [k, B, max blocks].
+    """
     places = torch.arange(max(int(blocks.max()), 1)).repeat(k, len(blocks), 1)
     for m in sorted(set(blocks.tolist())):
         generator = torch.Generator().manual_seed((seed * 1_000_003 + m) % 2**63)
@@ -61,12 +95,12 @@ def sample_permutations_deterministic(sampler: Sampler, blocks: Tensor, k: int, 
 
 
 def merge_copies(values: Tensor, k: int) -> Tensor:
-    """k copies of a batch [B, …] as one batch [k B, …]."""
+    """Repeat a batch [B, …] k times as one batch [k B, …]."""
     return values.expand(k, *values.shape).flatten(0, 1)
 
 
 def split_copies(values: Tensor, k: int) -> Tensor:
-    """The copies apart again, [k, B, …] of [k B, …]."""
+    """Split a merged batch [k B, …] into copies [k, B, …]."""
     return values.view(k, -1, *values.shape[1:])
 
 
@@ -77,7 +111,7 @@ def _restarted(position_ids: Tensor, segments: Tensor, blocks: Tensor) -> Tensor
 
 
 def _placed(position_ids: Tensor, segments: Tensor, blocks: Tensor, place: Tensor) -> Tensor:
-    """The blocks' own positions, dealt out anew: first to the block in place 0, in its order within, and so on."""
+    """Reassign the positions of all blocks: first to the block in place 0, in its own order, then to the next."""
     step = int(position_ids.max()) + 1
     keys = torch.where(blocks, place.to(segments.device).gather(1, segments) * step + position_ids, PADDING_KEY)
     rank = keys.argsort(dim=1, stable=True).argsort(1)
@@ -86,14 +120,14 @@ def _placed(position_ids: Tensor, segments: Tensor, blocks: Tensor, place: Tenso
 
 
 def _shuffled(keys: Tensor, blocks: Tensor) -> Tensor:
-    """The rank of each block among the keys [K, B, m], blocks beyond a row's own behind the others, as they were."""
+    """Rank blocks by random key [K, B, m]; blocks beyond a row's own keep their order at the end."""
     number = torch.arange(keys.shape[-1])
     keys = torch.where(number < blocks[:, None], keys, PADDING_KEY + number * 0.0)
     return keys.argsort(dim=-1, stable=True).argsort(-1)
 
 
 def _latin(blocks: Tensor, k: int, generator: torch.Generator) -> Tensor:
-    """Rows of random Latin squares: cyclic shifts with shuffled blocks and shuffled places; another after m rows."""
+    """Sample rows of random Latin squares: cyclic shifts with shuffled blocks and places; a new square every m rows."""
     i, m, number = torch.arange(k)[:, None, None], blocks.clamp(min=1)[:, None], torch.arange(max(int(blocks.max()), 1))
     square = (i // m).expand(k, len(blocks), len(number))
     block, place = (

@@ -1,4 +1,4 @@
-"""Periodic artefacts of position, found in the average vector at each position and taken out; content stays."""
+"""Removal of periodic position artifacts, detected in the mean vector at each position."""
 
 import math
 from fractions import Fraction
@@ -16,16 +16,29 @@ MIN_BIN_DISTANCE = 0.75
 
 
 class HarmonicProjection(nn.Module):
-    """x - g A[position] C: the harmonics of given periods in the mean over rows, if an F-test finds any.
+    """Subtracts g A[position] C: harmonics of given periods in the mean over rows, if an F-test detects any.
 
-    `observe` keeps an exponentially fading mean per position and label, `fit` regresses the mean of both labels on
-    [1, p/L, (p/L)^2 | A], A = {sin, cos(2 pi h p / P)}, weighted by counts, and sets the gate g in {0, 1}. The trend
-    stays in the data. Before `fit`, and where fewer positions than a period were seen, nothing is taken out. Labels
-    weigh the same at every position: else what tells them apart would go too where they prefer some positions.
+    `observe` keeps an exponentially fading mean per position and label. `fit` regresses it on [1, p/L, (p/L)² | A] with
+    A = {sin, cos(2 pi h p / P)}, weighted by counts, and sets the gate g to 0 or 1. The trend is not subtracted. Before
+    `fit`, and for periods longer than the observed positions, nothing is subtracted.
 
-    The F-test sets harmonics against the frequencies beside them (after Thomson 1982), not against all that is left:
-    whatever is smooth along a row has more power at low frequencies, and would always look periodic. The features
-    share the level (Bonferroni), since they may depend on each other.
+    Both labels have the same weight at every position. Otherwise, if a label prefers some positions, the difference
+    between the labels would be removed too.
+
+    The F-test compares harmonics with neighboring frequencies (after Thomson 1982), not with the whole residual:
+    smooth signals have more power at low frequencies and would always look periodic. Features share the level
+    (Bonferroni), since they may be dependent.
+
+    Args:
+        width: Number of features, d.
+        longest: Number of positions.
+        periods: Periods P, above 2.
+        harmonics: Harmonics h per period, from 1.
+        fading: Factor of earlier sums at each `observe`.
+        level: Significance level of the F-test.
+
+    Raises:
+        InputError: No frequency below one half results.
     """
 
     total: Tensor
@@ -54,7 +67,7 @@ class HarmonicProjection(nn.Module):
         self.register_buffer("coefficients", torch.zeros(2 * len(self.frequencies), width, dtype=torch.float64))
 
     def forward(self, x: Tensor, position_ids: Tensor) -> Tensor:
-        """x [B, L, d] at position ids int64 [B, L] without the artefact: one gather, one addition."""
+        """Subtract the artifact from x [B, L, d] at position ids int64 [B, L]."""
         position_ids = position_ids.clamp(min=0)
         places = torch.arange(int(position_ids.max()) + 1, device=x.device)
         artefact = self.gate.double() * self._waves(places) @ self.coefficients.double()
@@ -62,9 +75,16 @@ class HarmonicProjection(nn.Module):
 
     @torch.no_grad()
     def observe(self, x: Tensor, mask: Tensor, position_ids: Tensor, y: Tensor | None = None) -> None:
-        """Take a batch's real tokens into the sums and counts of their positions, by label y [B] if there are labels.
+        """Add the real tokens of a batch to the sums and counts of their positions.
 
-        Raises BadInput for a position from `longest` on.
+        Args:
+            x: Vectors, shape [B, L, d].
+            mask: True for real tokens, bool [B, L].
+            position_ids: int64 [B, L].
+            y: Labels in {0, 1}, shape [B]. Default: one label for all.
+
+        Raises:
+            InputError: A position is not below `longest`.
         """
         places = position_ids[mask]
         if len(places) and int(places.max()) >= self.longest:
@@ -76,7 +96,7 @@ class HarmonicProjection(nn.Module):
 
     @torch.no_grad()
     def fit(self) -> None:
-        """Regress the mean of every position, weighted by its count; open the gate where harmonics stand out."""
+        """Regress the mean of every position, weighted by its count; set the gate to 1 if harmonics are significant."""
         at, count, mean = self._balanced()
         span = int(at[-1] - at[0]) + 1 if len(at) else 0
         known = torch.tensor([p <= span for p in self.frequencies.values()], device=at.device).repeat_interleave(2)
@@ -86,12 +106,12 @@ class HarmonicProjection(nn.Module):
             return
         weight, trend = count.sqrt()[:, None], (at[:, None] / self.longest) ** torch.arange(TREND, device=at.device)
         designs = [weight * part for part in (trend, self._waves(at)[:, known], _waves(at, self._beside(span)))]
-        if float(_chances(designs, weight * mean).min()) * mean.shape[1] < self.level:
+        if float(_p_values(designs, weight * mean).min()) * mean.shape[1] < self.level:
             self.gate.fill_(1.0)
             self.coefficients[known] = _regressed(torch.cat(designs[:2], dim=1), weight * mean)[TREND:]
 
     def _balanced(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Positions [n] that every label was seen at, how many tokens [n] their mean is worth, and that mean [n, d]."""
+        """Return positions [n] observed for every label, the effective number of tokens [n] and the mean [n, d]."""
         given = self.seen.sum(1) > 0
         seen, total = self.seen[given].double(), self.total[given].double()
         at = (seen > 0).all(0).nonzero()[:, 0] if len(seen) else torch.zeros(0, dtype=torch.int64)
@@ -99,11 +119,11 @@ class HarmonicProjection(nn.Module):
         return at, len(seen) ** 2 / (1 / seen[:, at]).sum(0), means.mean(0)
 
     def _waves(self, places: Tensor) -> Tensor:
-        """A [n, 2 H] at places int64 [n]."""
+        """Return A [n, 2 H] at positions int64 [n]."""
         return _waves(places, [float(f) for f in self.frequencies])
 
     def _beside(self, span: int) -> list[float]:
-        """Frequencies around and between the harmonics, a period per span apart, that are none of them."""
+        """Return frequencies around and between the harmonics, 1 / span apart, without the harmonics themselves."""
         bins = [float(f) * span for f in self.frequencies]
         free = (
             n for n in range(1, int(max(bins)) + 1 + EXTRA_BINS) if min(abs(n - b) for b in bins) > MIN_BIN_DISTANCE
@@ -112,28 +132,31 @@ class HarmonicProjection(nn.Module):
 
 
 def _frequencies(periods: tuple[int, ...], harmonics: int) -> dict[Fraction, int]:
-    """Each frequency below one half once, and the shortest period it is a harmonic of."""
+    """Return each frequency below one half and the shortest period that it is a harmonic of."""
     pairs = [(Fraction(h, p), p) for p in sorted(periods, reverse=True) for h in range(1, harmonics + 1) if 2 * h < p]
     return dict(pairs)
 
 
 def _waves(places: Tensor, frequencies: list[float]) -> Tensor:
-    """Sine and cosine of every frequency at places int64 [n], float64 [n, 2 frequencies]."""
+    """Return sine and cosine of every frequency at positions int64 [n], float64 [n, 2 frequencies]."""
     turns = places[:, None] * torch.tensor(frequencies, dtype=torch.float64, device=places.device)
     angles = 2 * math.pi * turns
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
 
 def _regressed(design: Tensor, target: Tensor) -> Tensor:
-    """Ridge coefficients [columns, d]."""
+    """Return ridge coefficients [columns, d]."""
     gram = design.T @ design
     ridge = RIDGE * gram.diagonal().max() * torch.eye(len(gram), dtype=torch.float64, device=gram.device)
     found: Tensor = torch.linalg.solve(gram + ridge, design.T @ target)
     return found
 
 
-def _chances(designs: list[Tensor], mean: Tensor) -> Tensor:
-    """P-values [d] of the F-test that harmonics explain no more than what lies beside; designs: trend, those, this."""
+def _p_values(designs: list[Tensor], mean: Tensor) -> Tensor:
+    """Return p-values [d] of the F-test of harmonics against neighboring frequencies.
+
+    The designs are those of trend, harmonics and neighboring frequencies.
+    """
     nested = [torch.cat(designs[: end + 1], dim=1) for end in range(len(designs))]
     if len(mean) <= nested[-1].shape[1]:
         return torch.ones(mean.shape[1])

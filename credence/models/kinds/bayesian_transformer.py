@@ -1,4 +1,4 @@
-"""A transformer that doubts: a Bayesian last layer, a code length to learn by, orders, and the evidence behind it."""
+"""Transformer with a Bayesian last layer, code-length training, permutation averaging, and Beta evidence."""
 
 import math
 from typing import Literal, Self
@@ -34,12 +34,30 @@ ORDERS = ("order_sd", "order_jsd", "order_gain_yes", "order_gain_no")
 
 
 class BayesianTransformer(TorchModel):
-    """Tokens of a text, or one per column, `layers` pre-LN layers of `width`, and a Gaussian over the last weights.
+    """The Bayesian Expectation Transformer (after arXiv 2507.11768) for texts and columns.
 
-    Draws are `samples` weight vectors, each in `permutations` orders where orders are averaged. Blocks that may stand
-    in any order are columns, or the sentences of a text; `auto` takes columns as a set and reads texts as they stand.
-    With a `checkpoint` the tokens of a text are what that encoder made of its pieces, all in their order; it stays as
-    it is, or learns above its `freeze` lower layers.
+    A pre-LN transformer reads the tokens of a text, or one token per column. Draws are weight vectors of the last
+    layer, under each permutation with `orders: average`. Exchangeable blocks are columns, or the sentences of a text.
+
+    Attributes:
+        width: Dimension of the vectors.
+        layers: Number of layers.
+        heads: Attention heads; divides `width`.
+        samples: Weight vectors drawn from the last layer.
+        orders: `exact` gives blocks no order; `average` averages probabilities over permutations; `off` keeps the
+            order. `auto` is `exact` for columns and `off` for texts.
+        permutations: Permutations averaged in prediction, with `orders: average`.
+        mdl: Use a variational last layer, trained by code length, NLL + KL / N (VBLL, arXiv 2404.11599).
+        evidence: Estimate Beta pseudo-counts from feature density (DIP-EDL, arXiv 2602.01477).
+        debias: Remove periodic position artifacts from texts of 64 tokens or more.
+        loops: Most repetitions of the layers with the same weights; a fitted budget decides per row.
+        relations: Add the relations between the numbers of a text (`credence.models.relations`) as an input.
+        fone: Read a number as one token with Fourier features (arXiv 2502.09741). Otherwise: digit by digit.
+        vocabulary: Most words, or categories per column.
+        longest: Most tokens per text.
+        checkpoint: Pretrained encoder that embeds texts: folder, name on the Hugging Face Hub, or `minilm`. Default:
+            word embeddings are learned.
+        freeze: Number of lower layers of the checkpoint that are not trained. Default: the whole checkpoint is frozen.
     """
 
     reads = "both"
@@ -81,20 +99,27 @@ class BayesianTransformer(TorchModel):
         return self
 
     def row_diagnostics(self, X: pd.DataFrame) -> dict[str, Array]:
+        """Return `k_used`, evidence and permutation measures of each row by name, shape (rows,) each.
+
+        Raises:
+            NotFitted: The model has not been fitted.
+        """
         if not self._fitted:
             raise NotFitted(f"{self.display_name()} has not been fitted; call fit(X, y) first.")
         names = self._names()
-        found = self._over(self._rows(X), self._found) if len(X) else np.zeros((len(names), 0))
+        found = self._over(self._rows(X), self._diagnostics) if len(X) else np.zeros((len(names), 0))
         return dict(zip(names, found, strict=True))
 
     def predict_all(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
+        """Return `draws(X)` and `row_diagnostics(X)` from one forward pass."""
         if not self._fitted or not len(X):
             return super().predict_all(X)
         names = self._names()
-        both = self._over(self._rows(X), self._both)
+        both = self._over(self._rows(X), self._diagnostics_and_draws)
         return both[len(names) :], dict(zip(names, both, strict=False))
 
     def training_record(self) -> TrainingRecord:
+        """Return costs, curves, and the code length of the last layer in bits."""
         last = self._network.head.variational
         bits = None if last is None else float(last.kl().detach()) / math.log(2)
         return (
@@ -121,7 +146,7 @@ class BayesianTransformer(TorchModel):
 
     def _build(self, reader: RowEncoder) -> TwoPartModule:
         assert isinstance(reader, TrainingInputs)
-        usual: Literal["exact", "off"] = "exact" if isinstance(reader.reader, TableTokenizer) else "off"
+        auto: Literal["exact", "off"] = "exact" if isinstance(reader.reader, TableTokenizer) else "off"
         return ExpectationTransformer(
             reader,
             TransformerConfig(
@@ -130,7 +155,7 @@ class BayesianTransformer(TorchModel):
                 heads=self.heads,
                 dropout=self.dropout,
                 mdl=self.mdl,
-                orders=usual if self.orders == "auto" else self.orders,
+                orders=auto if self.orders == "auto" else self.orders,
                 permutations=self.permutations,
                 evidence=self.evidence,
                 debias=self.debias,
@@ -143,10 +168,10 @@ class BayesianTransformer(TorchModel):
     def _opinions(self, batch: Batch) -> Tensor:
         return self._network.draws(self._network.opinions(batch).z, self.samples)
 
-    def _both(self, batch: Batch) -> Tensor:
-        """Findings, then draws: [names + draws, B], float64."""
-        said = self._network.opinions(batch)
-        return torch.cat([self._stated(said), self._network.draws(said.z, self.samples)])
+    def _diagnostics_and_draws(self, batch: Batch) -> Tensor:
+        """Return diagnostics, then draws, float64 [names + draws, B]."""
+        outputs = self._network.opinions(batch)
+        return torch.cat([self._measured(outputs), self._network.draws(outputs.z, self.samples)])
 
     def _finish(self, rows: PaddedRows, held_out: PaddedRows | None) -> None:
         if self._network.head.variational is not None:
@@ -154,12 +179,12 @@ class BayesianTransformer(TorchModel):
         if held_out is None:
             return
         if self.loops > 1:
-            self._budget(held_out)
+            self._fit_budget(held_out)
         if self._network.support is not None:
             self._network.support.fit(self._features(rows), self._features(held_out))
 
-    def _budget(self, held_out: PaddedRows) -> None:
-        """How many runs through the layers a row is worth, by what each number of them does for held-out rows."""
+    def _fit_budget(self, held_out: PaddedRows) -> None:
+        """Fit the repetitions of the layers per row by the NLL of held-out rows at each number of them."""
         ks = torch.arange(1, self.loops + 1)
         nll = self._over(held_out, lambda batch: torch.stack([self._network.surprise(batch, k) for k in ks]))
         lengths = self._over(held_out, lambda batch: self._network.read(batch).mask.sum(1)[None])[0]
@@ -167,33 +192,33 @@ class BayesianTransformer(TorchModel):
         self._network.encoder.budget.fit(torch.as_tensor(lengths), needed, PRECISION)
 
     def _features(self, rows: PaddedRows) -> RowFeatures:
-        """What the last layer sees of these rows, their probabilities and their answers."""
-        seen = torch.as_tensor(self._over(rows, self._seen))
-        return RowFeatures(seen[2:].T, seen[0], seen[1])
+        """Return the last layer's inputs, probabilities and labels of rows."""
+        values = torch.as_tensor(self._over(rows, self._probability_label_features))
+        return RowFeatures(values[2:].T, values[0], values[1])
 
-    def _seen(self, batch: Batch) -> Tensor:
-        """[probability, answer, features] of rows, [2 + d, B]."""
-        said = self._network.opinions(batch)
-        return torch.cat([said.p.mean(0)[None], batch["label"][None].double(), said.z.mean(0).T.double()])
+    def _probability_label_features(self, batch: Batch) -> Tensor:
+        """Return [probability, label, features] of rows, float64 [2 + d, B]."""
+        outputs = self._network.opinions(batch)
+        return torch.cat([outputs.p.mean(0)[None], batch["label"][None].double(), outputs.z.mean(0).T.double()])
 
     def _names(self) -> list[str]:
-        """What is found of every row, in the order of `_found`."""
+        """Return the names of the diagnostics, in the order of `_measured`."""
         support = self._network.support
         evidence = EVIDENCE if support is not None and support.known else ()
         return ["k_used", *evidence, *(ORDERS if self.permutations > 1 else ())]
 
-    def _found(self, batch: Batch) -> Tensor:
-        return self._stated(self._network.opinions(batch))
+    def _diagnostics(self, batch: Batch) -> Tensor:
+        return self._measured(self._network.opinions(batch))
 
-    def _stated(self, said: PermutationOutputs) -> Tensor:
-        """Findings [names, B], float64."""
+    def _measured(self, outputs: PermutationOutputs) -> Tensor:
+        """Compute the diagnostics of rows, float64 [names, B]."""
         support = self._network.support
-        found = [said.runs.double()]
+        found = [outputs.runs.double()]
         if support is not None and support.known:
-            evidence, ood = support(said.z.mean(0), said.p.mean(0))
+            evidence, ood = support(outputs.z.mean(0), outputs.p.mean(0))
             found += [evidence.alpha, evidence.beta, ood]
-        if len(said.p) > 1:
-            orders = PermutationStatistics.of(said.p)
-            yes = torch.ones(said.p.shape[1])
-            found += [orders.std, orders.jsd, jensen_gap(said.p, yes), jensen_gap(said.p, 1 - yes)]
+        if len(outputs.p) > 1:
+            orders = PermutationStatistics.of(outputs.p)
+            yes = torch.ones(outputs.p.shape[1])
+            found += [orders.std, orders.jsd, jensen_gap(outputs.p, yes), jensen_gap(outputs.p, 1 - yes)]
         return torch.stack(found)

@@ -35,7 +35,7 @@ class Transformer(TorchModel):
         samples: Draws of `variational`.
         passes: Draws of `mc_dropout`.
         longest: Most word pieces per text.
-        freeze: Number of lower layers that are not trained; their embeddings are not either.
+        freeze: Number of lower layers that are not trained, together with the embeddings; 0 trains everything.
     """
 
     reads = "text"

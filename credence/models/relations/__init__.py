@@ -1,7 +1,7 @@
-"""What can be worked out from the numbers of a text: their values, how they relate, and a code for each of them.
+"""Features of the numbers in a text: values, relations between them, and Fourier features.
 
-Nothing here is learned, and no wording is looked at: which relation a sentence asserts is for a model to read. It is a
-library of checks for arithmetic, in the form of inputs; what it does not hold a model has to learn from words alone.
+Nothing is learned here, and words are not read: a model learns which relation a sentence asserts. The relations are
+checks of arithmetic facts as model inputs. Claims that they do not cover must be learned from words alone.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -25,5 +25,5 @@ __all__ = [
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Names of version 0.1."""
+        """Resolve names of version 0.1."""
         return old_attribute(__name__, name)

@@ -1,11 +1,11 @@
-"""The numbers of a text: where they stand and what they are worth."""
+"""Extraction of the numbers in a text: position and value."""
 
 import re
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# digits that continue a word (B12) are matched with it, so that they can be left out
+# Digits that continue a word (B12) are matched together with it and then skipped.
 RUN = re.compile(r"(?<![A-Za-z_])(?P<word>[A-Za-z_]++)?(?P<digits>\.?[0-9]+(?:[.,][0-9]+)*(?:[eE][-+]?[0-9]{1,3}\b)?)")
 ONE_NUMBER = re.compile(r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]*)(?:\.[0-9]+)?(?:[eE].+)?")
 DIGITS = re.compile("[0-9]+")
@@ -15,7 +15,7 @@ PLACEHOLDER = "#"
 
 
 class FoundNumber(NamedTuple):
-    """A number: text[start:end] is how it is written."""
+    """A number in a text, written as text[start:end]."""
 
     start: int
     end: int
@@ -23,15 +23,16 @@ class FoundNumber(NamedTuple):
 
 
 def number_values(text: str) -> list[float]:
-    """The values of `find_numbers`."""
+    """Return the values of all numbers of a text, in order."""
     return [number.value for number in find_numbers(text)]
 
 
 def find_numbers(text: str) -> list[FoundNumber]:
-    """Every number of a text in order: 7, 0.5, 1,820, 2e5, and 3/4 as its ratio where no blank stands beside the bar.
+    """Find all numbers of a text, in order.
 
-    A minus is a sign where nothing stands before it that it could take from: 5 - 3 and 5-3 hold 5 and 3. Digits that
-    continue a word (B12) are no number, 1.2.3 is three. What is too large for a float is the largest float.
+    Numbers are written as 7, 0.5, 1,820 or 2e5; 3/4 without blanks is one number, the ratio. A minus is a sign only if
+    no number, word or closing bracket stands before it: 5 - 3 and 5-3 hold 5 and 3. Digits that continue a word (B12)
+    are skipped, and 1.2.3 is three numbers. Values are limited to the range of floats.
     """
     chains: list[list[FoundNumber]] = []
     for number in _written(text):
@@ -43,7 +44,7 @@ def find_numbers(text: str) -> list[FoundNumber]:
 
 
 def mask_numbers(text: str) -> str:
-    """The text with # in the place of every number, and blanks around it."""
+    """Replace every number of a text by # with blanks around it."""
     end, parts = 0, []
     for number in find_numbers(text):
         parts += [text[end : number.start], PLACEHOLDER]
@@ -63,7 +64,7 @@ def _written(text: str) -> Iterator[FoundNumber]:
 
 
 def _signed(text: str, start: int) -> bool:
-    """Whether a minus stands before the number that starts here, and no term, word or closing bracket before that."""
+    """Return whether a minus sign precedes the number at `start`, and no number, word or closing bracket that."""
     if not start or text[start - 1] not in MINUS:
         return False
     before = text[max(0, start - 1 - LOOK_BACK) : start - 1]
@@ -72,7 +73,7 @@ def _signed(text: str, start: int) -> bool:
 
 
 def _ratio(chain: list[FoundNumber]) -> list[FoundNumber]:
-    """Two numbers with a bar between as one; 1/2/2026 stays three numbers, and what is divided by 0 stays two."""
+    """Merge two numbers joined by a slash; 1/2/2026 stays three numbers, and a division by 0 stays two."""
     if len(chain) != 2 or not chain[1].value:
         return chain
     (start, _, above), (_, end, below) = chain

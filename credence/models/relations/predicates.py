@@ -1,4 +1,4 @@
-"""What is asked about one, two, three and more numbers; each question answers yes, no, a sign, or None."""
+"""Predicates of one, two, three and more numbers; each returns a bool, a sign, or None if it does not apply."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -15,28 +15,34 @@ MAX_POWER = 64
 
 
 def equal(p: float, q: float, size: float = 0.0) -> bool:
-    """Whether p equals q but for the rounding of floats of this size; never where either left the range of floats."""
+    """Return whether p equals q up to float rounding; False for infinities and NaN.
+
+    Args:
+        p: A number.
+        q: A number.
+        size: Largest magnitude that occurred in computing p and q; widens the tolerance.
+    """
     bound = TOLERANCE * max(abs(p), abs(q), size)
     return math.isfinite(bound) and abs(p - q) <= bound
 
 
 def order_of(p: float, q: float) -> float:
-    """1 where p is greater, -1 where it is less, 0 where both are the same."""
+    """Return 1 if p is greater than q, -1 if it is less, 0 if both are `equal`."""
     return 0.0 if equal(p, q) else math.copysign(1.0, p - q)
 
 
-def _whole(ask: Callable[..., bool]) -> Predicate:
-    """The question of whole numbers; it does not apply to others."""
+def _of_integers(predicate: Callable[..., bool]) -> Predicate:
+    """Restrict a predicate to integers; it does not apply to other numbers."""
 
-    def asked(*values: float) -> bool | None:
+    def restricted(*values: float) -> bool | None:
         ints = [integers.as_integer(value) for value in values]
-        return None if None in ints else ask(*ints)
+        return None if None in ints else predicate(*ints)
 
-    return asked
+    return restricted
 
 
 def _divisible_by(q: int) -> Predicate:
-    return _whole(lambda n: divides(q, n))
+    return _of_integers(lambda n: divides(q, n))
 
 
 def _quotient(p: float, q: float, result: float) -> bool:
@@ -91,13 +97,13 @@ ONE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
     "sign of a": lambda a: order_of(a, 0),
     "order of a, 1": lambda a: order_of(a, 1),
     "a is whole": lambda a: a == math.floor(a),
-    "a is prime": _whole(integers.is_prime),
-    "a is a square": _whole(integers.is_square),
-    "a is a cube": _whole(integers.is_cube),
-    "a is a power of two": _whole(integers.is_power_of_two),
-    "a is triangular": _whole(integers.is_triangular),
-    "a is a Fibonacci number": _whole(integers.is_fibonacci),
-    "a is a palindrome": _whole(integers.is_palindrome),
+    "a is prime": _of_integers(integers.is_prime),
+    "a is a square": _of_integers(integers.is_square),
+    "a is a cube": _of_integers(integers.is_cube),
+    "a is a power of two": _of_integers(integers.is_power_of_two),
+    "a is triangular": _of_integers(integers.is_triangular),
+    "a is a Fibonacci number": _of_integers(integers.is_fibonacci),
+    "a is a palindrome": _of_integers(integers.is_palindrome),
     **{f"{q} divides a": _divisible_by(q) for q in DIVISORS},
 }
 TWO_NUMBER_PREDICATES: Mapping[str, Predicate] = {
@@ -110,10 +116,10 @@ TWO_NUMBER_PREDICATES: Mapping[str, Predicate] = {
     "b = a²": lambda a, b: equal(b, a * a),
     "ab = 1": lambda a, b: equal(a * b, 1),
     "a + 1 = b": lambda a, b: equal(a + 1, b),
-    "a divides b": _whole(divides),
-    "b divides a": _whole(lambda a, b: divides(b, a)),
-    "a, b have no common divisor": _whole(lambda a, b: math.gcd(a, b) == 1),
-    "a, b are both even or both odd": _whole(lambda a, b: divides(2, a - b)),
+    "a divides b": _of_integers(divides),
+    "b divides a": _of_integers(lambda a, b: divides(b, a)),
+    "a, b have no common divisor": _of_integers(lambda a, b: math.gcd(a, b) == 1),
+    "a, b are both even or both odd": _of_integers(lambda a, b: divides(2, a - b)),
 }
 RESULT_PREDICATES: Mapping[str, Predicate] = {
     "order of a, z": order_of,
@@ -130,10 +136,10 @@ THREE_NUMBER_PREDICATES: Mapping[str, Predicate] = {
     "xy = z": lambda x, y, z: equal(x * y, z),
     "x / y = z": _quotient,
     "y / x = z": lambda x, y, z: _quotient(y, x, z),
-    "x to the power of y = z": _whole(_power),
-    "x modulo y = z": _whole(lambda x, y, z: y != 0 and x % y == z),
-    "the greatest common divisor of x, y = z": _whole(lambda x, y, z: math.gcd(x, y) == z),
-    "the least common multiple of x, y = z": _whole(lambda x, y, z: math.lcm(x, y) == z),
+    "x to the power of y = z": _of_integers(_power),
+    "x modulo y = z": _of_integers(lambda x, y, z: y != 0 and x % y == z),
+    "the greatest common divisor of x, y = z": _of_integers(lambda x, y, z: math.gcd(x, y) == z),
+    "the least common multiple of x, y = z": _of_integers(lambda x, y, z: math.lcm(x, y) == z),
     "(x + y) / 2 = z": lambda x, y, z: equal(x + y, 2 * z, abs(x)),
     "2y - x = z": lambda x, y, z: equal(2 * y - x, z, abs(x)),
     "y² = xz": lambda x, y, z: equal(y * y, x * z),

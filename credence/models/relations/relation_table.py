@@ -1,6 +1,6 @@
-"""The relations: 1 where one holds, -1 where it does not, 0 where it does not apply.
+"""The table of relations between the numbers of a text: 1 if one holds, -1 if not, 0 if it does not apply.
 
-In their names `a` and `b` are the first two numbers of a text, `z` is the last, `x` and `y` are the two before it.
+In their names, `a` and `b` are the first two numbers of a text, `z` is the last, and `x` and `y` are the two before it.
 """
 
 import math
@@ -29,8 +29,11 @@ MAX_ROOT = 1000.0
 
 
 def fone(value: float) -> Array:
-    """Sine and cosine at the prime periods 2 to 31 and at 1, 10, … 10⁹, then log(1 + |value|) / 10, the root of |value|
-    in thousands (at most 1) and the sign; shape (FONE_WIDTH,). The remainders are exact for every float.
+    """Return the Fourier features of a number (FoNE, arXiv 2502.09741), extended by its size.
+
+    Returns:
+        Shape (FONE_WIDTH,): sines, then cosines, at the prime periods 2 to 31 and at 1, 10, … 10⁹; log(1 + |value|) /
+        10; min(sqrt(|value|) / 1000, 1); the sign. Remainders are exact for every float.
     """
     turn = 2 * np.pi * np.fmod(value, PERIODS) / PERIODS
     size = [math.log1p(abs(value)) / 10, min(math.sqrt(abs(value)) / MAX_ROOT, 1.0), float(np.sign(value))]
@@ -42,24 +45,24 @@ Terms = Sequence[float]
 
 
 class _Group(NamedTuple):
-    """Questions about those of the numbers that `pick` takes, asked where there are enough of them."""
+    """Predicates of the numbers that `pick` selects; 0 if a text has fewer than `min_numbers`."""
 
-    fewest: int
+    min_numbers: int
     pick: Callable[[Terms], Terms]
-    asks: Mapping[str, Predicate]
+    predicates: Mapping[str, Predicate]
 
-    def answers(self, values: Terms) -> list[float]:
-        if len(values) < self.fewest:
-            return [0.0] * len(self.asks)
+    def evaluate(self, values: Terms) -> list[float]:
+        if len(values) < self.min_numbers:
+            return [0.0] * len(self.predicates)
         picked = self.pick(values)
-        return [_number(ask(*picked)) for ask in self.asks.values()]
+        return [_as_feature(predicate(*picked)) for predicate in self.predicates.values()]
 
 
-def _number(answer: bool | float | None) -> float:
-    """1 for yes, -1 for no, 0 for a question that does not apply; a sign is itself."""
-    if isinstance(answer, bool):
-        return 1.0 if answer else -1.0
-    return float(answer or 0)
+def _as_feature(result: bool | float | None) -> float:
+    """Return 1 for True, -1 for False, 0 for None; a sign is unchanged."""
+    if isinstance(result, bool):
+        return 1.0 if result else -1.0
+    return float(result or 0)
 
 
 PREDICATE_GROUPS = (
@@ -70,15 +73,21 @@ PREDICATE_GROUPS = (
     _Group(3, lambda values: values[-3:], THREE_NUMBER_PREDICATES),
     _Group(4, lambda values: values[-MAX_NUMBERS:], SEQUENCE_PREDICATES),
 )
-RELATION_NAMES: tuple[str, ...] = tuple(name for group in PREDICATE_GROUPS for name in group.asks)
+RELATION_NAMES: tuple[str, ...] = tuple(name for group in PREDICATE_GROUPS for name in group.predicates)
 
 
 def relation_vector(values: Terms) -> Array:
-    """The relations of numbers in the order of NAMES, float64, shape (len(NAMES),), each in [-1, 1].
+    """Compute all relations of the first two and the last MAX_NUMBERS numbers.
 
-    Asks about the first two and the last MOST of them. Floats are equal where only rounding tells them apart. BadInput
-    for infinities and NaN, which `numbers` never gives.
+    Args:
+        values: Finite numbers; compared up to float rounding.
+
+    Returns:
+        Values in {-1, 0, 1} in the order of RELATION_NAMES, float64, shape (len(RELATION_NAMES),).
+
+    Raises:
+        InputError: A number is infinite or NaN.
     """
     if not all(map(math.isfinite, values)):
         raise InputError(f"the numbers {list(values)} were given; expected finite ones: leave out infinities and NaN.")
-    return np.array([answer for group in PREDICATE_GROUPS for answer in group.answers(values)], dtype=np.float64)
+    return np.array([value for group in PREDICATE_GROUPS for value in group.evaluate(values)], dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Texts as what a network of relations reads: the words that are there, and what holds between the numbers."""
+"""Row encoder of kind `relations`: which words a text contains, and the relations between its numbers."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -18,9 +18,13 @@ from credence.models.training.padded_batch import Column
 
 
 class RelationEncoder(RowEncoder):
-    """Columns `terms`, uint8 [rows, terms], 1 where a term is there, and `relations`, float32 [rows, names].
+    """Encodes texts as `terms`, uint8 [rows, terms], 1 if present, and `relations`, float32 [rows, relations].
 
-    Terms are words and pairs of neighbouring words, in which every number is the same sign.
+    Terms are words and pairs of adjacent words; every number is the same word, #.
+
+    Attributes:
+        vocabulary: Known terms.
+        names: Names of the relations.
     """
 
     vocabulary: Vocabulary
@@ -28,20 +32,25 @@ class RelationEncoder(RowEncoder):
 
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int) -> Self:
-        """Remember the `most` frequent terms of these texts."""
+        """Collect the `most` frequent terms of training texts."""
         return cls(vocabulary=Vocabulary.learn(map(number_terms, X["text"]), most))
 
     @cached_property
     def places(self) -> list[int]:
-        """Where its relations stand among all. BadInput where one of them is not worked out any more."""
+        """Positions of the relations in RELATION_NAMES.
+
+        Raises:
+            InputError: This version does not compute one of the relations.
+        """
         if unknown := sorted(set(self.names) - set(RELATION_NAMES)):
             raise InputError(
-                f"the model was trained on relations that this version does not work out, among them {unknown[0]!r}; "
+                f"the model was trained on relations that this version does not compute, among them {unknown[0]!r}; "
                 "expected those of credence.models.relations.RELATION_NAMES: train it again."
             )
         return [RELATION_NAMES.index(name) for name in self.names]
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return `terms` and `relations` of texts."""
         texts = X["text"].tolist()
         related = np.array([relation_vector(number_values(text)) for text in texts]).reshape(
             len(texts), len(RELATION_NAMES)
@@ -57,6 +66,6 @@ class RelationEncoder(RowEncoder):
 
 
 def number_terms(text: str) -> list[str]:
-    """Words and signs without digits, then each two that stand side by side, with # for a number."""
+    """Return the words and signs of a text, with # for a number, then all pairs of adjacent ones."""
     words = [token for token in tokenize(mask_numbers(text)) if not token.isdigit()]
     return words + [" ".join(pair) for pair in pairwise(words)]

@@ -1,4 +1,4 @@
-"""The Bayesian expectation transformer: rows as tokens, layers, one vector a row, and a last layer that knows doubt."""
+"""Modules of the Bayesian Expectation Transformer: tokens, embeddings, encoder, head, and the whole network."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,5 +7,5 @@ from credence.core.old_names import old_attribute
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Names of version 0.1."""
+        """Resolve names of version 0.1."""
         return old_attribute(__name__, name)

@@ -1,4 +1,4 @@
-"""Table rows as tokens: one for every column, of dates one for each part that varies."""
+"""Row encoder for tables: one token per column, and for dates one per part that varies."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -16,13 +16,21 @@ from credence.models.training.padded_batch import Column
 from credence.statistics.uncertainty import Array
 
 LEVELS = np.linspace(0, 1, 33)
-MAX_VALUE = 1e100
+MAX_VALUE = 1e100  # larger numbers are clipped, so that squares do not overflow
 QUANTITY_WIDTH = 3
 MIN_WORD_ROWS = 2
 
 
 class Quantity(BaseModel):
-    """A number of a row: its own column, or a part of a date, and how the training rows' numbers are spread."""
+    """Standardizes a number: a numeric column, or a part of a date.
+
+    Attributes:
+        name: Input column.
+        part: Number of the date part (`DateEncoder`); None for a number.
+        mean: Training mean.
+        sd: Training standard deviation, 1 if it is 0.
+        knots: 33 training quantiles without duplicates.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -33,7 +41,7 @@ class Quantity(BaseModel):
 
     @classmethod
     def learn(cls, name: str, part: int | None, numbers: Array) -> Self:
-        """From the training rows' numbers, shape (rows,), NaN where missing."""
+        """Fit to training numbers, shape (rows,), NaN if missing."""
         there = _tame(numbers[~np.isnan(numbers)])
         if not len(there):
             return cls(name=name, part=part)
@@ -41,8 +49,12 @@ class Quantity(BaseModel):
         return cls(name=name, part=part, mean=float(there.mean()), sd=sd, knots=knots)
 
     def features(self, numbers: Array) -> Array:
-        """Shape (rows, 3): asinh of how many deviations from the mean, the place among the training rows' quantiles
-        from -1 to 1, and whether it is missing; a missing number has zeros for the other two."""
+        """Return three features of numbers of shape (rows,).
+
+        Returns:
+            Shape (rows, 3): asinh of the standardized number, its quantile scaled to [-1, 1], and 1 if it is missing.
+            A missing number has 0 for the first two.
+        """
         missing = np.isnan(numbers)
         tamed = _tame(np.where(missing, self.mean, numbers))
         place = np.interp(tamed, self.knots, np.linspace(-1, 1, len(self.knots)))
@@ -51,7 +63,7 @@ class Quantity(BaseModel):
 
 
 class Category(BaseModel):
-    """A column of words: those that training rows share; a missing one is a word of its own."""
+    """Encodes a categorical column by the known categories `words`; missing is a category."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
@@ -59,26 +71,34 @@ class Category(BaseModel):
 
     @classmethod
     def learn(cls, name: str, values: Cells, most: int) -> Self:
-        """The `most` frequent words that two training rows or more have; others teach what is unknown."""
+        """Collect the `most` frequent categories of at least two training rows; others are unknown."""
         ranked = sorted((-n, word) for word, n in Counter(category_strings(values)).items() if n >= MIN_WORD_ROWS)
         return cls(name=name, words=tuple(word for _, word in ranked[:most]))
 
     def codes(self, values: Cells) -> list[int]:
-        """0 for what is unknown, then the words by number."""
+        """Return the number of each category, from 1; 0 if unknown."""
         numbers = {word: number for number, word in enumerate(self.words, 1)}
         return [numbers.get(word, 0) for word in category_strings(values)]
 
 
 class TableTokenizer(RowEncoder):
-    """Columns `quantities`, float32 (rows, quantities, 3), and `categories`, int64 (rows, categories), each category's
-    codes behind those of the one before it."""
+    """Encodes rows as the columns `quantities` and `categories`.
+
+    `quantities` is float32 (rows, quantities, 3). `categories` is int64 (rows, categories); each column has its own
+    range of codes.
+    """
 
     quantities: tuple[Quantity, ...]
     categories: tuple[Category, ...]
 
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int) -> Self:
-        """Remember how the columns of these rows are spread."""
+        """Fit to training rows.
+
+        Args:
+            X: Inputs.
+            most: Most categories per column.
+        """
         quantities: list[Quantity] = []
         categories: list[Category] = []
         for name, values in feature_columns(X).items():
@@ -92,22 +112,23 @@ class TableTokenizer(RowEncoder):
 
     @property
     def longest(self) -> int:
-        """How many tokens a row has."""
+        """Number of tokens per row."""
         return len(self.quantities) + len(self.categories)
 
     @property
     def codes(self) -> int:
-        """How many codes all categories have together, what is unknown among them."""
+        """Number of codes of all categorical columns, including the unknown ones."""
         return sum(len(category.words) + 1 for category in self.categories)
 
     @property
     def unknown(self) -> list[int]:
-        """The code of what is unknown, of each category."""
+        """Code of an unknown category, for each categorical column."""
         if not self.categories:
             return []
         return list(accumulate((len(category.words) + 1 for category in self.categories[:-1]), initial=0))
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return `quantities` and `categories` of rows."""
         table = feature_columns(X)
         numbers = [q.features(_numbers(table[q.name], q.part)) for q in self.quantities]
         codes = [
@@ -122,7 +143,7 @@ class TableTokenizer(RowEncoder):
 
 
 def _calendar(name: str, values: Cells) -> list[Quantity]:
-    """The parts of a date that vary among the training rows."""
+    """Fit the parts of a date that vary among the training rows."""
     date = DateEncoder(raw=True)
     parts = date.fit_transform(values, np.zeros(len(values), np.int64))
     return [Quantity.learn(name, part, parts[:, i]) for i, part in enumerate(date.parts)]
@@ -135,5 +156,5 @@ def _numbers(values: Cells, part: int | None) -> Array:
 
 
 def _tame(numbers: Array) -> Array:
-    """No number so large that its square overflows."""
+    """Clip numbers so that their squares do not overflow."""
     return np.clip(numbers, -MAX_VALUE, MAX_VALUE)

@@ -1,4 +1,4 @@
-"""Tokens as vectors, before any layer: those of texts and those of columns, each row begun by a token of its own."""
+"""Token embeddings of texts and columns, each row with a start token, and the removal of position artifacts."""
 
 from dataclasses import dataclass, replace
 
@@ -16,8 +16,14 @@ INITIAL_SD = 0.5
 
 @dataclass(frozen=True)
 class TokenBatch:
-    """Vectors x [B, L, d], mask bool [B, L] (True = real), position ids int64 [B, L], segment ids int64 [B, L]: -1 for
-    the token that begins the row and for padding, else the number of the block."""
+    """Embedded tokens of a batch.
+
+    Attributes:
+        x: Vectors, shape [B, L, d].
+        mask: True for real tokens, bool [B, L].
+        positions: Position ids, int64 [B, L].
+        segments: Block of each token, -1 for the start token and padding, int64 [B, L].
+    """
 
     x: Tensor
     mask: Tensor
@@ -26,7 +32,14 @@ class TokenBatch:
 
     @classmethod
     def begun(cls, start: Tensor, x: Tensor, mask: Tensor, segments: Tensor) -> "TokenBatch":
-        """The tokens of rows behind the vectors [B, d] that begin them."""
+        """Prepend start tokens.
+
+        Args:
+            start: Vectors of the start tokens, shape [B, d].
+            x: Vectors of the other tokens, shape [B, L, d].
+            mask: True for real tokens, bool [B, L].
+            segments: Block of each token, int64 [B, L].
+        """
         first = mask.new_ones(len(mask), 1)
         positions = torch.arange(x.shape[1] + 1, device=x.device).expand(len(x), -1)
         behind = torch.cat([-first.long(), torch.where(mask, segments, -1)], dim=1)
@@ -34,13 +47,20 @@ class TokenBatch:
 
     @property
     def blocks(self) -> Tensor:
-        """How many blocks each row has, int64 [B]."""
+        """Number of blocks per row, int64 [B]."""
         return self.segments.amax(1) + 1
 
 
 class TextEmbedding(nn.Module):
-    """A vector per word; a number's is that of all numbers and its FoNE; the first token carries the relations. `sd` is
-    that of the vectors before learning."""
+    """Embeds text tokens; the start token carries the relations between the numbers of the text.
+
+    A number token is the shared vector of all numbers plus a projection of its Fourier features (FoNE).
+
+    Args:
+        reader: Encoder of the texts.
+        width: Dimension of the vectors, d.
+        sd: Standard deviation of the initial vectors.
+    """
 
     def __init__(self, reader: TextTokenizer, width: int, sd: float = INITIAL_SD) -> None:
         super().__init__()
@@ -53,7 +73,7 @@ class TextEmbedding(nn.Module):
             self.words.weight.mul_(sd)
 
     def forward(self, batch: Batch) -> TokenBatch:
-        """The tokens of texts; what is masked is not read."""
+        """Embed a batch of texts; masked values are not read."""
         mask = batch.mask("words")
         words = torch.where(mask, batch["words"], 0)
         x = self.words(words)
@@ -65,7 +85,7 @@ class TextEmbedding(nn.Module):
         return TokenBatch.begun(start, x, mask, self._sentences(words))
 
     def _sentences(self, words: Tensor) -> Tensor:
-        """The number of each token's sentence, int64 [B, L]; signs that end one belong to it, however many."""
+        """Return the sentence number of each token, int64 [B, L]; end signs belong to the sentence that they end."""
         ends = torch.isin(words, torch.tensor(self.ends, device=words.device, dtype=words.dtype))
         begins = torch.zeros_like(ends)
         begins[:, 1:] = ends[:, :-1] & ~ends[:, 1:]
@@ -73,9 +93,14 @@ class TextEmbedding(nn.Module):
 
 
 class TableEmbedding(nn.Module):
-    """A vector per column and one for its value: of numbers by three weights each, of categories by code.
+    """Embeds columns: a vector of the column plus one of its value.
 
-    What is unknown begins as zeros: the column, and nothing said of its value.
+    The value of a number is a learned combination of its three features. A category has a vector per code; that of
+    an unknown category is initially 0.
+
+    Args:
+        reader: Encoder of the rows.
+        width: Dimension of the vectors, d.
     """
 
     def __init__(self, reader: TableTokenizer, width: int) -> None:
@@ -90,7 +115,7 @@ class TableEmbedding(nn.Module):
             self.categories.weight[reader.unknown] = 0.0
 
     def forward(self, batch: Batch) -> TokenBatch:
-        """The tokens of rows: numbers first, then categories."""
+        """Embed a batch of rows: numbers first, then categories; every token is a block."""
         numbers = torch.einsum("bqf,qfd->bqd", batch["quantities"], self.values)
         x = torch.cat([numbers, self.categories(batch["categories"])], dim=1) + self.column
         segments = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
@@ -101,7 +126,13 @@ PERIOD = 64
 
 
 class PositionArtifactFilter(nn.Module):
-    """The harmonic projection of texts that reach over a period; it is fitted anew each time `rows` rows went by."""
+    """Removes position artifacts of period 64 from texts; refitted in training after every `rows` rows.
+
+    Args:
+        width: Dimension of the vectors, d.
+        longest: Most tokens per text, without the start token.
+        rows: Number of training rows.
+    """
 
     since: Tensor
 
@@ -112,13 +143,13 @@ class PositionArtifactFilter(nn.Module):
         self.register_buffer("since", torch.zeros((), dtype=torch.int64))
 
     def forward(self, tokens: TokenBatch, y: Tensor | None = None) -> TokenBatch:
-        """The tokens without the artefact; while learning, rows with answers y [B] are looked at first."""
+        """Subtract the artifact from tokens; in training, observe them first, with labels y [B]."""
         if self.training and y is not None:
-            self._watch(tokens, y)
+            self._observe(tokens, y)
         return replace(tokens, x=self.projection(tokens.x, tokens.positions))
 
     @torch.no_grad()
-    def _watch(self, tokens: TokenBatch, y: Tensor) -> None:
+    def _observe(self, tokens: TokenBatch, y: Tensor) -> None:
         words = tokens.mask & (tokens.segments >= 0)
         self.projection.observe(tokens.x, words, tokens.positions, y)
         self.since += len(y)

@@ -1,4 +1,4 @@
-"""Tokens to one vector a row: layers, run as often as a row's length is worth, and two ways of pooling."""
+"""Encoder from tokens to one vector per row: pre-LN layers, repeated by a compute budget, and pooling."""
 
 import torch
 from torch import Tensor, nn
@@ -12,14 +12,19 @@ EPSILON = 1e-12
 
 
 class MaskedMoments(nn.Module):
-    """[masked mean, masked sd, log(1 + n)] of x [B, L, d], mask [B, L] (True = real): float32 [B, 2d + 1].
-
-    What is masked is never read, so it may be anything; a row without real tokens gives zeros (sd 1e-6, where the
-    square root is cut off to keep its gradient finite).
-    """
+    """Pools tokens to [masked mean, masked sd, log(1 + n)]."""
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Pool over the real tokens, O(B L d)."""
+        """Pool over the real tokens; masked values are not read.
+
+        Args:
+            x: Vectors, shape [B, L, d].
+            mask: True for real tokens, bool [B, L].
+
+        Returns:
+            float32 [B, 2d + 1]. The sd is at least 1e-6, which keeps its gradient finite; a row without real tokens
+            has 0 elsewhere.
+        """
         real = mask[..., None]
         x, n = torch.where(real, x.float(), 0.0), mask.sum(1, keepdim=True)
         share = n.clamp(min=1)
@@ -30,10 +35,18 @@ class MaskedMoments(nn.Module):
 
 
 class BlockAttention(nn.Module):
-    """Multi-head attention in one call of `scaled_dot_product_attention`, for all K copies of a batch at once.
+    """Multi-head attention with a learned bias between tokens of one block.
 
-    It knows no positions: those are added to x, or not (`orders.arranged`). A learned bias per head, zero at first,
-    joins tokens of one block where segment ids are given: else blocks without an order would be one bag of words.
+    Positions are not part of it; they are added to x before (`permutations.permuted_positions`). The bias, one per head
+    and initially 0, applies if segment ids are given. Without it, unordered blocks would be one bag of words.
+
+    Args:
+        width: Dimension of the vectors, d.
+        heads: Number of heads; divides `width`.
+        dropout: Dropout probability of attention weights in training.
+
+    Raises:
+        InputError: `heads` does not divide `width`.
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
@@ -46,9 +59,15 @@ class BlockAttention(nn.Module):
         self.together = nn.Parameter(torch.zeros(heads))
 
     def forward(self, x: Tensor, mask: Tensor, segment_ids: Tensor | None = None) -> Tensor:
-        """New vectors for x [B, L, d], mask bool [B, L] (True = real) and segment ids int64 [B, L] (-1 = no block).
+        """Attend over the real tokens; masked values are not read.
 
-        Masked tokens are neither read, whatever they hold, nor answered: they come back as zeros.
+        Args:
+            x: Vectors, shape [B, L, d].
+            mask: True for real tokens, bool [B, L].
+            segment_ids: Block of each token, -1 for none, int64 [B, L].
+
+        Returns:
+            Vectors, shape [B, L, d]; 0 for masked tokens.
         """
         x = torch.where(mask[..., None], x, 0.0)
         q, k, v = self.project(x).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
@@ -57,7 +76,7 @@ class BlockAttention(nn.Module):
         return torch.where(mask[..., None], self.combine(heads.transpose(1, 2).flatten(2)), 0.0)
 
     def _allowed(self, mask: Tensor, segment_ids: Tensor | None, dtype: torch.dtype) -> Tensor:
-        """Which keys may be read (a row without any reads its zeros), with the bias between tokens of one block."""
+        """Return the attention mask with the bias within blocks; a row without real tokens attends to zeros."""
         readable = (mask | ~mask.any(1, keepdim=True))[:, None, None, :]
         if segment_ids is None:
             return readable
@@ -66,13 +85,21 @@ class BlockAttention(nn.Module):
         return torch.where(readable, 0.0, -torch.inf).to(dtype).addcmul(same[:, None].to(dtype), bias)
 
 
-PRECISION = 0.01
+PRECISION = 0.01  # nats of NLL within which fewer repetitions are sufficient
 
 
 class TokenEncoder(nn.Module):
-    """`layers` layers, run `loops` times with the same weights at most, and z = [attention pool | masked moments].
+    """Pre-LN layers, repeated with the same weights, and pooling to z = [attention pool | masked moments].
 
-    To learn, each batch runs a random number of times, so that every number answers; then the budget says how often.
+    In training each batch is repeated a random number of times, so that any number works. In evaluation the budget
+    decides per row.
+
+    Args:
+        width: Dimension of the vectors, d.
+        layers: Number of layers.
+        heads: Attention heads.
+        dropout: Dropout probability.
+        loops: Most repetitions of all layers.
     """
 
     def __init__(self, width: int, layers: int, heads: int, dropout: float, loops: int) -> None:
@@ -83,7 +110,17 @@ class TokenEncoder(nn.Module):
         self.features = 3 * width + 1
 
     def forward(self, x: Tensor, mask: Tensor, segments: Tensor | None = None, k: Tensor | None = None) -> Tensor:
-        """z [B, features] of x [B, L, d], finite also where mask bool [B, L] is False, after k int64 [B] runs."""
+        """Encode tokens.
+
+        Args:
+            x: Vectors, shape [B, L, d]; finite also at padding.
+            mask: True for real tokens, bool [B, L].
+            segments: Block of each token, -1 for none, int64 [B, L].
+            k: Repetitions per row, int64 [B]. Default: as `steps` says.
+
+        Returns:
+            Features z, shape [B, 3d + 1].
+        """
         if self.loops == 1:
             return self._pooled(self._once(x, mask, segments), mask)
         more = () if segments is None else (segments,)
@@ -92,7 +129,7 @@ class TokenEncoder(nn.Module):
         )
 
     def steps(self, mask: Tensor) -> Tensor:
-        """How often each row of mask [B, L] is run, int64 [B]."""
+        """Return the repetitions of each row of mask [B, L], int64 [B]: random in training, else by the budget."""
         if self.training:
             return torch.randint(1, self.loops + 1, (), device=mask.device).expand(len(mask))
         steps: Tensor = self.budget(mask.sum(1), PRECISION)[0]
@@ -113,7 +150,13 @@ FEED_FORWARD_FACTOR = 4
 
 
 class EncoderLayer(nn.Module):
-    """Pre-LN (Xiong et al. 2020): x + attention(norm x), then x + MLP(norm x), four times as wide inside, GELU."""
+    """Pre-LN layer (Xiong et al. 2020): x + attention(norm x), then x + MLP(norm x) with 4d hidden units and GELU.
+
+    Args:
+        width: Dimension of the vectors, d.
+        heads: Attention heads.
+        dropout: Dropout probability after attention and MLP.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -126,7 +169,7 @@ class EncoderLayer(nn.Module):
         self.heard, self.thought = MaskedDropout(dropout, width), MaskedDropout(dropout, width)
 
     def forward(self, x: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
-        """New vectors for x [B, L, d], mask bool [B, L] and segment ids int64 [B, L], of real tokens from real ones."""
+        """Transform x [B, L, d], given mask bool [B, L] and segment ids int64 [B, L]; padding has no influence."""
         x = x + self.heard(self.attention(self.before(x), mask, segments))
         answer: Tensor = x + self.thought(self.narrow(F.gelu(self.widen(self.between(x)))))
         return answer

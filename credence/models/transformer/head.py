@@ -1,4 +1,4 @@
-"""The logit of a row and its doubt; and draws of it whose mean is the probability, not only nearly."""
+"""Output head: mean and variance of a row's logit, and draws whose mean equals the predictive probability."""
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,13 @@ MAX_STEP = 2.0
 
 
 class Head(nn.Module):
-    """A Gaussian over the logit (`variational`), or a point: then its variance is 0."""
+    """Output layer with dropout.
+
+    Args:
+        features: Number of features.
+        dropout: Dropout probability.
+        variational: Use a variational last layer; otherwise a linear layer, whose logits have variance 0.
+    """
 
     def __init__(self, features: int, dropout: float, variational: bool) -> None:
         super().__init__()
@@ -21,11 +27,11 @@ class Head(nn.Module):
 
     @property
     def variational(self) -> VariationalLastLayer | None:
-        """The last layer, where it is a Gaussian."""
+        """The variational last layer, or None."""
         return self.layer if isinstance(self.layer, VariationalLastLayer) else None
 
     def forward(self, z: Tensor) -> Tensor:
-        """Mean logits [..., 1] of features [..., features]."""
+        """Return mean logits [..., 1] of features z [..., features]."""
         z = self.dropped(z)
         if self.variational is None:
             point: Tensor = self.layer(z)
@@ -33,7 +39,7 @@ class Head(nn.Module):
         return (z @ self.variational.mean + self.variational.bias)[..., None]
 
     def moments(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and variance of the logit, [B] each, for features z [B, features]."""
+        """Return mean and variance of the logit, [B] each, for features z [B, features]."""
         z = self.dropped(z)
         if self.variational is None:
             logits = self.layer(z).squeeze(-1)
@@ -42,10 +48,18 @@ class Head(nn.Module):
         return mean, variance
 
     def draws(self, z: Tensor, draws: int, generator: torch.Generator) -> Tensor:
-        """Probabilities [draws, B], float64: each draw one weight vector for all rows, mirrored pairs of them.
+        """Draw probabilities of yes; a draw is one weight vector for all rows, and draws come in antithetic pairs.
 
-        Each row's deviations are scaled to the variance, and its logits moved by one number, so that the mean of its
-        draws is the mean by quadrature: to 1e-4 where the logit's deviation is 4 or less, to 0.01 where it is 10.
+        Each row's deviations are scaled to the exact variance, and its logits are shifted, so that the mean of the
+        draws equals the quadrature mean: within 1e-4 if the logit's sd is at most 4, within 0.01 if it is 10.
+
+        Args:
+            z: Features, shape [B, features].
+            draws: Number of draws; one draw, or no variational layer, gives the quadrature mean.
+            generator: Source of random numbers.
+
+        Returns:
+            Probabilities, float64 [draws, B], or [1, B].
         """
         mean, variance = (part.double() for part in self.moments(z))
         target = logit_normal_mean(mean, variance)
@@ -55,11 +69,11 @@ class Head(nn.Module):
         scale = (variance / deviations.square().mean(0).clamp(min=EPSILON)).sqrt()
         mirrored = torch.cat([deviations, -deviations]) * scale
         middle = torch.zeros(draws % 2, len(z), dtype=torch.float64, device=z.device)
-        return _moved(mean + torch.cat([mirrored, middle]), target)
+        return _shifted_to_mean(mean + torch.cat([mirrored, middle]), target)
 
 
-def _moved(logits: Tensor, target: Tensor) -> Tensor:
-    """Probabilities of logits [S, B], all of a row moved by one number towards the mean [B] (Newton's steps)."""
+def _shifted_to_mean(logits: Tensor, target: Tensor) -> Tensor:
+    """Return probabilities of logits [S, B], shifted per row so that their mean is the target [B] (Newton's method)."""
     for _ in range(NEWTON_STEPS):
         p = torch.sigmoid(logits)
         slope = (p - p.square()).mean(0).clamp(min=EPSILON)

@@ -1,4 +1,4 @@
-"""The whole module: tokens without periodic artefacts, in one or several orders, encoded, answered, and weighed."""
+"""The whole network: embedding, artifact removal, permutations, encoder, head, and training support."""
 
 import math
 from collections.abc import Mapping
@@ -37,22 +37,37 @@ from credence.models.transformer.text_tokens import TextTokenizer
 
 
 class TrainingInputs(RowEncoder):
-    """One of three readers, and the number of training rows, by which the divergence of the last layer is shared."""
+    """A row encoder of one of three types, and the number of training rows, which divides the KL of the last layer."""
 
     rows: int
     reader: TextTokenizer | TableTokenizer | PretrainedTokenizer
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return the columns of the inner encoder."""
         return self.reader.columns(X)
 
 
-WAVELENGTH_BASE = 10_000.0
-PRETRAINED_PACE = 0.02
+WAVELENGTH_BASE = 10_000.0  # Vaswani et al. 2017
+PRETRAINED_PACE = 0.02  # factor of the learning rate of a pretrained encoder
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """The hyper-parameters that shape the module; with every switch off it is a plain pre-LN transformer."""
+    """Hyper-parameters of the network; with every switch off it is a plain pre-LN transformer.
+
+    Attributes:
+        width: Dimension of the vectors, d.
+        layers: Number of layers.
+        heads: Attention heads.
+        dropout: Dropout probability.
+        orders: How permutations of blocks are treated (`permutations.permuted_positions`).
+        permutations: Number of permutations averaged in evaluation.
+        mdl: Use a variational last layer, trained by code length.
+        evidence: Estimate Beta evidence from feature density.
+        debias: Remove periodic position artifacts from long texts.
+        loops: Most repetitions of the layers.
+        seed: Seed of draws and permutations.
+    """
 
     width: int
     layers: int
@@ -69,8 +84,13 @@ class TransformerConfig:
 
 @dataclass(frozen=True)
 class PermutationOutputs:
-    """What K orders of B rows come to: features z [K, B, d], probabilities p [K, B], float64, and how often each row
-    ran through the layers over all orders, runs int64 [B]."""
+    """Outputs of K permutations of B rows.
+
+    Attributes:
+        z: Features, shape [K, B, d].
+        p: Probabilities of yes, float64 [K, B].
+        runs: Passes through the layers over all permutations, int64 [B].
+    """
 
     z: Tensor
     p: Tensor
@@ -78,7 +98,13 @@ class PermutationOutputs:
 
 
 class ExpectationTransformer(TwoPartModule):
-    """Rows to probabilities of yes: texts, columns, or the `pieces` of texts that a pretrained encoder has read."""
+    """The Bayesian Expectation Transformer (after arXiv 2507.11768) for texts, columns, or pretrained word pieces.
+
+    Args:
+        inputs: Row encoder and number of training rows.
+        design: Hyper-parameters.
+        pieces: Embedding by a pretrained encoder. Default: an embedding of words or columns is built.
+    """
 
     head: Head
     waves: Tensor
@@ -97,26 +123,36 @@ class ExpectationTransformer(TwoPartModule):
         self.register_buffer("waves", sinusoids(reader.longest + 1, d.width), persistent=False)
 
     def pace(self, name: str) -> float:
+        """Return the factor of a parameter's learning rate: 0.02 for a pretrained encoder, else 1."""
         return PRETRAINED_PACE if name.startswith("tokens.encoder.") else 1.0
 
     def encode(self, batch: Batch) -> Tensor:
-        """Features [B, d] in one order, which is a random one to learn in, where there are several."""
+        """Return features [B, d] under one permutation, which is random in training with `orders: average`."""
         return self.features(self.read(batch), 1)
 
     def loss(self, batch: Batch) -> Loss:
-        """The expected cross-entropy under the last layer, and its divergence from the prior per training row."""
+        """Return the expected cross-entropy under the last layer, and its KL per training row, in nats."""
         moments = self.head.moments(self.encode(batch))
         return Loss(*mdl_loss(*moments, batch["label"], self._divergence(), self.rows))
 
     def read(self, batch: Batch) -> TokenBatch:
-        """The tokens of rows, freed from periodic artefacts."""
+        """Embed a batch and remove periodic position artifacts."""
         tokens: TokenBatch = self.tokens(batch)
         if self.artefacts is not None:
             tokens = self.artefacts(tokens, batch.columns.get("label"))
         return tokens
 
     def features(self, tokens: TokenBatch, orders: int, k: Tensor | None = None) -> Tensor:
-        """Features [K B, d] in K orders, after k int64 [B] runs through the layers, or as many as the budget says."""
+        """Encode tokens under `orders` permutations.
+
+        Args:
+            tokens: Embedded tokens of B rows.
+            orders: Number of permutations K; used with `orders: average`, otherwise K is 1.
+            k: Repetitions of the layers per row, int64 [B]. Default: by the budget.
+
+        Returns:
+            Features, shape [K B, d].
+        """
         places = self._places(tokens.blocks, orders) if self.design.orders == "average" else None
         ids = permuted_positions(self.design.orders, tokens.positions, tokens.segments, tokens.mask, places)
         copies, x = len(ids), merge_copies(tokens.x, len(ids)) + self.waves[ids.flatten(0, 1)]
@@ -127,7 +163,7 @@ class ExpectationTransformer(TwoPartModule):
         return z
 
     def opinions(self, batch: Batch) -> PermutationOutputs:
-        """What all orders say, of which there are `permutations` where orders are averaged."""
+        """Return the outputs under all permutations."""
         tokens = self.read(batch)
         k = self.encoder.steps(tokens.mask)
         z = self.features(tokens, self.design.permutations, k)
@@ -135,23 +171,31 @@ class ExpectationTransformer(TwoPartModule):
         return PermutationOutputs(split_copies(z, len(p)), p, k * len(p))
 
     def draws(self, z: Tensor, draws: int) -> Tensor:
-        """Probabilities [draws K, B], float64, of features [K, B, d]: weight vectors of the last layer, in K orders."""
+        """Draw probabilities of yes by weight vectors of the last layer.
+
+        Args:
+            z: Features under K permutations, shape [K, B, d].
+            draws: Number of weight vectors.
+
+        Returns:
+            Probabilities, float64 [draws K, B].
+        """
         p = self.head.draws(z.flatten(0, 1), draws, torch.Generator().manual_seed(self.design.seed))
         return p.view(-1, z.shape[1])
 
     def surprise(self, batch: Batch, k: Tensor) -> Tensor:
-        """The expected cross-entropy of rows [B], nats, float64, after k runs through the layers, int64 []."""
+        """Return the expected cross-entropy of each row in nats after k repetitions, int64 [], float64 [B]."""
         z = self.features(self.read(batch), 1, k.expand(len(batch)))
         return expected_nll(*self.head.moments(z), batch["label"])
 
     def _places(self, blocks: Tensor, orders: int) -> Tensor:
-        """Random places to learn in, places by seed and number of blocks to answer in, int64 [orders, B, blocks]."""
+        """Sample places, int64 [orders, B, blocks]: random in training, else by seed and number of blocks."""
         if self.training:
             return sample_permutations("iid", blocks.cpu(), orders, torch.default_generator)
         return sample_permutations_deterministic("latin", blocks.cpu(), orders, self.design.seed)
 
     def _divergence(self) -> Tensor:
-        """The KL of the last layer in nats, under the prior that the marginal likelihood prefers at this very step."""
+        """Return the KL of the last layer in nats; in training, refit the prior by marginal likelihood first."""
         if self.head.variational is None:
             return torch.zeros((), device=self.waves.device)
         if self.training:
@@ -167,7 +211,7 @@ def _tokens(reader: RowEncoder, width: int) -> TextEmbedding | TableEmbedding:
 
 
 def sinusoids(positions: int, width: int) -> Tensor:
-    """A vector for each position, float32 [positions, width] (Vaswani et al. 2017), of length 1 in every pair."""
+    """Return sinusoidal position vectors, float32 [positions, width] (Vaswani et al. 2017)."""
     speeds = torch.exp(-math.log(WAVELENGTH_BASE) * torch.arange(0, width, 2) / width)
     angles = torch.arange(positions)[:, None] * speeds
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]

@@ -1,4 +1,4 @@
-"""Texts as tokens that a pretrained encoder has read: one for every piece, and one for the relations of the numbers."""
+"""Row encoder and embedding of texts by a pretrained encoder: one token per word piece, plus relations of numbers."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -19,14 +19,32 @@ from credence.models.transformer.text_tokens import relation_features, strip_htm
 
 
 class PretrainedTokenizer(RowEncoder):
-    """Ragged column `pieces` of a checkpoint, and `relations` of all numbers of the text."""
+    """Encodes texts as the ragged column `pieces` and, optionally, the column `relations`.
+
+    Attributes:
+        pieces: Encoder of word pieces.
+        relations: Names of the relations between the numbers of a text; empty for none.
+    """
 
     pieces: PieceEncoder
     relations: tuple[str, ...]
 
     @classmethod
     def read(cls, X: pd.DataFrame, checkpoint: str, longest: int, relations: bool) -> tuple[Self, SentenceEncoder]:
-        """The reader that goes with a checkpoint, and its encoder. BadInput where these rows are no texts."""
+        """Load a checkpoint.
+
+        Args:
+            X: Inputs with the column `text`.
+            checkpoint: Folder, name on the Hugging Face Hub, or `minilm`.
+            longest: Most word pieces per text.
+            relations: Whether to encode the relations between numbers.
+
+        Returns:
+            The row encoder and the pretrained encoder.
+
+        Raises:
+            InputError: The inputs are not texts, or the checkpoint cannot be loaded.
+        """
         from credence.models.pretrained.checkpoint import load_checkpoint  # transformers takes seconds to import
 
         if "text" not in X:
@@ -38,17 +56,18 @@ class PretrainedTokenizer(RowEncoder):
         )
 
     def blank(self) -> SentenceEncoder:
-        """The encoder, with weights that are still to be loaded."""
+        """Build the pretrained encoder with placeholder weights."""
         from credence.models.pretrained.checkpoint import empty_encoder  # transformers takes seconds to import
 
         return SentenceEncoder(empty_encoder(self.pieces.config), self.pieces.padding)
 
     @property
     def longest(self) -> int:
-        """Pieces of a text that are read."""
+        """Most word pieces per text."""
         return self.pieces.longest
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return `pieces` and, if asked for, `relations` of texts."""
         numbers = (
             {"relations": relation_features([find_numbers(strip_html(text)) for text in X["text"]])}
             if self.relations
@@ -58,9 +77,13 @@ class PretrainedTokenizer(RowEncoder):
 
 
 class PieceEmbedding(nn.Module):
-    """A vector per piece, what the encoder made of it; the first token carries the relations.
+    """Embeds word pieces by a pretrained encoder; the start token carries the relations between numbers.
 
-    `freeze` is as many lower layers of the encoder as stay as they are. None: all of them, and no feature is dropped.
+    Args:
+        reader: Encoder of the texts.
+        encoder: The pretrained encoder.
+        width: Dimension of the vectors, d.
+        freeze: Number of lower layers that are not trained. None: the encoder is not trained and has no dropout.
     """
 
     def __init__(self, reader: PretrainedTokenizer, encoder: SentenceEncoder, width: int, freeze: int | None) -> None:
@@ -72,12 +95,13 @@ class PieceEmbedding(nn.Module):
         self.relations = nn.Linear(len(reader.relations), width, bias=False) if reader.relations else None
 
     def train(self, mode: bool = True) -> Self:
+        """Set training mode; a frozen encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.train(mode and self.learns)
         return self
 
     def forward(self, batch: Batch) -> TokenBatch:
-        """The tokens of texts, all of a text in one block: the encoder has read it in its order."""
+        """Embed a batch of texts; a text is one block, because the encoder has read it in its order."""
         mask = batch.mask("pieces")
         x: Tensor = self.states(self.encoder.states(batch))
         start = self.start.expand(len(mask), -1)

@@ -1,4 +1,4 @@
-"""Texts as tokens: words, one token for every number, and what the numbers of the text have to do with each other."""
+"""Row encoder for texts: words, number tokens with Fourier features, and relations between numbers."""
 
 import html
 from collections.abc import Mapping
@@ -14,14 +14,23 @@ from credence.models.neural.row_encoder import TOKEN, RowEncoder, Vocabulary
 from credence.models.relations import FONE_WIDTH, RELATION_NAMES, FoundNumber, find_numbers, fone, relation_vector
 from credence.models.training.padded_batch import Column
 
-# two signs, which no other token has
-NUMBER = "##"
+NUMBER = "##"  # every other token has one sign, so no text contains this one
 ENDS = (".", "!", "?", "。", "！", "？")
 
 
 class TextTokenizer(RowEncoder):
-    """Ragged column `words`, int64, at most `longest` a row; `numbers`, FoNE of each number token among them; and
-    `relation_vector` of all numbers of the text. `reach` is the length of the longest training text, in tokens."""
+    """Encodes texts as the ragged column `words`, int64, and optionally `numbers` and `relations`.
+
+    `numbers` is the ragged column of Fourier features (FoNE, arXiv 2502.09741) of each number token. `relations` is
+    float32 (rows, relations) of all numbers of the text.
+
+    Attributes:
+        vocabulary: Known words.
+        longest: Most tokens per text.
+        reach: Tokens of the longest training text.
+        fone: Whether a number is one token; otherwise each digit is.
+        relations: Names of the relations; empty for none.
+    """
 
     vocabulary: Vocabulary
     longest: int
@@ -31,7 +40,15 @@ class TextTokenizer(RowEncoder):
 
     @classmethod
     def learn(cls, X: pd.DataFrame, most: int, longest: int, fone: bool, relations: bool) -> Self:
-        """Remember the words of these texts."""
+        """Fit to training texts.
+
+        Args:
+            X: Inputs with the column `text`.
+            most: Most words.
+            longest: Most tokens per text.
+            fone: Whether a number is one token with Fourier features.
+            relations: Whether to encode the relations between numbers.
+        """
         read = [_words(text, find_numbers(text) if fone else [], longest) for text in map(strip_html, X["text"])]
         vocabulary = Vocabulary.learn(read, most)
         return cls(
@@ -44,19 +61,20 @@ class TextTokenizer(RowEncoder):
 
     @property
     def number(self) -> int:
-        """The number of the token that stands for numbers, or -1 where there is none."""
+        """Number of the number token, or -1 without it."""
         return self.vocabulary.numbers[NUMBER] if self.fone else -1
 
     @property
     def ends(self) -> list[int]:
-        """The numbers of the tokens that end a sentence."""
+        """Numbers of the tokens that end a sentence."""
         return [self.vocabulary.numbers[sign] for sign in ENDS if sign in self.vocabulary.numbers]
 
     def columns(self, X: pd.DataFrame) -> Mapping[str, Column]:
+        """Return `words` and, if asked for, `numbers` and `relations` of texts."""
         plain = [strip_html(text) for text in X["text"]]
         numbers = [find_numbers(text) if self.fone or self.relations else [] for text in plain]
-        told = zip(plain, numbers, strict=True)
-        words = [_words(text, there if self.fone else [], self.longest) for text, there in told]
+        pairs = zip(plain, numbers, strict=True)
+        words = [_words(text, there if self.fone else [], self.longest) for text, there in pairs]
         columns: dict[str, Column] = {"words": [torch.tensor(self.vocabulary.ids(w)).long() for w in words]}
         if self.fone:
             columns["numbers"] = [_coded(there[: w.count(NUMBER)]) for there, w in zip(numbers, words, strict=True)]
@@ -66,12 +84,12 @@ class TextTokenizer(RowEncoder):
 
 
 def strip_html(text: str) -> str:
-    """The text with HTML tags as blanks and entities as what they stand for."""
+    """Replace HTML tags by blanks and decode entities."""
     return TAG.sub(" ", html.unescape(text))
 
 
 def _words(text: str, numbers: list[FoundNumber], longest: int) -> list[str]:
-    """The tokens of a text, at most `longest`, with each of these numbers as one."""
+    """Split a text into at most `longest` tokens, with each of these numbers as one."""
     words: list[str] = []
     begins = 0
     for number in numbers:
@@ -92,7 +110,7 @@ def _coded(numbers: list[FoundNumber]) -> torch.Tensor:
 
 
 def relation_features(numbers: list[list[FoundNumber]]) -> torch.Tensor:
-    """The relations of the numbers of each text, float32 [rows, names]."""
+    """Return the relations between the numbers of each text, float32 [rows, relations]."""
     return torch.as_tensor(
         np.array([relation_vector([number.value for number in there]) for there in numbers]), dtype=torch.float32
     )

@@ -1,4 +1,4 @@
-"""A stranger adds a model: one file of under thirty lines, and the contract tests find it and pass."""
+"""A model kind is added by one file of under thirty lines; the contract tests find it and pass."""
 
 import shutil
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOREST = '''"""A forest of nearest neighbours: each draw is the vote of one fold's neighbours."""
+FOREST = '''"""Nearest neighbours; each draw is the vote of one fold's neighbours."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from credence.models.tabular import TabularModel
 
 
 class Forest(TabularModel):
-    """`neighbours` vote, the nearer the more."""
+    """The `neighbours` nearest rows vote, weighted by 1 / distance."""
 
     neighbours: int = Field(15, ge=1)
 

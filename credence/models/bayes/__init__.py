@@ -92,7 +92,7 @@ class PooledModel(Model):
 
     def _draws(self, X: pd.DataFrame) -> Array:
         Z = self._inputs.matrix(X)
-        Z = Z if self._features is None else self._features.beside(Z)
+        Z = Z if self._features is None else self._features.prepend_to(Z)
         return predict_draws(Z, group_codes(_groups_of(X), self._groups), self._coefficients)
 
     def _save(self, folder: Path) -> None:

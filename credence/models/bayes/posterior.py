@@ -24,7 +24,7 @@ class LearnedFeatures(NamedTuple):
     weight: Array
     bias: Array
 
-    def beside(self, Z: Array) -> Array:
+    def prepend_to(self, Z: Array) -> Array:
         """Prepend the learned columns to Z (rows, columns); return shape (rows, features + columns)."""
         return np.hstack([np.tanh(Z[:, :-1] @ self.weight + self.bias), Z])
 

@@ -17,7 +17,7 @@ class FeatureDensity(nn.Module):
 
     The remaining axes are an isotropic Gaussian (Moghaddam & Pentland 1997). Without it, rows far away in a direction
     that training rows never took would look near. Its dimension is estimated from the spread of squared distances
-    (Satterthwaite 1946), because correlated directions, counted one by one, would outweigh the principal axes.
+    (Satterthwaite 1946). Counted one by one, correlated directions would outweigh the principal axes.
 
     Call `fit` before use; it costs O(n r² + d³).
 

@@ -105,10 +105,10 @@ class HarmonicProjection(nn.Module):
         if not known.any():
             return
         weight, trend = count.sqrt()[:, None], (at[:, None] / self.longest) ** torch.arange(TREND, device=at.device)
-        designs = [weight * part for part in (trend, self._waves(at)[:, known], _waves(at, self._beside(span)))]
+        designs = [weight * part for part in (trend, self._waves(at)[:, known], _waves(at, self._neighboring(span)))]
         if float(_p_values(designs, weight * mean).min()) * mean.shape[1] < self.level:
             self.gate.fill_(1.0)
-            self.coefficients[known] = _regressed(torch.cat(designs[:2], dim=1), weight * mean)[TREND:]
+            self.coefficients[known] = _ridge_coefficients(torch.cat(designs[:2], dim=1), weight * mean)[TREND:]
 
     def _balanced(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return positions [n] observed for every label, the effective number of tokens [n] and the mean [n, d]."""
@@ -122,7 +122,7 @@ class HarmonicProjection(nn.Module):
         """Return A [n, 2 H] at positions int64 [n]."""
         return _waves(places, [float(f) for f in self.frequencies])
 
-    def _beside(self, span: int) -> list[float]:
+    def _neighboring(self, span: int) -> list[float]:
         """Return frequencies around and between the harmonics, 1 / span apart, without the harmonics themselves."""
         bins = [float(f) * span for f in self.frequencies]
         free = (
@@ -144,7 +144,7 @@ def _waves(places: Tensor, frequencies: list[float]) -> Tensor:
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)
 
 
-def _regressed(design: Tensor, target: Tensor) -> Tensor:
+def _ridge_coefficients(design: Tensor, target: Tensor) -> Tensor:
     """Return ridge coefficients [columns, d]."""
     gram = design.T @ design
     ridge = RIDGE * gram.diagonal().max() * torch.eye(len(gram), dtype=torch.float64, device=gram.device)
@@ -160,7 +160,7 @@ def _p_values(designs: list[Tensor], mean: Tensor) -> Tensor:
     nested = [torch.cat(designs[: end + 1], dim=1) for end in range(len(designs))]
     if len(mean) <= nested[-1].shape[1]:
         return torch.ones(mean.shape[1])
-    left = [(mean - design @ _regressed(design, mean)).square().sum(0) for design in nested]
+    left = [(mean - design @ _ridge_coefficients(design, mean)).square().sum(0) for design in nested]
     harmonic, beside = (left[0] - left[1]).clamp(min=0), (left[1] - left[2]).clamp(min=0)
     share = torch.where(harmonic > 0, beside / (harmonic + beside), 1.0)
     columns = [design.shape[1] / 2 for design in designs]

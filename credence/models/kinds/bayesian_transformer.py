@@ -107,7 +107,9 @@ class BayesianTransformer(TorchModel):
         if not self._fitted:
             raise NotFitted(f"{self.display_name()} has not been fitted; call fit(X, y) first.")
         names = self._names()
-        found = self._over(self._rows(X), self._diagnostics) if len(X) else np.zeros((len(names), 0))
+        if not len(X):
+            return {name: np.zeros(0) for name in names}
+        found = self._apply_in_batches(self._rows(X), lambda batch: self._diagnostics(self._network.outputs(batch)))
         return dict(zip(names, found, strict=True))
 
     def predict_all(self, X: pd.DataFrame) -> tuple[Array, dict[str, Array]]:
@@ -115,7 +117,7 @@ class BayesianTransformer(TorchModel):
         if not self._fitted or not len(X):
             return super().predict_all(X)
         names = self._names()
-        both = self._over(self._rows(X), self._diagnostics_and_draws)
+        both = self._apply_in_batches(self._rows(X), self._diagnostics_and_draws)
         return both[len(names) :], dict(zip(names, both, strict=False))
 
     def training_record(self) -> TrainingRecord:
@@ -165,13 +167,13 @@ class BayesianTransformer(TorchModel):
             self._pieces(reader.reader) if isinstance(reader.reader, PretrainedTokenizer) else None,
         )
 
-    def _opinions(self, batch: Batch) -> Tensor:
-        return self._network.draws(self._network.opinions(batch).z, self.samples)
+    def _draw_batch(self, batch: Batch) -> Tensor:
+        return self._network.draws(self._network.outputs(batch).z, self.samples)
 
     def _diagnostics_and_draws(self, batch: Batch) -> Tensor:
         """Return diagnostics, then draws, float64 [names + draws, B]."""
-        outputs = self._network.opinions(batch)
-        return torch.cat([self._measured(outputs), self._network.draws(outputs.z, self.samples)])
+        outputs = self._network.outputs(batch)
+        return torch.cat([self._diagnostics(outputs), self._network.draws(outputs.z, self.samples)])
 
     def _finish(self, rows: PaddedRows, held_out: PaddedRows | None) -> None:
         if self._network.head.variational is not None:
@@ -186,31 +188,30 @@ class BayesianTransformer(TorchModel):
     def _fit_budget(self, held_out: PaddedRows) -> None:
         """Fit the repetitions of the layers per row by the NLL of held-out rows at each number of them."""
         ks = torch.arange(1, self.loops + 1)
-        nll = self._over(held_out, lambda batch: torch.stack([self._network.surprise(batch, k) for k in ks]))
-        lengths = self._over(held_out, lambda batch: self._network.read(batch).mask.sum(1)[None])[0]
+        nll = self._apply_in_batches(
+            held_out, lambda batch: torch.stack([self._network.loss_after(batch, k) for k in ks])
+        )
+        lengths = self._apply_in_batches(held_out, lambda batch: self._network.read(batch).mask.sum(1)[None])[0]
         needed = smallest_sufficient_k(torch.as_tensor(nll), ks, PRECISION)
         self._network.encoder.budget.fit(torch.as_tensor(lengths), needed, PRECISION)
 
     def _features(self, rows: PaddedRows) -> RowFeatures:
         """Return the last layer's inputs, probabilities and labels of rows."""
-        values = torch.as_tensor(self._over(rows, self._probability_label_features))
+        values = torch.as_tensor(self._apply_in_batches(rows, self._probability_label_features))
         return RowFeatures(values[2:].T, values[0], values[1])
 
     def _probability_label_features(self, batch: Batch) -> Tensor:
         """Return [probability, label, features] of rows, float64 [2 + d, B]."""
-        outputs = self._network.opinions(batch)
+        outputs = self._network.outputs(batch)
         return torch.cat([outputs.p.mean(0)[None], batch["label"][None].double(), outputs.z.mean(0).T.double()])
 
     def _names(self) -> list[str]:
-        """Return the names of the diagnostics, in the order of `_measured`."""
+        """Return the names of the diagnostics, in the order of `_diagnostics`."""
         support = self._network.support
         evidence = EVIDENCE if support is not None and support.known else ()
         return ["k_used", *evidence, *(ORDERS if self.permutations > 1 else ())]
 
-    def _diagnostics(self, batch: Batch) -> Tensor:
-        return self._measured(self._network.opinions(batch))
-
-    def _measured(self, outputs: PermutationOutputs) -> Tensor:
+    def _diagnostics(self, outputs: PermutationOutputs) -> Tensor:
         """Compute the diagnostics of rows, float64 [names, B]."""
         support = self._network.support
         found = [outputs.runs.double()]

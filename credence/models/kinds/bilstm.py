@@ -47,10 +47,10 @@ class BiLSTM(TorchModel):
         assert isinstance(reader, TextTokenizer)
         return _Network(reader, self.width, self.dropout)
 
-    def _opinions(self, batch: Batch) -> Tensor:
+    def _draw_batch(self, batch: Batch) -> Tensor:
         if self.passes and self.dropout:
-            return self._passes(batch, self.passes, self.full)
-        return super()._opinions(batch)
+            return self._mc_dropout(batch, self.passes, self.full)
+        return super()._draw_batch(batch)
 
 
 class _Network(TwoPartModule):

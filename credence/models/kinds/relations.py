@@ -43,12 +43,12 @@ class Relations(TorchModel):
         inputs = len(reader.vocabulary.words) + len(reader.places)
         return _Members(self.members, inputs, self.width, self.dropout)
 
-    def _opinions(self, batch: Batch) -> Tensor:
+    def _draw_batch(self, batch: Batch) -> Tensor:
         return torch.sigmoid(self._module.score(self._module.encode(batch)).double())
 
-    def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
+    def _mc_dropout(self, batch: Batch, passes: int, full: bool) -> Tensor:
         """Return MC dropout probabilities [passes, B]; a pass is one mask for all members, and their mean."""
-        return torch.cat([self._pass(batch, number).mean(1) for number in range(passes)])
+        return torch.cat([self._mc_dropout_pass(batch, number).mean(1) for number in range(passes)])
 
 
 class _Members(TwoPartModule):

@@ -28,6 +28,6 @@ class Stacking(EnsembleModel):
     def _member(self, table: Table, y: Labels) -> WeightedEnsemble:
         odds, folds = np.zeros((len(y), len(self.members))), stratified_folds(y, self.inner, self.seed)
         for train, test in folds:
-            odds[test] = log_odds(self._opinions(part_of_rows(table, train), y[train]), part_of_rows(table, test))
+            odds[test] = log_odds(self._fit_members(part_of_rows(table, train), y[train]), part_of_rows(table, test))
         weights = best_weights(odds, y) if folds else equal_weights(len(self.members))
-        return WeightedEnsemble(self._opinions(table, y), weights)
+        return WeightedEnsemble(self._fit_members(table, y), weights)

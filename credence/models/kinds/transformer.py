@@ -70,12 +70,12 @@ class Transformer(TorchModel):
         encoder.freeze(self.freeze)
         return _Bayesian(encoder, self._rows_learned) if self.head == "variational" else _Point(encoder, self.dropout)
 
-    def _opinions(self, batch: Batch) -> Tensor:
+    def _draw_batch(self, batch: Batch) -> Tensor:
         if self.head == "mc_dropout" and self.dropout:
-            return self._passes(batch, self.passes, full=False)
+            return self._mc_dropout(batch, self.passes, full=False)
         if isinstance(self._module, _Bayesian):
             return torch.sigmoid(self._module.drawn(batch, self.samples, self.seed).double())
-        return super()._opinions(batch)
+        return super()._draw_batch(batch)
 
 
 class _FineTuned(TwoPartModule):

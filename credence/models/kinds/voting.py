@@ -9,4 +9,4 @@ class Voting(EnsembleModel):
     """Soft voting; every member of every fold is a draw."""
 
     def _member(self, table: Table, y: Labels) -> WeightedEnsemble:
-        return WeightedEnsemble(self._opinions(table, y))
+        return WeightedEnsemble(self._fit_members(table, y))

@@ -103,7 +103,7 @@ class TorchModel(Training, Model):
         """Build the module with initial weights."""
         raise NotImplementedError
 
-    def _opinions(self, batch: Batch) -> Tensor:
+    def _draw_batch(self, batch: Batch) -> Tensor:
         """Return probabilities of yes [S, B], float64; a row's may not depend on other rows of the batch."""
         return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
@@ -153,7 +153,7 @@ class TorchModel(Training, Model):
         return PaddedRows([str(i) for i in X.index], {**self._reader.columns(X), **label})
 
     def _draws(self, X: pd.DataFrame) -> Array:
-        return self._over(self._rows(X), self._opinions)
+        return self._apply_in_batches(self._rows(X), self._draw_batch)
 
     def sampled(self, X: pd.DataFrame, passes: int, full: bool = False) -> Array:
         """Draw p(yes) by MC dropout (Gal & Ghahramani 2016).
@@ -172,21 +172,21 @@ class TorchModel(Training, Model):
         """
         if not dropout_layers(self._module):
             raise InputError(f"{self.kind()!r} drops no features, so its passes would all agree; set dropout above 0.")
-        return self._over(self._rows(X), lambda batch: self._passes(batch, passes, full))
+        return self._apply_in_batches(self._rows(X), lambda batch: self._mc_dropout(batch, passes, full))
 
-    def _passes(self, batch: Batch, passes: int, full: bool) -> Tensor:
+    def _mc_dropout(self, batch: Batch, passes: int, full: bool) -> Tensor:
         """Return MC dropout probabilities [passes, B], with one mask per pass for all rows."""
         if full:
-            return torch.cat([self._pass(batch, number) for number in range(passes)])
+            return torch.cat([self._mc_dropout_pass(batch, number) for number in range(passes)])
         features = self._module.encode(batch)
         with fixed_dropout_masks(dropout_layers(self._module.head), passes, self.seed):
             return torch.sigmoid(self._module.score(features).double())
 
-    def _pass(self, batch: Batch, number: int) -> Tensor:
+    def _mc_dropout_pass(self, batch: Batch, number: int) -> Tensor:
         with fixed_dropout_masks(dropout_layers(self._module), 1, self.seed, number):
             return torch.sigmoid(self._module.score(self._module.encode(batch)).double())[None]
 
-    def _over(self, rows: PaddedRows, answer: Callable[[Batch], Tensor]) -> Array:
+    def _apply_in_batches(self, rows: PaddedRows, answer: Callable[[Batch], Tensor]) -> Array:
         """Apply `answer` to batches of similar length; return shape (draws, rows)."""
         if not len(rows):
             return np.zeros((1, 0))

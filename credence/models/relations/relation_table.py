@@ -1,6 +1,6 @@
 """The table of relations between the numbers of a text: 1 if one holds, -1 if not, 0 if it does not apply.
 
-In their names, `a` and `b` are the first two numbers of a text, `z` is the last, and `x` and `y` are the two before it.
+In their names, `a` and `b` are the first two numbers of a text. `z` is the last one; `x` and `y` are the two before it.
 """
 
 import math

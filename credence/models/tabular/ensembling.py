@@ -60,7 +60,7 @@ class EnsembleModel(TabularModel):
                 raise InputError(f"members: {spec.kind!r} cannot be one; expected single kinds that read columns.")
         return members
 
-    def _opinions(self, table: Table, y: Labels) -> list[ProbabilityModel]:
+    def _fit_members(self, table: Table, y: Labels) -> list[ProbabilityModel]:
         """Fit every member to the same rows."""
         return [self._member_model(spec)._member(table, y) for spec in self.members]
 

@@ -68,16 +68,13 @@ def _packed(value: Any, folder: Path, arrays: dict[str, Any]) -> Any:
     if isinstance(value, dict):
         return {"is": "dict", "of": {k: _packed(v, folder, arrays) for k, v in value.items()}}
     if is_dataclass(value) and (name := STORED_NAMES.get(_path(value))):
-        return {"is": name, "of": {k: _packed(v, folder, arrays) for k, v in _fields(value).items()}}
+        parts = {f.name: _packed(getattr(value, f.name), folder, arrays) for f in fields(value) if f.init}
+        return {"is": name, "of": parts}
     return _estimator(value, folder)
 
 
 def _path(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
-
-
-def _fields(value: Any) -> dict[str, Any]:
-    return {f.name: getattr(value, f.name) for f in fields(value) if f.init}
 
 
 def _beside(text: str, folder: Path) -> dict[str, str]:

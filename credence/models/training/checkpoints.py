@@ -39,11 +39,11 @@ def run_identity(
 
     Device and `checkpoint_seconds` are left out: a run may resume with others.
     """
-    said = {"module": type(module).__qualname__, **about}
-    said |= {f"shape of {name}": list(tensor.shape) for name, tensor in module.state_dict().items()}
-    said |= {f"training.{name}": value for name, value in settings if name not in OUTSIDE_IDENTITY}
-    said |= {"rows": rows.digest(), "held-out rows": held_out.digest() if held_out else None}
-    return {name: str(value) for name, value in said.items()}
+    identity = {"module": type(module).__qualname__, **about}
+    identity |= {f"shape of {name}": list(tensor.shape) for name, tensor in module.state_dict().items()}
+    identity |= {f"training.{name}": value for name, value in settings if name not in OUTSIDE_IDENTITY}
+    identity |= {"rows": rows.digest(), "held-out rows": held_out.digest() if held_out else None}
+    return {name: str(value) for name, value in identity.items()}
 
 
 def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:

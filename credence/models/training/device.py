@@ -48,8 +48,8 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
 
 def ran_out_of_memory(error: BaseException) -> bool:
     """Return whether an exception means that the device or the machine is out of memory."""
-    said = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
-    return said or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    unallocated = isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    return unallocated or isinstance(error, (torch.OutOfMemoryError, MemoryError))
 
 
 def release_memory(device: torch.device) -> None:

@@ -1,7 +1,7 @@
 """Data-parallel training in processes started by torchrun. A single process is a group of one.
 
-Gradients are summed here, not by DistributedDataParallel. The loss is scaled by the rows of the whole batch, so the
-sum is right for shards of different sizes and for empty ones; DistributedDataParallel's mean is not.
+Gradients are summed here, not by DistributedDataParallel. The loss is scaled by the rows of the whole batch. So the
+sum is right for empty shards and shards of different sizes; DistributedDataParallel's mean is not.
 """
 
 import atexit

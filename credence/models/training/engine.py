@@ -75,83 +75,83 @@ class _Run:
         rows: PaddedRows,
         held_out: PaddedRows | None,
         settings: Training,
-        team: ProcessGroup,
+        group: ProcessGroup,
         store: CheckpointStore | None,
         watch: OnEpoch | None,
     ) -> None:
-        self.rows, self.held_out, self.settings, self.team, self.watch = rows, held_out, settings, team, watch
-        self.home = next(module.parameters()).device
-        self.module = module.to(team.device)
-        team.agree(self.module.state_dict().values())
-        precision = chosen_precision(settings, team.device)
-        self.optimiser = Optimizer(self.module, settings, team.device, precision)
-        self.passes = ForwardBackward(self.module, self.optimiser, settings, team, precision, self._say)
-        history = History(device=team.device.type, precision=precision, processes=team.size)
-        self.standing = RunState(history=history)
+        self.rows, self.held_out, self.settings, self.group, self.watch = rows, held_out, settings, group, watch
+        self.original_device = next(module.parameters()).device
+        self.module = module.to(group.device)
+        group.agree(self.module.state_dict().values())
+        precision = chosen_precision(settings, group.device)
+        self.optimiser = Optimizer(self.module, settings, group.device, precision)
+        self.passes = ForwardBackward(self.module, self.optimiser, settings, group, precision, self._add_note)
+        history = History(device=group.device.type, precision=precision, processes=group.size)
+        self.state = RunState(history=history)
         self.best: dict[str, Tensor] = {}
-        self.store, self.writes = store, store if team.is_main else None
+        self.store, self.own_store = store, store if group.is_main else None
         self.unsaved, self.saved_at, self.since = True, time.monotonic(), time.monotonic()
 
     def finish(self) -> History:
         """Train to the end; return the history, including that of the resumed run."""
         self._resume()
         with self._progress_bar() as self.bar:
-            while not self.standing.history.stopped(self.settings):
-                self._epoch(self.standing.epoch)
+            while not self.state.history.stopped(self.settings):
+                self._epoch(self.state.epoch)
         self._save()
         if self.best:
             self.module.load_state_dict(self.best)
-        if self.writes:
-            best = self.standing.history.best or self.standing.history.epochs[-1]
-            self.writes.save_production(
+        if self.own_store:
+            best = self.state.history.best or self.state.history.epochs[-1]
+            self.own_store.save_production(
                 module_weights(self.module), best.model_dump(include={"number", "step", "held_out"})
             )
-        self.module.to(self.home).eval()
-        return self.standing.history
+        self.module.to(self.original_device).eval()
+        return self.state.history
 
     def _epoch(self, epoch: int) -> None:
         batches = plan_batches(self.rows.lengths, self.settings, epoch)
         self.module.train()
-        for number in range(self.standing.batch + 1, len(batches) + 1):
+        for number in range(self.state.batch + 1, len(batches) + 1):
             self._step(batches[number - 1], number, len(batches))
             if number < len(batches):
                 self._save_when_due()
-        held_out = self._judge(epoch)
-        self._tick()
-        self._publish(self.standing.close(held_out, self.settings))
+        held_out = self._evaluate(epoch)
+        self._add_seconds()
+        self._publish(self.state.close(held_out, self.settings))
         self._save_when_due()
 
     def _step(self, batch: IntArray, number: int, of: int) -> None:
-        epoch, ids = self.standing.epoch, [self.rows.ids[i] for i in batch]
-        nll, penalty = self.passes.learn(self.rows, batch, epoch, number)
+        epoch, ids = self.state.epoch, [self.rows.ids[i] for i in batch]
+        nll, penalty = self.passes.compute_gradient(self.rows, batch, epoch, number)
         self._require_finite(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
         norm = self.optimiser.step(progress(self.settings, epoch, number, of))
         self._require_finite(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
-        self.standing.add(nll, penalty, norm)
+        self.state.add(nll, penalty, norm)
         self.unsaved = True
         self.bar.update(len(batch))
-        self.bar.set_postfix_str(self.standing.shown(), refresh=False)
+        self.bar.set_postfix_str(self.state.progress_text(), refresh=False)
 
-    def _judge(self, epoch: int) -> float | None:
+    def _evaluate(self, epoch: int) -> float | None:
         """Return the held-out log-loss, or None without held-out rows."""
         if self.held_out is None:
             return None
-        self.team.agree(self.module.buffers())
+        self.group.agree(self.module.buffers())
         self.module.eval()
-        nll = self.passes.judge(self.held_out, epoch)
+        nll = self.passes.evaluate(self.held_out, epoch)
         self._require_finite(f"the held-out log-loss after epoch {epoch}", nll, list(self.held_out.ids))
         return float(nll.mean())
 
     def _publish(self, made: Epoch) -> None:
         """Save a milestone if the epoch is the best, save the history, and call `watch`."""
-        self.unsaved, better = True, self.standing.history.best is made
+        self.unsaved, better = True, self.state.history.best is made
         if better:
             self.best = module_weights(self.module)
-        if self.writes:
+        if self.own_store:
             if better:
-                self.writes.save_milestone(made.step, self.best, made.model_dump())
-            self.standing.history.save(self.writes.folder)
-        if self.watch and self.team.is_main:
+                self.own_store.save_milestone(made.step, self.best, made.model_dump())
+            self.state.history.save(self.own_store.folder)
+        if self.watch and self.group.is_main:
             self.watch(made)
 
     def _require_finite(self, what: str, values: Tensor, ids: list[str]) -> None:
@@ -172,26 +172,26 @@ class _Run:
     def _save(self) -> None:
         """Save a training checkpoint, unless this step was saved already."""
         self.saved_at = time.monotonic()
-        if not (self.writes and self.unsaved):
+        if not (self.own_store and self.unsaved):
             return
-        self._tick()
-        self.standing.halved, self.standing.scaler = self.passes.halved, self.optimiser.facts()
+        self._add_seconds()
+        self.state.halved, self.state.scaler = self.passes.halved, self.optimiser.facts()
         parts = {"module": module_weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
-        tensors = {f"{part}.{name}": tensor for part, held in parts.items() for name, tensor in held.items()}
-        self.writes.save_training(self.standing.step, tensors, self.standing.model_dump(mode="json"))
+        tensors = {f"{part}.{name}": tensor for part, weights in parts.items() for name, tensor in weights.items()}
+        self.own_store.save_training(self.state.step, tensors, self.state.model_dump(mode="json"))
         self.unsaved = False
 
     def _resume(self) -> None:
         """Restore the newest usable checkpoint of this run, which rank 0 reads for all processes."""
         if not self.store:
             return
-        found, refused = self.store.newest() if self.team.is_main else (None, [])
-        label = self.team.share(found.label.model_dump_json().encode() if found else None)
-        data = self.team.share(found.weights if found else None)
+        found, refused = self.store.newest() if self.group.is_main else (None, [])
+        label = self.group.share(found.label.model_dump_json().encode() if found else None)
+        data = self.group.share(found.weights if found else None)
         if label is not None and data is not None:
             self._restore(WeightFile(WeightLabel.model_validate_json(label), data))
         for sentence in refused:
-            self._say(sentence)
+            self._add_note(sentence)
 
     def _restore(self, found: WeightFile) -> None:
         tensors = found.tensors()
@@ -199,26 +199,26 @@ class _Run:
         for name, tensor in tensors.items():
             part, _, own = name.partition(".")
             parts[part][own] = tensor
-        here = self.standing.history.model_dump(include={"device", "precision", "processes"})
-        self.standing = RunState.model_validate(found.label.facts)
-        self.standing.history = self.standing.history.model_copy(update=here)
+        here = self.state.history.model_dump(include={"device", "precision", "processes"})
+        self.state = RunState.model_validate(found.label.facts)
+        self.state.history = self.state.history.model_copy(update=here)
         self.module.load_state_dict(parts["module"])
-        self.optimiser.restore(parts["optimiser"], self.standing.scaler)
-        self.best, self.passes.halved, self.unsaved = parts["best"], self.standing.halved, False
+        self.optimiser.restore(parts["optimiser"], self.state.scaler)
+        self.best, self.passes.halved, self.unsaved = parts["best"], self.state.halved, False
 
-    def _tick(self) -> None:
+    def _add_seconds(self) -> None:
         now = time.monotonic()
-        self.standing.seconds, self.since = self.standing.seconds + now - self.since, now
+        self.state.seconds, self.since = self.state.seconds + now - self.since, now
 
-    def _say(self, sentence: str) -> None:
+    def _add_note(self, sentence: str) -> None:
         """Add a note to the history and print it."""
-        self.standing.history.notes.append(sentence)
-        if self.team.is_main:
+        self.state.history.notes.append(sentence)
+        if self.group.is_main:
             tqdm.write(f"  {sentence}", file=sys.stderr)
 
     def _progress_bar(self) -> "tqdm[Any]":
         """Rows of all epochs; shown after three seconds, in a file every ten seconds."""
-        done = (self.standing.epoch - 1) * len(self.rows) + self.standing.rows
+        done = (self.state.epoch - 1) * len(self.rows) + self.state.rows
         return tqdm(
             total=self.settings.epochs * len(self.rows),
             initial=done,
@@ -229,5 +229,5 @@ class _Run:
             mininterval=0.1 if sys.stderr.isatty() else LOG_SECONDS,
             leave=False,
             file=sys.stderr,
-            disable=not self.team.is_main,
+            disable=not self.group.is_main,
         )

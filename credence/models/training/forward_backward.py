@@ -1,7 +1,7 @@
 """Forward and backward passes over a batch that is split into shards; repeated in half shards if memory runs out.
 
-The loss of a shard is scaled by the rows of the whole batch, and random numbers are seeded by the shard's number. So
-two processes learn what one process learns in two passes, up to the order of sums.
+The loss of a shard is scaled by the rows of the whole batch. Random numbers are seeded by the shard's number. So two
+processes learn what one process learns in two passes, up to the order of sums.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,9 @@ class ForwardBackward:
         module: The module.
         optimiser: Scales the loss and holds the gradients.
         settings: Batches, accumulation and seed.
-        team: The processes that share a batch.
+        group: The processes that share a batch.
         precision: fp32, bf16 or fp16.
-        say: Called with a sentence if batches are halved.
+        note: Called with a sentence if batches are halved.
     """
 
     def __init__(
@@ -37,20 +37,20 @@ class ForwardBackward:
         module: Trainable,
         optimiser: Optimizer,
         settings: Training,
-        team: ProcessGroup,
+        group: ProcessGroup,
         precision: str,
-        say: Callable[[str], None],
+        note: Callable[[str], None],
     ) -> None:
-        self.module, self.optimiser, self.settings, self.team = module, optimiser, settings, team
-        self.precision, self.say = precision, say
+        self.module, self.optimiser, self.settings, self.group = module, optimiser, settings, group
+        self.precision, self.note = precision, note
         self.halved = False
 
     @property
     def parts(self) -> int:
         """Number of shards of a batch, over all processes."""
-        return self.team.size * self.settings.accumulate * (2 if self.halved else 1)
+        return self.group.size * self.settings.accumulate * (2 if self.halved else 1)
 
-    def learn(self, rows: PaddedRows, batch: IntArray, epoch: int, number: int) -> tuple[Tensor, float]:
+    def compute_gradient(self, rows: PaddedRows, batch: IntArray, epoch: int, number: int) -> tuple[Tensor, float]:
         """Compute the gradient of a batch, summed over processes, into the module.
 
         Args:
@@ -68,21 +68,21 @@ class ForwardBackward:
 
         def fill(values: Tensor) -> None:
             self.optimiser.clear()
-            for part in range(self.team.rank, self.parts, self.team.size):
+            for part in range(self.group.rank, self.parts, self.group.size):
                 shard = split_batch(batch, self.parts)[part]
                 if shard:
-                    set_seed(self.settings.seed, "learn", epoch, number, part, device=self.team.device)
+                    set_seed(self.settings.seed, "learn", epoch, number, part, device=self.group.device)
                     loss, weight = self._loss(rows, shard), len(shard) / len(batch)
                     torch.autograd.backward(self.optimiser.scaled(loss.nll.sum() / len(batch) + loss.penalty * weight))
                     values[part : len(batch) : self.parts] = loss.nll.detach()
                     values[-1] += torch.as_tensor(loss.penalty).detach() * weight
 
         values = self._within_memory(len(batch) + 1, fill, f"at epoch {epoch}, step {number}")
-        self.team.add_gradients(self.optimiser.parameters)
+        self.group.add_gradients(self.optimiser.parameters)
         return values[:-1], float(values[-1])
 
     @torch.no_grad()
-    def judge(self, rows: PaddedRows, epoch: int) -> Tensor:
+    def evaluate(self, rows: PaddedRows, epoch: int) -> Tensor:
         """Return the loss of every row in nats without gradient and penalty, float64, shape (rows,).
 
         Raises:
@@ -92,15 +92,15 @@ class ForwardBackward:
         def fill(values: Tensor) -> None:
             batches = list(batches_by_length(rows.lengths, self.settings))
             pieces = [piece for batch in batches for piece in split_batch(batch, self.parts) if piece]
-            for number in range(self.team.rank, len(pieces), self.team.size):
-                set_seed(self.settings.seed, "judge", number, device=self.team.device)
+            for number in range(self.group.rank, len(pieces), self.group.size):
+                set_seed(self.settings.seed, "judge", number, device=self.group.device)
                 values[pieces[number]] = self._loss(rows, pieces[number]).nll.double()
 
         return self._within_memory(len(rows), fill, f"on the held-out rows after epoch {epoch}")
 
     def _loss(self, rows: PaddedRows, numbers: IntArray) -> Loss:
-        with autocast(self.team.device, self.precision):
-            nll, penalty = self.module.loss(rows.batch(numbers).to(self.team.device))
+        with autocast(self.group.device, self.precision):
+            nll, penalty = self.module.loss(rows.batch(numbers).to(self.group.device))
         if nll.shape != (len(numbers),):
             raise ValueError(
                 f"the loss of {len(numbers)} rows has shape {tuple(nll.shape)}; expected one number per row."
@@ -110,14 +110,14 @@ class ForwardBackward:
     def _within_memory(self, size: int, fill: Callable[[Tensor], None], where: str) -> Tensor:
         """Sum what all processes fill in, shape (size,); repeat in half shards if one runs out of memory."""
         while True:
-            values = torch.zeros(size + 1, dtype=torch.float64, device=self.team.device)
+            values = torch.zeros(size + 1, dtype=torch.float64, device=self.group.device)
             try:
                 fill(values[:-1])
             except (MemoryError, RuntimeError) as error:
                 if not ran_out_of_memory(error):
                     raise
                 values.zero_()[-1] = 1
-            values = self.team.add(values).cpu()
+            values = self.group.add(values).cpu()
             if not values[-1]:
                 return values[:-1]
             self._halve(where)
@@ -131,5 +131,5 @@ class ForwardBackward:
             )
         self.halved = True
         self.optimiser.clear()
-        release_memory(self.team.device)
-        self.say(f"out of memory {where}: from here on in passes of {-(-rows // 2)} rows instead of {rows}.")
+        release_memory(self.group.device)
+        self.note(f"out of memory {where}: from here on in passes of {-(-rows // 2)} rows instead of {rows}.")

@@ -1,6 +1,6 @@
 """Torch seeds derived from the seed and the place in the run, such as epoch and step.
 
-Random numbers do not depend on what ran before, so checkpoints need no generator state and a resumed run draws the
+Random numbers do not depend on what ran before. So checkpoints need no generator state, and a resumed run draws the
 same numbers.
 """
 

@@ -66,14 +66,14 @@ class RunState(BaseModel):
         self.batch, self.rows, self.loss, self.penalty, self.norm = 0, 0, 0.0, 0.0, 0.0
         return made
 
-    def shown(self) -> str:
+    def progress_text(self) -> str:
         """Format the current losses for the progress bar."""
         best = self.history.best
         return f"loss {self.loss / self.rows:.4f}" + (f", held-out {best.held_out:.4f} at best" if best else "")
 
 
 def progress(settings: Training, epoch: int, number: int, of: int) -> float:
-    """Return the share of a run that is done in the middle of step `number`, from 1, of the `of` steps of an epoch."""
+    """Return the share of a run that is done in the middle of a step: step `number`, from 1, of `of` in the epoch."""
     return (epoch - 1 + (number - 0.5) / of) / settings.epochs
 
 

@@ -31,7 +31,7 @@ class TokenBatch:
     segments: Tensor
 
     @classmethod
-    def begun(cls, start: Tensor, x: Tensor, mask: Tensor, segments: Tensor) -> "TokenBatch":
+    def with_start(cls, start: Tensor, x: Tensor, mask: Tensor, segments: Tensor) -> "TokenBatch":
         """Prepend start tokens.
 
         Args:
@@ -82,7 +82,7 @@ class TextEmbedding(nn.Module):
             x = x.index_put((words == self.number).nonzero(as_tuple=True), coded, accumulate=True)
         start = self.start.expand(len(words), -1)
         start = start if self.relations is None else start + self.relations(batch["relations"])
-        return TokenBatch.begun(start, x, mask, self._sentences(words))
+        return TokenBatch.with_start(start, x, mask, self._sentences(words))
 
     def _sentences(self, words: Tensor) -> Tensor:
         """Return the sentence number of each token, int64 [B, L]; end signs belong to the sentence that they end."""
@@ -119,7 +119,9 @@ class TableEmbedding(nn.Module):
         numbers = torch.einsum("bqf,qfd->bqd", batch["quantities"], self.values)
         x = torch.cat([numbers, self.categories(batch["categories"])], dim=1) + self.column
         segments = torch.arange(x.shape[1], device=x.device).expand(len(x), -1)
-        return TokenBatch.begun(self.start.expand(len(x), -1), x, torch.ones_like(segments, dtype=torch.bool), segments)
+        return TokenBatch.with_start(
+            self.start.expand(len(x), -1), x, torch.ones_like(segments, dtype=torch.bool), segments
+        )
 
 
 PERIOD = 64

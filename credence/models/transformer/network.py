@@ -162,7 +162,7 @@ class ExpectationTransformer(TwoPartModule):
         )
         return z
 
-    def opinions(self, batch: Batch) -> PermutationOutputs:
+    def outputs(self, batch: Batch) -> PermutationOutputs:
         """Return the outputs under all permutations."""
         tokens = self.read(batch)
         k = self.encoder.steps(tokens.mask)
@@ -183,7 +183,7 @@ class ExpectationTransformer(TwoPartModule):
         p = self.head.draws(z.flatten(0, 1), draws, torch.Generator().manual_seed(self.design.seed))
         return p.view(-1, z.shape[1])
 
-    def surprise(self, batch: Batch, k: Tensor) -> Tensor:
+    def loss_after(self, batch: Batch, k: Tensor) -> Tensor:
         """Return the expected cross-entropy of each row in nats after k repetitions, int64 [], float64 [B]."""
         z = self.features(self.read(batch), 1, k.expand(len(batch)))
         return expected_nll(*self.head.moments(z), batch["label"])

@@ -106,6 +106,6 @@ class PieceEmbedding(nn.Module):
         x: Tensor = self.states(self.encoder.states(batch))
         start = self.start.expand(len(mask), -1)
         start = start if self.relations is None else start + self.relations(batch["relations"])
-        return TokenBatch.begun(
+        return TokenBatch.with_start(
             start, torch.where(mask[..., None], x, 0.0), mask, torch.zeros_like(mask, dtype=torch.long)
         )

@@ -101,7 +101,7 @@ def test_orders_are_averaged_over_something() -> None:
     """There, the average over permutations equals plain attention to 3.6e-7, since positions move with their tokens."""
     module, batch = fresh("text", orders="average", permutations=8)
     with torch.inference_mode():
-        said = module.opinions(batch)
+        said = module.outputs(batch)
     assert said.p.shape == (8, len(batch)) and said.z.shape[:2] == said.p.shape
     assert said.p.std(0).min() > 1e-5
     assert said.runs.tolist() == [8] * len(batch)
@@ -126,7 +126,7 @@ def test_every_loop_is_a_run_through_the_layers(on: str) -> None:
         module.features(module.read(batch), 1, k)
         assert sum(runs) == 2 * int(k.sum()) and len(runs) == 2 * 5
         runs.clear()
-        said = module.opinions(batch)
+        said = module.outputs(batch)
     assert sum(runs) == 2 * int(said.runs.sum())
 
 
@@ -141,7 +141,7 @@ def test_learning_meets_every_number_of_loops() -> None:
 
 def test_another_number_of_loops_is_another_answer() -> None:
     module, batch = fresh("text", loops=4)
-    once, twice = (module.surprise(batch, torch.tensor(k)) for k in (1, 2))
+    once, twice = (module.loss_after(batch, torch.tensor(k)) for k in (1, 2))
     assert (once - twice).abs().min() > 1e-6
 
 
@@ -160,7 +160,7 @@ def test_doubt_differs_from_row_to_row(on: str) -> None:
     """There, the uncertainty of all inputs is one number: 0.745, sd 0.0."""
     module, batch = fresh(on)
     with torch.inference_mode():
-        spread = module.draws(module.opinions(batch).z, 50).std(0)
+        spread = module.draws(module.outputs(batch).z, 50).std(0)
     assert spread.std() > 0.01 * spread.mean() > 0
 
 

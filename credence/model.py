@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from credence.core.errors import InputError
 from credence.core.registry import StrictModel, load_kind
@@ -68,7 +68,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
     reads: ClassVar[ReadsInputs] = "columns"
-    seed: int = 0
+    seed: int = Field(0, description="Seed of everything random")
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
     _cpu_seconds: float = PrivateAttr(default=0.0)

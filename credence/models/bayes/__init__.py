@@ -35,17 +35,15 @@ class PooledModel(Model):
 
     Columns are encoded as in tabular kinds. Columns of a text are words, relations between its numbers, and products
     of both.
-
-    Attributes:
-        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
-        words: Number of most frequent words that are candidates for columns of a text.
-        keep: Most columns of a text, by weight in an L1 logistic regression.
     """
 
     reads = "both"
-    encode: Encode = "auto"
-    words: int = Field(64, ge=0)
-    keep: int = Field(32, ge=1)
+    encode: Encode = Field(
+        "auto",
+        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+    )
+    words: int = Field(64, ge=0, description="Number of most frequent words that are candidates for columns of a text")
+    keep: int = Field(32, ge=1, description="Most columns of a text, by weight in an L1 logistic regression")
     _inputs: DesignMatrix = PrivateAttr()
     _groups: list[str] = PrivateAttr(default_factory=list)
     _coefficients: FloatArray = PrivateAttr()

@@ -11,17 +11,11 @@ from credence.models.tabular import TabularModel
 
 
 class AdaBoost(TabularModel):
-    """AdaBoost with trees (Freund & Schapire 1997).
+    """AdaBoost with trees (Freund & Schapire 1997)."""
 
-    Attributes:
-        rounds: Number of trees.
-        depth: Depth of each tree.
-        learning_rate: Factor of each tree's weight.
-    """
-
-    rounds: int = Field(100, ge=1)
-    depth: int = Field(2, ge=1, le=10)
-    learning_rate: float = Field(0.2, gt=0, le=2)
+    rounds: int = Field(100, ge=1, description="Number of trees")
+    depth: int = Field(2, ge=1, le=10, description="Depth of each tree")
+    learning_rate: float = Field(0.2, gt=0, le=2, description="Factor of each tree's weight")
 
     def _estimator(self, y: Labels) -> Any:
         tree = DecisionTreeClassifier(max_depth=self.depth)

@@ -18,17 +18,14 @@ from credence.statistics.uncertainty import Array, sigmoid
 
 
 class BayesianLogistic(Model):
-    """Gaussian posterior around the mode, under the prior precision with the highest evidence (MacKay 1992).
+    """Gaussian posterior around the mode, under the prior precision with the highest evidence (MacKay 1992)."""
 
-    Attributes:
-        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
-        knots: Spline knots per number; 0 is a straight line.
-        samples: Number of draws: weight vectors from the posterior.
-    """
-
-    encode: Encode = "auto"
-    knots: int = Field(0, ge=0, le=20)
-    samples: int = Field(200, ge=2)
+    encode: Encode = Field(
+        "auto",
+        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+    )
+    knots: int = Field(0, ge=0, le=20, description="Spline knots per number; 0 is a straight line")
+    samples: int = Field(200, ge=2, description="Number of draws: weight vectors from the posterior")
     _inputs: DesignMatrix = PrivateAttr()
     _weights: Array = PrivateAttr()
     _center: Array = PrivateAttr()

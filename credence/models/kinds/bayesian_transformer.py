@@ -38,46 +38,56 @@ class BayesianTransformer(TorchModel):
 
     A pre-LN transformer reads the tokens of a text, or one token per column. Draws are weight vectors of the last
     layer, under each permutation with `orders: average`. Exchangeable blocks are columns, or the sentences of a text.
-
-    Attributes:
-        width: Dimension of the vectors.
-        layers: Number of layers.
-        heads: Attention heads; divides `width`.
-        samples: Weight vectors drawn from the last layer.
-        orders: `exact` gives blocks no order; `average` averages probabilities over permutations; `off` keeps the
-            order. `auto` is `exact` for columns and `off` for texts.
-        permutations: Permutations averaged in prediction, with `orders: average`.
-        mdl: Use a variational last layer, trained by code length, NLL + KL / N (VBLL, arXiv 2404.11599).
-        evidence: Estimate Beta pseudo-counts from feature density (DIP-EDL, arXiv 2602.01477).
-        debias: Remove periodic position artifacts from texts of 64 tokens or more.
-        loops: Most repetitions of the layers with the same weights; a fitted budget decides per row.
-        relations: Add the relations between the numbers of a text (`credence.models.relations`) as an input.
-        fone: Read a number as one token with Fourier features (arXiv 2502.09741). Otherwise: digit by digit.
-        vocabulary: Most words, or categories per column.
-        longest: Most tokens per text.
-        checkpoint: Pretrained encoder that embeds texts: folder, name on the Hugging Face Hub, or `minilm`. Default:
-            word embeddings are learned.
-        freeze: Number of lower layers of the checkpoint that are not trained. Default: the whole checkpoint is frozen.
     """
 
     reads = "both"
     read_by = TrainingInputs
-    width: int = Field(64, ge=2)
-    layers: int = Field(2, ge=1)
-    heads: int = Field(4, ge=1)
-    samples: int = Field(50, ge=1)
-    orders: Literal["auto", "exact", "average", "off"] = "auto"
-    permutations: int = Field(1, ge=1)
-    mdl: bool = True
-    evidence: bool = True
-    debias: bool = True
-    loops: int = Field(1, ge=1)
-    relations: bool = True
-    fone: bool = True
-    vocabulary: int = Field(30_000, ge=1)
-    longest: int = Field(512, ge=1)
-    checkpoint: str | None = Field(None, min_length=1)
-    freeze: int | None = Field(None, ge=0)
+    width: int = Field(64, ge=2, description="Dimension of the vectors")
+    layers: int = Field(2, ge=1, description="Number of layers")
+    heads: int = Field(4, ge=1, description="Attention heads; divides `width`")
+    samples: int = Field(50, ge=1, description="Weight vectors drawn from the last layer")
+    orders: Literal["auto", "exact", "average", "off"] = Field(
+        "auto",
+        description=(
+            "`exact` gives blocks no order; `average` averages probabilities over permutations; `off` keeps the "
+            "order. `auto` is `exact` for columns and `off` for texts."
+        ),
+    )
+    permutations: int = Field(1, ge=1, description="Permutations averaged in prediction, with `orders: average`")
+    mdl: bool = Field(
+        True, description="Use a variational last layer, trained by code length, NLL + KL / N (VBLL, arXiv 2404.11599)"
+    )
+    evidence: bool = Field(
+        True, description="Estimate Beta pseudo-counts from feature density (DIP-EDL, arXiv 2602.01477)"
+    )
+    debias: bool = Field(True, description="Remove periodic position artifacts from texts of 64 tokens or more")
+    loops: int = Field(
+        1, ge=1, description="Most repetitions of the layers with the same weights; a fitted budget decides per row"
+    )
+    relations: bool = Field(
+        True, description="Add the relations between the numbers of a text (`credence.models.relations`) as an input"
+    )
+    fone: bool = Field(
+        True,
+        description="Read a number as one token with Fourier features (arXiv 2502.09741). Otherwise: digit by digit.",
+    )
+    vocabulary: int = Field(30_000, ge=1, description="Most words, or categories per column")
+    longest: int = Field(512, ge=1, description="Most tokens per text")
+    checkpoint: str | None = Field(
+        None,
+        min_length=1,
+        description=(
+            "Pretrained encoder that embeds texts: folder, name on the Hugging Face Hub, or `minilm`. Default: "
+            "word embeddings are learned."
+        ),
+    )
+    freeze: int | None = Field(
+        None,
+        ge=0,
+        description=(
+            "Number of lower layers of the checkpoint that are not trained. Default: the whole checkpoint is frozen."
+        ),
+    )
     _encoder: SentenceEncoder | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")

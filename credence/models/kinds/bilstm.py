@@ -15,30 +15,30 @@ from credence.models.transformer.text_tokens import TextTokenizer
 
 
 class BiLSTM(TorchModel):
-    """Two BiLSTM layers, attention over tokens, and MC dropout (Gal & Ghahramani 2016).
-
-    Attributes:
-        width: LSTM units per direction.
-        passes: Number of draws; 0 is one draw without dropout.
-        full: Drop features between the layers too, which costs `passes` forward passes. Default: only after pooling,
-            which costs one.
-        relations: Add the relations between the numbers of a text (`credence.models.relations`) as an input.
-        fone: Read a number as one token with Fourier features (arXiv 2502.09741). Default: digit by digit.
-        vocabulary: Most words.
-        longest: Most tokens per text.
-    """
+    """Two BiLSTM layers, attention over tokens, and MC dropout (Gal & Ghahramani 2016)."""
 
     reads = "text"
     read_by = TextTokenizer
-    patience: int = Field(8, ge=1)
-    width: int = Field(64, ge=1)
-    dropout: float = Field(0.3, ge=0, lt=1)
-    passes: int = Field(50, ge=0)
-    full: bool = False
-    relations: bool = False
-    fone: bool = False
-    vocabulary: int = Field(30_000, ge=1)
-    longest: int = Field(512, ge=1)
+    patience: int = Field(8, ge=1, description="Epochs without a better held-out log-loss before training stops")
+    width: int = Field(64, ge=1, description="LSTM units per direction")
+    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout probability")
+    passes: int = Field(50, ge=0, description="Number of draws; 0 is one draw without dropout")
+    full: bool = Field(
+        False,
+        description=(
+            "Drop features between the layers too, which costs `passes` forward passes. Default: only after "
+            "pooling, which costs one."
+        ),
+    )
+    relations: bool = Field(
+        False, description="Add the relations between the numbers of a text (`credence.models.relations`) as an input"
+    )
+    fone: bool = Field(
+        False,
+        description="Read a number as one token with Fourier features (arXiv 2502.09741). Default: digit by digit.",
+    )
+    vocabulary: int = Field(30_000, ge=1, description="Most words")
+    longest: int = Field(512, ge=1, description="Most tokens per text")
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         return TextTokenizer.learn(X, self.vocabulary, self.longest, self.fone, self.relations)

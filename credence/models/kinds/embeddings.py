@@ -35,23 +35,26 @@ class Embeddings(Model):
     """Logistic regression on mean-pooled vectors of length 1 (Reimers & Gurevych 2019), computed once per fit.
 
     A fold's regression is fitted on the other folds and is one draw.
-
-    Attributes:
-        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`, the package of all-MiniLM-L6-v2.
-        folds: Number of folds; 1 is a single fit on all rows.
-        C: Inverse of the L2 penalty. `auto` takes the best of six by out-of-fold log-loss, and 10 for one fold.
-        longest: Most word pieces per text.
-        batch_rows: Texts per forward pass.
-        device: Device during `fit`; draws are computed on the CPU.
     """
 
     reads = "text"
-    checkpoint: str = Field("minilm", min_length=1)
-    folds: int = Field(5, ge=1)
-    C: Annotated[float, Field(gt=0)] | Literal["auto"] = "auto"
-    longest: int = Field(256, ge=2)
-    batch_rows: int = Field(32, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    checkpoint: str = Field(
+        "minilm",
+        min_length=1,
+        description="Folder, name on the Hugging Face Hub, or `minilm`, the package of all-MiniLM-L6-v2",
+    )
+    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
+    C: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description=(
+            "Inverse of the L2 penalty. `auto` takes the best of six by out-of-fold log-loss, and 10 for one fold."
+        ),
+    )
+    longest: int = Field(256, ge=2, description="Most word pieces per text")
+    batch_rows: int = Field(32, ge=1, description="Texts per forward pass")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Device during `fit`; draws are computed on the CPU"
+    )
     _reader: PieceEncoder = PrivateAttr()
     _encoder: SentenceEncoder = PrivateAttr()
     _coef: Array = PrivateAttr()

@@ -13,16 +13,13 @@ from credence.statistics.uncertainty import Array
 
 
 class Ensemble(Model):
-    """Deep ensemble (Lakshminarayanan et al. 2017). A member's draws are averaged into one draw.
-
-    Attributes:
-        model: Kind of the members, with its parameters.
-        members: Number of members.
-    """
+    """Deep ensemble (Lakshminarayanan et al. 2017). A member's draws are averaged into one draw."""
 
     reads = "both"
-    model: ModelSpec = ModelSpec(kind="bayesian_transformer")
-    members: int = Field(4, ge=2, le=100)
+    model: ModelSpec = Field(
+        ModelSpec(kind="bayesian_transformer"), description="Kind of the members, with its parameters"
+    )
+    members: int = Field(4, ge=2, le=100, description="Number of members")
     _learned: list[Model] = PrivateAttr(default_factory=list)
 
     def display_name(self) -> str:

@@ -10,21 +10,13 @@ from credence.models.tabular import TabularModel
 
 
 class GradientBoosting(TabularModel):
-    """Stochastic gradient boosting (Friedman 2002).
+    """Stochastic gradient boosting (Friedman 2002)."""
 
-    Attributes:
-        rounds: Number of trees.
-        learning_rate: Factor of each tree.
-        depth: Depth of each tree.
-        min_leaf: Fewest rows per leaf.
-        subsample: Share of the rows that each tree is fitted to.
-    """
-
-    rounds: int = Field(150, ge=1)
-    learning_rate: float = Field(0.05, gt=0, le=1)
-    depth: int = Field(3, ge=1, le=12)
-    min_leaf: int = Field(5, ge=1)
-    subsample: float = Field(0.7, gt=0, le=1)
+    rounds: int = Field(150, ge=1, description="Number of trees")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="Factor of each tree")
+    depth: int = Field(3, ge=1, le=12, description="Depth of each tree")
+    min_leaf: int = Field(5, ge=1, description="Fewest rows per leaf")
+    subsample: float = Field(0.7, gt=0, le=1, description="Share of the rows that each tree is fitted to")
 
     def _estimator(self, y: Labels) -> Any:
         return GradientBoostingClassifier(

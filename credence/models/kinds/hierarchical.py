@@ -15,18 +15,12 @@ class Hierarchical(PooledModel):
     """Hierarchical model sampled by NumPyro's NUTS (Hoffman & Gelman 2014).
 
     Groups with few rows are shrunk towards the others; a new group gets the spread of the groups as uncertainty.
-
-    Attributes:
-        chains: Number of chains.
-        warmup: Adapting transitions per chain.
-        samples: Draws per chain.
-        served: Number of draws kept for prediction.
     """
 
-    chains: int = Field(4, ge=1)
-    warmup: int = Field(1000, ge=20)
-    samples: int = Field(1000, ge=20)
-    served: int = Field(200, ge=2)
+    chains: int = Field(4, ge=1, description="Number of chains")
+    warmup: int = Field(1000, ge=20, description="Adapting transitions per chain")
+    samples: int = Field(1000, ge=20, description="Draws per chain")
+    served: int = Field(200, ge=2, description="Number of draws kept for prediction")
 
     def _max_draws(self) -> int:
         return self.served

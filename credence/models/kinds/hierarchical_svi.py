@@ -17,21 +17,19 @@ NARROW = (
 
 
 class HierarchicalSVI(PooledModel):
-    """The model of `hierarchical`, fitted by Pyro's stochastic variational inference (Hoffman et al. 2013).
+    """The model of `hierarchical`, fitted by Pyro's stochastic variational inference (Hoffman et al. 2013)."""
 
-    Attributes:
-        guide: `normal` is a Gaussian with independent weights; `low_rank` has a low-rank covariance.
-        steps: Optimizer steps.
-        batch_rows: Rows per step.
-        samples: Number of draws from the guide.
-        extractor: Number of further columns, each tanh of a learned weighted sum of the given ones. Default: none.
-    """
-
-    guide: Literal["normal", "low_rank"] = "normal"
-    steps: int = Field(3000, ge=1)
-    batch_rows: int = Field(2000, ge=1)
-    samples: int = Field(200, ge=2)
-    extractor: int | None = Field(None, ge=1)
+    guide: Literal["normal", "low_rank"] = Field(
+        "normal", description="`normal` is a Gaussian with independent weights; `low_rank` has a low-rank covariance"
+    )
+    steps: int = Field(3000, ge=1, description="Optimizer steps")
+    batch_rows: int = Field(2000, ge=1, description="Rows per step")
+    samples: int = Field(200, ge=2, description="Number of draws from the guide")
+    extractor: int | None = Field(
+        None,
+        ge=1,
+        description="Number of further columns, each tanh of a learned weighted sum of the given ones. Default: none.",
+    )
 
     def training_record(self) -> TrainingRecord:
         """Return costs, the loss curve, and a note that intervals of mu and tau are too narrow."""

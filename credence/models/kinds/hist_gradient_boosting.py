@@ -16,25 +16,16 @@ class HistGradientBoosting(TabularModel):
     """Histogram-based gradient boosting with early stopping after 20 rounds without progress.
 
     If the validation rows hold fewer than two rows of the rarer label, 50 trees are fitted without early stopping.
-
-    Attributes:
-        rounds: Largest number of trees.
-        learning_rate: Factor of each tree.
-        leaves: Most leaves per tree.
-        min_leaf: Fewest rows per leaf.
-        l2: L2 penalty of leaf values.
-        columns: Share of the columns that each split may choose from.
-        validation: Share of the fold's rows used for early stopping.
     """
 
     native = True
-    rounds: int = Field(500, ge=1)
-    learning_rate: float = Field(0.05, gt=0, le=1)
-    leaves: int = Field(15, ge=2)
-    min_leaf: int = Field(10, ge=1)
-    l2: float = Field(1.0, ge=0)
-    columns: float = Field(0.5, gt=0, le=1)
-    validation: float = Field(0.1, gt=0, lt=0.5)
+    rounds: int = Field(500, ge=1, description="Largest number of trees")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="Factor of each tree")
+    leaves: int = Field(15, ge=2, description="Most leaves per tree")
+    min_leaf: int = Field(10, ge=1, description="Fewest rows per leaf")
+    l2: float = Field(1.0, ge=0, description="L2 penalty of leaf values")
+    columns: float = Field(0.5, gt=0, le=1, description="Share of the columns that each split may choose from")
+    validation: float = Field(0.1, gt=0, lt=0.5, description="Share of the fold's rows used for early stopping")
 
     def _estimator(self, y: Labels) -> Any:
         watched = self._watched(y)

@@ -12,15 +12,15 @@ from credence.models.tabular.encoding import TableEncoding
 
 
 class Logistic(TabularModel):
-    """Logistic regression with an L2 penalty.
+    """Logistic regression with an L2 penalty."""
 
-    Attributes:
-        C: Inverse of the penalty: smaller shrinks more.
-        knots: Spline knots per number; 0 is a straight line. Ignored with `select` or `drop_collinear`.
-    """
-
-    C: float = Field(0.3, gt=0)
-    knots: int = Field(3, ge=0, le=20)
+    C: float = Field(0.3, gt=0, description="Inverse of the penalty: smaller shrinks more")
+    knots: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="Spline knots per number; 0 is a straight line. Ignored with `select` or `drop_collinear`.",
+    )
 
     def _encoding(self) -> TableEncoding:
         straight = self.select is not None or self.drop_collinear is not None

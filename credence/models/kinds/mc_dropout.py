@@ -13,19 +13,18 @@ from credence.statistics.uncertainty import Array
 
 
 class McDropout(Model):
-    """MC dropout (Gal & Ghahramani 2016); a draw is one mask for all rows.
-
-    Attributes:
-        model: A torch kind, with its parameters.
-        passes: Number of draws.
-        full: Drop features everywhere, which costs `passes` forward passes. Default: only after pooling, which costs
-            one.
-    """
+    """MC dropout (Gal & Ghahramani 2016); a draw is one mask for all rows."""
 
     reads = "both"
-    model: ModelSpec = ModelSpec(kind="bayesian_transformer")
-    passes: int = Field(50, ge=2)
-    full: bool = False
+    model: ModelSpec = Field(ModelSpec(kind="bayesian_transformer"), description="A torch kind, with its parameters")
+    passes: int = Field(50, ge=2, description="Number of draws")
+    full: bool = Field(
+        False,
+        description=(
+            "Drop features everywhere, which costs `passes` forward passes. Default: only after pooling, which "
+            "costs one."
+        ),
+    )
     _inner: TorchModel = PrivateAttr()
 
     @field_validator("model")

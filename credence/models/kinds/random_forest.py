@@ -10,18 +10,15 @@ from credence.models.tabular import TabularModel
 
 
 class RandomForest(TabularModel):
-    """Random forest (Breiman 2001).
-
-    Attributes:
-        trees: Number of trees.
-        min_leaf: Fewest rows per leaf.
-        columns: Share of the columns that each split may choose from; `sqrt` is the square root of their number.
-    """
+    """Random forest (Breiman 2001)."""
 
     grown_by: ClassVar[Any] = RandomForestClassifier
-    trees: int = Field(200, ge=1)
-    min_leaf: int = Field(3, ge=1)
-    columns: Literal["sqrt"] | float = "sqrt"
+    trees: int = Field(200, ge=1, description="Number of trees")
+    min_leaf: int = Field(3, ge=1, description="Fewest rows per leaf")
+    columns: Literal["sqrt"] | float = Field(
+        "sqrt",
+        description="Share of the columns that each split may choose from; `sqrt` is the square root of their number",
+    )
 
     def _estimator(self, y: Labels) -> Any:
         return self.grown_by(

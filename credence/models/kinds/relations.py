@@ -18,22 +18,17 @@ class Relations(TorchModel):
 
     The relations (`credence.models.relations`) are domain features for texts about arithmetic. A text whose claim they
     do not cover is answered from its words alone.
-
-    Attributes:
-        members: Number of networks.
-        width: Hidden units.
-        vocabulary: Most words and word pairs.
     """
 
     reads = "text"
     read_by = RelationEncoder
-    members: int = Field(5, ge=1)
-    width: int = Field(64, ge=1)
-    vocabulary: int = Field(2000, ge=1)
-    epochs: int = Field(40, ge=1)
-    batch_rows: int = Field(256, ge=1)
-    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False)
-    patience: int = Field(5, ge=1)
+    members: int = Field(5, ge=1, description="Number of networks")
+    width: int = Field(64, ge=1, description="Hidden units")
+    vocabulary: int = Field(2000, ge=1, description="Most words and word pairs")
+    epochs: int = Field(40, ge=1, description="Largest number of passes over the training rows")
+    batch_rows: int = Field(256, ge=1, description="Rows per batch")
+    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False, description="Peak learning rate of AdamW")
+    patience: int = Field(5, ge=1, description="Epochs without a better held-out log-loss before training stops")
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         return RelationEncoder.learn(X, self.vocabulary)

@@ -17,13 +17,13 @@ from credence.statistics.cross_validation import stratified_folds
 
 
 class Stacking(EnsembleModel):
-    """Stacking (Breiman 1996).
+    """Stacking (Breiman 1996)."""
 
-    Attributes:
-        inner: Number of inner folds, within each fold, whose out-of-fold log-odds the weights are fitted to.
-    """
-
-    inner: int = Field(3, ge=2)
+    inner: int = Field(
+        3,
+        ge=2,
+        description="Number of inner folds, within each fold, whose out-of-fold log-odds the weights are fitted to",
+    )
 
     def _member(self, table: Table, y: Labels) -> WeightedEnsemble:
         odds, folds = np.zeros((len(y), len(self.members))), stratified_folds(y, self.inner, self.seed)

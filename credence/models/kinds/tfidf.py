@@ -27,22 +27,20 @@ class TfIdf(Model):
     """Logistic regression on n-grams; a fold's model is fitted on the other folds and is one draw.
 
     The weight of a term is (1 + log count) * idf * sqrt |log-count ratio of the labels|, after Wang & Manning (2012).
-
-    Attributes:
-        folds: Number of folds; 1 is a single fit on all rows.
-        word_ngrams: Shortest and longest word n-gram.
-        char_ngrams: Shortest and longest character n-gram within words. `auto` is 2 to 5 if the training texts have at
-            most three million characters, else none.
-        max_features: Most terms, by frequency.
-        C: Inverse of the L2 penalty.
     """
 
     reads = "text"
-    folds: int = Field(5, ge=1)
-    word_ngrams: Span = (1, 2)
-    char_ngrams: Span | Literal["auto"] | None = "auto"
-    max_features: int = Field(300_000, ge=1)
-    C: float = Field(10.0, gt=0)
+    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
+    word_ngrams: Span = Field((1, 2), description="Shortest and longest word n-gram")
+    char_ngrams: Span | Literal["auto"] | None = Field(
+        "auto",
+        description=(
+            "Shortest and longest character n-gram within words. `auto` is 2 to 5 if the training texts have at "
+            "most three million characters, else none."
+        ),
+    )
+    max_features: int = Field(300_000, ge=1, description="Most terms, by frequency")
+    C: float = Field(10.0, gt=0, description="Inverse of the L2 penalty")
     _pieces: Span | None = PrivateAttr(default=None)
     _known: dict[str, int] = PrivateAttr(default_factory=dict)
     _is_piece: Flags = PrivateAttr()

@@ -27,28 +27,31 @@ class Transformer(TorchModel):
     """Fine-tunes an encoder from a folder or the Hugging Face Hub. A text is encoded once, whatever the head.
 
     The learning rate of the head is 100 times that of the encoder for `variational`, and 20 times otherwise.
-
-    Attributes:
-        checkpoint: Folder, name on the Hugging Face Hub, or `minilm`.
-        head: `variational` is a Gaussian over the last layer's weights, trained by code length, NLL + KL / N (VBLL,
-            arXiv 2404.11599). `mc_dropout` drops features after pooling. `plain` is one draw.
-        samples: Draws of `variational`.
-        passes: Draws of `mc_dropout`.
-        longest: Most word pieces per text.
-        freeze: Number of lower layers that are not trained, together with the embeddings; 0 trains everything.
     """
 
     reads = "text"
     read_by = PieceEncoder
-    checkpoint: str = Field("distilbert-base-uncased", min_length=1)
-    head: Literal["plain", "mc_dropout", "variational"] = "variational"
-    samples: int = Field(50, ge=1)
-    passes: int = Field(50, ge=1)
-    longest: int = Field(256, ge=2)
-    freeze: int = Field(0, ge=0)
-    epochs: int = Field(3, ge=1)
-    learning_rate: float = Field(5e-5, gt=0, le=100)
-    warmup: float = Field(0.1, ge=0, lt=1)
+    checkpoint: str = Field(
+        "distilbert-base-uncased", min_length=1, description="Folder, name on the Hugging Face Hub, or `minilm`"
+    )
+    head: Literal["plain", "mc_dropout", "variational"] = Field(
+        "variational",
+        description=(
+            "`variational` is a Gaussian over the last layer's weights, trained by code length, NLL + KL / N "
+            "(VBLL, arXiv 2404.11599). `mc_dropout` drops features after pooling. `plain` is one draw."
+        ),
+    )
+    samples: int = Field(50, ge=1, description="Draws of `variational`")
+    passes: int = Field(50, ge=1, description="Draws of `mc_dropout`")
+    longest: int = Field(256, ge=2, description="Most word pieces per text")
+    freeze: int = Field(
+        0,
+        ge=0,
+        description="Number of lower layers that are not trained, together with the embeddings; 0 trains everything",
+    )
+    epochs: int = Field(3, ge=1, description="Largest number of passes over the training rows")
+    learning_rate: float = Field(5e-5, gt=0, le=100, description="Peak learning rate of AdamW")
+    warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises")
     _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
     _rows_learned: int = PrivateAttr(default=1)
 

@@ -69,16 +69,16 @@ class TwoPartModule(Trainable):
 
 
 class TorchModel(Training, Model):
-    """Base class of kinds that are torch modules; the fields of `Training` are fields of the kind.
-
-    Attributes:
-        held_out: Share of the training rows used for early stopping. Too few rows of a label: no early stopping.
-        dropout: Dropout probability.
-    """
+    """Base class of kinds that are torch modules; the fields of `Training` are fields of the kind."""
 
     read_by: ClassVar[type[RowEncoder]]
-    held_out: float = Field(0.1, gt=0, lt=0.5)
-    dropout: float = Field(0.1, ge=0, lt=1)
+    held_out: float = Field(
+        0.1,
+        gt=0,
+        lt=0.5,
+        description="Share of the training rows used for early stopping. Too few rows of a label: no early stopping.",
+    )
+    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout probability")
     _reader: RowEncoder = PrivateAttr()
     _module: TwoPartModule = PrivateAttr()
     _history: History = PrivateAttr(default_factory=History)

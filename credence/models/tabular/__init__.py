@@ -59,24 +59,24 @@ class FoldModel:
 
 
 class TabularModel(Model):
-    """A kind that reads columns. Each fold's model is fitted on the other folds and is one draw.
-
-    Attributes:
-        folds: Number of folds; 1 is a single fit on all rows.
-        scale: Whether to scale columns to mean 0 and standard deviation 1.
-        encode: Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label.
-        drop_collinear: Largest variance inflation factor; columns above it are dropped. Default: none are.
-        select: Number of columns kept by recursive feature elimination. Default: all.
-        resample: `smote` oversamples the rarer label (Chawla et al. 2002).
-    """
+    """A kind that reads columns. Each fold's model is fitted on the other folds and is one draw."""
 
     native: ClassVar[bool] = False
-    folds: int = Field(5, ge=1)
-    scale: bool = True
-    encode: Encode = "auto"
-    drop_collinear: float | None = Field(None, gt=1)
-    select: int | None = Field(None, ge=1)
-    resample: Literal["smote"] | None = None
+    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
+    scale: bool = Field(True, description="Whether to scale columns to mean 0 and standard deviation 1")
+    encode: Encode = Field(
+        "auto",
+        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+    )
+    drop_collinear: float | None = Field(
+        None, gt=1, description="Largest variance inflation factor; columns above it are dropped. Default: none are."
+    )
+    select: int | None = Field(
+        None, ge=1, description="Number of columns kept by recursive feature elimination. Default: all."
+    )
+    resample: Literal["smote"] | None = Field(
+        None, description="`smote` oversamples the rarer label (Chawla et al. 2002)."
+    )
     _members: list[Any] = PrivateAttr(default_factory=list)
     _out_of_fold: Array | None = PrivateAttr(default=None)
 

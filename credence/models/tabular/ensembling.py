@@ -44,13 +44,15 @@ class WeightedEnsemble:
 
 
 class EnsembleModel(TabularModel):
-    """A kind made of other tabular kinds.
+    """A kind made of other tabular kinds."""
 
-    Attributes:
-        members: Kinds with their parameters. They take seed, encoding and preprocessing from this kind unless given.
-    """
-
-    members: list[ModelSpec] = Field(DEFAULT, min_length=2)
+    members: list[ModelSpec] = Field(
+        DEFAULT,
+        min_length=2,
+        description=(
+            "Kinds with their parameters. They take seed, encoding and preprocessing from this kind unless given."
+        ),
+    )
 
     @field_validator("members")
     @classmethod

@@ -119,7 +119,9 @@ def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pyte
     )
     seen: list[pd.DataFrame] = []
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
-    monkeypatch.setattr(comparing, "joined", lambda frame, *rest: seen.append(frame) or join_feedback(frame, *rest))
+    monkeypatch.setattr(
+        comparing, "join_feedback", lambda frame, *rest: seen.append(frame) or join_feedback(frame, *rest)
+    )
     said, drawn = comparing.compare_challenger.entrypoint("compared", ("no", "yes"))
     assert said.startswith(expected.sentence) and "30 labelled rows" in said and "t:2" in drawn
     assert not {*seen[0]} & {"set", "reasons", "uncertainty", "low", "high", "delivered"}

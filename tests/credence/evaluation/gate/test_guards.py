@@ -93,7 +93,7 @@ def test_the_band_narrows_with_more_rows_and_widens_where_rows_share_a_key() -> 
 def test_the_band_does_not_depend_on_how_the_work_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     p = np.random.default_rng(0).random(100)
     whole = calibration_error_band(p, None)
-    monkeypatch.setattr("credence.evaluation.gate.guards.AT_ONCE", 1700)
+    monkeypatch.setattr("credence.evaluation.gate.guards.CHUNK_CELLS", 1700)
     assert calibration_error_band(p, None) == whole
 
 

@@ -78,7 +78,7 @@ def test_a_saved_model_needs_no_checkpoint(tmp_path: Path, monkeypatch: pytest.M
     model = pretrained().fit(X, y)
     model.save(tmp_path)
     monkeypatch.setattr(
-        "credence.models.pretrained.checkpoint.folder_of", lambda name: pytest.fail(f"{name} was looked for")
+        "credence.models.pretrained.checkpoint.locate_checkpoint", lambda name: pytest.fail(f"{name} was looked for")
     )
     again = Model.load(tmp_path)
     assert np.array_equal(again.draws(X), model.draws(X))

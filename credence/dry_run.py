@@ -3,7 +3,7 @@
 import pandas as pd
 
 from credence.data.checks import Findings, check_rows
-from credence.data.rows import model_inputs, original_name, sample_rows, to_canonical_rows
+from credence.data.rows import model_inputs, original_name
 from credence.data.schema import column_kind
 from credence.data.shift_sets import SET_COLUMN, to_shift_rows
 from credence.data.split import PARTS, assign_parts
@@ -17,9 +17,7 @@ SHOWN = 12
 
 def read_rows(task: Task, sample_size: int | None = None) -> pd.DataFrame:
     """The task's rows, as the pipeline will see them."""
-    return sample_rows(
-        to_canonical_rows(task.source.build().read(), task.columns, task.split.split_columns()), sample_size
-    )
+    return task.rows(sample_size=sample_size)
 
 
 def preflight_checks(task: Task, sample_size: int | None = None) -> None:

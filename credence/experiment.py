@@ -1,7 +1,8 @@
 """A task's whole contest in plain Python, for notebooks and benchmarks: the pipeline's steps, without a pipeline."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,22 @@ from credence.evaluation.code_length import prequential_bits
 from credence.evaluation.hyperparameter_search import OnSearchTrial, search_hyperparameters
 from credence.model import Labels, Model
 from credence.predictor import Predictor
-from credence.statistics.calibration import log_loss
+from credence.statistics.calibration import Calibration, log_loss
 from credence.statistics.threshold import threshold_minimum
 from credence.statistics.uncertainty import Array
 from credence.task import Task
+
+Watch = Callable[[list[ModelSpec]], Iterable[ModelSpec]]
+
+
+class Aim(NamedTuple):
+    """What the threshold is chosen for: a metric, and the least that it must reach."""
+
+    metric: str
+    minimum: float
+
+
+NO_AIM = Aim("accuracy", 0.0)
 
 
 def select_challenger(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
@@ -57,17 +70,29 @@ class Experiment:
         return self.contenders[self.losses.index(min(self.losses))]
 
 
-def run_experiment(task: Task, rows: pd.DataFrame) -> Experiment:
-    """Split canonical rows, fit and calibrate every candidate of the task, and choose among them."""
+def run_experiment(task: Task, rows: pd.DataFrame, watch: Watch = iter) -> Experiment:
+    """Split canonical rows, fit and calibrate every candidate of the task, and choose among them.
+
+    `watch` is given the candidates and yields them one by one, for example through a progress bar.
+    """
     part = assign_parts(rows, task.split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
-    X, y = model_inputs(train), train["label"].to_numpy()
-    aim = task.gate.metric, threshold_minimum(task.gate.metric, task.gate.minimum)
-    contenders = [
-        Predictor.calibrate(_fitted(spec, X, y), train, calibration, task.calibration, task.about(), *aim)
-        for spec in task.models
-    ]
+    aim = Aim(task.gate.metric, threshold_minimum(task.gate.metric, task.gate.minimum))
+    contenders = fit_contenders(watch(task.models), train, calibration, task.calibration, task.about(), aim)
     return Experiment(train, calibration, test, contenders, select_challenger(contenders, train, calibration))
+
+
+def fit_contenders(
+    specs: Iterable[ModelSpec],
+    train: pd.DataFrame,
+    calibration: pd.DataFrame,
+    section: Calibration,
+    about: dict[str, Any],
+    aim: Aim = NO_AIM,
+) -> list[Predictor]:
+    """Fit every candidate on the training rows and calibrate it on the calibration rows, both canonical."""
+    X, y = model_inputs(train), train["label"].to_numpy()
+    return [Predictor.calibrate(_fitted(spec, X, y), train, calibration, section, about, *aim) for spec in specs]
 
 
 def tune(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnSearchTrial | None = None) -> ModelSpec:

@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
+from credence.core.errors import InputError
 from credence.core.hashing import stable_hash
 from credence.core.old_names import old_attribute
 from credence.core.registry import StrictModel
 from credence.data.novelty.messages import low_density
+from credence.data.raw_frames import rows_from_frame
 from credence.data.rows import model_inputs, row_hashes
 from credence.data.schema import Schema
 from credence.model import Model
@@ -44,6 +46,7 @@ class PredictorInfo(StrictModel):
     fit_seconds: float = 0.0
     log: LogPolicy = LogPolicy()
     latency_ms: float = Field(100.0, gt=0, description="the time within which 95 % of the requests shall be answered")
+    text: str | None = Field(None, description="the name of the text column in raw tables")
 
 
 class Predictor:
@@ -88,14 +91,14 @@ class Predictor:
 
     def draws(self, rows: pd.DataFrame) -> Array:
         """Calibrated probabilities of yes, shape (draws, rows)."""
-        return self.facts.scaling(self.model.draws(self.facts.schema_.select(rows)))
+        return self.facts.scaling(self.model.draws(self._known(rows)))
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """One answer per row: label, probability, interval, uncertainty in bits, set, abstain, reasons, version.
 
         Raises BadInput where an input column is missing or a value is of the wrong kind.
         """
-        known = self.facts.schema_.select(rows)
+        known = self._known(rows)
         raw, findings = self.model.predict_all(known)
         draws = self.facts.scaling(raw)
         p, (low, high), (total, epistemic, aleatoric) = (
@@ -125,8 +128,12 @@ class Predictor:
 
     def input_warnings(self, rows: pd.DataFrame) -> list[list[str]]:
         """Per row, what of its inputs is unlike training: the reasons of `predict` that the answer has no part in."""
-        known = self.facts.schema_.select(rows)
+        known = self._known(rows)
         return self._strange(known, self.model.row_diagnostics(known))
+
+    def _known(self, rows: pd.DataFrame) -> pd.DataFrame:
+        """The typed inputs of canonical rows or of a raw frame."""
+        return self.facts.schema_.select(rows_from_frame(rows, self.facts.schema_, self.facts.text))
 
     def _strange(self, known: pd.DataFrame, findings: dict[str, Array]) -> list[list[str]]:
         """By the schema, and by the model's own density where it has one: p-values below 1 in 200 are reasons."""
@@ -149,7 +156,8 @@ class Predictor:
 
     def save(self, folder: Path) -> None:
         """Write facts, reference rows, `seen.npy` and the model's own files into an existing folder, and seal it."""
-        (folder / "predictor.json").write_text(self.facts.model_dump_json(by_alias=True, indent=1))
+        unset = {"text"} if self.facts.text is None else None
+        (folder / "predictor.json").write_text(self.facts.model_dump_json(by_alias=True, indent=1, exclude=unset))
         self.reference.to_parquet(folder / "reference.parquet")
         np.save(folder / "seen.npy", self.seen, allow_pickle=False)
         (folder / "model").mkdir(exist_ok=True)
@@ -170,9 +178,20 @@ class Predictor:
 
     def digest(self) -> str:
         """A hash of what decides the answers, so that two predictors can be told apart."""
-        facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds", "log", "latency_ms"})
+        facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds", "log", "latency_ms", "text"})
         answers = self.draws(self.reference).round(12).tobytes()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
+
+
+def load(folder: Path | str) -> Predictor:
+    """The predictor in a folder that `TrainingRun.save` or `Predictor.save` wrote; executes nothing from the folder.
+
+    Raises InputError where there is no such folder, or where a file of it was changed.
+    """
+    place = Path(folder).expanduser()
+    if not place.is_dir():
+        raise InputError(f"{place}: no such folder; expected one that `run.save(folder)` wrote.")
+    return Predictor.load(place)
 
 
 def read_info(folder: Path) -> PredictorInfo:

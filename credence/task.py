@@ -1,15 +1,17 @@
 """A task is one yes/no question about every row. Each section is the parameter of exactly one step."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+import pandas as pd
 from pydantic import Field, ValidationError, field_validator
 
 from credence.core.errors import InputError
 from credence.core.registry import ModelSpec, SourceSpec, StrictModel, format_validation_error
 from credence.core.yaml_loader import load_yaml
 from credence.data.checks import Checks
-from credence.data.rows import Columns
+from credence.data.rows import Columns, canonical_sample
 from credence.data.shift_sets import SetName, ShiftSet
 from credence.data.split import Split
 from credence.evaluation.gate import Gate
@@ -43,9 +45,18 @@ class Task(StrictModel):
     def _answers_are_words(cls, answers: Any) -> Any:
         return tuple(map(str, answers)) if isinstance(answers, list) else answers
 
+    def rows(self, raw: pd.DataFrame | None = None, sample_size: int | None = None) -> pd.DataFrame:
+        """The task's rows, as its pipeline sees them: columns row_id, group, label, key and the inputs.
+
+        `raw` is the raw table where it has been read already. `sample_size` keeps that many rows, always the same.
+        Raises InputError for a table that does not fit the task.
+        """
+        table = self.source.build().read() if raw is None else raw
+        return canonical_sample(table, self.columns, self.split.split_columns(), sample_size)
+
     def about(self) -> dict[str, Any]:
         """What a predictor has to know of its task besides the rows."""
-        group = {"group": self.columns.group} if self.columns.group else {}
+        group = {name: column for name in ("group", "text") if (column := getattr(self.columns, name))}
         log = {"log": self.log.model_dump(mode="json")} if self.log != LogPolicy() else {}
         bound = {"latency_ms": self.monitoring.latency_ms}
         return {"task": self.name, "question": self.question, "answers": list(self.answers), **group, **log, **bound}
@@ -56,21 +67,35 @@ class Task(StrictModel):
 
         Raises BadInput with one sentence per mistake, each naming the file and the key.
         """
-        content = load_yaml(path)
-        for key, value in (overrides or {}).items():
-            _set_path(content, key, value)
+        content = set_values(load_yaml(path), overrides or {})
         try:
-            task = cls(name=path.stem, **content)
+            return cls.from_content(path.stem, content)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+
+    @classmethod
+    def from_content(cls, name: str, content: dict[str, Any]) -> Self:
+        """The task with this name and the content of a task's YAML.
+
+        Raises InputError with one sentence per mistake, each naming the key.
+        """
+        try:
+            task = cls(name=name, **content)
             task.source.build()
-            for name, elsewhere in task.shift.items():
-                elsewhere.build(name)
+            for elsewhere, shift in task.shift.items():
+                shift.build(elsewhere)
             for i, spec in enumerate(task.models):
                 require_matching_inputs(spec.build(), task.columns.text is not None, f"models.{i}: ")
         except ValidationError as error:
-            raise InputError(f"{path}: {format_validation_error(error, cls)}") from None
-        except InputError as error:
-            raise InputError(f"{path}: {error}") from None
+            raise InputError(format_validation_error(error, cls)) from None
         return task
+
+
+def set_values(content: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's content with values such as {"gate.margin": 0.02} laid over it; `content` itself changes."""
+    for key, value in overrides.items():
+        _set_path(content, key, value)
+    return content
 
 
 def _set_path(content: dict[str, Any], key: str, value: Any) -> None:

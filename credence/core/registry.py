@@ -2,9 +2,10 @@
 
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -70,6 +71,20 @@ class ModelSpec(KindSpec):
     family = "models"
     search: SearchSettings | None = None
     prequential: bool = False
+
+
+    @classmethod
+    def of(cls, given: Any) -> Self:
+        """A candidate given as its kind, as a mapping with the key `kind`, or as a spec. Raises InputError."""
+        if isinstance(given, cls):
+            return given
+        content = {"kind": given} if isinstance(given, str) else given
+        if not isinstance(content, Mapping):
+            raise InputError(f"models: {given!r} is no candidate; expected a kind such as 'logistic', or a dictionary.")
+        try:
+            return cls(**content)
+        except ValidationError as error:
+            raise InputError(f"models: {format_validation_error(error, cls)}") from None
 
 
 class SourceSpec(KindSpec):

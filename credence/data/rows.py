@@ -86,12 +86,17 @@ def _row_ids(raw: pd.Series) -> pd.Series:
 def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SPLIT_COLUMNS) -> pd.DataFrame:
     """The typed input columns of a raw table. Names that are taken are changed by `internal_name`."""
     if columns.text:
-        return pd.DataFrame({"text": raw[columns.text].map(lambda t: "" if pd.isna(t) else str(t))})
+        return pd.DataFrame({"text": text_cells(raw[columns.text])})
     aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
     kept = [c for c in raw.columns if c not in aside]
     if not kept:
         raise InputError("no column is left to learn from; name fewer columns under columns.ignore and split.")
     return pd.DataFrame({internal_name(c): parse_column(raw[c], columns.types.get(c)) for c in kept})
+
+
+def text_cells(values: pd.Series) -> pd.Series:
+    """The texts as strings; an empty one where a text is missing."""
+    return values.astype(object).map(lambda text: "" if pd.isna(text) else str(text))
 
 
 def internal_name(name: str) -> str:
@@ -171,6 +176,16 @@ def sample_rows(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
     if n is None or n >= len(rows):
         return rows
     return rows.loc[_by_hash(rows["row_id"])[:n]].sort_index()
+
+
+def canonical_sample(
+    raw: pd.DataFrame, columns: Columns, helpers: SplitColumns, sample_size: int | None = None
+) -> pd.DataFrame:
+    """A raw table as canonical rows: all of them, or always the same `sample_size` ones.
+
+    This is the only way from a task's table to its rows, so that the columns which decide the split are never inputs.
+    """
+    return sample_rows(to_canonical_rows(raw, columns, helpers), sample_size)
 
 
 def _by_hash(ids: Iterable[str]) -> list[Any]:

@@ -26,6 +26,8 @@ def parse_column(raw: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
     """
     if raw.dtype == np.float64 and kind in (None, "number"):
         return _finite(raw)
+    if isinstance(raw.dtype, pd.CategoricalDtype):
+        raw = raw.astype(object)
     if pd.api.types.is_datetime64_any_dtype(raw) and kind in (None, "date"):
         return pd.to_datetime(raw, utc=True).dt.tz_localize(None)
     if pd.api.types.is_numeric_dtype(raw) and kind in (None, "number"):

@@ -6,7 +6,7 @@ import pandas as pd
 from zenml import step
 
 from credence.core.registry import SourceSpec
-from credence.data.rows import Columns, SplitColumns, sample_rows, to_canonical_rows
+from credence.data.rows import Columns, SplitColumns, canonical_sample
 from materializers.rows import RowsMaterializer
 from steps.shared import tracking
 from steps.shared.raw_table import read_raw_table
@@ -17,7 +17,7 @@ def load_rows(
     source: SourceSpec, columns: Columns, helpers: SplitColumns, sample_size: int | None
 ) -> Annotated[pd.DataFrame, "rows"]:
     """The rows of a task. What follows is cached as long as their content stays the same."""
-    rows = sample_rows(to_canonical_rows(read_raw_table(source), columns, helpers), sample_size)
+    rows = canonical_sample(read_raw_table(source), columns, helpers, sample_size)
     tracking.log_run_metadata({"rows": len(rows), "share_yes": float(rows["label"].mean())})
     tracking.log_line(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")
     return rows

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from credence.core.registry import ModelSpec
-from credence.data.rows import model_inputs, to_canonical_rows
+from credence.data.rows import model_inputs
 from credence.experiment import run_experiment, tune
 from credence.task import Task
 
@@ -24,7 +24,7 @@ def task() -> Task:
 def test_the_notebook_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """As written, but for the candidates, which are two quick ones here."""
     monkeypatch.chdir(ROOT)
-    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "start.md").read_text(), re.DOTALL)
+    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "tutorials" / "first-model.md").read_text(), re.DOTALL)
     assert found
     names: dict[str, Any] = {"quick": QUICK}
     exec(found[1].replace('breast_cancer.yaml")', 'breast_cancer.yaml"), quick'), names)
@@ -32,7 +32,7 @@ def test_the_notebook_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_challenger_has_the_lowest_loss_and_no_part_overlaps(task: Task) -> None:
-    rows = to_canonical_rows(task.source.build().read(), task.columns)
+    rows = task.rows()
     found = run_experiment(task, rows)
     assert found.challenger is found.contenders[int(np.argmin(found.losses))]
     ids = [set(part["row_id"]) for part in (found.train, found.calibration, found.test)]
@@ -40,7 +40,7 @@ def test_the_challenger_has_the_lowest_loss_and_no_part_overlaps(task: Task) -> 
 
 
 def test_a_search_changes_parameters_and_no_search_changes_nothing(task: Task) -> None:
-    rows = to_canonical_rows(task.source.build().read(), task.columns)
+    rows = task.rows()
     X, y = model_inputs(rows), rows["label"].to_numpy()
     plain = ModelSpec(kind="logistic")
     assert tune(plain, X, y) is plain

@@ -88,6 +88,16 @@ class Report(StrictModel):
             lines.append(line | {"fit s": format_number(c.fit_seconds), "ms per row": format_number(c.milliseconds)})
         return pd.DataFrame(lines)
 
+    def leaderboard(self) -> pd.DataFrame:
+        """The candidates side by side, as numbers: columns such as auroc, auroc_low and auroc_high (95 % interval)."""
+        lines = []
+        for c in self.candidates:
+            measured = {k: c.scores[k] for k in dict.fromkeys((self.metric, *COMPARED))}
+            scores = {k + end: v for k, m in measured.items() for end, v in _ends(m)}
+            cost = {"fit_seconds": c.fit_seconds, "milliseconds_per_row": c.milliseconds}
+            lines.append({"candidate": c.title, "role": c.role, **scores, **cost})
+        return pd.DataFrame(lines).set_index("candidate")
+
     def flat(self) -> dict[str, float]:
         """Every defined number under a path such as test/auroc and test/auroc_low, for a metrics tracker."""
         measured: dict[str, Measure] = self.scores | self.calibration.errors | self.operating.rates

@@ -10,7 +10,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import Field
 
-from credence.core.errors import InputError
 from credence.core.hashing import stable_hash
 from credence.core.old_names import old_attribute
 from credence.core.registry import StrictModel
@@ -181,17 +180,6 @@ class Predictor:
         facts = self.facts.model_dump(mode="json", exclude={"version", "fit_seconds", "log", "latency_ms", "text"})
         answers = self.draws(self.reference).round(12).tobytes()
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode() + answers).hexdigest()[:16]
-
-
-def load(folder: Path | str) -> Predictor:
-    """The predictor in a folder that `TrainingRun.save` or `Predictor.save` wrote; executes nothing from the folder.
-
-    Raises InputError where there is no such folder, or where a file of it was changed.
-    """
-    place = Path(folder).expanduser()
-    if not place.is_dir():
-        raise InputError(f"{place}: no such folder; expected one that `run.save(folder)` wrote.")
-    return Predictor.load(place)
 
 
 def read_info(folder: Path) -> PredictorInfo:

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from credence import load
 from credence.core.errors import InputError
 from credence.data.rows import internal_name
-from credence.predictor import load
 from credence.statistics.uncertainty import sigmoid
 from credence.training_run import TrainingRun, train
 
@@ -97,7 +97,7 @@ def test_a_run_is_not_saved_over_something_else(run: TrainingRun, tmp_path: Path
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(InputError, match="holds no predictor"):
         run.save(tmp_path)
-    with pytest.raises(InputError, match="no such folder"):
+    with pytest.raises(InputError, match="holds no predictor"):
         load(tmp_path / "absent")
 
 

@@ -23,6 +23,7 @@ ONE_MEANING = {
     "make": "proposes one statement of a category",
     "render": "a page as HTML",
     "key_figures": "the figures at the head of a page",
+    "train": "the public call, and the loop over epochs that it reaches for networks",
     "model": "a NumPyro or Pyro model of the same equations",
     "sample": "draws of a posterior",
     "check_rows": "the step is named for its function",

@@ -69,7 +69,8 @@ class CredenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises ValueError (InputError among them) for rows or labels that cannot be learned from.
         """
-        table, encoded = self._table(X, reset=True), self._encoded(X, y)
+        encoded, table = self._encoded(y), self._table(X, reset=True)  # checking y forgets the names of X
+        check_consistent_length(table, encoded)
         columns = Columns(label=LABEL, positive=1, text=self.text)
         rows = to_canonical_rows(table.assign(**{LABEL: encoded}), columns)
         held = stratified_calibration_rows(rows, self.calibration)
@@ -100,10 +101,9 @@ class CredenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         names = getattr(self, "feature_names_in_", [f"x{i}" for i in range(cells.shape[1])])
         return plain_table(pd.DataFrame(cells, columns=list(names)))
 
-    def _encoded(self, X: Any, y: Any) -> NDArray[np.int64]:
+    def _encoded(self, y: Any) -> NDArray[np.int64]:
         """y as 0 and 1; sets `classes_`."""
         labels = validate_data(self, y=y)
-        check_consistent_length(X, labels)
         check_classification_targets(labels)
         kind, (classes, encoded) = type_of_target(labels, input_name="y"), np.unique(labels, return_inverse=True)
         if len(classes) > 2:

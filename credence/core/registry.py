@@ -72,7 +72,6 @@ class ModelSpec(KindSpec):
     search: SearchSettings | None = None
     prequential: bool = False
 
-
     @classmethod
     def of(cls, given: Any) -> Self:
         """A candidate given as its kind, as a mapping with the key `kind`, or as a spec. Raises InputError."""

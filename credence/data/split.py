@@ -106,23 +106,17 @@ def _refuse_one_sided(label: pd.Series, part: pd.Series) -> None:
 
 
 def stratified_calibration_rows(rows: pd.DataFrame, share: float) -> pd.Series:
-    """Which rows calibrate where no part is held out for tests: about `share` of the keys of each answer.
+    """Which rows calibrate where no part is held out for tests: `share` of the rows of each answer, at least one.
 
-    Keys are chosen by hash, at least one per answer, and rows that share a key stay together.
-    Raises InputError where that leaves an answer without a row to learn from.
+    They are those whose keys hash lowest, so that rows of one key stay together but for one key of each answer.
+    Raises InputError where an answer has one row only.
     """
     if not 0 < share < 1:
         raise InputError(f"calibration is {share}; expected a share between 0 and 1.")
-    chosen: set[str] = set()
-    for answer in (0, 1):
-        keys = rows.loc[rows["label"] == answer, "key"].drop_duplicates()
-        first = hash_to_unit_interval(keys).sort_values(kind="stable").index
-        chosen |= set(keys[first[: max(1, round(share * len(keys)))]])
-    held = rows["key"].isin(chosen)
-    for answer, count in rows["label"][~held].value_counts().reindex([0, 1], fill_value=0).items():
-        if count == 0:
-            raise InputError(
-                f"all {int((rows['label'] == answer).sum())} rows of one class are needed to calibrate; a classifier "
-                "needs two or more different rows of each class."
-            )
+    place, held = hash_to_unit_interval(rows["key"]), pd.Series(False, index=rows.index)
+    for _, places in place.groupby(rows["label"]):
+        if len(places) < 2:
+            raise InputError("one class has 1 row only; a classifier needs one to learn from and one to calibrate on.")
+        count = min(max(1, round(share * len(places))), len(places) - 1)
+        held[places.sort_values(kind="stable").index[:count]] = True
     return held

@@ -18,6 +18,7 @@ MAY_BE_SHORT = (  # one kind, step or pipeline a file, however short
 )
 # The same thing by the same name: a protocol's functions, and steps named for the function that they call.
 ONE_MEANING = {
+    "load": "a saved thing from its folder",
     "main": "the entry of a command",
     "parser": "a command's arguments",
     "make": "proposes one statement of a category",

@@ -16,6 +16,7 @@ from credence.data.rows import Columns, to_canonical_rows
 from credence.data.sources._frame import plain_table
 from credence.data.split import stratified_calibration_rows
 from credence.experiment import fit_contenders, select_challenger
+from credence.reporting.number_format import plural
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import Array
 
@@ -109,7 +110,10 @@ class CredenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(classes) > 2:
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         if len(classes) < 2:
-            raise ValueError(f"y holds one class only, {classes[0]!r}; a classifier needs rows of both classes.")
+            shown = ", ".join(map(repr, classes.tolist())) or "no rows"
+            raise ValueError(
+                f"y holds {plural(len(classes), 'class', 'classes')} ({shown}); it needs rows of 2 classes."
+            )
         self.classes_: NDArray[Any] = classes
         return np.asarray(encoded, dtype=np.int64)
 

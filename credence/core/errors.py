@@ -59,8 +59,7 @@ SERVER_ADDRESS = re.compile(r"host='([^']+)', port=(\d+)")
 def user_message(error: BaseException) -> str | None:
     """Return the sentence to show for an exception, or None for a bug.
 
-    The first match counts, from the exception to its root cause: an `InputError`, then a disk error,
-    then a message in `KNOWN_MESSAGES`.
+    The first match along the causes counts: an `InputError` or a disk error, then a message in `KNOWN_MESSAGES`.
     """
     for cause in cause_chain(error):
         if isinstance(cause, InputError):
@@ -91,5 +90,5 @@ def cause_chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def first_line(error: object) -> str:
-    """Return the first line of an error's message without a final period, or the error's class if it has no message."""
+    """Return the first line of an error's message without its final period; the class if there is no message."""
     return (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")

@@ -1,1 +1,1 @@
-"""Rows and what is known of them: sources, parsing, schema, split, checks, drafts, novelty, the prediction log."""
+"""Rows and their sources, parsing, schema, split, checks, task drafts, novelty and the prediction log."""

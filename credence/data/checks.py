@@ -1,4 +1,4 @@
-"""What is wrong, or merely odd, with rows before anyone learns from them."""
+"""Data quality checks before training: duplicates, leakage, ids, small parts, personal data."""
 
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -18,22 +18,21 @@ from credence.data.split import PARTS
 
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-MIN_ROWS_FOR_LEAK = 10
-MAX_LISTED = 0.1
-PERSONAL = 0.01
+REPEATED_SHARE = 0.1  # share of repeated rows from which they are a warning
+PERSONAL_SHARE = 0.01  # share of rows with personal data from which it is a warning
 
 
 class Checks(StrictModel):
-    """From where a finding is worth a line."""
+    """The YAML section `checks`: thresholds from which something is reported."""
 
-    leak: float = Field(0.995, gt=0.5, description="AUROC from which one column alone gives the answer away; 2: never")
-    suspect: float = Field(0.985, gt=0.5, le=1, description="AUROC from which one column alone is worth a look")
+    leak: float = Field(0.995, gt=0.5, description="AUROC of one column alone from which it is an error; 2: never")
+    suspect: float = Field(0.985, gt=0.5, le=1, description="AUROC of one column alone from which it is a warning")
     small: int = Field(50, ge=1, description="rows below which a part is called small")
     long: int = Field(20_000, ge=1, description="characters above which a text is called long")
 
 
 class Finding(StrictModel):
-    """One sentence about the rows: an error (do not trust the result), a warning (look at it) or a note."""
+    """One sentence about the rows: an error (results are not valid), a warning (look at it) or a note."""
 
     level: Level
     check: str
@@ -42,21 +41,27 @@ class Finding(StrictModel):
 
 
 class Findings(StrictModel):
-    """All findings, the gravest first, and the share of missing values of every input column."""
+    """All findings, errors first, and the share of missing values (0 to 1) of every input column."""
 
     findings: list[Finding]
     missing: dict[str, float]
 
     def table(self) -> pd.DataFrame:
-        """One line per finding: level, check, message, columns."""
+        """Return one row per finding, with the columns level, check, message and columns."""
         lines = [{**f.model_dump(), "columns": ", ".join(f.columns)} for f in self.findings]
         return pd.DataFrame(lines, columns=["level", "check", "message", "columns"])
 
 
 def check_rows(rows: pd.DataFrame, part: pd.Series, checks: Checks) -> Findings:
-    """Everything that can be said about canonical rows and their parts without training.
+    """Run all checks.
 
-    Raises BadInput where no input varies, since then there is nothing to learn from.
+    Args:
+        rows: Canonical rows; see `to_canonical_rows`.
+        part: The part of every row; see `assign_parts`.
+        checks: Thresholds.
+
+    Raises:
+        InputError: No input column varies, or every text is empty.
     """
     given, label = model_inputs(rows).drop(columns="group"), rows["label"]
     _refuse_unusable(given)
@@ -88,13 +93,12 @@ def _refuse_unusable(given: pd.DataFrame) -> None:
 def _check_duplicates(content: pd.Series, label: pd.Series) -> Iterator[Finding]:
     again = pd.DataFrame({"content": content, "label": label}).duplicated()
     if again.any():
-        level: Level = "warning" if again.mean() > MAX_LISTED else "note"
+        level: Level = "warning" if again.mean() > REPEATED_SHARE else "note"
         yield _finding(level, "repeated rows", f"{_share(again)} rows repeat an earlier row, inputs and answer alike")
-    torn = label.groupby(content).transform("nunique") > 1
-    if torn.any():
-        yield _finding(
-            "warning", "contradictions", f"{_share(torn)} rows have the inputs of a row with the other answer"
-        )
+    contradicted = label.groupby(content).transform("nunique") > 1
+    if contradicted.any():
+        message = f"{_share(contradicted)} rows have the inputs of a row with the other answer"
+        yield _finding("warning", "contradictions", message)
 
 
 def _check_row_ids(row_id: pd.Series, content: pd.Series) -> Iterator[Finding]:
@@ -116,13 +120,13 @@ def _check_groups(group: pd.Series, label: pd.Series) -> Iterator[Finding]:
 
 
 def _check_parts_overlap(rows: pd.DataFrame, content: pd.Series, part: pd.Series) -> Iterator[Finding]:
-    """What stands both on the training side and among the rows that judge."""
+    """Find rows and split keys that are in the test part and also in another part."""
     checked = [("leakage", "content", content)]
     if not rows["key"].equals(rows["row_id"]):
         checked.append(("split keys", "key", rows["key"]))
     for check, what, value in checked:
-        learned = set(value[part != "test"])
-        seen = value[part == "test"].isin(learned)
+        others = set(value[part != "test"])
+        seen = value[part == "test"].isin(others)
         if seen.any():
             yield _finding("warning", check, f"{_share(seen)} test rows have the {what} of a row outside the test part")
 
@@ -149,15 +153,20 @@ def _check_leakage(given: pd.DataFrame, label: pd.Series, fit: pd.Series, checks
         return
     for name in given.columns.drop("text", errors="ignore"):
         if (score := single_column_auroc(given[name], label, fit)) >= min(checks.suspect, checks.leak):
-            known = f"column {original_name(name)!r} alone tells the answer (AUROC {score:.3f})"
+            known = f"column {original_name(name)!r} alone predicts the answer (AUROC {score:.3f})"
             advice = "name it under columns.ignore unless it is known before the answer is"
             yield _finding("error" if score >= checks.leak else "warning", "leak", f"{known}; {advice}", name)
 
 
 def single_column_auroc(values: pd.Series, label: pd.Series, fit: pd.Series) -> float:
-    """AUROC, on the rows outside `fit`, of what one typed column alone taught on the rows in `fit`.
+    """Return the AUROC of a model of one column, trained on the rows in `fit`, scored on the others.
 
-    A small tree for numbers and dates, the mean answer per category otherwise.
+    The model is a decision tree (16 leaves) for numbers and dates, and the mean label per category otherwise.
+
+    Args:
+        values: A typed column; see `parse_column`.
+        label: Labels 0 or 1.
+        fit: Whether a row is for training.
     """
     if pd.api.types.is_object_dtype(values):
         words, base = values.fillna(""), float(label[fit].mean())
@@ -189,7 +198,7 @@ def _check_texts(given: pd.DataFrame, long: int) -> Iterator[Finding]:
 
 
 def _check_personal_data(rows: pd.DataFrame) -> Iterator[Finding]:
-    """Kinds of personal data, where they are and how often; never a value."""
+    """Report kinds, columns and counts of personal data; never a value."""
     report = scan_rows(rows)
     of = f"{report.looked_at:,} rows" + (" looked at" if report.looked_at < report.rows else "")
     for seen in report.found:
@@ -200,7 +209,7 @@ def _pii_message(seen: PiiFinding, of: str) -> tuple[Level, str, str]:
     advice = "name it under columns.ignore if the answer does not need it, and hash it in the log"
     if seen.rows is None:
         return "note", "personal data", f"{seen.location} is named as if it held {seen.what}; {advice}"
-    level: Level = "warning" if (seen.share or 0) >= PERSONAL else "note"
+    level: Level = "warning" if (seen.share or 0) >= PERSONAL_SHARE else "note"
     return level, "personal data", f"{seen.location} holds {seen.what} in {seen.rows:,} of {of}; {advice}"
 
 

@@ -1,7 +1,6 @@
-"""Answers whose truth came back, as rows to learn from beside those of the task's source."""
+"""Turn logged predictions with feedback labels into training rows."""
 
 import json
-import re
 from typing import Any
 
 import pandas as pd
@@ -9,17 +8,21 @@ import pandas as pd
 from credence.data.rows import RESERVED, Columns, original_name, row_hashes
 from credence.data.schema import column_kind, parse_column
 from credence.data.split import Split
-
-HASHED = re.compile("#[0-9a-f]{16}")
+from credence.security.keyed_hash import is_hashed
 
 
 def feedback_as_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, split: Split) -> pd.DataFrame:
-    """The log's answers with a truth (`reading.joined`) as canonical rows of the same columns as `rows`.
+    """Return the labelled predictions of a log as canonical rows with the columns of `rows`.
 
-    Rows that are in `rows` already are left out, and of equal ones the newest is kept. Answers of a version that read
-    other columns, or whose inputs are hashed, cannot be learned from and are left out too. The log does not know the
-    columns that decide a split: where the data's own column does, new rows train; where a key does that is not the
-    group, every new row is dealt for itself.
+    Rows that `rows` already contains are left out, and so are all but the newest of equal rows. Rows with other
+    input columns or hashed inputs cannot be used. The log lacks the columns that decide the split. With `split.column`, new rows are
+    for training; with a `split.key` other than the group, every new row is split on its own.
+
+    Args:
+        log: Predictions with `truth`; see `join_feedback`.
+        rows: The canonical rows of the task's source.
+        columns: The roles of the raw columns.
+        split: The split of the task.
     """
     known = [str(c) for c in rows if c not in RESERVED]
     given = [json.loads(i) for i in log["inputs"]]
@@ -38,7 +41,7 @@ def feedback_as_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, sp
 def _complete(given: dict[str, Any], known: list[str]) -> bool:
     values = [given.get(original_name(c), "") for c in known]
     there = all(original_name(c) in given for c in known)
-    return there and not any(isinstance(v, str) and HASHED.fullmatch(v) for v in values)
+    return there and not any(map(is_hashed, values))
 
 
 def _typed(table: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Recognize columns that only identify a row, by name and by values."""
+"""Detect columns that only identify a row, by name and by values."""
 
 import re
 
@@ -10,14 +10,12 @@ from credence.data.text import median_word_count
 ID_WORDS = {"id", "ids", "uuid", "guid", "index", "idx", "key", "rowid", "rownumber", "rownum", "identifier"}
 ROW_WORDS = {"number", "no", "num", "nr"}
 COUNTER_WORDS = {"row", "record", "case", "line", "serial", "sample"}
-
-
-NAMELESS_ID = 10_000
+NAMELESS_ID = 10_000  # median from which the first column of a table without header may hold ids
 MIN_ROWS = 10
 
 
 def looks_like_id(name: object, values: pd.Series) -> str | None:
-    """Why a column names rows instead of describing them, or None where it describes."""
+    """Return why a typed column looks like a row identifier, or None if it does not."""
     there = values.dropna()
     if len(there) < MIN_ROWS or pd.api.types.is_datetime64_any_dtype(values):
         return None
@@ -40,5 +38,5 @@ def _named(named: bool, distinct: int, there: pd.Series) -> str | None:
 
 
 def split_column_name(name: str) -> set[str]:
-    """CustomerId, customer_id and "customer ID" hold the words customer and id."""
+    """Split a column name into lower-case words: CustomerId, customer_id and "customer ID" give customer and id."""
     return {w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}

@@ -1,4 +1,4 @@
-"""Personal data among the rows: which columns hold which kinds and how often. Values are looked at and never kept."""
+"""Scan rows for personal data and report kinds and counts per column; values are never stored."""
 
 from collections.abc import Iterator
 
@@ -11,8 +11,8 @@ from credence.data.rows import RESERVED, original_name
 from credence.security.pii.detect import find_pii, pii_kinds_of_column
 
 MAX_SCANNED_ROWS = 10_000
-MIN_SHARE = 10
-MIN_CARD_DIGITS = 1e12
+MIN_DISTINCT = 10  # a column with fewer values does not identify persons, whatever its name
+MIN_CARD_NUMBER = 1e12  # card numbers have at least 13 digits
 PLACES = {"row_id": "the column of row ids", "key": "the split key", "group": "the column of groups"}
 TITLES = {
     "email": "e-mail addresses",
@@ -27,11 +27,14 @@ TITLES = {
     "birth_date": "dates of birth",
     "address": "postal addresses",
 }
-HASHED = r"[0-9a-f]{16}"
+CONTENT_HASH = r"[0-9a-f]{16}"
 
 
 class PiiFinding(StrictModel):
-    """One kind of personal data in one column; `rows` is None where only the column's name speaks of it."""
+    """One kind of personal data in one column.
+
+    `rows` and `share` (0 to 1) are None if only the column's name suggests it.
+    """
 
     column: str
     kind: str
@@ -40,27 +43,27 @@ class PiiFinding(StrictModel):
 
     @property
     def location(self) -> str:
-        """The column as people call it."""
+        """The column as named in messages."""
         return PLACES.get(self.column, f"column {original_name(self.column)!r}")
 
     @property
     def what(self) -> str:
-        """The kind as people call it."""
+        """The kind as named in messages."""
         return TITLES[self.kind]
 
 
 class PiiReport(StrictModel):
-    """Every sighting, and how many of the rows were looked at."""
+    """All findings, the number of rows, and how many of them were scanned."""
 
     found: list[PiiFinding]
     rows: int
-    looked_at: int = Field(description="all rows, or a random part of so many")
+    looked_at: int = Field(description="all rows, or a random sample of this size")
 
 
 def scan_rows(rows: pd.DataFrame, most: int = MAX_SCANNED_ROWS) -> PiiReport:
-    """Look at the inputs, groups, keys and ids of canonical rows; at `most` rows, drawn at random."""
+    """Scan inputs, groups, split keys and ids of canonical rows; at most `most` rows, drawn at random."""
     seen = rows if len(rows) <= most else rows.sample(most, random_state=0)
-    found = [s for column in _columns(seen) for s in _sightings(column, seen[column])]
+    found = [s for column in _columns(seen) for s in _findings(column, seen[column])]
     return PiiReport(found=found, rows=len(rows), looked_at=len(seen))
 
 
@@ -68,28 +71,28 @@ def _columns(rows: pd.DataFrame) -> Iterator[str]:
     for column in rows:
         if column not in RESERVED or column == "group":
             yield str(column)
-    if "row_id" in rows and not rows["row_id"].astype(str).str.fullmatch(HASHED).all():
+    if "row_id" in rows and not rows["row_id"].astype(str).str.fullmatch(CONTENT_HASH).all():
         yield "row_id"
     if "key" in rows and not rows["key"].equals(rows["row_id"]):
         yield "key"
 
 
-def _sightings(column: str, values: pd.Series) -> Iterator[PiiFinding]:
+def _findings(column: str, values: pd.Series) -> Iterator[PiiFinding]:
     codes, distinct = pd.factorize(values)
     times = np.bincount(codes[codes >= 0], minlength=len(distinct))
     found = find_pii(_texts(distinct))
     for kind, cells in found.items():
         count = int(times[cells].sum())
         yield PiiFinding(column=column, kind=kind, rows=count, share=count / len(values))
-    for kind in sorted(pii_kinds_of_column(original_name(column)) - set(found)) if len(distinct) > MIN_SHARE else ():
+    for kind in sorted(pii_kinds_of_column(original_name(column)) - set(found)) if len(distinct) > MIN_DISTINCT else ():
         yield PiiFinding(column=column, kind=kind, rows=None, share=None)
 
 
 def _texts(distinct: pd.Index) -> list[str]:
-    """Values as text. Of numbers only those long enough for a card: shorter ones could be anything."""
+    """Return values as text; only numbers long enough for a card, since shorter ones are ambiguous."""
     if pd.api.types.is_datetime64_any_dtype(distinct):
         return []
     if pd.api.types.is_numeric_dtype(distinct):
         numbers = np.asarray(distinct, dtype=np.float64)
-        return [f"{v:.0f}" if v >= MIN_CARD_DIGITS and v == np.floor(v) else "" for v in numbers]
+        return [f"{v:.0f}" if v >= MIN_CARD_NUMBER and v == np.floor(v) else "" for v in numbers]
     return [str(v) for v in distinct]

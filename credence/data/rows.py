@@ -1,6 +1,5 @@
-"""The one table everybody speaks: row_id, group, label, key and the inputs."""
+"""Canonical rows: row_id, group, label, key and typed input columns."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,11 @@ ALL_GROUPS, MISSING_GROUP = "all", "missing"
 
 
 class Columns(StrictModel):
-    """Which columns of the raw table mean what. What is not named here is an input."""
+    """The YAML section `columns`: the roles of the raw columns; columns without a role are inputs.
+
+    `positive` and `negative` are one value or several. Without `negative`, everything that is not positive is no.
+    `types` overrides the kind of an input. `unlabelled` is "refuse" or "drop".
+    """
 
     label: str
     positive: Any = None
@@ -30,13 +33,13 @@ class Columns(StrictModel):
     unlabelled: str = "refuse"
 
     def named(self) -> set[str]:
-        """Every raw column that this section speaks of."""
+        """Return every raw column that this section names."""
         single = {self.label, self.text, self.group, self.row_id} - {None}
         return {str(c) for c in single} | set(self.ignore) | set(self.types)
 
 
 class SplitColumns(StrictModel):
-    """Columns that decide the split and are therefore no inputs: see `split.Split`."""
+    """Raw columns that decide the split and are therefore not inputs; see `Split`."""
 
     key: str | None = None
     column: str | None = None
@@ -47,44 +50,55 @@ NO_SPLIT_COLUMNS = SplitColumns()
 
 
 def to_canonical_rows(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SPLIT_COLUMNS) -> pd.DataFrame:
-    """A raw table as rows: reserved columns first, then the inputs, each a number, a date, a category or the text.
+    """Convert a raw table to canonical rows: reserved columns first, then the typed inputs.
 
-    Raises BadInput for a column that is not there, and for labels that are not one yes and one no.
+    Args:
+        raw: The table as the source gives it.
+        columns: The roles of its columns.
+        helpers: The columns that decide the split.
+
+    Raises:
+        InputError: A column is missing or duplicated, there are no rows, or labels do not give both answers.
     """
     _refuse_absent(raw, columns, helpers)
     label = parse_labels(raw[columns.label], columns)
     raw, label = raw[label.notna()], label.dropna().astype(int)
     given = inputs_of(raw, columns, helpers)
-    row_id = _row_ids(raw[columns.row_id]) if columns.row_id else pd.Series(row_hashes(given), index=raw.index)
+    row_id = _checked_row_ids(raw[columns.row_id]) if columns.row_id else pd.Series(row_hashes(given), index=raw.index)
     rows = {
         "row_id": row_id,
-        "group": _text_column(raw[columns.group]).fillna(MISSING_GROUP) if columns.group else ALL_GROUPS,
+        "group": canonical_column(raw[columns.group]).fillna(MISSING_GROUP) if columns.group else ALL_GROUPS,
         "label": label,
-        "key": _text_column(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
+        "key": canonical_column(raw[helpers.key]).fillna(row_id) if helpers.key else row_id,
     }
     if helpers.column:
-        rows["origin"] = _text_column(raw[helpers.column]).fillna(MISSING_GROUP)
+        rows["origin"] = canonical_column(raw[helpers.column]).fillna(MISSING_GROUP)
     if helpers.time:
         rows["when"] = parse_column(raw[helpers.time], "date")
     return pd.concat([pd.DataFrame(rows, index=raw.index), given], axis=1).reset_index(drop=True)
 
 
-def _text_column(raw: pd.Series) -> pd.Series:
+def canonical_column(raw: pd.Series) -> pd.Series:
+    """Return the values of a raw column as canonical texts (see `canonical_value`), None where missing."""
     return raw.map(canonical_value).astype(object).where(raw.notna(), None)
 
 
-def _row_ids(raw: pd.Series) -> pd.Series:
+def _checked_row_ids(raw: pd.Series) -> pd.Series:
     if raw.isna().any():
         row, gaps = int(np.argmax(raw.isna())) + 1, int(raw.isna().sum())
         raise InputError(
             f"id column {raw.name!r} is empty in {gaps} of {len(raw)} rows (the first is row {row}); "
             "fill it in, or leave out columns.row_id."
         )
-    return _text_column(raw)
+    return canonical_column(raw)
 
 
 def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SPLIT_COLUMNS) -> pd.DataFrame:
-    """The typed input columns of a raw table. Names that are taken are changed by `internal_name`."""
+    """Return the typed input columns of a raw table; reserved names are changed by `internal_name`.
+
+    Raises:
+        InputError: No column is an input, or a value does not have the type of its column.
+    """
     if columns.text:
         return pd.DataFrame({"text": text_cells(raw[columns.text])})
     aside = {columns.label, columns.row_id, helpers.key, helpers.column, helpers.time, *columns.ignore}
@@ -95,27 +109,31 @@ def inputs_of(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns = NO_SP
 
 
 def text_cells(values: pd.Series) -> pd.Series:
-    """The texts as strings; an empty one where a text is missing."""
+    """Return texts as strings; a missing text becomes an empty string."""
     return values.astype(object).map(lambda text: "" if pd.isna(text) else str(text))
 
 
 def internal_name(name: str) -> str:
-    """The name of an input column inside rows: one that rows or text tasks use themselves gets an underscore more."""
+    """Return the name of an input column in canonical rows: a reserved name gets an underscore."""
     return f"{name}_" if name.rstrip("_") in RESERVED_INPUTS else name
 
 
 def original_name(name: str) -> str:
-    """The name of an input column in the raw table: `internal_name` undone."""
+    """Return the name of an input column in the raw table; the inverse of `internal_name`."""
     return name[:-1] if name.endswith("_") and name.rstrip("_") in RESERVED_INPUTS else name
 
 
 def model_inputs(rows: pd.DataFrame) -> pd.DataFrame:
-    """What a model may look at: every input column, and the group by which it may pool."""
+    """Return the columns that a model may use: all inputs, and the group."""
     return rows.drop(columns=[c for c in RESERVED if c in rows and c != "group"])
 
 
 def parse_labels(raw: pd.Series, columns: Columns) -> pd.Series:
-    """1 for yes, 0 for no, missing where the row is to be left out (an empty label, or neither yes nor no)."""
+    """Convert raw labels to 1 (yes), 0 (no) or NaN (empty, or neither: the row is left out).
+
+    Raises:
+        InputError: A label is empty and `columns.unlabelled` is not "drop", or the labels do not give both answers.
+    """
     empty = raw.isna() | (raw.astype(str).str.strip() == "")
     if empty.any() and columns.unlabelled != "drop":
         raise InputError(
@@ -124,13 +142,14 @@ def parse_labels(raw: pd.Series, columns: Columns) -> pd.Series:
             "fill them in, or leave them out with columns.unlabelled=drop."
         )
     values = raw.map(canonical_value).where(~empty)
-    yes = _value_set(columns.positive)
+    yes = canonical_set(columns.positive)
     _refuse_wrong_values(values.dropna(), yes, columns)
     label = values.isin(yes).astype(float).where(~empty)
-    return label.where(values.isin(yes | _value_set(columns.negative))) if columns.negative is not None else label
+    return label.where(values.isin(yes | canonical_set(columns.negative))) if columns.negative is not None else label
 
 
-def _value_set(values: Any) -> set[str]:
+def canonical_set(values: Any) -> set[str]:
+    """Return one value, or a list, tuple or set of values, as a set of canonical texts."""
     return {canonical_value(v) for v in values} if isinstance(values, (list, tuple, set)) else {canonical_value(values)}
 
 
@@ -144,14 +163,14 @@ def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> 
         raise InputError(f"columns.positive is {sorted(absent)[0]!r}, which {column} never holds: it holds {shown}.")
     if len(set(found.index) - yes) == 0:
         raise InputError(f"{column} holds only {shown}, all of them yes; a question needs rows of both answers.")
-    if columns.negative is not None and not _value_set(columns.negative) & set(found.index):
+    if columns.negative is not None and not canonical_set(columns.negative) & set(found.index):
         raise InputError(f"columns.negative is {columns.negative!r}, which {column} never holds: it holds {shown}.")
 
 
 def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns) -> None:
     twice = raw.columns[raw.columns.duplicated()]
     if len(twice):
-        raise InputError(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
+        raise InputError(f"column {twice[0]!r} is in the header twice; give every column its own name.")
     wanted = columns.named() | {c for c in (helpers.key, helpers.column, helpers.time) if c}
     for name in sorted(wanted - set(map(str, raw.columns))):
         raise InputError(f"column {name!r} is not in the data. {did_you_mean(name, map(str, raw.columns))}")
@@ -160,9 +179,9 @@ def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns) -
 
 
 def row_hashes(table: pd.DataFrame) -> list[str]:
-    """Sixteen hexadecimal digits per row that depend on its content alone, so equal rows share them and always will."""
-    spelled = [_canonical_cells(table[c]) for c in sorted(table.columns, key=str)]
-    return [stable_hash("\x1f".join(cells)) for cells in zip(*spelled, strict=True)]
+    """Return a 64-bit hash per row, as 16 hex digits, of its values in the order of the column names."""
+    columns = [_canonical_cells(table[c]) for c in sorted(table.columns, key=str)]
+    return [stable_hash("\x1f".join(cells)) for cells in zip(*columns, strict=True)]
 
 
 def _canonical_cells(values: pd.Series) -> list[str]:
@@ -172,22 +191,19 @@ def _canonical_cells(values: pd.Series) -> list[str]:
 
 
 def sample_rows(rows: pd.DataFrame, n: int | None) -> pd.DataFrame:
-    """The n rows whose ids hash lowest: the same rows every time, spread over all parts."""
+    """Return the n rows with the lowest hashes of their ids, always the same ones; all rows if n is None."""
     if n is None or n >= len(rows):
         return rows
-    return rows.loc[_by_hash(rows["row_id"])[:n]].sort_index()
+    hashes = rows["row_id"].map(lambda row_id: stable_hash(f"sample {row_id}"))
+    return rows.loc[hashes.sort_values(kind="stable").index[:n]].sort_index()
 
 
 def canonical_sample(
     raw: pd.DataFrame, columns: Columns, helpers: SplitColumns, sample_size: int | None = None
 ) -> pd.DataFrame:
-    """A raw table as canonical rows: all of them, or always the same `sample_size` ones.
+    """Convert a raw table to canonical rows and keep all of them, or always the same `sample_size` ones.
 
-    This is the only way from a task's table to its rows, so that the columns which decide the split are never inputs.
+    Every use of a task's table goes through here, so that columns which decide the split are never inputs.
+    Arguments and errors are those of `to_canonical_rows`.
     """
     return sample_rows(to_canonical_rows(raw, columns, helpers), sample_size)
-
-
-def _by_hash(ids: Iterable[str]) -> list[Any]:
-    series = pd.Series(ids).map(lambda i: stable_hash(f"sample {i}"))
-    return list(series.sort_values(kind="stable").index)

@@ -1,4 +1,4 @@
-"""What every input column holds: learned on the training rows, kept in the predictor, asked of every request."""
+"""Input schema: column kinds, ranges and categories, learned on the training rows and checked for every request."""
 
 from typing import Any, Literal, Self
 
@@ -15,14 +15,18 @@ from credence.data.parsing.numbers import parse_numbers
 ColumnKind = Literal["number", "category", "date", "text"]
 MISSING = {"", "?", "na", "n/a", "nan", "null", "none", "-", "nat", "<na>", "#n/a"}
 MAX_CATEGORIES = 1000
-MIN_RECURRING_SHARE = 0.01
+MAX_UNSEEN_SHARE = 0.01
 
 
 def parse_column(raw: pd.Series, kind: ColumnKind | None = None) -> pd.Series:
-    """A raw column as float64 (number), datetime64 (date) or object strings with None for missing (category, text).
+    """Convert a raw column to float64 (number), datetime64 in UTC (date) or strings with None (category, text).
 
-    Without `kind`, a column is a number where every value that is there reads as one, then a date, then a category.
-    Infinite numbers are refused: BadInput names the column and the row.
+    Args:
+        raw: The column. Texts in `MISSING`, in any case, are missing values.
+        kind: The kind to convert to; by default number if all values are numbers, then date, then category.
+
+    Raises:
+        InputError: A number is infinite, or a value is not of `kind`; names the column and the row.
     """
     if raw.dtype == np.float64 and kind in (None, "number"):
         return _finite(raw)
@@ -55,7 +59,7 @@ def _cell_text(value: Any) -> str | None:
 
 
 def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
-    """The words as numbers, or None; true and false are 1 and 0 also where some are missing."""
+    """Parse words as numbers, or return None; true and false are 1 and 0."""
     there = words.notna().to_numpy()
     flags = there.any() and raw[there].map(lambda value: isinstance(value, (bool, np.bool_))).all()
     found = raw[there].astype("float64") if flags else parse_numbers(words[there], codes)
@@ -67,7 +71,7 @@ def _numbers(raw: pd.Series, words: pd.Series, codes: bool) -> pd.Series | None:
 
 
 def _not_a_number(words: pd.Series, name: Any) -> str:
-    """The sentence about the first word that is no number; where each alone is one, about one unlike the others."""
+    """Describe the first value that is not a number, or one whose format differs from the others'."""
     there = words.notna().to_numpy() & pd.to_numeric(words, errors="coerce").isna().to_numpy()
     alone = [i for i in map(int, np.flatnonzero(there)) if parse_numbers(words.iloc[[i]]) is None]
     row = alone[0] if alone else int(np.argmax(there))
@@ -85,16 +89,19 @@ def _dates(words: pd.Series, name: Any) -> pd.Series:
 
 
 def _finite(numbers: pd.Series) -> pd.Series:
-    endless = np.isinf(numbers.to_numpy())
-    if endless.any():
-        raise InputError(
-            f"column {numbers.name!r}, row {int(np.argmax(endless)) + 1}: infinite; expected a number or an empty cell."
-        )
+    infinite = np.isinf(numbers.to_numpy())
+    if infinite.any():
+        row = int(np.argmax(infinite)) + 1
+        raise InputError(f"column {numbers.name!r}, row {row}: infinite; expected a number or an empty cell.")
     return numbers
 
 
 class Column(StrictModel):
-    """One input column: its name in requests, its kind, and what training saw of it."""
+    """One input column as seen in training.
+
+    `low` and `high` bound numbers, dates in seconds since 1970, or lengths of texts in characters.
+    `categories` is None if unseen categories are expected. `familiar` is the novelty detector of a text column.
+    """
 
     name: str
     kind: ColumnKind
@@ -106,14 +113,17 @@ class Column(StrictModel):
 
     @classmethod
     def learn(cls, name: str, values: pd.Series, keys: pd.Series | None = None) -> Self:
-        """The column as the training rows show it. Text is measured in characters, dates in seconds since 1970.
+        """Learn a column from training values.
 
-        `keys` say which texts belong together, see `TextNovelty.learn`.
+        Args:
+            name: Name in canonical rows.
+            values: A typed column; see `parse_column`.
+            keys: The split key of every row, for texts; see `TextNovelty.learn`.
         """
         kind, there = column_kind(name, values), values.dropna()
         nullable = len(there) < len(values)
         if kind == "category":
-            return cls(name=name, kind=kind, nullable=nullable, categories=_is_closed_set(there))
+            return cls(name=name, kind=kind, nullable=nullable, categories=_closed_categories(there))
         measure = guarded_value(kind, there)
         low, high = (float(measure.min()), float(measure.max())) if len(measure) else (None, None)
         keys = None if keys is None else keys[values.notna().to_numpy()]
@@ -121,7 +131,7 @@ class Column(StrictModel):
         return cls(name=name, kind=kind, nullable=nullable, low=low, high=high, familiar=familiar)
 
     def out_of_range(self, values: pd.Series) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which values lie outside what training saw: far out of range, or a category that was never there."""
+        """Return which values are unseen categories, or beyond the training range by more than a quarter of it."""
         if self.categories is not None:
             return values.notna().to_numpy() & ~values.isin(self.categories).to_numpy()
         if self.low is None or self.high is None:
@@ -130,7 +140,12 @@ class Column(StrictModel):
         return (measure < self.low - slack) | (measure > self.high + slack)
 
     def warnings(self, values: pd.Series, quote: bool = True) -> dict[int, list[str]]:
-        """By the number of its row, why a value is strange; a text may be so in several ways."""
+        """Return, by row number, the reasons why a value differs from the training values.
+
+        Args:
+            values: A typed column.
+            quote: Whether reasons may quote numbers from texts.
+        """
         if self.familiar is not None:
             return {i: why for i, why in enumerate(self.familiar.reasons(values, quote)) if why}
         word = f"unseen category: {self.name}" if self.kind == "category" else f"out of range: {self.name}"
@@ -138,7 +153,7 @@ class Column(StrictModel):
 
 
 def column_kind(name: str, values: pd.Series) -> ColumnKind:
-    """The kind of a typed column, read off its dtype."""
+    """Return the kind of a typed column, by its dtype and its name."""
     if name == "text":
         return "text"
     if pd.api.types.is_datetime64_any_dtype(values):
@@ -147,7 +162,7 @@ def column_kind(name: str, values: pd.Series) -> ColumnKind:
 
 
 def guarded_value(kind: ColumnKind, values: pd.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """The quantity whose range is guarded: the number, the seconds since 1970, or the length of the text."""
+    """Return the quantity whose range is checked: the number, seconds since 1970, or the text's length."""
     if kind == "text":
         return np.asarray(values.str.len(), dtype=np.float64)
     if kind == "date":
@@ -155,12 +170,14 @@ def guarded_value(kind: ColumnKind, values: pd.Series) -> np.ndarray[Any, np.dty
     return np.asarray(values, dtype=np.float64)
 
 
-def _is_closed_set(values: pd.Series) -> list[str] | None:
-    """The categories, or none where new ones must be expected: the Good–Turing estimate of the unseen share is the
-    share of values seen once (Good 1953), and above 1 % an unseen category is no news."""
+def _closed_categories(values: pd.Series) -> list[str] | None:
+    """Return the sorted categories, or None if more than 1 % of new values are expected to be unseen categories.
+
+    The share of values seen once estimates that share (Good-Turing; Good 1953).
+    """
     counts = values.value_counts()
     once = int((counts == 1).sum())
-    if len(counts) > MAX_CATEGORIES or once > MIN_RECURRING_SHARE * max(len(values), 1):
+    if len(counts) > MAX_CATEGORIES or once > MAX_UNSEEN_SHARE * max(len(values), 1):
         return None
     return sorted(map(str, counts.index))
 
@@ -173,25 +190,38 @@ class Schema(StrictModel):
 
     @classmethod
     def learn(cls, inputs: pd.DataFrame, group: str | None = None, keys: pd.Series | None = None) -> Self:
-        """Learn from the inputs of the training rows (`rows.inputs`); `keys` say which of them belong together."""
+        """Learn from training rows.
+
+        Args:
+            inputs: The model inputs; see `model_inputs`.
+            group: Name of the group column in requests, if there is one.
+            keys: The split key of every row.
+        """
         return cls(columns=[Column.learn(str(c), inputs[c], keys) for c in inputs if c != "group"], group=group)
 
     def names(self) -> list[str]:
+        """Return the names of the input columns in order."""
         return [c.name for c in self.columns]
 
     def select(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """The inputs of these rows, cast to what training saw; columns that the schema does not know are left aside."""
-        lacking = [n for n in self.names() if n not in rows]
-        if lacking:
-            raise InputError(f"column {lacking[0]!r} is missing. {did_you_mean(lacking[0], map(str, rows.columns))}")
+        """Return the inputs of rows, converted to the kinds seen in training; ignore unknown columns.
+
+        Raises:
+            InputError: An input column is missing, or a value is not of its kind.
+        """
+        absent = [n for n in self.names() if n not in rows]
+        if absent:
+            raise InputError(f"column {absent[0]!r} is missing. {did_you_mean(absent[0], map(str, rows.columns))}")
         cast = {c.name: rows[c.name] if c.kind == "text" else parse_column(rows[c.name], c.kind) for c in self.columns}
         group = rows["group"].astype(str) if "group" in rows else "all"
         return pd.DataFrame(cast, index=rows.index).assign(group=group)
 
     def warnings(self, inputs: pd.DataFrame, quote: bool = True) -> list[list[str]]:
-        """Per row, why its inputs should not be trusted to the model; empty lists for ordinary rows.
+        """Return, per row, the reasons why its inputs differ from the training rows; empty for ordinary rows.
 
-        Without `quote` no reason holds anything that stands in a text.
+        Args:
+            inputs: The inputs; see `select`.
+            quote: Whether reasons may quote numbers from texts.
         """
         found: list[list[str]] = [[] for _ in range(len(inputs))]
         for column in self.columns:

@@ -1,4 +1,4 @@
-"""Named sets of rows from elsewhere: an evaluation shows what a predictor notices and what it is worth there."""
+"""Shift sets: named sets of out-of-distribution rows for evaluation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,17 @@ from pydantic import Field
 from credence.core.errors import InputError, did_you_mean
 from credence.core.hashing import canonical_value
 from credence.core.registry import SourceSpec, StrictModel
-from credence.data.rows import ALL_GROUPS, MISSING_GROUP, Columns, SplitColumns, model_inputs, original_name, row_hashes
+from credence.data.rows import (
+    ALL_GROUPS,
+    MISSING_GROUP,
+    Columns,
+    SplitColumns,
+    canonical_column,
+    canonical_set,
+    model_inputs,
+    original_name,
+    row_hashes,
+)
 from credence.data.schema import column_kind, parse_column
 
 SET_COLUMN = "origin"
@@ -19,17 +29,25 @@ SetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)]
 
 
 class ShiftSet(StrictModel):
-    """One set: where its rows come from. They have the columns of the task; a label is welcome and not needed."""
+    """The source of one set; its rows have the task's columns, the label is optional."""
 
     source: SourceSpec
 
     def build(self, name: str) -> Any:
-        """The source of the set of that name. BadInput names the set."""
+        """Create the source.
+
+        Raises:
+            InputError: The source is not valid; the message starts with the set's name.
+        """
         with prefix_errors(name):
             return self.source.build()
 
     def read(self, name: str) -> pd.DataFrame:
-        """The raw table of the set of that name. BadInput names the set."""
+        """Read the raw table.
+
+        Raises:
+            InputError: The source cannot be read; the message starts with the set's name.
+        """
         with prefix_errors(name):
             raw: pd.DataFrame = self.source.build().read()
             return raw
@@ -37,7 +55,7 @@ class ShiftSet(StrictModel):
 
 @contextmanager
 def prefix_errors(name: str) -> Iterator[None]:
-    """Put the set's name before what is said of it."""
+    """Prefix the message of an `InputError` with the set's name."""
     try:
         yield
     except InputError as error:
@@ -47,17 +65,28 @@ def prefix_errors(name: str) -> Iterator[None]:
 def to_shift_rows(
     name: str, raw: pd.DataFrame, columns: Columns, helpers: SplitColumns, like: pd.DataFrame
 ) -> pd.DataFrame:
-    """The set's raw table as rows: origin, row_id, group, key, label (NaN where unknown), and the inputs of `like`.
+    """Convert a set's raw table to rows: origin, row_id, group, key, label and the inputs of `like`.
 
-    Raises BadInput, which names the set, where a column is missing or holds values of another type.
+    Args:
+        name: Name of the set; the value of `origin`.
+        raw: Its raw table.
+        columns: The roles of the raw columns.
+        helpers: The columns that decide the split.
+        like: Canonical rows of the task.
+
+    Returns:
+        The rows; a label is NaN if it is unknown.
+
+    Raises:
+        InputError: A column is missing or has values of another type; the message starts with the set's name.
     """
     with prefix_errors(name):
         if raw.empty:
             raise InputError("the data has a header but no rows.")
         given = pd.DataFrame(_inputs(raw, columns, like))
-        group = _words(raw[columns.group]) if columns.group in raw else ALL_GROUPS
+        group = canonical_column(raw[columns.group]).fillna(MISSING_GROUP) if columns.group in raw else ALL_GROUPS
         row_id = row_hashes(given)
-        key = _words(raw[helpers.key]) if helpers.key in raw else row_id
+        key = canonical_column(raw[helpers.key]).fillna(MISSING_GROUP) if helpers.key in raw else row_id
         about = {SET_COLUMN: name, "row_id": row_id, "group": group, "key": key, "label": _labels(raw, columns)}
         return pd.concat([pd.DataFrame(about, index=raw.index), given], axis=1).reset_index(drop=True)
 
@@ -75,20 +104,12 @@ def _input(raw: pd.DataFrame, name: str, columns: Columns, like: pd.Series) -> p
     return values.map(lambda t: "" if pd.isna(t) else str(t)) if kind == "text" else parse_column(values, kind)
 
 
-def _words(values: pd.Series) -> pd.Series:
-    return values.map(canonical_value).astype(object).where(values.notna(), MISSING_GROUP)
-
-
 def _labels(raw: pd.DataFrame, columns: Columns) -> Any:
-    """1 for yes, 0 for no, NaN where a row does not say, or says neither."""
+    """Return 1 for yes, 0 for no, NaN if the label is empty or neither."""
     if columns.label not in raw:
         return np.nan
     values = raw[columns.label]
     words = values.map(canonical_value).where(values.notna() & (values.astype(str).str.strip() != ""))
-    yes = words.isin(_spelled(columns.positive))
-    known = words.notna() if columns.negative is None else yes | words.isin(_spelled(columns.negative))
+    yes = words.isin(canonical_set(columns.positive))
+    known = words.notna() if columns.negative is None else yes | words.isin(canonical_set(columns.negative))
     return yes.astype(float).where(known)
-
-
-def _spelled(values: Any) -> set[str]:
-    return {canonical_value(v) for v in (values if isinstance(values, (list, tuple, set)) else [values])}

@@ -1,4 +1,4 @@
-"""Train, calibration or test, decided once per row and the same for ever, however the data grows."""
+"""Assign rows to train, calibration and test parts; a row keeps its part when the data grows."""
 
 from typing import Literal
 
@@ -26,9 +26,11 @@ PART_ALIASES = {
 
 
 class Split(SplitColumns):
-    """How much is held out, and by what: a hash (of `key`, or of the row), the data's own `column`, or `time`.
+    """The YAML section `split`: the shares of test and calibration rows, and what decides them.
 
-    Rows that share a key stay together. `salt` deals new parts once a test part is spent.
+    By default a hash of the row decides. With `key`, a hash of that column: rows with equal keys stay together.
+    With `column`, the data's own split; with `time`, the newest rows are the test part. Another `salt` gives
+    another split, once a test part is used up.
     """
 
     test: float = Field(0.2, gt=0, lt=1)
@@ -36,12 +38,20 @@ class Split(SplitColumns):
     salt: str = ""
 
     def split_columns(self) -> SplitColumns:
-        """The columns that the split reads."""
+        """Return the columns that decide the split."""
         return SplitColumns(key=self.key, column=self.column, time=self.time)
 
 
 def assign_parts(rows: pd.DataFrame, split: Split) -> pd.Series:
-    """The part of every row. Raises BadInput where a part comes out empty or with one answer only."""
+    """Return the part of every row: train, calibration or test.
+
+    Args:
+        rows: Canonical rows.
+        split: The shares and what decides them.
+
+    Raises:
+        InputError: A part is empty or has one answer only, or the shares leave nothing to train on.
+    """
     if split.test + split.calibration >= 1:
         raise InputError(
             f"split.test {split.test} and split.calibration {split.calibration} leave nothing to train on."
@@ -57,7 +67,7 @@ def assign_parts(rows: pd.DataFrame, split: Split) -> pd.Series:
 
 
 def hash_to_unit_interval(keys: pd.Series, salt: str = "") -> pd.Series:
-    """A place in [0, 1) for every key, from its hash alone."""
+    """Map every key to [0, 1) by its hash, uniformly and independently of other keys."""
     return keys.map(lambda k: int(stable_hash(f"{salt}{k}"), 16) / 2**64)
 
 
@@ -69,9 +79,9 @@ def _by_hash(keys: pd.Series, split: Split) -> pd.Series:
 def _by_column(rows: pd.DataFrame, split: Split) -> pd.Series:
     part = rows["origin"].str.lower().map(PART_ALIASES)
     if part.isna().any():
-        strange = rows["origin"][part.isna()].iloc[0]
+        unknown = rows["origin"][part.isna()].iloc[0]
         raise InputError(
-            f"split.column {split.column!r} holds {strange!r}; expected train, test or calibration (validation)."
+            f"split.column {split.column!r} holds {unknown!r}; expected train, test or calibration (validation)."
         )
     if (part == "calibration").any():
         return part
@@ -80,7 +90,7 @@ def _by_column(rows: pd.DataFrame, split: Split) -> pd.Series:
 
 
 def _by_time(rows: pd.DataFrame, split: Split) -> pd.Series:
-    """The newest rows are the test part, those before them calibrate; rows of one moment stay together."""
+    """Take the newest rows for test and those before them for calibration; rows of equal time stay together."""
     if gaps := int(rows["when"].isna().sum()):
         raise InputError(
             f"split.time {split.time!r} is empty in {gaps} of {len(rows)} rows; fill it in, or split by something else."
@@ -98,9 +108,9 @@ def _refuse_one_sided(label: pd.Series, part: pd.Series) -> None:
     for name in PARTS:
         yes, n = int(label[part == name].sum()), int((part == name).sum())
         if n == 0 or yes in (0, n):
-            lack = "is empty" if n == 0 else f"has {n} rows, all of them {'yes' if yes else 'no'}"
+            problem = "is empty" if n == 0 else f"has {n} rows, all of them {'yes' if yes else 'no'}"
             raise InputError(
-                f"the {name} part {lack} (of {len(label)} rows, {int(label.sum())} yes); "
+                f"the {name} part {problem} (of {len(label)} rows, {int(label.sum())} yes); "
                 "it needs both answers: bring more rows, or change split.test, split.calibration or split.salt."
             )
 

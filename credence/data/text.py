@@ -1,4 +1,4 @@
-"""From texts to counted terms: words, pairs of words and pieces of words."""
+"""Normalize texts, count words, and extract word and character n-grams."""
 
 import html
 import re
@@ -26,18 +26,31 @@ CHAR_NGRAM_PREFIX = "\x01"
 Span = tuple[int, int]
 
 
-def ngrams(text: str, words: Span, pieces: Span | None) -> list[str]:
-    """All n-grams of `words` in lower case, then those of characters inside words (marked), each as often as it occurs.
+def strip_html(text: str) -> str:
+    """Return a text with HTML tags replaced by spaces and HTML entities decoded."""
+    return TAG.sub(" ", html.unescape(text))
 
-    HTML tags are blanks and entities are what they stand for.
+
+def normalize_text(text: str) -> str:
+    """Return a text in lower case, with HTML tags replaced by spaces and HTML entities decoded."""
+    return strip_html(text).lower()
+
+
+def ngrams(text: str, words: Span, pieces: Span | None) -> list[str]:
+    """Return the word n-grams of a normalized text, then its character n-grams, with repetitions.
+
+    Args:
+        text: The text.
+        words: Shortest and longest word n-gram.
+        pieces: Shortest and longest character n-gram, within words; they start with `CHAR_NGRAM_PREFIX`.
     """
-    plain = TAG.sub(" ", html.unescape(text)).lower()
+    plain = normalize_text(text)
     tokens = TOKEN.findall(plain)
     found = [" ".join(tokens[i : i + n]) for n in range(words[0], words[1] + 1) for i in range(len(tokens) - n + 1)]
-    return found + _pieces(plain, pieces) if pieces else found
+    return found + _char_ngrams(plain, pieces) if pieces else found
 
 
-def _pieces(plain: str, span: Span) -> list[str]:
+def _char_ngrams(plain: str, span: Span) -> list[str]:
     found = []
     for word in plain.split():
         padded = f" {word} "
@@ -47,7 +60,13 @@ def _pieces(plain: str, span: Span) -> list[str]:
 
 
 def count_ngrams(texts: Iterable[str], words: Span, pieces: Span | None) -> tuple[list[str], csr_matrix]:
-    """The vocabulary of the texts and how often each term occurs, shape (texts, terms)."""
+    """Return the n-grams of texts in order of appearance, and their counts, a sparse matrix (texts, n-grams).
+
+    Args:
+        texts: The texts.
+        words: Shortest and longest word n-gram.
+        pieces: Shortest and longest character n-gram; None for no character n-grams.
+    """
     known: dict[str, int] = {}
     columns: list[NDArray[np.intp]] = []
     counts: list[NDArray[np.float64]] = []
@@ -63,5 +82,5 @@ def count_ngrams(texts: Iterable[str], words: Span, pieces: Span | None) -> tupl
 
 
 def median_word_count(texts: pd.Series) -> float:
-    """The median number of words; in scripts without spaces between words, two characters count as one."""
+    """Return the median number of words; in scripts without spaces, two characters count as one word."""
     return float(texts.map(lambda t: len(SHORT_WORD.findall(str(t)))).median())

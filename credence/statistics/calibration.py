@@ -99,8 +99,8 @@ class ConformalSets(StrictModel):
     def p_values(self, p: Array) -> Array:
         """Return the conformal p-values of (no, yes), shape (rows, 2).
 
-        The p-value of a class is the share of its calibration rows, plus the row itself, that are at least as
-        nonconforming.
+        The p-value of a class is the share of its calibration rows that are at least as nonconforming; the row
+        itself counts as one.
         """
         return np.stack([_p_value(self.no, p), _p_value(self.yes, 1 - p)], axis=1)
 

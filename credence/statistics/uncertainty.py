@@ -27,7 +27,7 @@ def log_loss_per_row(p: Array, y: NDArray[Any]) -> Array:
 
 
 def entropy(p: Array) -> Array:
-    """Return the entropy of a yes/no answer in bits: 0 for p = 0 or 1, 1 for p = 0.5."""
+    """Return the entropy of a yes/no answer in bits, from 0 (p = 0 or 1) to 1 (p = 0.5)."""
     p = np.clip(p, MIN_PROBABILITY, 1 - MIN_PROBABILITY)
     return np.asarray(-(p * np.log2(p) + (1 - p) * np.log2(1 - p)))
 

@@ -1,4 +1,4 @@
-"""A task for a table, without anybody writing YAML: every choice is made, said and easy to change."""
+"""Draft a task for a table: infer every choice, and list the choices as comments in the YAML."""
 
 import re
 import unicodedata
@@ -18,56 +18,59 @@ from credence.data.drafting.column_roles import ColumnRoles, infer_column_roles
 from credence.data.drafting.label_values import LabelValues, infer_label_values
 
 TABULAR_KINDS = ("logistic", "random_forest", "extra_trees", "hist_gradient_boosting", "lightgbm", "voting", "stacking")
-MANY_ROWS, FAST_TABULAR_KINDS = 30_000, ("logistic", "hist_gradient_boosting", "lightgbm")
+FAST_TABULAR_KINDS = ("logistic", "hist_gradient_boosting", "lightgbm")
+MANY_ROWS = 30_000  # rows from which only the fast kinds are drafted
 TEXT_KINDS = ("tfidf",)
-RARE_SHARE = 0.2
-MIN_ID_SHARE = 0.5
+RARE_SHARE = 0.2  # share of the rarer answer below which the gate uses balanced accuracy
+MIN_ID_SHARE = 0.5  # distinct values per row that an id column needs
 FILE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 TASKS_FOLDER = Path("tasks")
 
 
 class Draft(StrictModel):
-    """A task's content, ready for YAML, and one line on everything that was decided."""
+    """The content of a task for YAML, and one note per choice."""
 
     name: str
     content: dict[str, Any]
     notes: list[str]
 
     def write(self, path: Path) -> None:
-        """Write the task as YAML, the notes as comments above it."""
+        """Write the task as YAML, with the notes as comments above it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.text(), encoding="utf-8")
 
     def text(self) -> str:
-        """The YAML."""
+        """Return the YAML with its notes."""
         notes = "".join(f"# - {' '.join(note.split())}\n" for note in self.notes)
         body = yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-        return _signed(f"{notes}\n{body}")
+        return _with_checksum(f"{notes}\n{body}")
 
 
-def _signed(text: str) -> str:
-    """A draft under a line that tells whether anybody has changed it since."""
+def _with_checksum(text: str) -> str:
+    """Prepend a line with the text's hash, which shows whether the draft was edited."""
     return f"# Drafted ({stable_hash(text)}); change what is wrong, docs/reference/tasks.md explains every key.\n{text}"
 
 
 def draft_path(name: str, source: dict[str, Any]) -> Path:
-    """Where the draft for a table goes: tasks/name.yaml, or tasks/name_2.yaml where another table has that name.
+    """Return the file for a draft: tasks/NAME.yaml, or tasks/NAME_2.yaml if another table has that name.
 
-    An untouched draft for the same table is written anew. BadInput where somebody has changed it.
+    An unedited draft for the same source may be replaced.
+
+    Raises:
+        InputError: The draft for this source was edited.
     """
-    places = (TASKS_FOLDER / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
-    path = next(p for p in places if not p.exists() or load_yaml(p).get("source") == source)
-    if path.exists() and not _is_untouched(path):
+    paths = (TASKS_FOLDER / f"{name}{f'_{number}' if number > 1 else ''}.yaml" for number in count(1))
+    path = next(p for p in paths if not p.exists() or load_yaml(p).get("source") == source)
+    if path.exists() and not _is_unedited(path):
         raise InputError(
             f"{path} was drafted for this table and then changed; run it with --task {path}, or remove it."
         )
     return path
 
 
-def _is_untouched(path: Path) -> bool:
-    """Whether a file is a draft as it was written."""
+def _is_unedited(path: Path) -> bool:
     text = path.read_text(encoding="utf-8")
-    return text == _signed(text.partition("\n")[2])
+    return text == _with_checksum(text.partition("\n")[2])
 
 
 def draft_task(
@@ -80,7 +83,21 @@ def draft_task(
     row_id: str | None = None,
     group: str | None = None,
 ) -> Draft:
-    """The task that asks about column `label` of a raw table. Raises BadInput where that cannot be guessed."""
+    """Draft the task that predicts the column `label` of a raw table.
+
+    Args:
+        raw: The table as the source gives it.
+        name: Name of the task.
+        source: The YAML section `source`.
+        label: The label's column: its name, "last", or its number from 1.
+        positive: The values that mean yes, separated by commas; inferred from two values by default.
+        text: The text column; inferred by default.
+        row_id: The column of row ids.
+        group: The column of groups.
+
+    Raises:
+        InputError: A column does not exist, the label's values are ambiguous, or no input is left.
+    """
     label = _label_column(raw, label)
     for flag, column in {"--text": text, "--id": row_id, "--group": group}.items():
         _refuse_absent(raw, flag, column, label)
@@ -106,7 +123,17 @@ def draft_task(
 
 
 def draft_from_cli(args: Namespace) -> tuple[Path, list[str]]:
-    """The file that the task for --data was written to, and the notes. A task that somebody changed is kept."""
+    """Draft the task for --data and write it.
+
+    Args:
+        args: The parsed command line, with data, label, positive, text, id and group.
+
+    Returns:
+        The file that was written, and the notes.
+
+    Raises:
+        InputError: The data cannot be read, the task cannot be inferred, or an edited draft exists.
+    """
     data = Path(args.data)
     source = {"kind": _kind(data), "path": args.data}
     made = draft_task(
@@ -125,13 +152,13 @@ def draft_from_cli(args: Namespace) -> tuple[Path, list[str]]:
 
 
 def task_name(data: Path) -> str:
-    """A file's name as a task's name: lower case, words joined by underscores."""
+    """Turn a file's name into a task's name: at most 60 of a-z, 0-9 and _."""
     stem = unicodedata.normalize("NFKD", data.name.split(".")[0] or data.name).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60].strip("_") or "task"
 
 
 def source_from_path(data: Path) -> SourceSpec:
-    """The source that a file or folder is, told by its name."""
+    """Return the source for a file or folder, by its suffix; csv is the default."""
     return SourceSpec(kind=_kind(data), path=str(data))
 
 
@@ -142,7 +169,7 @@ def _kind(data: Path) -> str:
 
 
 def _label_column(raw: pd.DataFrame, label: str) -> str:
-    """The label's column: by name, as `last`, or by its number from 1."""
+    """Find the label's column by name, as `last`, or by its number from 1."""
     names = list(map(str, raw.columns))
     if label in names:
         return label
@@ -193,7 +220,7 @@ def _candidates_note(roles: ColumnRoles, n: int) -> list[str]:
     slow = [kind for kind in TABULAR_KINDS if kind not in _candidates(roles, n)]
     if roles.text or not slow:
         return []
-    return [f"{', '.join(slow)} are left out, since {n:,} rows would keep them busy for long; add them under models"]
+    return [f"{', '.join(slow)} are left out, since they are slow on {n:,} rows; add them under models"]
 
 
 def _rarer(answers: LabelValues) -> float:

@@ -1,4 +1,4 @@
-"""What each column of a raw table is good for: an input, the text, an id, the split, or nothing."""
+"""Infer the role of every raw column: input, text, split, or ignored."""
 
 import pandas as pd
 
@@ -9,11 +9,12 @@ from credence.data.schema import column_kind, parse_column
 from credence.data.split import PART_ALIASES
 from credence.data.text import median_word_count
 
-TEXT_WORDS = 5
-LONG_WORDS = 15
-MIN_ROWS_TO_JUDGE, MORE = 3, 6
-NEARLY_EMPTY = 0.02
-HARDLY_REPEATS = 0.5
+TEXT_WORDS = 5  # median words from which a column holds text
+LONG_WORDS = 15  # median words from which a text is long
+MAX_INPUTS_BESIDE_TEXT, MAX_INPUTS_BESIDE_LONG_TEXT = 3, 6
+MIN_PRESENT_SHARE = 0.02
+MAX_DISTINCT_SHARE = 0.5  # a category with more distinct values per row hardly repeats
+MIN_ROWS_TO_COUNT = 50
 IDS = {"id", "ids", "uuid", "guid"}
 OWNER_WORDS = {
     "account",
@@ -39,11 +40,11 @@ OWNER_WORDS = {
 }
 NAME_WORDS = IDS | OWNER_WORDS | {"code", "hash", "key", "name", "no", "nr", "number"}
 MIN_OWNERS, MIN_ROWS_PER_OWNER = 30, 1.1
-PART_SPELLINGS = 4
+MAX_SPELLINGS = 4  # distinct values per label value in a copy of the label
 
 
 class ColumnRoles(StrictModel):
-    """The text column, the ready-made split, what to ignore, the inputs left, and a note on every choice."""
+    """The text column, the column of a ready-made split, ignored columns, inputs, and a note per choice."""
 
     text: str | None = None
     split: str | None = None
@@ -53,7 +54,14 @@ class ColumnRoles(StrictModel):
 
 
 def infer_column_roles(raw: pd.DataFrame, label: str, aside: set[str], text: str | None = None) -> ColumnRoles:
-    """Sort the columns besides `label` and those that are `aside` (already spoken for)."""
+    """Infer the roles of the columns that have none yet.
+
+    Args:
+        raw: The raw table.
+        label: The label's column.
+        aside: Columns that have a role already, such as ids and groups.
+        text: The text column; inferred by default.
+    """
     rest = [str(c) for c in raw if c not in {label, text, *aside}]
     split = next((c for c in rest if _is_split(raw[c])), None)
     reasons = {c: reason for c in rest if c != split and (reason := _reason_to_ignore(c, raw[c], raw[label]))}
@@ -81,7 +89,7 @@ def infer_column_roles(raw: pd.DataFrame, label: str, aside: set[str], text: str
 
 
 def is_text(values: pd.Series) -> bool:
-    """Whether a raw column holds sentences: mostly five words or more, and mostly different ones."""
+    """Return whether a raw column holds sentences: a median of at least five words, and mostly distinct values."""
     there = values.dropna()
     if pd.api.types.is_numeric_dtype(there) or not len(there) or not there.map(lambda v: isinstance(v, str)).all():
         return False
@@ -89,24 +97,14 @@ def is_text(values: pd.Series) -> bool:
 
 
 def _main_text(raw: pd.DataFrame, texts: list[str], inputs: list[str], reasons: dict[str, str]) -> str | None:
-    """The wordiest text where few inputs stand beside it; short texts count where nothing else would be left."""
+    """Return the longest text if there are few inputs, or a column of short texts if there are none."""
+    words = {c: median_word_count(raw[c].dropna()) for c in texts}
     if texts:
-        wordiest = max(texts, key=lambda c: median_word_count(_present_cells(raw, c)))
-        return (
-            wordiest
-            if len(inputs)
-            <= (MORE if median_word_count(_present_cells(raw, wordiest)) >= LONG_WORDS else MIN_ROWS_TO_JUDGE)
-            else None
-        )
-    wordy = [
-        c for c in reasons if pd.api.types.is_object_dtype(raw[c]) and median_word_count(_present_cells(raw, c)) > 1
-    ]
-    return wordy[0] if len(wordy) == 1 and not inputs else None
-
-
-def _present_cells(raw: pd.DataFrame, name: str) -> pd.Series:
-    values: pd.Series = raw[name].dropna()
-    return values
+        longest = max(texts, key=words.__getitem__)
+        is_long = words[longest] >= LONG_WORDS
+        return longest if len(inputs) <= (MAX_INPUTS_BESIDE_LONG_TEXT if is_long else MAX_INPUTS_BESIDE_TEXT) else None
+    short = [c for c in reasons if pd.api.types.is_object_dtype(raw[c]) and median_word_count(raw[c].dropna()) > 1]
+    return short[0] if len(short) == 1 and not inputs else None
 
 
 def _is_split(values: pd.Series) -> bool:
@@ -117,9 +115,9 @@ def _is_split(values: pd.Series) -> bool:
 
 
 def _reason_to_ignore(name: str, values: pd.Series, label: pd.Series) -> str | None:
-    """Why a column cannot help with answers about new rows, or None where it may."""
+    """Return why a column cannot help to predict new rows, or None if it may."""
     there = values.dropna()
-    if len(there) <= NEARLY_EMPTY * len(values):
+    if len(there) <= MIN_PRESENT_SHARE * len(values):
         return f"is empty in {1 - len(there) / len(values):.1%} of the rows"
     if len(there) == len(values) and len(set(map(canonical_value, there.unique()))) < 2:
         return "holds one value only"
@@ -127,16 +125,17 @@ def _reason_to_ignore(name: str, values: pd.Series, label: pd.Series) -> str | N
         return f"repeats the label {label.name}"
     if is_text(values):
         return None
-    read = parse_column(values)
-    if reason := looks_like_id(name, read):
+    typed = parse_column(values)
+    if reason := looks_like_id(name, typed):
         return reason
-    words = pd.api.types.is_object_dtype(read) and there.nunique() > HARDLY_REPEATS * len(there)
-    return f"has {there.nunique():,} different values in {len(there):,} rows" if words and len(there) >= 50 else None
+    distinct, n = there.nunique(), len(there)
+    hardly_repeats = pd.api.types.is_object_dtype(typed) and distinct > MAX_DISTINCT_SHARE * n
+    return f"has {distinct:,} different values in {n:,} rows" if hardly_repeats and n >= MIN_ROWS_TO_COUNT else None
 
 
 def _repeats(values: pd.Series, label: pd.Series) -> bool:
-    """Whether one column's values stand for the other's, one to one."""
-    if values.nunique() > PART_SPELLINGS * label.nunique():
+    """Return whether the values of two columns correspond one to one."""
+    if values.nunique() > MAX_SPELLINGS * label.nunique():
         return False
     both = pd.DataFrame({"a": values.map(canonical_value), "b": label.map(canonical_value)})[
         values.notna() & label.notna()
@@ -150,7 +149,7 @@ def _is_date(values: pd.Series) -> bool:
 
 
 def _identifies_recurring_entity(name: str, values: pd.Series) -> bool:
-    """Whether a column names owners of several rows each: who is known from training would be easier to judge."""
+    """Return whether a column identifies entities with several rows each (risk of group leakage)."""
     words, distinct, n = split_column_name(name), values.nunique(), int(values.notna().sum())
     named = bool(words & (IDS | OWNER_WORDS)) and words <= NAME_WORDS
     return named and distinct >= MIN_OWNERS and 0.02 * n <= distinct <= n / MIN_ROWS_PER_OWNER

@@ -1,6 +1,6 @@
-"""What texts of training look like, so that a text unlike all of them can be handed back with the reason.
+"""Text novelty detection: flag texts unlike the training texts, with a reason.
 
-Doubt that is learned does not see this: numbers beyond those of training leave a network as sure as before.
+A model's own uncertainty misses them: a network stays confident on numbers beyond those of training.
 """
 
 import base64
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from credence.core.registry import StrictModel
 from credence.data.novelty.messages import length_out_of_range, number_out_of_range, too_many_new_words
-from credence.data.novelty.text_features import WordTable, extract_numbers, normalize_text
+from credence.data.novelty.text_features import WordTable, extract_numbers
 from credence.data.novelty.value_range import ValueRange
+from credence.data.text import normalize_text
 
 MAX_WORDS = 2**17
 MAX_SHARE_CALLED_NEVER = 0.001
@@ -24,9 +25,10 @@ Array = NDArray[np.float64]
 
 
 class NewWordRate(StrictModel):
-    """How many words of a text may be new: what training texts show when their own words are left out.
+    """The rate of unseen words in training texts, each compared with the words of the others.
 
-    Of n words k are new. (k - n rate) / sd, with the sd of a beta-binomial count, may reach `most`.
+    Of n distinct words of a text, k are unseen. The score (k - n rate) / sd, with the standard deviation of a
+    beta-binomial count, may reach `most`.
     """
 
     rate: float
@@ -35,7 +37,12 @@ class NewWordRate(StrictModel):
 
     @classmethod
     def learn(cls, new: Array, words: Array) -> Self:
-        """From the counts of every training text, shape (texts,)."""
+        """Fit on the training texts.
+
+        Args:
+            new: Number of words of every text that occur in no other text, shape (texts,).
+            words: Number of distinct words of every text, shape (texts,).
+        """
         new, words = new[words > 0], words[words > 0]
         rate = float((new.sum() + 0.5) / (words.sum() + 1))
         binomial, pairs = words * rate * (1 - rate), (words * (words - 1) * rate * (1 - rate)).sum()
@@ -46,16 +53,17 @@ class NewWordRate(StrictModel):
         return found.model_copy(update={"most": max(most, 1.0)})
 
     def score(self, new: Array, words: Array) -> Array:
-        """Standard deviations above the rate; 0 for a text without words."""
+        """Return by how many standard deviations a text has more unseen words than expected; 0 without words."""
         n = np.maximum(words, 1)
         deviation = np.sqrt(n * self.rate * (1 - self.rate) * (1 + (n - 1) * self.spread))
         return np.asarray((new - words * self.rate) / deviation)
 
 
 class TextNovelty(StrictModel):
-    """Learned on the training texts: their words as sorted 32-bit hashes, lengths, numbers, and what never happened.
+    """Novelty detector, learned on the training texts: words, lengths, numbers, and whether empty texts occur.
 
-    Of ordinary texts three in a thousand have more new words than they may, and one of n goes beyond a range of n.
+    `known` holds the words as sorted 32-bit hashes in base64. About 0.3 % of ordinary texts are flagged for new
+    words; with n training texts, about 1 in n is flagged for each range.
     """
 
     known: str
@@ -68,11 +76,16 @@ class TextNovelty(StrictModel):
 
     @classmethod
     def learn(cls, texts: pd.Series, keys: pd.Series | None = None) -> Self:
-        """From at least one text; copies and rows of one key count as one, so that none makes its own words known."""
+        """Learn from at least one text.
+
+        Args:
+            texts: The training texts; copies count once.
+            keys: Texts with the same key count as one text when unseen words are counted.
+        """
         first = ~texts.duplicated().to_numpy()
-        read = [normalize_text(text) for text in texts[first]]
-        words, numbers = WordTable.of(read), [x for text in read for x in extract_numbers(text)]
-        of_key = np.arange(len(read)) if keys is None else pd.factorize(keys[first])[0]
+        plain = [normalize_text(text) for text in texts[first]]
+        words, numbers = WordTable.of(plain), [x for text in plain for x in extract_numbers(text)]
+        of_key = np.arange(len(plain)) if keys is None else pd.factorize(keys[first])[0]
         known, times = words.frequent(of_key, MAX_WORDS)
         new = words.counted(~np.isin(words.hashes, known[times > 1]))
         empty = texts.str.strip().eq("").to_numpy()
@@ -88,13 +101,18 @@ class TextNovelty(StrictModel):
 
     @cached_property
     def hashes(self) -> NDArray[np.uint32]:
-        """The words of training, as sorted hashes."""
+        """The sorted hashes of the training words."""
         return np.frombuffer(base64.b64decode(self.known), dtype="<u4")
 
     def reasons(self, texts: pd.Series, quote: bool = True) -> list[list[str]]:
-        """Per text, why it should not be trusted to a model; numbers of the text are quoted where `quote` allows it."""
-        read = [normalize_text(text) for text in texts]
-        words = WordTable.of(read)
+        """Return, per text, the reasons why it differs from the training texts; empty for ordinary texts.
+
+        Args:
+            texts: The texts.
+            quote: Whether reasons may quote numbers from the text.
+        """
+        plain = [normalize_text(text) for text in texts]
+        words = WordTable.of(plain)
         new = words.counted(~self._knows(words.hashes))
         many = self.new_words.score(new, words.distinct) > self.new_words.most
         found = []
@@ -102,7 +120,7 @@ class TextNovelty(StrictModel):
             if text.strip():
                 lengths = self._lengths(len(text), words.total[i])
                 unseen = self._unseen(new[i], words.distinct[i], bool(many[i]))
-                found.append(lengths + unseen + self._numbers(read[i], quote))
+                found.append(lengths + unseen + self._numbers(plain[i], quote))
             else:
                 found.append([] if self.ever_empty else [EMPTY])
         return found

@@ -1,4 +1,4 @@
-"""The range of a quantity in training, and the room on either side that is no news yet."""
+"""The range of a quantity in training, with slack on either side."""
 
 from collections.abc import Iterable
 from typing import Self
@@ -9,26 +9,26 @@ SLACK_SHARE = 0.25
 
 
 class ValueRange(StrictModel):
-    """The smallest and the largest value of training; a quarter of the range beyond them is still ordinary."""
+    """The smallest and largest training value; values beyond them by a quarter of the range still count as inside."""
 
     low: float
     high: float
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self:
-        """From at least one value."""
+        """Build the range of at least one value."""
         values = list(values)
         return cls(low=float(min(values)), high=float(max(values)))
 
     @property
     def slack(self) -> float:
-        """How far outside is ordinary."""
+        """The accepted distance beyond the range: a quarter of it."""
         return SLACK_SHARE * (self.high - self.low)
 
     def above(self, value: float) -> bool:
-        """Far larger than any?"""
+        """Return whether a value is above the range and its slack."""
         return value > self.high + self.slack
 
     def below(self, value: float) -> bool:
-        """Far smaller than any?"""
+        """Return whether a value is below the range and its slack."""
         return value < self.low - self.slack

@@ -1,4 +1,4 @@
-"""Dates as people write them, and which of two small numbers is the day."""
+"""Parse dates in many formats; the order of day and month is decided per column."""
 
 import re
 
@@ -12,25 +12,29 @@ YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})[-/.](\d{4}|\d{2})(?!\d)")
 
 
 def all_dates(words: pd.Series) -> bool:
-    """Whether there are words, and all of them look like dates."""
+    """Return whether there are words and all of them have the format of a date."""
     return bool(len(words)) and bool(words.map(lambda word: DATE.fullmatch(word) is not None).all())
 
 
 def parse_dates(words: pd.Series) -> pd.Series:
-    """Words as UTC moments without a zone, NaT where one is no date; the day comes first where the column shows it."""
+    """Parse words as datetime64 in UTC without a time zone; NaT if a word is not a date.
+
+    In dates such as 03/02/2024 the day is first if other dates of the column start with a number above 12. Without
+    such a date, the day is first if dots separate the numbers.
+    """
     first = _day_first(words.dropna())
     ordered = words.map(lambda word: _year_first(word, first), na_action="ignore")
     return pd.to_datetime(ordered, errors="coerce", format="mixed", utc=True).dt.tz_localize(None)
 
 
 def is_day_month_ambiguous(word: str) -> bool:
-    """Whether day and month could be swapped, as in 03/02/2024; alone, such a word tells no date."""
+    """Return whether day and month could be swapped, as in 03/02/2024."""
     found = YEAR_LAST.match(word.strip())
     return found is not None and found[1] != found[3] and max(int(found[1]), int(found[3])) <= 12
 
 
 def _year_first(word: str, day_first: bool) -> str:
-    """2024-01-31 for 31/1/2024, which pandas would read slowly, and in either order as it comes."""
+    """Rewrite 31/1/2024 as 2024-01-31, because pandas parses it slowly and guesses the order per value."""
     if not (found := YEAR_LAST.match(word)):
         return word
     one, other, year = int(found[1]), int(found[3]), found[4]
@@ -41,7 +45,7 @@ def _year_first(word: str, day_first: bool) -> str:
 
 
 def _day_first(words: pd.Series) -> bool:
-    """By the numbers above 12; where there are none, dots are European and all else American."""
+    """Decide by the numbers above 12; without any, dots are European and other separators American."""
     found = [m for word in words.unique() if (m := YEAR_LAST.match(word))]
     first, second = sum(int(m[1]) > 12 for m in found), sum(int(m[3]) > 12 for m in found)
     return first > second if first != second else any(m[2] == "." for m in found)

@@ -1,1 +1,1 @@
-"""Every answer leaves a record, and the truth may follow it: the log of predictions."""
+"""The prediction log: one record per prediction, and feedback labels that arrive later."""

@@ -1,6 +1,5 @@
-"""The file that a living writer owns: lines of JSON, locked for as long as its process lives."""
+"""Active segments: JSON Lines files, locked by their writer until its process ends."""
 
-import fcntl
 import os
 import secrets
 import time
@@ -10,35 +9,42 @@ from pathlib import Path
 from typing import Self
 
 from credence.core.atomic_write import fsync_path
+from credence.core.file_lock import try_lock
 
 OPEN_SUFFIX = ".jsonl"
-FILE_MODE = 0o640  # rows of data: not for everybody
-HIDDEN_PREFIX = "_"  # by which readers of Parquet folders know what is none of theirs
+FILE_MODE = 0o640  # rows may be confidential: not readable by others
+HIDDEN_PREFIX = "_"  # readers of Parquet folders ignore such files
 
 
 class ActiveSegment:
-    """The kernel lets go of the lock when the process ends, however it ends: so everybody can tell the living ones."""
+    """A segment under writing.
+
+    The kernel releases its lock when the process ends, so other processes can tell whether the writer still runs.
+    """
 
     def __init__(self, path: Path, descriptor: int) -> None:
+        """Wrap a file that is open for appending and locked."""
         self.path, self._descriptor = path, descriptor
         self.size, self.opened, self._torn = 0, time.monotonic(), False
 
     @classmethod
     def open(cls, folder: Path) -> Self:
-        """A new segment. Another process may take it for a dead one's before it is locked; then there is one more."""
+        """Create and lock a new segment; try again if another process removes it before it is locked."""
         folder.mkdir(parents=True, exist_ok=True)
         while True:
-            path = read_complete_lines(
-                folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}"
-            )
+            path = open_segment_path(folder, f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}")
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, FILE_MODE)
-            if try_lock(descriptor, fcntl.LOCK_EX):
+            if try_lock(descriptor):
                 fsync_path(folder)
                 return cls(path, descriptor)
             os.close(descriptor)
 
     def write(self, lines: bytes) -> None:
-        """All of the lines or, with an OSError, none."""
+        """Append lines, all or none.
+
+        Raises:
+            OSError: The disk does not accept the lines; none is kept.
+        """
         if self._torn:
             self._cut()
         try:
@@ -57,32 +63,23 @@ class ActiveSegment:
         self._torn = False
 
     def sync(self) -> None:
-        """Return once the lines would survive a power cut."""
+        """Flush the lines to the disk."""
         os.fsync(self._descriptor)
 
     def is_gone(self) -> bool:
-        """Whether somebody has removed the file, so that whatever is written is lost."""
+        """Return whether the file was removed, so that further lines would be lost."""
         return os.fstat(self._descriptor).st_nlink == 0
 
     def close(self) -> None:
-        """Let go of the segment: whoever tidies next makes it Parquet."""
+        """Close the segment and release its lock; the next `compact_and_expire` converts it to Parquet."""
         os.close(self._descriptor)
 
 
-def read_complete_lines(folder: Path, name: str) -> Path:
-    """Where the lines of a segment lie until it is closed."""
+def open_segment_path(folder: Path, name: str) -> Path:
+    """Return the file of an active segment."""
     return folder / f"{HIDDEN_PREFIX}{name}{OPEN_SUFFIX}"
 
 
 def segment_name(file: Path) -> str:
-    """The name of the segment that a file belongs to, open or closed."""
+    """Return the name of the segment of a file, active or closed."""
     return file.stem.removeprefix(HIDDEN_PREFIX)
-
-
-def try_lock(descriptor: int, how: int) -> bool:
-    """Lock an open file without waiting. False where somebody else holds it or has removed it."""
-    try:
-        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return os.fstat(descriptor).st_nlink > 0

@@ -1,11 +1,11 @@
-"""The closed files of a log, in Parquet: how they come to be, are read, and go."""
+"""Closed segments in Parquet: write, read, compact and expire."""
 
 import fcntl
 import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 
 from credence.core.atomic_write import atomic_write, remove_stale_temp_files
 from credence.core.errors import InputError
-from credence.data.prediction_log.active_segment import FILE_MODE, HIDDEN_PREFIX, OPEN_SUFFIX, segment_name, try_lock
+from credence.core.file_lock import try_lock
+from credence.data.prediction_log.active_segment import FILE_MODE, HIDDEN_PREFIX, OPEN_SUFFIX, segment_name
 from credence.data.prediction_log.jsonl import SegmentContent, decode_lines
 
 CLOSED_SUFFIX = ".parquet"
@@ -23,26 +24,38 @@ METADATA_KEY = b"credence.segment"
 
 
 def write_segment(folder: Path, name: str, table: pa.Table) -> None:
-    """A closed segment, whole or not at all; one of the same name is replaced."""
+    """Write a closed segment atomically; replace one of the same name.
+
+    Raises:
+        InputError: `name` is not a plain file name.
+    """
     if not name or Path(name).name != name or name.startswith((".", HIDDEN_PREFIX)):
         raise InputError(f"{name!r} cannot name a segment; expected a plain file name such as batch-7-00012.")
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_write(folder / f"{name}{CLOSED_SUFFIX}") as draft:
         pq.write_table(table, draft, compression="zstd", write_page_checksum=True)
-        _age(draft, table)
+        _set_modification_time(draft, table)
         draft.chmod(FILE_MODE)
 
 
-def _age(file: Path, table: pa.Table) -> None:
-    """A file is never older than its newest record, so that readers may pass over it by its age."""
+def _set_modification_time(file: Path, table: pa.Table) -> None:
+    """Make the file at least as new as its newest record, so that readers can skip it by its age."""
     if len(table) and (newest := pc.max(table["time"]).as_py().timestamp()) > time.time():
         os.utime(file, (newest, newest))
 
 
 def read_closed(file: Path, wanted: pa.Schema, when: pc.Expression) -> SegmentContent:
-    """The asked part of a closed segment, and what was said of it when it was closed.
+    """Read part of a closed segment.
 
-    Raises an ArrowException, an OSError or a ValueError where the file is damaged or is no segment.
+    Args:
+        file: The Parquet file.
+        wanted: The columns to read.
+        when: Filter on the time of a record.
+
+    Raises:
+        ArrowException: The file is damaged.
+        OSError: The file is damaged, or cannot be read.
+        ValueError: The file is not a segment.
     """
     metadata = pq.read_schema(file).metadata or {}
     about = json.loads(metadata.get(METADATA_KEY, b"{}"))
@@ -55,42 +68,52 @@ def read_closed(file: Path, wanted: pa.Schema, when: pc.Expression) -> SegmentCo
 
 
 def read_open(file: Path, schema: pa.Schema) -> SegmentContent:
-    """What an open segment holds so far. FileNotFoundError where it has just been closed."""
+    """Read an active segment.
+
+    Raises:
+        FileNotFoundError: The segment was closed meanwhile.
+    """
     descriptor = os.open(file, os.O_RDONLY)
     try:
-        living = not try_lock(descriptor, fcntl.LOCK_SH)
-        return decode_lines(file.read_bytes(), schema, living)
+        has_writer = not try_lock(descriptor, fcntl.LOCK_SH)
+        return decode_lines(file.read_bytes(), schema, has_writer)
     finally:
         os.close(descriptor)
 
 
 def compact_and_expire(folder: Path, schema: pa.Schema, keep: timedelta | None = None) -> None:
-    """Make Parquet of every segment whose writer is gone, and remove closed ones that are older than `keep`."""
+    """Convert segments without a running writer to Parquet, and remove closed segments older than `keep`.
+
+    Args:
+        folder: The folder of the segments.
+        schema: The schema of their records.
+        keep: How long to keep closed segments; by default forever.
+    """
     for file in sorted(folder.glob(f"{HIDDEN_PREFIX}*{OPEN_SUFFIX}")):
         with _abandoned(file) as data:
             if data is not None:
                 _close(file, data, schema)
     remove_stale_temp_files(folder)
     if keep is not None:
-        _remove(folder, keep)
+        _expire(folder, keep)
 
 
 @contextmanager
 def _abandoned(file: Path) -> Iterator[bytes | None]:
-    """The bytes of a segment without a living writer, locked meanwhile; None where it is not ours to close."""
+    """Lock a segment and yield its bytes, or None if its writer or another process holds the lock."""
     try:
         descriptor = os.open(file, os.O_RDONLY)
     except FileNotFoundError:
         yield None
         return
     try:
-        yield file.read_bytes() if try_lock(descriptor, fcntl.LOCK_EX) else None
+        yield file.read_bytes() if try_lock(descriptor) else None
     finally:
         os.close(descriptor)
 
 
 def _close(file: Path, data: bytes, schema: pa.Schema) -> None:
-    """A crash in between leaves both files, with the same records: then the Parquet file counts."""
+    """Convert a segment to Parquet; after a crash in between, both files exist and the Parquet file counts."""
     name = segment_name(file)
     if data and not _is_complete(file.parent / f"{name}{CLOSED_SUFFIX}"):
         found = decode_lines(data, schema)
@@ -107,11 +130,8 @@ def _is_complete(closed: Path) -> bool:
     return True
 
 
-def _remove(folder: Path, older: timedelta) -> None:
-    """Another process may remove the same file at the same moment."""
+def _expire(folder: Path, older: timedelta) -> None:
     for file in folder.glob(f"*{CLOSED_SUFFIX}"):
-        try:
+        with suppress(FileNotFoundError):  # another process may remove it at the same time
             if file.stat().st_mtime < time.time() - older.total_seconds():
                 file.unlink()
-        except FileNotFoundError:
-            continue

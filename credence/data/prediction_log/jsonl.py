@@ -1,4 +1,4 @@
-"""Records as lines of JSON, and such lines as a table, with all that is broken left out and counted."""
+"""Encode records as JSON Lines and decode them to a table; broken lines are skipped and counted."""
 
 import json
 from contextlib import suppress
@@ -23,7 +23,13 @@ ENCODER = json.JSONEncoder(
 
 @dataclass(frozen=True)
 class SegmentContent:
-    """What a segment holds: its records, how many its writer had to drop, and how many were skipped for what reason."""
+    """The content of a segment.
+
+    Attributes:
+        table: Its records.
+        dropped: Number of records that the writer dropped.
+        skipped: Number of lines that could not be read, by reason.
+    """
 
     table: pa.Table
     dropped: int = 0
@@ -31,47 +37,53 @@ class SegmentContent:
 
 
 def encode_record(record: LogRecord) -> bytes:
-    """One record as one line."""
+    """Encode a record as one line of JSON."""
     return ENCODER.encode(record).encode() + b"\n"
 
 
 def encode_dropped(n: int) -> bytes:
-    """The line by which a writer says how many records it had to drop."""
+    """Encode the line that states how many records the writer dropped."""
     return encode_record({DROPPED: n})
 
 
-def decode_lines(data: bytes, schema: pa.Schema, living: bool = False) -> SegmentContent:
-    """The records in the bytes of a segment. The writer of a living one may still be at its last line."""
-    whole, _, tail = data.rpartition(b"\n")
+def decode_lines(data: bytes, schema: pa.Schema, has_writer: bool = False) -> SegmentContent:
+    """Decode the bytes of a segment.
+
+    Args:
+        data: Lines of JSON.
+        schema: The schema of the records.
+        has_writer: Whether its writer still runs, so that an incomplete last line is not an error.
+    """
+    complete, _, tail = data.rpartition(b"\n")
     counted = schema.append(pa.field(DROPPED, pa.int64()))
-    parts, wrong = _parsed([x for x in whole.split(b"\n") if x], counted)
+    parts, wrong = _parse_lines([x for x in complete.split(b"\n") if x], counted)
     read = pa.concat_tables([counted.empty_table(), *parts])
     is_record = reduce(pc.and_, (pc.is_valid(read[n]) for n in REQUIRED_FIELDS))
     is_count = pc.and_(pc.is_valid(read[DROPPED]), pc.invert(is_record))
     wrong += len(read) - sum(pc.sum(flags, min_count=0).as_py() for flags in (is_record, is_count))
-    skipped = {NOT_A_RECORD: wrong, TORN: int(bool(tail) and not living)}
+    skipped = {NOT_A_RECORD: wrong, TORN: int(bool(tail) and not has_writer)}
     dropped = pc.sum(read[DROPPED], min_count=0).as_py()
     return SegmentContent(
         read.filter(is_record).select(schema.names), dropped, {why: n for why, n in skipped.items() if n}
     )
 
 
-def _parsed(lines: list[bytes], schema: pa.Schema) -> tuple[list[pa.Table], int]:
-    """Tables of all good lines and the number of bad ones, which are found by halving."""
+def _parse_lines(lines: list[bytes], schema: pa.Schema) -> tuple[list[pa.Table], int]:
+    """Return tables of the valid lines, and the number of broken ones, which are found by bisection."""
     if not lines:
         return [], 0
     with suppress(pa.ArrowException, UnicodeDecodeError):
         read = _table(b"\n".join(lines), schema)
-        if len(read) == len(lines):  # else a broken line was completed by the next one
+        if len(read) == len(lines):  # otherwise two broken lines were read as one record
             return [read], 0
     if len(lines) == 1:
         return [], 1
     middle = len(lines) // 2
-    (left, wrong), (right, more) = _parsed(lines[:middle], schema), _parsed(lines[middle:], schema)
+    (left, wrong), (right, more) = _parse_lines(lines[:middle], schema), _parse_lines(lines[middle:], schema)
     return left + right, wrong + more
 
 
 def _table(data: bytes, schema: pa.Schema) -> pa.Table:
-    data.decode()  # Arrow does not look whether strings are UTF-8 until somebody reads them
+    data.decode()  # Arrow checks UTF-8 only when a string is read
     options = pj.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     return pj.read_json(pa.BufferReader(data), pj.ReadOptions(use_threads=False, block_size=len(data) + 1), options)

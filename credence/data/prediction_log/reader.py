@@ -1,4 +1,4 @@
-"""Reads the log, also while others write it, and puts the truth beside the answers that it belongs to."""
+"""Read the prediction log, safely with concurrent writers, and join feedback labels to predictions."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from credence.data.prediction_log.active_segment import OPEN_SUFFIX, read_complete_lines, segment_name
+from credence.core.errors import first_line
+from credence.data.prediction_log.active_segment import OPEN_SUFFIX, open_segment_path, segment_name
 from credence.data.prediction_log.closed_segments import CLOSED_SUFFIX, read_closed, read_open
 from credence.data.prediction_log.jsonl import SegmentContent
 from credence.data.prediction_log.schema import FEEDBACK, PREDICTION, TIMESTAMP
@@ -19,7 +20,7 @@ KEY = ["request_id", "row"]
 
 @dataclass(frozen=True)
 class Skipped:
-    """What could not be read: how many lines (or 1 for a whole file) of which file, and why."""
+    """Lines of a file that could not be read, and why; `count` is 1 for a whole file."""
 
     file: str
     count: int
@@ -28,7 +29,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Reading:
-    """Records in order of time, what had to be skipped, and how many the writers of these files dropped."""
+    """Records in order of time, what was skipped, and how many records the writers dropped."""
 
     frame: pd.DataFrame
     skipped: list[Skipped]
@@ -37,11 +38,16 @@ class Reading:
 
 @dataclass(frozen=True)
 class Joined:
-    """Predictions with the truth beside them, and what became of the feedback.
+    """Predictions with their feedback labels.
 
-    `labelled` counts answers with a truth; the others count feedback: `unknown` for no answer in these predictions,
-    `repeated` the same again, `contradictory` another label than before, `ambiguous` for an id under which different
-    rows were asked, `foreign` with a label that is none of the task's answers.
+    Attributes:
+        frame: The predictions, with the columns that `join_feedback` or `latest_feedback` adds.
+        labelled: Number of predictions with a label.
+        unknown: Number of feedback records whose prediction is not among these.
+        repeated: Number of feedback records that repeat the previous label.
+        contradictory: Number of feedback records that change the previous label.
+        ambiguous: Number of feedback records whose id was used for different rows.
+        foreign: Number of feedback records whose label is not one of the task's answers.
     """
 
     frame: pd.DataFrame
@@ -56,19 +62,26 @@ class Joined:
 def read_predictions(
     task_folder: Path, since: datetime | None = None, until: datetime | None = None, columns: list[str] | None = None
 ) -> Reading:
-    """The answers in a task's log from `since` up to, but not including, `until`; `columns` keeps memory small."""
+    """Read the predictions of a task's log.
+
+    Args:
+        task_folder: The task's log folder; see `log_folder`.
+        since: First time, inclusive; UTC if it has no time zone.
+        until: Last time, exclusive; UTC if it has no time zone.
+        columns: The columns to read besides `time`, to save memory; by default all.
+    """
     wanted = pa.schema([f for f in PREDICTION if columns is None or f.name in (*columns, "time")])
     return _read(task_folder / "predictions", PREDICTION, wanted, _utc(since), _utc(until))
 
 
 def read_feedback(task_folder: Path, since: datetime | None = None, until: datetime | None = None) -> Reading:
-    """The truths that came to a task's log from `since` up to, but not including, `until`."""
+    """Read the feedback that arrived from `since` (inclusive) to `until` (exclusive); see `read_predictions`."""
     return _read(task_folder / "feedback", FEEDBACK, FEEDBACK, _utc(since), _utc(until))
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    """A moment without a zone is meant in UTC, as all of the log is."""
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+def _utc(time: datetime | None) -> datetime | None:
+    """Interpret a time without a time zone as UTC."""
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time
 
 
 def _read(
@@ -80,11 +93,11 @@ def _read(
         tables.append(content.table)
         skipped += missed
         dropped += content.dropped
-    return Reading(_frame(pa.concat_tables(tables).sort_by("time")), skipped, dropped)
+    return Reading(_to_frame(pa.concat_tables(tables).sort_by("time")), skipped, dropped)
 
 
 def _segments(folder: Path) -> list[str]:
-    """The names of all segments. One listing may miss a file that is just being closed; two do not."""
+    """List the names of all segments; twice, because one listing may miss a file that is being closed."""
     files = [*folder.glob("[!.]*"), *folder.glob("[!.]*")]
     return sorted({segment_name(f) for f in files if f.suffix in (OPEN_SUFFIX, CLOSED_SUFFIX)})
 
@@ -92,9 +105,9 @@ def _segments(folder: Path) -> list[str]:
 def _content(
     folder: Path, name: str, schema: pa.Schema, wanted: pa.Schema, since: datetime | None, until: datetime | None
 ) -> tuple[SegmentContent, list[Skipped]]:
-    """What is asked of one segment: its Parquet file where there is one, which may appear at any moment."""
+    """Read one segment: its Parquet file, or its active file, which may become Parquet at any time."""
     closed, missed, when = folder / f"{name}{CLOSED_SUFFIX}", list[Skipped](), _between(since, until)
-    for file in (closed, read_complete_lines(folder, name), closed):
+    for file in (closed, open_segment_path(folder, name), closed):
         try:
             if file != closed:
                 found = read_open(file, schema)
@@ -107,32 +120,36 @@ def _content(
         except FileNotFoundError:
             continue
         except (pa.ArrowException, OSError, ValueError) as error:
-            missed = [Skipped(str(file), 1, f"the file could not be read: {_first_line(error)}")]
+            missed = [Skipped(str(file), 1, f"the file could not be read: {first_line(error)}")]
     return SegmentContent(wanted.empty_table()), missed
 
 
 def _between(since: datetime | None, until: datetime | None) -> pc.Expression:
-    moment, every = pc.field("time"), pc.scalar(True)
-    after = every if since is None else moment >= pa.scalar(since, TIMESTAMP)
-    return after & (every if until is None else moment < pa.scalar(until, TIMESTAMP))
+    time, always = pc.field("time"), pc.scalar(True)
+    after = always if since is None else time >= pa.scalar(since, TIMESTAMP)
+    return after & (always if until is None else time < pa.scalar(until, TIMESTAMP))
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0].rstrip(".")
-
-
-def _frame(table: pa.Table) -> pd.DataFrame:
-    """Lists as lists, not as arrays."""
+def _to_frame(table: pa.Table) -> pd.DataFrame:
+    """Convert to pandas, with Python lists instead of arrays."""
     lists = [f.name for f in table.schema if pa.types.is_list(f.type)]
     frame: pd.DataFrame = table.drop_columns(lists).to_pandas()
     nested = {n: pd.Series(table[n].to_pylist(), index=frame.index, dtype=object) for n in lists}
-    whole: pd.DataFrame = frame.assign(**nested)[table.column_names]
-    return whole
+    frame = frame.assign(**nested)[table.column_names]
+    return frame
 
 
 def join_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame, answers: tuple[str, str]) -> Joined:
-    """Put beside every answer `told`, the last label that came for it, `answered_at`, when that was, and `truth`: 1
-    where it is the second of the task's answers, 0 where the first, NaN where none came."""
+    """Join the latest feedback to every prediction.
+
+    The result has three more columns: `told` (the label), `answered_at` (its time) and `truth`. `truth` is 1 for
+    the second of the task's answers, 0 for the first and NaN without feedback.
+
+    Args:
+        predictions: As `read_predictions` returns them.
+        feedback: As `read_feedback` returns it.
+        answers: The task's answers (no, yes); feedback with other labels is ignored and counted.
+    """
     known = feedback["label"].isin(answers)
     found = latest_feedback(predictions, feedback[known])
     told = found.frame["told"]
@@ -141,9 +158,9 @@ def join_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame, answers: tu
 
 
 def latest_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined:
-    """The same without knowing the task's answers: only `told` and `answered_at`."""
+    """Join the latest feedback to every prediction as `told` and `answered_at`; any label counts."""
     told = feedback.sort_values("time", kind="stable")
-    rows = _require_log(predictions).reindex(pd.MultiIndex.from_frame(told[KEY]), fill_value=0).to_numpy()
+    rows = _rows_per_key(predictions).reindex(pd.MultiIndex.from_frame(told[KEY]), fill_value=0).to_numpy()
     told = told[rows == 1]
     repeats = told.duplicated(KEY).to_numpy()
     same = (told["label"] == told.groupby(KEY)["label"].shift()).to_numpy()
@@ -159,9 +176,9 @@ def latest_feedback(predictions: pd.DataFrame, feedback: pd.DataFrame) -> Joined
     )
 
 
-def _require_log(predictions: pd.DataFrame) -> "pd.Series[int]":
-    """How many different rows were asked under one key: callers choose ids, and some always send the same.
+def _rows_per_key(predictions: pd.DataFrame) -> "pd.Series[int]":
+    """Count the different rows with the same key; callers choose ids, and some always send the same one.
 
-    Counted by version, since a challenger may read other columns of the same row.
+    Counts are per version, because a challenger may use other columns of the same row.
     """
     return predictions.groupby([*KEY, "version"])["inputs"].nunique().groupby(KEY).max()

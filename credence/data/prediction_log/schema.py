@@ -1,13 +1,9 @@
-"""What one answer, and one truth that came later, look like in the log."""
+"""The schemas of prediction and feedback records."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
-
-if TYPE_CHECKING:  # else whoever only reads or writes the log would import scikit-learn, two seconds of it
-    pass
-
 
 LogRecord = dict[str, Any]
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -41,7 +37,14 @@ PREDICTION_FIELDS = frozenset(PREDICTION.names)
 
 
 def feedback_record(request_id: str, label: str, row: int = 0, time: datetime | None = None) -> LogRecord:
-    """The record of a truth that came after its answer."""
+    """Build a feedback record.
+
+    Args:
+        request_id: Id of the request.
+        label: The true answer.
+        row: Number of the row in the request, from 0.
+        time: When the feedback arrived; by default now.
+    """
     return {
         "request_id": valid_utf8(request_id),
         "row": row,
@@ -51,12 +54,12 @@ def feedback_record(request_id: str, label: str, row: int = 0, time: datetime | 
 
 
 def records_table(records: list[LogRecord], schema: pa.Schema) -> pa.Table:
-    """Records as the table that a closed segment holds."""
+    """Convert records to a table for a closed segment."""
     return pa.Table.from_pylist(records, schema=schema)
 
 
 def is_utf8(text: str) -> bool:
-    """JSON lets half a character through (a lone surrogate), which no file of text can hold."""
+    """Return whether a text can be encoded; JSON allows lone surrogates, UTF-8 does not."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -65,4 +68,5 @@ def is_utf8(text: str) -> bool:
 
 
 def valid_utf8(text: str) -> str:
+    """Replace lone surrogates by question marks."""
     return text.encode("utf-8", "replace").decode()

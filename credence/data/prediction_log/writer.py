@@ -1,4 +1,4 @@
-"""Writes records beside the work that makes them: a queue that never blocks, a thread that never dies."""
+"""Write the prediction log in a background thread; callers never block."""
 
 import atexit
 import logging
@@ -20,7 +20,7 @@ from credence.data.prediction_log.jsonl import encode_dropped, encode_record
 from credence.data.prediction_log.schema import LogRecord
 
 MAX_QUEUED_LINES = 10_000
-WRITE_SECONDS, SYNC_SECONDS = 0.1, 1.0  # often, so that no burst of work keeps requests waiting
+WRITE_SECONDS, SYNC_SECONDS = 0.1, 1.0  # small batches, so that encoding them does not delay requests
 SEGMENT_BYTES, SEGMENT_SECONDS = 16 << 20, 600.0
 MAX_WRITE_BYTES = 1 << 20
 MakeLines = Callable[[], list[LogRecord]]
@@ -28,7 +28,10 @@ log = logging.getLogger(__name__)
 
 
 class LogWriter:
-    """One per process and folder. What was put is with the kernel in a tenth of a second, and on disk in a second."""
+    """Writes records to segments; use one per process and folder.
+
+    Records are passed to the kernel within 0.1 s and flushed to the disk within 1 s.
+    """
 
     def __init__(
         self,
@@ -40,17 +43,26 @@ class LogWriter:
         segment_bytes: int = SEGMENT_BYTES,
         segment_seconds: float = SEGMENT_SECONDS,
     ) -> None:
-        """`keep` says how long closed segments stay; from `most_waiting` waiting records on, more are dropped.
+        """Start the thread.
 
-        Raises BadInput where the folder cannot be written.
+        Args:
+            folder: The folder of the segments.
+            schema: The schema of the records.
+            keep: How long to keep closed segments; by default forever.
+            most_waiting: Number of waiting records from which new ones are dropped.
+            segment_bytes: Size from which a segment is closed.
+            segment_seconds: Age from which a segment is closed.
+
+        Raises:
+            InputError: The folder cannot be written.
         """
         self.folder, self.schema, self.keep = folder, schema, keep
         self._most_waiting, self._most_bytes, self._most_seconds = most_waiting, segment_bytes, segment_seconds
-        self.dropped = self._untold = self._waiting = 0
+        self.dropped = self._unrecorded = self._waiting = 0
         self._queue: deque[tuple[MakeLines, int]] = deque()
         self._counts, self._disk = threading.Lock(), threading.Lock()
         self._segment: ActiveSegment | None = None
-        self._synced, self._fresh, self._failing = time.monotonic(), False, False
+        self._synced, self._unsynced, self._failing = time.monotonic(), False, False
         self._wake, self._closing = threading.Event(), False
         _refuse_unwritable(folder)
         self._thread = threading.Thread(target=self._run, name=f"log {folder.name}", daemon=True)
@@ -58,22 +70,31 @@ class LogWriter:
         atexit.register(self.close)
 
     def put(self, make: MakeLines, rows: int = 1) -> bool:
-        """Have the records that `make` returns written soon, without waiting. False: too many wait, these are dropped.
+        """Queue records without waiting.
 
-        `make` is called in the writer's thread; `rows` is how many records it will make.
+        Args:
+            make: Returns the records; called in the writer's thread.
+            rows: The number of records that `make` returns.
+
+        Returns:
+            False if too many records wait, so that these are dropped.
         """
         with self._counts:
-            if taken := self._waiting < self._most_waiting and not self._closing:
+            if accepted := self._waiting < self._most_waiting and not self._closing:
                 self._waiting += rows
                 self._queue.append((make, rows))
-        if not taken:
+        if not accepted:
             self._drop(rows)
         if self._waiting > self._most_waiting // 2:
             self._wake.set()
-        return taken
+        return accepted
 
     def append(self, records: list[LogRecord]) -> None:
-        """Write records and return once they would survive a power cut. BadInput where the disk does not take them."""
+        """Write records and flush them to the disk before returning.
+
+        Raises:
+            InputError: The disk does not accept the records, or the writer is closed.
+        """
         lines = b"".join(map(encode_record, records))
         try:
             with self._disk:
@@ -87,7 +108,7 @@ class LogWriter:
             ) from None
 
     def close(self) -> None:
-        """Write all that waits and close the segment. Records that are put later are dropped."""
+        """Write all waiting records and close the segment; later records are dropped."""
         atexit.unregister(self.close)
         with self._counts:
             self._closing = True
@@ -101,41 +122,44 @@ class LogWriter:
         self.close()
 
     def _run(self) -> None:
-        self._attempt(self._tidy)
+        self._attempt(self._compact)
         while not self._closing:
             self._wake.wait(WRITE_SECONDS)
             self._wake.clear()
             self._attempt(self._drain)
-            self._attempt(self._keep_house)
+            self._attempt(self._maintain)
         self._attempt(self._drain)
-        self._attempt(self._retire)
+        self._attempt(self._close_segment)
 
     def _attempt(self, work: Callable[[], None]) -> None:
-        """Nothing may end the thread. Files that could not be closed now stay as they are until the next time."""
+        """Run a step; log any error, because the thread must not end. Failed maintenance is tried again later."""
         try:
             work()
         except Exception:
             log.exception("%s: the log failed and goes on", self.folder)
 
     def _drain(self) -> None:
-        """Write all that waits, and how many were dropped. Without end under pressure, so it keeps house meanwhile."""
-        while lines := self._next():
+        """Write all waiting records and the number of dropped ones.
+
+        It maintains the segment in between, because under load the queue may never be empty.
+        """
+        while lines := self._next_lines():
             self._write_or_drop(lines)
-            self._keep_house()
-        if self._untold:
+            self._maintain()
+        if self._unrecorded:
             self._write_or_drop([])
 
-    def _next(self) -> list[bytes]:
-        """Lines of what has waited longest, about a megabyte of them."""
+    def _next_lines(self) -> list[bytes]:
+        """Encode the oldest records, about one megabyte."""
         lines: list[bytes] = []
         size = 0
         while self._queue and size < MAX_WRITE_BYTES:
-            made = self._made(*self._queue.popleft())
-            lines += made
-            size += sum(map(len, made))
+            encoded = self._encode(*self._queue.popleft())
+            lines += encoded
+            size += sum(map(len, encoded))
         return lines
 
-    def _made(self, make: MakeLines, rows: int) -> list[bytes]:
+    def _encode(self, make: MakeLines, rows: int) -> list[bytes]:
         with self._counts:
             self._waiting -= rows
         try:
@@ -148,17 +172,17 @@ class LogWriter:
     def _drop(self, n: int) -> None:
         with self._counts:
             self.dropped += n
-            self._untold += n
+            self._unrecorded += n
 
     def _write_or_drop(self, lines: list[bytes]) -> None:
-        """A full disk costs these records and no more; it is told once, and so is the recovery."""
+        """Write lines, or drop them if the disk is full; log the first failure and the recovery."""
         try:
             with self._disk:
                 self._write(b"".join(lines))
         except OSError as error:
             self._drop(len(lines))
             if not self._failing:
-                log.error("%s: records are dropped, for the log cannot be written: %s", self.folder, error)
+                log.error("%s: records are dropped because the log cannot be written: %s", self.folder, error)
             self._failing = True
         else:
             if self._failing:
@@ -166,39 +190,39 @@ class LogWriter:
             self._failing = False
 
     def _write(self, lines: bytes) -> None:
-        """With the disk's lock: the lines, after how many records were dropped since the last time."""
-        untold = self._untold
+        """Write how many records were dropped since the last write, then the lines; needs the disk's lock."""
+        unrecorded = self._unrecorded
         if self._segment and self._segment.is_gone():
             self._segment.close()
             self._segment = None
         self._segment = self._segment or ActiveSegment.open(self.folder)
-        self._segment.write((encode_dropped(untold) if untold else b"") + lines)
-        self._fresh = True
+        self._segment.write((encode_dropped(unrecorded) if unrecorded else b"") + lines)
+        self._unsynced = True
         with self._counts:
-            self._untold -= untold
+            self._unrecorded -= unrecorded
 
     def _sync(self) -> None:
-        if self._segment and self._fresh:
+        if self._segment and self._unsynced:
             self._segment.sync()
-        self._fresh, self._synced = False, time.monotonic()
+        self._unsynced, self._synced = False, time.monotonic()
 
-    def _keep_house(self) -> None:
-        """Every second what is new becomes safe; a segment that is large or old is closed."""
+    def _maintain(self) -> None:
+        """Flush new lines every second; close a segment that is large or old."""
         segment, now = self._segment, time.monotonic()
         if now - self._synced >= SYNC_SECONDS:
             with self._disk:
                 self._sync()
         if segment and (segment.size >= self._most_bytes or now - segment.opened >= self._most_seconds):
-            self._retire()
+            self._close_segment()
 
-    def _retire(self) -> None:
+    def _close_segment(self) -> None:
         with self._disk:
             segment, self._segment = self._segment, None
             if segment:
                 segment.close()
-        self._tidy()
+        self._compact()
 
-    def _tidy(self) -> None:
+    def _compact(self) -> None:
         compact_and_expire(self.folder, self.schema, self.keep)
 
 

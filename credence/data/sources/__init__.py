@@ -1,4 +1,4 @@
-"""Where rows come from. One file per kind; each reads a raw pandas table."""
+"""Sources of rows: one module per kind, each of which reads a raw pandas table."""
 
 import pandas as pd
 
@@ -6,8 +6,12 @@ from credence.core.registry import StrictModel
 
 
 class Source(StrictModel):
-    """A place that holds a table."""
+    """Base class of sources."""
 
     def read(self) -> pd.DataFrame:
-        """The whole raw table, columns as the source names them. Raises BadInput where it cannot be read."""
+        """Read the whole raw table, with the source's column names.
+
+        Raises:
+            InputError: The table cannot be read.
+        """
         raise NotImplementedError

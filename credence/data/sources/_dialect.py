@@ -1,4 +1,4 @@
-"""How a text file spells a table: what separates the cells and what quotes them."""
+"""Detect the dialect of a CSV file: delimiter, quote character and escapes."""
 
 import csv
 import io
@@ -13,22 +13,31 @@ from credence.core.registry import StrictModel
 DELIMITERS = (",", ";", "\t", "|", " ")
 QUOTES = ('"', "'", "")
 SAMPLE_CHARACTERS = 200_000
-RECTANGULAR = 0.5
-FALLBACK_DIALECT = 0.3
+MIN_RECTANGULAR_SHARE = 0.5  # share of rows with the most frequent width
+BLANKS_FACTOR = 0.3  # blanks as delimiter lose against any other
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 
 class Dialect(StrictModel):
-    """A delimiter (a blank stands for any run of blanks), a quote character (empty: none), and whether \\ escapes."""
+    """A CSV dialect.
+
+    A blank as `delimiter` means any run of blanks and tabs. An empty `quote` means no quoting. With `escape`, a
+    backslash escapes the next character.
+    """
 
     delimiter: str
     quote: str
     escape: bool = False
 
     def rows(self, text: str, strict: bool = True) -> Iterator[tuple[int, list[str]]]:
-        """Every row with the number of its last line, cells stripped of blanks; blank lines are left out.
+        """Yield every row that is not blank, with the number of its last line and its cells stripped.
 
-        With `strict`, raises csv.Error where a quoted cell goes on behind its closing quote or never closes.
+        Args:
+            text: The whole text.
+            strict: Whether to check quotes.
+
+        Raises:
+            csv.Error: With `strict`: a quote never closes, or text follows a closing quote.
         """
         reader = self.reader(io.StringIO(text, newline=""), strict)
         for cells in reader:
@@ -36,7 +45,7 @@ class Dialect(StrictModel):
                 yield reader.line_num, stripped
 
     def reader(self, lines: Iterable[str], strict: bool = True) -> Any:
-        """The standard library's reader of lines that are spelled so."""
+        """Return a `csv.reader` of lines in this dialect."""
         csv.field_size_limit(sys.maxsize)
         if self.delimiter == " ":
             lines = (re.sub(r"[ \t]+", " ", line).strip() + "\n" for line in lines)
@@ -52,7 +61,13 @@ class Dialect(StrictModel):
 
 
 def detect_dialects(text: str, delimiter: str | None = None, quote: str | None = None) -> list[Dialect]:
-    """The likely dialects of a text, best first, all with the best one's delimiter."""
+    """Return the likely dialects of a text, best first, all with the delimiter of the best one.
+
+    Args:
+        text: The text; its first 200,000 characters count.
+        delimiter: The delimiter, if it is known.
+        quote: The quote character, if it is known.
+    """
     sample = text if len(text) <= SAMPLE_CHARACTERS else text[: text.rfind("\n", 0, SAMPLE_CHARACTERS) + 1] or text
     tried = [
         Dialect(delimiter=d, quote=q, escape=escape)
@@ -68,20 +83,21 @@ def detect_dialects(text: str, delimiter: str | None = None, quote: str | None =
 
 
 def _score(dialect: Dialect, sample: str) -> float:
-    """Between 0 and 1: rows of one width, whole cells, quotes that close; 0 for one column or mostly ragged."""
+    """Score a dialect from 0 to 1 by rows of equal width, cells that are single values, and closed quotes."""
     rows, broken = _sampled(dialect, sample)
     width, times = Counter(map(len, rows)).most_common(1)[0] if rows else (1, 0)
-    needed = 1 if dialect.delimiter == " " else RECTANGULAR  # else sentences of two words would be a table
+    # Without this, sentences of two words would be a table.
+    needed = 1 if dialect.delimiter == " " else MIN_RECTANGULAR_SHARE
     if width == 1 or times < needed * len(rows):
         return 0.0
     cells = [cell for row in rows for cell in row]
     whole = sum(_is_whole(cell, dialect.delimiter) for cell in cells) / len(cells)
-    doubt = (0.9 if broken else 1.0) * (FALLBACK_DIALECT if dialect.delimiter == " " else 1.0)
-    return doubt * (times / len(rows)) ** 2 * (0.5 + 0.5 * whole) * (1 - 1 / width)
+    factor = (0.9 if broken else 1.0) * (BLANKS_FACTOR if dialect.delimiter == " " else 1.0)
+    return factor * (times / len(rows)) ** 2 * (0.5 + 0.5 * whole) * (1 - 1 / width)
 
 
 def _sampled(dialect: Dialect, sample: str) -> tuple[list[list[str]], bool]:
-    """The rows of a sample, and whether its quotes are broken; the last row may be cut off, which breaks nothing."""
+    """Return the rows of a sample, and whether its quotes are broken; the last row may be cut off."""
     rows = []
     try:
         for _, row in dialect.rows(sample):
@@ -93,7 +109,7 @@ def _sampled(dialect: Dialect, sample: str) -> tuple[list[list[str]], bool]:
 
 
 def _is_whole(cell: str, delimiter: str) -> bool:
-    """Whether a cell looks like one value: no delimiter of another kind in it, no quote at its edge."""
+    """Return whether a cell looks like one value: it has no other delimiter and no quote at its ends."""
     if cell and (cell[0] in "\"'" or cell[-1] in "\"'"):
         return False
     if DECIMAL_COMMA.fullmatch(cell):
@@ -102,7 +118,15 @@ def _is_whole(cell: str, delimiter: str) -> bool:
 
 
 class Layout(StrictModel):
-    """How cells are spelled, what the columns are called, and where the data begins."""
+    """The layout of a CSV file.
+
+    Attributes:
+        dialect: Delimiter and quote character.
+        names: Column names, empty for nameless columns.
+        first_line: Number of the line where the table starts, from 1.
+        declared: Whether the file starts with a line such as `sep=;`.
+        skipped: Number of rows before the data: comments and the header.
+    """
 
     dialect: Dialect
     names: list[str]
@@ -111,5 +135,5 @@ class Layout(StrictModel):
     skipped: int
 
     def columns(self) -> list[str]:
-        """A name for every column; nameless ones are counted."""
+        """Return the column names; nameless ones become unnamed_1, unnamed_2, ..."""
         return [name or f"unnamed_{i + 1}" for i, name in enumerate(self.names)]

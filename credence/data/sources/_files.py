@@ -1,4 +1,4 @@
-"""What sources that read files share: finding the file, and its bytes as text."""
+"""File access shared by sources: find a file, detect its encoding and compression, flatten its columns."""
 
 import codecs
 import difflib
@@ -36,19 +36,23 @@ OTHERS = {
 }
 GZIP = b"\x1f\x8b"
 LEGACY = ["cp1252", "cp1250", "cp1251", "cp1253", "koi8_r", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"]
-GUESS_BYTES, BLOCK = 200_000, 1 << 20
+SAMPLE_BYTES, BLOCK_BYTES = 200_000, 1 << 20
 CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 WESTERN_SHARE = 0.4
 
 
 class FileSource(Source):
-    """A source that is one file, or one folder of files."""
+    """A source that is one file or one folder; `path` is relative to the working directory."""
 
     path: Path
 
 
 def require_path(path: Path) -> Path:
-    """The path with ~ resolved. Raises BadInput, with the nearest name beside it, where nothing is there."""
+    """Return the path with ~ expanded.
+
+    Raises:
+        InputError: The path does not exist; the message suggests a similar name.
+    """
     path = path.expanduser()
     if path.exists():
         return path
@@ -63,7 +67,15 @@ OpenedFile = Callable[[], BinaryIO]
 
 
 def read_text(path: Path, encoding: str | None = None) -> str:
-    """A file's text, unpacked where it is gzip, in the encoding given or found out."""
+    """Read a text file, also gzipped.
+
+    Args:
+        path: The file.
+        encoding: Its encoding; detected by default.
+
+    Raises:
+        InputError: The file does not exist, is empty, is binary or is not in this encoding.
+    """
     text = "".join(read_lines(path, detect_encoding(path, encoding)))
     if not text.strip():
         raise InputError(f"{path} is empty; expected a table.")
@@ -71,30 +83,54 @@ def read_text(path: Path, encoding: str | None = None) -> str:
 
 
 def detect_encoding(path: Path, encoding: str | None = None) -> str:
-    """The encoding in which all of a file can be read: the one given, or the one found out."""
+    """Return the encoding of a file, after checking that the whole file can be decoded.
+
+    Args:
+        path: The file, also gzipped.
+        encoding: The encoding to check; detected by default.
+
+    Raises:
+        InputError: There is no such file, it is binary or a damaged gzip, or the encoding is wrong.
+    """
     path = require_path(path)
     if path.is_dir():
         raise InputError(f"{path} is a folder; expected a file (folders are read with source.kind=folder or parquet).")
     try:
-        return _fitting(partial(_unpacked, path), path, encoding)
+        return _checked_encoding(partial(_open, path), path, encoding)
     except (OSError, EOFError, zlib.error):
         raise InputError(f"{path}: the gzip file is damaged or cut short; pack or download it again.") from None
 
 
 def read_lines(path: Path, encoding: str) -> Iterator[str]:
-    """A file's lines with their ends, one at a time, in the encoding that `detect_encoding` tells."""
-    return _lines(partial(_unpacked, require_path(path)), encoding)
+    """Yield the lines of a file with their ends, in the encoding that `detect_encoding` returns."""
+    return _lines(partial(_open, require_path(path)), encoding)
 
 
 def decode(data: bytes, path: Path, encoding: str | None = None) -> str:
-    """Bytes as text. Raises BadInput for binary content, and for bytes that are not in `encoding`."""
+    """Decode bytes.
+
+    Args:
+        data: The content of the file.
+        path: The file, for messages.
+        encoding: Its encoding; detected by default.
+
+    Raises:
+        InputError: The content is binary, or not in this encoding.
+    """
     opened = partial(io.BytesIO, data)
-    return "".join(_lines(opened, _fitting(opened, path, encoding)))
+    return "".join(_lines(opened, _checked_encoding(opened, path, encoding)))
 
 
-def _fitting(opened: OpenedFile, path: Path, encoding: str | None) -> str:
-    encoding = encoding or _encoding(opened, path)
-    _refuse_other_encoding(opened, path, encoding)
+def _checked_encoding(opened: OpenedFile, path: Path, encoding: str | None) -> str:
+    encoding = encoding or _guess_encoding(opened, path)
+    try:
+        line = _undecodable_line(opened, encoding)
+    except LookupError:
+        raise InputError(
+            f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it detected."
+        ) from None
+    if line is not None:
+        raise InputError(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
     return encoding
 
 
@@ -105,44 +141,33 @@ def _lines(opened: OpenedFile, encoding: str) -> Iterator[str]:
 
 
 def is_gzip(path: Path) -> bool:
-    """Whether a file is gzip, whatever its name says."""
+    """Return whether a file is gzipped, by its first bytes."""
     with path.open("rb") as file:
         return file.read(len(GZIP)) == GZIP
 
 
-def _unpacked(path: Path) -> BinaryIO:
+def _open(path: Path) -> BinaryIO:
     return cast(BinaryIO, gzip.open(path)) if is_gzip(path) else path.open("rb")
 
 
-def _encoding(opened: OpenedFile, path: Path) -> str:
+def _guess_encoding(opened: OpenedFile, path: Path) -> str:
     with opened() as file:
-        head = file.read(GUESS_BYTES)
+        head = file.read(SAMPLE_BYTES)
     for mark, name in BYTE_ORDER_MARKS:
         if head.startswith(mark):
             return name
-    if unmarked := _utf16(head):
+    if unmarked := _utf16_without_mark(head):
         return unmarked
     _refuse_binary(head, path)
-    return "utf-8" if _fault(opened, "utf-8") is None else _legacy(opened)
+    return "utf-8" if _undecodable_line(opened, "utf-8") is None else _guess_legacy_encoding(opened)
 
 
-def _refuse_other_encoding(opened: OpenedFile, path: Path, encoding: str) -> None:
-    try:
-        line = _fault(opened, encoding)
-    except LookupError:
-        raise InputError(
-            f"{path}: no encoding is called {encoding!r}; leave out source.encoding to have it found."
-        ) from None
-    if line is not None:
-        raise InputError(f"{path}, line {line}: not {encoding} text; name the right source.encoding, or leave it out.")
-
-
-def _fault(opened: OpenedFile, encoding: str) -> int | None:
-    """The line of the first bytes that are not in this encoding; None where all are."""
+def _undecodable_line(opened: OpenedFile, encoding: str) -> int | None:
+    """Return the line of the first bytes that are not in this encoding, or None."""
     decoder, line = codecs.getincrementaldecoder(encoding)(), 1
     with opened() as file:
         while True:
-            block = file.read(BLOCK)
+            block = file.read(BLOCK_BYTES)
             try:
                 decoder.decode(block, final=not block)
             except UnicodeDecodeError as error:
@@ -152,8 +177,8 @@ def _fault(opened: OpenedFile, encoding: str) -> int | None:
             line += block.count(b"\n")
 
 
-def _utf16(head: bytes) -> str | None:
-    """UTF-16 without a mark: most letters are Latin, so that every other byte is mostly zero and the rest never."""
+def _utf16_without_mark(head: bytes) -> str | None:
+    """Detect UTF-16 of mostly Latin text: of the even or the odd bytes many are zero, of the others none."""
     even, odd = head[0::2].count(0), head[1::2].count(0)
     for zeros, others, name in ((odd, even, "utf-16-le"), (even, odd, "utf-16-be")):
         if zeros > 0.3 * len(head) / 2 and others == 0 and not CONTROL.search(head.decode(name, "ignore")):
@@ -169,38 +194,41 @@ def _refuse_binary(head: bytes, path: Path) -> None:
         raise InputError(f"{path} holds binary content; expected a text file.")
 
 
-def _legacy(opened: OpenedFile) -> str:
-    """The encoding of text from before Unicode, guessed from the lines that are not plain ASCII.
+def _guess_legacy_encoding(opened: OpenedFile) -> str:
+    """Guess an 8-bit or East Asian encoding from the lines that are not ASCII.
 
-    charset-normalizer tells scripts apart well, but takes sparse Western accents for Eastern ones, so those go first.
+    Western text is recognized first, because charset-normalizer takes few accents for Eastern European ones.
     """
-    telling = _telling(opened)
-    best = None if _is_western(telling) else from_bytes(telling, cp_isolation=LEGACY).best()
+    sample = _lines_beyond_ascii(opened)
+    best = None if _is_western(sample) else from_bytes(sample, cp_isolation=LEGACY).best()
     found = best.encoding if best else "cp1252"
-    return found if _fault(opened, found) is None else "latin-1"
+    return found if _undecodable_line(opened, found) is None else "latin-1"
 
 
-def _telling(opened: OpenedFile) -> bytes:
+def _lines_beyond_ascii(opened: OpenedFile) -> bytes:
     found = bytearray()
     with opened() as file:
         for line in file:
             if not line.isascii():
                 found += line.rstrip(b"\n") + b"\n"
-                if len(found) > GUESS_BYTES:
+                if len(found) > SAMPLE_BYTES:
                     break
-    return bytes(found[:GUESS_BYTES])
+    return bytes(found[:SAMPLE_BYTES])
 
 
-def _is_western(telling: bytes) -> bool:
-    """Accents are a sprinkling in Western text, and read as cp1252 no symbol stands inside a word."""
-    high = sum(byte >= 0xC0 for byte in telling)
-    letters = high + sum(chr(byte).isalpha() for byte in telling if byte < 0x80)
-    odd = len(re.findall(r"(?<=[^\W\d_])[\u00a1-\u00b4\u00b6-\u00bf](?=[^\W\d_])", telling.decode("latin-1")))
+def _is_western(sample: bytes) -> bool:
+    """Return whether few letters have accents and, decoded as cp1252, words contain no symbols."""
+    high = sum(byte >= 0xC0 for byte in sample)
+    letters = high + sum(chr(byte).isalpha() for byte in sample if byte < 0x80)
+    odd = len(re.findall(r"(?<=[^\W\d_])[\u00a1-\u00b4\u00b6-\u00bf](?=[^\W\d_])", sample.decode("latin-1")))
     return high < WESTERN_SHARE * letters and odd <= 0.1 * high
 
 
 def flatten_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """A table with JSON text for lists and structures, plain values for categories, and floats for decimals."""
+    """Convert columns in place and return the table: lists and structs to JSON text, decimals to float64.
+
+    Categorical columns get the type of their categories.
+    """
     for name in table.columns:
         if isinstance(table[name].dtype, pd.CategoricalDtype):
             table[name] = table[name].astype(table[name].cat.categories.dtype)

@@ -1,4 +1,4 @@
-"""Text files sorted into one folder per answer, as the IMDB reviews come: train/pos/0_9.txt or pos/0_9.txt."""
+"""Text files in one folder per label, as in the IMDB reviews: train/pos/0_9.txt or pos/0_9.txt."""
 
 from pathlib import Path
 
@@ -11,11 +11,19 @@ from credence.data.split import PART_ALIASES
 
 
 class Folder(FileSource):
-    """Columns text, label, split (where the folders say it) and row_id, the file's path without .txt."""
+    """A folder of texts, with the columns text, label, split (if there are such folders) and row_id.
+
+    `row_id` is the file's path without .txt. `encoding` is detected by default.
+    """
 
     encoding: str | None = None
 
     def read(self) -> pd.DataFrame:
+        """Read all texts.
+
+        Raises:
+            InputError: The path is not a folder, or has no two label folders with .txt files.
+        """
         root = require_path(self.path)
         if not root.is_dir():
             raise InputError(
@@ -40,6 +48,6 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _answers(parts: list[Path]) -> list[str]:
-    """Folders of text files that every part has, so that the unlabelled reviews (train/unsup) stay out."""
+    """Return the label folders that all parts share; this excludes unlabelled texts such as train/unsup."""
     named = [{d.name for d in _folders(part) if any(d.glob("*.txt"))} for part in parts]
     return sorted(set.intersection(*named))

@@ -1,4 +1,4 @@
-"""One JSON object per line, or one array of them, also gzipped."""
+"""JSON Lines, or one JSON array of objects, also gzipped."""
 
 import json
 from typing import Any
@@ -10,9 +10,16 @@ from credence.data.sources._files import FileSource, read_text
 
 
 class Jsonl(FileSource):
+    """A file with one JSON object per line, or one array of them; `encoding` is detected by default."""
+
     encoding: str | None = None
 
     def read(self) -> pd.DataFrame:
+        """Read the table; every key is a column.
+
+        Raises:
+            InputError: The file is not JSON, or an object is nested; names the line.
+        """
         text = read_text(self.path, self.encoding)
         if text.lstrip().startswith("["):
             records = parse_line(text, str(self.path))
@@ -24,7 +31,11 @@ class Jsonl(FileSource):
 
 
 def parse_line(text: str, where: str) -> Any:
-    """The value that a text spells in JSON. BadInput names the place where it is none."""
+    """Parse a JSON text.
+
+    Raises:
+        InputError: The text is not JSON; the message starts with `where`.
+    """
     try:
         return json.loads(text)
     except ValueError as error:
@@ -32,15 +43,19 @@ def parse_line(text: str, where: str) -> Any:
 
 
 def parse_record(where: str, value: Any) -> dict[str, Any]:
-    """An object that holds no other object and no array."""
+    """Return a JSON value if it is an object without nested objects and arrays.
+
+    Raises:
+        InputError: It is not; the message starts with `where`.
+    """
     if not isinstance(value, dict):
-        raise InputError(f"{where}: holds a JSON {_word(value)}; expected one object per line.")
+        raise InputError(f"{where}: holds a JSON {_type_name(value)}; expected one object per line.")
     for key, cell in value.items():
         if isinstance(cell, (dict, list)):
-            raise InputError(f"{where}: {key!r} holds a JSON {_word(cell)}; give each value its own key.")
+            raise InputError(f"{where}: {key!r} holds a JSON {_type_name(cell)}; give each value its own key.")
     return value
 
 
-def _word(value: Any) -> str:
-    words = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
-    return words.get(type(value), "number")
+def _type_name(value: Any) -> str:
+    names = {dict: "object", list: "array", str: "string", bool: "boolean", type(None): "null"}
+    return names.get(type(value), "number")

@@ -1,7 +1,6 @@
-"""The log of predictions as a table to learn from: what was asked, what was answered, and what turned out true."""
+"""Read the prediction log as a table: inputs, predictions and feedback labels."""
 
 import json
-import re
 import warnings
 from datetime import datetime
 from pathlib import Path
@@ -14,8 +13,8 @@ from credence.core.errors import InputError, did_you_mean
 from credence.core.paths import log_folder, state_dir
 from credence.data.prediction_log.reader import latest_feedback, read_feedback, read_predictions
 from credence.data.sources import Source
+from credence.security.keyed_hash import is_hashed
 
-HASHED = re.compile("#[0-9a-f]{16}")
 LOG_COLUMNS = {
     "request_id": "request_id",
     "row": "row",
@@ -29,14 +28,18 @@ LOG_COLUMNS = {
 
 
 class LoggedPredictions(Source):
-    """The inputs under their raw names, without those that were hashed, beside what the log says of each answer."""
+    """The inputs under their raw names, without hashed ones, and the log's columns in `LOG_COLUMNS`.
+
+    Give either `task`, or `path` of its log folder. `since` and `until` bound the time of the predictions, in UTC
+    unless they have an offset.
+    """
 
     task: str | None = None
     path: Path | None = None
     since: datetime | None = None
     until: datetime | None = None
     labelled: Literal["only", "all"] = "only"
-    delivered: bool = Field(True, description="leave out what challengers answered beside the champion")
+    delivered: bool = Field(True, description="leave out predictions that were not sent to the caller")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -45,13 +48,18 @@ class LoggedPredictions(Source):
         return self
 
     def read(self) -> pd.DataFrame:
+        """Read the table; unreadable parts of the log give a warning.
+
+        Raises:
+            InputError: There are no predictions, or `labelled` is "only" and none has a label.
+        """
         folder = self.path.expanduser() if self.path else log_folder(str(self.task))
         found, feedback = read_predictions(folder, self.since, self.until), read_feedback(folder)
         for missed in found.skipped + feedback.skipped:
             warnings.warn(f"{missed.file}: {missed.count} left out: {missed.why}", stacklevel=2)
         answers = found.frame
         if answers.empty:
-            raise InputError(f"{folder}: {self._nothing(folder)}")
+            raise InputError(f"{folder}: {self._why_empty(folder)}")
         if self.delivered:
             answers = answers[answers["delivered"]]
         answers = latest_feedback(answers, feedback.frame).frame
@@ -63,8 +71,7 @@ class LoggedPredictions(Source):
             )
         return _table(answers[told | (self.labelled == "all")].reset_index(drop=True))
 
-    def _nothing(self, folder: Path) -> str:
-        """Why there are no answers to read."""
+    def _why_empty(self, folder: Path) -> str:
         if not (folder / "predictions").is_dir():
             logs = [p.parent.name for p in state_dir().glob("*/log")]
             hint = did_you_mean(self.task, logs) if self.task and logs else "Serve the task first."
@@ -73,9 +80,9 @@ class LoggedPredictions(Source):
 
 
 def _table(answers: pd.DataFrame) -> pd.DataFrame:
-    """The inputs as columns; where one has a name that the log uses itself, the log's own gets an underscore more."""
+    """Build the table; a column of the log gets an underscore if an input has the same name."""
     inputs = pd.DataFrame(answers["inputs"].map(json.loads).tolist(), index=answers.index)
-    hashed = [c for c in inputs if inputs[c].map(lambda v: isinstance(v, str) and bool(HASHED.fullmatch(v))).any()]
+    hashed = [c for c in inputs if inputs[c].map(is_hashed).any()]
     inputs = inputs.drop(columns=hashed)
     own = {f"{name}_" if name in inputs else name: answers[column] for name, column in LOG_COLUMNS.items()}
     return pd.concat([pd.DataFrame(own), inputs], axis=1)

@@ -1,4 +1,4 @@
-"""A table that ships with scikit-learn."""
+"""Toy data sets of scikit-learn."""
 
 from typing import Literal
 
@@ -9,8 +9,11 @@ from credence.data.sources import Source
 
 
 class Sklearn(Source):
+    """A data set that is installed with scikit-learn; its label column is `target`."""
+
     name: Literal["breast_cancer", "iris", "wine", "digits"]
 
     def read(self) -> pd.DataFrame:
+        """Read the table."""
         frame: pd.DataFrame = getattr(datasets, f"load_{self.name}")(as_frame=True).frame
         return frame

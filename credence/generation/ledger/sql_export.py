@@ -5,7 +5,7 @@ from pydantic import Field
 from sqlalchemy import Boolean, Column, Connection, Engine, Integer, MetaData, String, Table, Text, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from credence.core.errors import InputError
+from credence.core.errors import InputError, first_line
 from credence.core.registry import StrictModel
 from credence.data.sources.sql import connect_database
 from credence.generation.ledger.exports import SCHEMA
@@ -54,7 +54,7 @@ class SqlSink(StrictModel):
             raise InputError(f"the database has another table {self.table!r}; name another in sink.table, or drop it.")
 
     def _sentence(self, error: SQLAlchemyError, engine: Engine) -> InputError:
-        said = str(getattr(error, "orig", None) or error).strip().split("\n")[0].rstrip(".")
+        said = first_line(getattr(error, "orig", None) or error)
         password = engine.url.password
         said = said.replace(str(password), "***") if password else said
         return InputError(f"table {self.table!r} was not written: {said}; check sink, and that the database is there.")

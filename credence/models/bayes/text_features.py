@@ -1,6 +1,5 @@
 """Named text features: words, relations between the numbers of a text, and products of both."""
 
-import html
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from scipy.sparse import csc_matrix, csr_matrix, hstack
 from sklearn.linear_model import LogisticRegression
 
 from credence.core.errors import InputError
-from credence.data.text import TAG, UNSPACED
+from credence.data.text import UNSPACED, strip_html
 from credence.model import Labels
 from credence.models.relations import RELATION_NAMES, mask_numbers, number_values, relation_vector
 from credence.models.tabular.preprocessing import Columns
@@ -83,7 +82,7 @@ def _sample_rows(y: Labels, seed: int) -> Columns:
 
 
 def _words(text: str) -> set[str]:
-    return set(WORD.findall(mask_numbers(TAG.sub(" ", html.unescape(text))).lower()))
+    return set(WORD.findall(mask_numbers(strip_html(text)).lower()))
 
 
 def _relations(texts: Sequence[str]) -> Array:

@@ -1,7 +1,6 @@
 """Base class of row encoders, which turn rows into tensors, and the vocabulary of text encoders."""
 
 import hashlib
-import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict
 
-from credence.data.text import TAG, UNSPACED
+from credence.data.text import UNSPACED, normalize_text
 from credence.models.training.padded_batch import Column
 
 TOKEN = re.compile(rf"[{UNSPACED}]|[^\W\d_{UNSPACED}]+(?:['’][^\W\d_{UNSPACED}]+)?|\d|[^\w\s]|_")
@@ -23,7 +22,7 @@ def tokenize(text: str) -> list[str]:
     A token is a word, a digit, a sign, or a character of a script without spaces. HTML tags become blanks; entities
     are decoded.
     """
-    return TOKEN.findall(TAG.sub(" ", html.unescape(text)).lower())
+    return TOKEN.findall(normalize_text(text))
 
 
 PADDING, UNKNOWN = 0, 1

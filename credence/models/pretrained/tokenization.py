@@ -1,6 +1,5 @@
 """Row encoder for pretrained checkpoints: texts to numbers of word pieces."""
 
-import html
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -9,7 +8,7 @@ import pandas as pd
 import torch
 from tokenizers import Tokenizer
 
-from credence.data.text import TAG
+from credence.data.text import strip_html
 from credence.models.neural.row_encoder import RowEncoder
 from credence.models.training.padded_batch import Column
 
@@ -58,5 +57,5 @@ class PieceEncoder(RowEncoder):
         return {"pieces": [torch.tensor(self._numbers(text)) for text in X["text"]]}
 
     def _numbers(self, text: str) -> list[int]:
-        plain = TAG.sub(" ", html.unescape(text)).encode("utf-8", "replace").decode()
+        plain = strip_html(text).encode("utf-8", "replace").decode()
         return self.splitter.encode(plain).ids or [self.padding]

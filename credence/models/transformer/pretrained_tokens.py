@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from credence.core.errors import InputError
+from credence.data.text import strip_html
 from credence.models.neural.row_encoder import RowEncoder
 from credence.models.pretrained.sentence_encoder import SentenceEncoder
 from credence.models.pretrained.tokenization import PieceEncoder
@@ -15,7 +16,7 @@ from credence.models.relations import RELATION_NAMES, find_numbers
 from credence.models.training import Batch
 from credence.models.training.padded_batch import Column
 from credence.models.transformer.embeddings import INITIAL_SD, TokenBatch
-from credence.models.transformer.text_tokens import relation_features, strip_html
+from credence.models.transformer.text_tokens import relation_features
 
 
 class PretrainedTokenizer(RowEncoder):

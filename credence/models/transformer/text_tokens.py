@@ -1,6 +1,5 @@
 """Row encoder for texts: words, number tokens with Fourier features, and relations between numbers."""
 
-import html
 from collections.abc import Mapping
 from itertools import islice
 from typing import Self
@@ -9,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from credence.data.text import TAG
+from credence.data.text import strip_html
 from credence.models.neural.row_encoder import TOKEN, RowEncoder, Vocabulary
 from credence.models.relations import FONE_WIDTH, RELATION_NAMES, FoundNumber, find_numbers, fone, relation_vector
 from credence.models.training.padded_batch import Column
@@ -81,11 +80,6 @@ class TextTokenizer(RowEncoder):
         if self.relations:
             columns["relations"] = relation_features(numbers)
         return columns
-
-
-def strip_html(text: str) -> str:
-    """Replace HTML tags by blanks and decode entities."""
-    return TAG.sub(" ", html.unescape(text))
 
 
 def _words(text: str, numbers: list[FoundNumber], longest: int) -> list[str]:

@@ -67,7 +67,7 @@ class CsvReader(BatchReader):
         except csv.Error as error:
             raise InputError(
                 f"{self.name}, lines {line} to {line + text.count(chr(10))}: quotes do not pair up ({error}); "
-                "mend them, or set source.quote ('' for none)."
+                "fix them, or set source.quote ('' for none)."
             ) from None
         width = len(self.layout.names)
         wrong = {i for i, (_, cells) in enumerate(rows) if is_ragged(cells, width)}

@@ -21,7 +21,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
-from credence.core.errors import InputError
+from credence.core.errors import InputError, first_line
 from credence.data.sources.sql import connect_database
 from credence.production.batch.job import BatchJob, ChunkCounts
 from credence.production.batch.output_table import flat_columns, output_records, output_schema
@@ -131,7 +131,7 @@ class DatabaseSink(Sink):
             connection.execute(self._tables()[1].insert(), {"name": name, "content": json.dumps(content)})
 
     def _sentence(self, error: SQLAlchemyError) -> InputError:
-        said = str(getattr(error, "orig", None) or error).strip().split("\n")[0].rstrip(".")
+        said = first_line(getattr(error, "orig", None) or error)
         password = self._engine().url.password
         said = said.replace(str(password), "***") if password else said
         return InputError(f"table {self.table!r} was not written: {said}; check out, and that the database is there.")

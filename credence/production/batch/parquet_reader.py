@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from credence.core.errors import InputError
+from credence.core.errors import InputError, first_line
 from credence.data.sources._files import flatten_columns, require_path
 from credence.data.sources.parquet import Parquet
 from credence.production.batch.reader import SCHEMA_SAMPLE_ROWS, BatchReader, Chunk, RejectedRows, file_identity
@@ -75,5 +75,5 @@ class ParquetReader(BatchReader):
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:
-    said = str(error).strip().split("\n")[0].rstrip(".")
+    said = first_line(error)
     return InputError(f"{path}: not readable as Parquet ({said}); check source.kind.")

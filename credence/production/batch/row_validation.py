@@ -78,7 +78,7 @@ class RowValidator(StrictModel):
             return ALL_GROUPS if name is None else MISSING_GROUP
         inputs = {raw: name for name, raw in self.raw.items()}
         absent = rows[inputs[name]].isna() if name in inputs else table[name].isna()
-        return self.group.meant(table[name]).map(canonical_value).astype(object).where(~absent, MISSING_GROUP)
+        return self.group.typed(table[name]).map(canonical_value).astype(object).where(~absent, MISSING_GROUP)
 
 
 def _spelling(column: Column, values: pd.Series, cells: bool) -> ColumnFormat:

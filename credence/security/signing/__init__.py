@@ -75,8 +75,8 @@ def sign(folder: Path, keys: Keys | None = None) -> str:
         A sentence that says who signed the predictor, or that it is unsigned.
 
     Raises:
-        InputError: A file of the old manifest was changed, an untrusted key signed it before,
-            or `verify` would reject the result with these keys.
+        InputError: A file of the old manifest was changed, or an untrusted key signed it before. Or `verify`
+            would reject the result with these keys.
     """
     keys = keys or Keys.read()
     before = Signature.read(folder, check_files(folder, added=True))

@@ -138,7 +138,7 @@ def test_mistakes_are_named(more: dict[str, Any], says: str) -> None:
 
 def test_a_mistaken_table_is_named() -> None:
     assert "a header but no rows" in refused(RAW[:0])
-    assert "'age' stands twice" in refused(RAW.rename(columns={"town": "age"}))
+    assert "'age' is in the header twice" in refused(RAW.rename(columns={"town": "age"}))
     assert "row 2: infinite" in refused(RAW.assign(age=[1, np.inf, 2]))
     assert "'keey' is not in the data" in refused(helpers=SplitColumns(key="keey"))
 

@@ -411,7 +411,7 @@ def test_the_plan_names_findings(place: Path) -> None:
     )
     task = Task.read(Path("tasks/leaky.yaml"))
     said = dry_run(task, to_canonical_rows(task.source.build().read(), task.columns))
-    assert "error: column 'told' alone tells the answer (AUROC 1.000)" in said
+    assert "error: column 'told' alone predicts the answer (AUROC 1.000)" in said
     assert "repeat an earlier row" in said
 
 

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from credence.core.registry import load_kind
 from credence.data.novelty import EMPTY, MAX_WORDS, NONE_KNOWN, TextNovelty
 from credence.data.novelty.messages import without_figures
-from credence.data.novelty.text_features import WordTable, extract_numbers, normalize_text, split_words
+from credence.data.novelty.text_features import WordTable, extract_numbers, split_words
 from credence.data.novelty.value_range import ValueRange
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.schema import Schema
+from credence.data.text import normalize_text
 from credence.predictor import Predictor
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.run import summarize_operations

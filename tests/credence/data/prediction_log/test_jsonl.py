@@ -57,7 +57,7 @@ def test_a_file_cut_at_any_byte_gives_all_whole_lines() -> None:
         found = decode_lines(data[:cut], PREDICTION)
         assert found.table["request_id"].to_pylist() == [f"r{i}" for i in range(whole)]
         assert found.skipped == ({} if cut in ends else {TORN: 1})
-        assert decode_lines(data[:cut], PREDICTION, living=True).skipped == {}
+        assert decode_lines(data[:cut], PREDICTION, has_writer=True).skipped == {}
 
 
 @given(st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=6), st.integers(0, 5))

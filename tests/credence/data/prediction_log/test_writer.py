@@ -195,11 +195,11 @@ def test_a_segment_that_is_tidied_away_before_it_is_locked_is_not_written(
     """Between the making of the file and its lock another process may take it for a dead one's."""
     real, tidied = active_segment.try_lock, list[Path]()
 
-    def locked(descriptor: int, how: int) -> bool:
+    def locked(descriptor: int) -> bool:
         if not tidied:
             tidied.extend(folder.iterdir())
             compact_and_expire(folder, PREDICTION)
-        return real(descriptor, how)
+        return real(descriptor)
 
     monkeypatch.setattr(active_segment, "try_lock", locked)
     with writer(folder) as log:

@@ -253,7 +253,7 @@ def test_a_single_column_of_sentences_is_no_table_of_words(write: Any) -> None:
         ("a,b,c\n", "header but no rows"),
         ("a,b\n1,2\n3,4,5\n6,7\n", "line 3: 3 cells where line 1 has 2"),
         ("a,b,c\n1,2,3\n4,5\n6,7,8\n", "line 3: 2 cells"),
-        ("a,b,a\n1,2,3\n4,5,6\n", "'a' stands twice"),
+        ("a,b,a\n1,2,3\n4,5,6\n", "'a' is in the header twice"),
         (b"\x00\x01\x02\x03" * 50, "binary content"),
         (b"PK\x03\x04rest", "Excel workbook"),
         (b"PAR1rest", "source.kind=parquet"),

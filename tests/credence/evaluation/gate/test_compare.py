@@ -15,7 +15,7 @@ from credence.predictor import Predictor
 from credence.statistics.calibration import Calibration
 
 NOTHING = Findings(findings=[], missing={})
-LEAK = Finding(level="error", check="leak", message="column 'b' alone tells the answer", columns=["b"])
+LEAK = Finding(level="error", check="leak", message="column 'b' alone predicts the answer", columns=["b"])
 
 
 def table(n: int, seed: int, prefix: str) -> pd.DataFrame:

@@ -143,7 +143,7 @@ class TestCsv:
             ("a,b\n" + "1,2\n" * 9 + "3,4,5\n1,2\n", "line 11: 3 cells where line 1 has 2"),
             ("", "is empty"),
             ("a,b\n", "header but no rows"),
-            ("a,a\n1,2\n", "stands twice"),
+            ("a,a\n1,2\n", "is in the header twice"),
         ],
     )
     def test_mistakes_are_named(self, tmp_path: Path, text: str, says: str) -> None:

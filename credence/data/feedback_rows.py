@@ -15,8 +15,10 @@ def feedback_as_rows(log: pd.DataFrame, rows: pd.DataFrame, columns: Columns, sp
     """Return the labelled predictions of a log as canonical rows with the columns of `rows`.
 
     Rows that `rows` already contains are left out, and so are all but the newest of equal rows. Rows with other
-    input columns or hashed inputs cannot be used. The log lacks the columns that decide the split. With `split.column`, new rows are
-    for training; with a `split.key` other than the group, every new row is split on its own.
+    input columns or hashed inputs cannot be used.
+
+    The log lacks the columns that decide the split. With `split.column`, new rows are for training. With a
+    `split.key` other than the group, every new row is split on its own.
 
     Args:
         log: Predictions with `truth`; see `join_feedback`.

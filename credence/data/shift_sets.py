@@ -83,16 +83,13 @@ def to_shift_rows(
     with prefix_errors(name):
         if raw.empty:
             raise InputError("the data has a header but no rows.")
-        given = pd.DataFrame(_inputs(raw, columns, like))
+        inputs = [str(name) for name in model_inputs(like) if name != "group"]
+        given = pd.DataFrame({name: _input(raw, name, columns, like[name]) for name in inputs})
         group = canonical_column(raw[columns.group]).fillna(MISSING_GROUP) if columns.group in raw else ALL_GROUPS
         row_id = row_hashes(given)
         key = canonical_column(raw[helpers.key]).fillna(MISSING_GROUP) if helpers.key in raw else row_id
         about = {SET_COLUMN: name, "row_id": row_id, "group": group, "key": key, "label": _labels(raw, columns)}
         return pd.concat([pd.DataFrame(about, index=raw.index), given], axis=1).reset_index(drop=True)
-
-
-def _inputs(raw: pd.DataFrame, columns: Columns, like: pd.DataFrame) -> dict[str, pd.Series]:
-    return {str(name): _input(raw, str(name), columns, like[name]) for name in model_inputs(like) if name != "group"}
 
 
 def _input(raw: pd.DataFrame, name: str, columns: Columns, like: pd.Series) -> pd.Series:

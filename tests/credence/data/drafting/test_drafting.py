@@ -399,7 +399,7 @@ def test_the_plan_calls_columns_as_the_table_does(place: Path) -> None:
     raw.to_csv("odd.csv", index=False)
     task = Task.read(draft_from_cli(flags("odd.csv"))[0], {"columns.ignore": []})
     said = dry_run(task, to_canonical_rows(task.source.build().read(), task.columns))
-    for expected in ("number: when, key\n", "category: text\n", "missing: when 3", "column 'key' alone tells"):
+    for expected in ("number: when, key\n", "category: text\n", "missing: when 3", "column 'key' alone predicts"):
         assert expected in said
 
 

@@ -190,7 +190,7 @@ class TestHub:
     def test_offline_it_says_the_ways_out(self, tmp_path: Path) -> None:
         code = (
             "from credence.data.sources.hub import Hub\nfrom credence.core.errors import InputError\n"
-            "try: Hub(name='nobody/nothing').read()\nexcept BadInput as error: print(error)"
+            "try: Hub(name='nobody/nothing').read()\nexcept InputError as error: print(error)"
         )
         place = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
         said = subprocess.run(

@@ -452,18 +452,6 @@ def test_real_tables_need_no_yaml(
     assert to_canonical_rows(task.source.build().read(), task.columns)["label"].nunique() == 2
 
 
-def documented() -> list[str]:
-    return re.findall(
-        r"```yaml\n(.*?)```", (ROOT / "docs" / "reference" / "tasks.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-
-
-@pytest.mark.parametrize("text", documented(), ids=range(len(documented())))
-def test_every_documented_task_parses(text: str, tmp_path: Path) -> None:
-    (tmp_path / "shown.yaml").write_text(text, encoding="utf-8")
-    assert Task.read(tmp_path / "shown.yaml").question.endswith("?")
-
-
 def test_the_documentation_shows_every_section_and_check() -> None:
     page = (ROOT / "docs" / "reference" / "tasks.md").read_text(encoding="utf-8")
     for section in (Task, Columns, Checks, Split, Calibration):

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import re
 import shlex
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_every_command_is_one_that_works(block: Block, tmp_path: Path, monkeypat
 
 def parses(flags: list[str], folder: Path) -> None:
     """The parser takes the flags, once the files that they name are there."""
-    for flag, value in zip(flags, flags[1:], strict=False):
+    for flag, value in pairwise(flags):
         if flag == "--data":
             (folder / value).parent.mkdir(parents=True, exist_ok=True)
             (folder / value).touch()
@@ -66,6 +67,6 @@ def takes(script: Path, flags: list[str]) -> None:
 
 
 def sends_json(flags: list[str]) -> None:
-    for flag, body in zip(flags, flags[1:], strict=False):
+    for flag, body in pairwise(flags):
         if flag == "-d" and not body.startswith("@"):
             json.loads(body)

@@ -26,19 +26,19 @@ class Task(StrictModel):
     """A question, where its rows come from, who may answer it, and when an answer is good enough."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)
-    question: str
-    answers: tuple[str, str] = ("no", "yes")
-    generation: Generation | None = None
-    source: SourceSpec
-    columns: Columns
-    checks: Checks = Checks()
-    split: Split = Split()
-    models: list[ModelSpec] = Field(min_length=1)
-    calibration: Calibration = Calibration()
-    gate: Gate = Gate()
-    shift: dict[SetName, ShiftSet] = {}
-    log: LogPolicy = LogPolicy()
-    monitoring: Monitoring = Monitoring()
+    question: str = Field(description="the yes/no question about every row")
+    answers: tuple[str, str] = Field(("no", "yes"), description="the words for no and yes in predictions")
+    generation: Generation | None = Field(None, description="rows that language models write")
+    source: SourceSpec = Field(description="where the rows come from: a kind and its parameters")
+    columns: Columns = Field(description="which column is the label, the text, the group, the row id")
+    checks: Checks = Field(Checks(), description="limits of the checks before training")
+    split: Split = Field(Split(), description="how rows are assigned to train, calibration and test")
+    models: list[ModelSpec] = Field(min_length=1, description="the candidates: kinds and their parameters")
+    calibration: Calibration = Field(Calibration(), description="scaling, conformal sets, threshold")
+    gate: Gate = Field(Gate(), description="when the challenger may replace the champion")
+    shift: dict[SetName, ShiftSet] = Field({}, description="sets of rows unlike training, for the report only")
+    log: LogPolicy = Field(LogPolicy(), description="what the prediction log may keep")
+    monitoring: Monitoring = Field(Monitoring(), description="window, thresholds, alerts, retraining")
 
     @field_validator("answers", mode="before")
     @classmethod

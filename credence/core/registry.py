@@ -33,7 +33,7 @@ class KindSpec(BaseModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
     family: ClassVar[str]
-    kind: str
+    kind: str = Field(description="a file name without .py")
 
     @field_validator("kind")
     @classmethod
@@ -57,9 +57,9 @@ class KindSpec(BaseModel):
 class SearchSettings(StrictModel):
     """Limits of a hyper-parameter search: number of trials, seconds, and cross-validation folds."""
 
-    trials: int = Field(20, ge=1)
-    seconds: float = Field(600, gt=0)
-    folds: int = Field(5, ge=2)
+    trials: int = Field(20, ge=1, description="the most trials")
+    seconds: float = Field(600, gt=0, description="the most seconds")
+    folds: int = Field(5, ge=2, description="folds of the cross-validation")
 
 
 class ModelSpec(KindSpec):
@@ -69,8 +69,8 @@ class ModelSpec(KindSpec):
     """
 
     family = "models"
-    search: SearchSettings | None = None
-    prequential: bool = False
+    search: SearchSettings | None = Field(None, description="search hyperparameters first")
+    prequential: bool = Field(False, description="measure the code length too")
 
     @classmethod
     def of(cls, given: Any) -> Self:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 
 from credence.core.errors import InputError, did_you_mean
 from credence.core.hashing import canonical_value, stable_hash
@@ -22,15 +23,15 @@ class Columns(StrictModel):
     `types` overrides the kind of an input. `unlabelled` is "refuse" or "drop".
     """
 
-    label: str
-    positive: Any = None
-    negative: Any = None
-    text: str | None = None
-    group: str | None = None
-    row_id: str | None = None
-    ignore: list[str] = []
-    types: dict[str, ColumnKind] = {}
-    unlabelled: str = "refuse"
+    label: str = Field(description="the column that holds the answer")
+    positive: Any = Field(None, description="the value that means yes; a list if there are several")
+    negative: Any = Field(None, description="the value that means no; rows with any other value are left out")
+    text: str | None = Field(None, description="the text column; it alone is then the input")
+    group: str | None = Field(None, description="the column to report, guard and pool by")
+    row_id: str | None = Field(None, description="the column that identifies a row; default: its content")
+    ignore: list[str] = Field([], description="columns that are not inputs")
+    types: dict[str, ColumnKind] = Field({}, description="number, category or date, where detection is wrong")
+    unlabelled: str = Field("refuse", description="rows without a label: drop or refuse")
 
     def named(self) -> set[str]:
         """Return every raw column that this section names."""
@@ -41,9 +42,9 @@ class Columns(StrictModel):
 class SplitColumns(StrictModel):
     """Raw columns that decide the split and are therefore not inputs; see `Split`."""
 
-    key: str | None = None
-    column: str | None = None
-    time: str | None = None
+    key: str | None = Field(None, description="rows with one value of this column stay in one part")
+    column: str | None = Field(None, description="the column with the data's own split")
+    time: str | None = Field(None, description="the newest rows by this column test")
 
 
 NO_SPLIT_COLUMNS = SplitColumns()

@@ -33,9 +33,9 @@ class Split(SplitColumns):
     another split, once a test part is used up.
     """
 
-    test: float = Field(0.2, gt=0, lt=1)
-    calibration: float = Field(0.2, gt=0, lt=1)
-    salt: str = ""
+    test: float = Field(0.2, gt=0, lt=1, description="share of the rows that test")
+    calibration: float = Field(0.2, gt=0, lt=1, description="share of the rows that calibrate")
+    salt: str = Field("", description="any text; another one assigns new parts")
 
     def split_columns(self) -> SplitColumns:
         """Return the columns that decide the split."""

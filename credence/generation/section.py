@@ -32,20 +32,20 @@ class Generation(StrictModel):
     (examples). `complete`: the least share of every quota without which the rows are not stored.
     """
 
-    providers: list[ProviderSpec] = Field(min_length=1)
-    rows: int | None = Field(None, ge=1)
-    quotas: dict[str, int | dict[str, int]] = {}
-    topic: str | None = Field(None, min_length=1)
-    labels: dict[str, str] = {}
-    seeds: Path | None = None
-    agreement: int = Field(2, ge=2, le=5)
-    seed: int = Field(0, ge=0, lt=RESAMPLE)
-    items_per_call: int = Field(20, ge=1, le=100)
-    budget_usd: float | None = Field(10, ge=0, allow_inf_nan=False)
-    patience_minutes: float = Field(15, gt=0, allow_inf_nan=False)
-    complete: float = Field(0.99, gt=0, le=1)
-    export: Path | None = None
-    sink: SqlSink | None = None
+    providers: list[ProviderSpec] = Field(min_length=1, description="the language models that write")
+    rows: int | None = Field(None, ge=1, description="how many rows; 1,000 without quotas")
+    quotas: dict[str, int | dict[str, int]] = Field({}, description="rows of each category, or of each and label")
+    topic: str | None = Field(None, min_length=1, description="what the examples are about; none: arithmetic")
+    labels: dict[str, str] = Field({}, description="the two labels of a topic and what each means")
+    seeds: Path | None = Field(None, description="a file of example texts, or a table of them")
+    agreement: int = Field(2, ge=2, le=5, description="how many different models must give the same label")
+    seed: int = Field(0, ge=0, lt=RESAMPLE, description="other rows of the same kind")
+    items_per_call: int = Field(20, ge=1, le=100, description="items that share one call")
+    budget_usd: float | None = Field(10, ge=0, allow_inf_nan=False, description="dollars over all runs; null: no limit")
+    patience_minutes: float = Field(15, gt=0, allow_inf_nan=False, description="stop after so long without a reply")
+    complete: float = Field(0.99, gt=0, le=1, description="the least share of every quota; below it no rows are stored")
+    export: Path | None = Field(None, description="a .jsonl file to write too")
+    sink: SqlSink | None = Field(None, description="a database to write to too")
 
     @field_validator("labels", "quotas", mode="before")
     @classmethod

@@ -21,9 +21,9 @@ class Calibration(StrictModel):
     yes in false alarms; it sets the decision threshold.
     """
 
-    method: Literal["auto", "temperature", "platt", "none"] = "auto"
-    alpha: float = Field(0.1, gt=0, lt=1)
-    cost_ratio: float | None = Field(None, gt=0)
+    method: Literal["auto", "temperature", "platt", "none"] = Field("auto", description="scaling of the log-odds")
+    alpha: float = Field(0.1, gt=0, lt=1, description="the most rows of an answer whose set may miss it, as a share")
+    cost_ratio: float | None = Field(None, gt=0, description="false alarms that cost as much as one missed yes")
 
 
 class Scaling(StrictModel):

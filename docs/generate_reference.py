@@ -167,11 +167,18 @@ def python_page() -> str:
     lines = ["# Python API", "", "Look up what Python code may call. The command line uses nothing else.", ""]
     for module, names in PUBLIC_API.items():
         known = importlib.import_module(module)
-        present = [n for n in names if hasattr(known, n)]
+        present = [n for n in names if _is_there(known, n)]
         if present:
             lines += [f"## {module}", ""]
             lines += [f"::: {_home(known, n)}\n" for n in present]
     return "\n".join(lines)
+
+
+def _is_there(module: Any, name: str) -> bool:
+    try:
+        return hasattr(module, name)
+    except ImportError:
+        return False
 
 
 def _home(module: Any, name: str) -> str:

@@ -11,11 +11,12 @@ from credence.model import Model
 from credence.models.tabular import TabularModel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "models.md").read_text()
+ADDING = (Path(__file__).parents[2] / "docs" / "how-to" / "add-a-kind.md").read_text()
 KINDS = [k for k in available_kinds("models") if issubclass(load_kind("models", k), TabularModel) or k == "tfidf"]
 
 
 def section(kind: str) -> str:
-    found = re.search(rf"^### `{kind}`\n(.+?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^### `{kind}`\n(.+?)(?=^##|\Z)", PAGE, re.MULTILINE | re.DOTALL)
     assert found, f"docs/reference/models.md has no section on {kind}"
     return found[1]
 
@@ -50,7 +51,7 @@ def test_what_tabular_kinds_share_is_documented() -> None:
 
 
 def test_the_example_works() -> None:
-    code = re.search(r'```python\n(""".+?)```', PAGE, re.DOTALL)
+    code = re.search(r'```python\n(""".+?)```', ADDING, re.DOTALL)
     assert code
     place: dict[str, Any] = {"__name__": "neighbours"}
     exec(code[1], place)

@@ -21,7 +21,7 @@ from credence.reporting.model_report.sentences import (
     headline_sentence,
     missing_values_sentence,
     recalibration_sentence,
-    test_usage_sentences,
+    usage_sentence,
     uncertainty_sentence,
 )
 from credence.statistics.metrics import METRICS
@@ -47,7 +47,7 @@ def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdi
             calibrated=calibration_sentence(report),
             doubt=uncertainty_sentence(report),
             recalibrated=recalibration_sentence(report),
-            seen=test_usage_sentences(verdict),
+            seen=usage_sentence(verdict),
             tables=report_tables(report),
             metrics=METRICS,
             request=shlex.quote(example_request(predictor)),

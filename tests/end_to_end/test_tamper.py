@@ -184,9 +184,7 @@ class TestFiles:
 
     def test_a_folder_of_before_the_seals_is_told_so(self, copy: Path) -> None:
         (copy / MANIFEST).unlink()
-        refused(
-            copy, "holds no manifest.json, so it cannot be checked; run training again", Predictor.load
-        )
+        refused(copy, "holds no manifest.json, so it cannot be checked; run training again", Predictor.load)
 
 
 @pytest.mark.parametrize("signed", ["logistic"], indirect=True)

@@ -31,7 +31,7 @@ from steps.monitoring import compare_challenger as comparing
 from steps.monitoring import examine_window as looking
 from steps.shared import tracking
 from steps.shared.bento_process import run_bentos
-from steps.training.load_rows import table
+from steps.shared.raw_table import read_raw_table
 from steps.training.split_rows import split_rows
 from steps.training.train_model import train_model
 from tests.support.ab_test_cases import START, log
@@ -129,9 +129,9 @@ def test_a_challenger_is_compared_by_the_columns_that_it_takes(monkeypatch: pyte
 
 def test_rows_come_from_the_source_or_from_the_artifact_store(tmp_path: Path) -> None:
     raw_table().to_csv(tmp_path / "table.csv", index=False)
-    assert len(table(SourceSpec(kind="csv", path=str(tmp_path / "table.csv")))) == len(raw_table())
+    assert len(read_raw_table(SourceSpec(kind="csv", path=str(tmp_path / "table.csv")))) == len(raw_table())
     with pytest.raises(InputError, match=r"^source\.name: no pipeline has stored rows as 'nothing' yet\.$"):
-        table(SourceSpec(kind="artifact", name="nothing"))
+        read_raw_table(SourceSpec(kind="artifact", name="nothing"))
 
 
 def test_the_serving_side_is_told_about_in_its_own_sentence() -> None:

@@ -26,7 +26,7 @@ from credence.reporting.model_report.sentences import (
     input_warnings_sentence,
     missing_values_sentence,
     recalibration_sentence,
-    test_usage_sentences,
+    usage_sentence,
     uncertainty_sentence,
 )
 from credence.reporting.model_report.shift_evaluation import UNCERTAINTY_SCORES
@@ -56,7 +56,7 @@ def render(
             doubt=uncertainty_sentence(report),
             metrics=METRICS,
             recalibrated=recalibration_sentence(report),
-            seen=test_usage_sentences(verdict),
+            seen=usage_sentence(verdict),
             titles=TITLES,
             metric=METRICS[report.metric].title,
             tables=report_tables(report),

@@ -39,7 +39,7 @@ def recalibration_sentence(report: Report) -> str:
     )
 
 
-def test_usage_sentences(verdict: Verdict) -> str:
+def usage_sentence(verdict: Verdict) -> str:
     """How often these test rows have compared predictors, and what they are too few to see."""
     looks = plural(verdict.looks, "comparison") if verdict.looks else "no comparison"
     return (

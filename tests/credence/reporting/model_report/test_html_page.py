@@ -17,7 +17,7 @@ from credence.reporting.model_report.sentences import (
     calibration_sentence,
     headline_sentence,
     recalibration_sentence,
-    test_usage_sentences,
+    usage_sentence,
     uncertainty_sentence,
 )
 from tests.support.evaluation_cases import TASK, findings, part, predictor, report, verdict
@@ -154,9 +154,9 @@ def test_sentences_follow_the_figures() -> None:
     flawless = found.operating.model_copy(update={"false_yes": 0, "false_no": 0})
     assert uncertainty_sentence(found.model_copy(update={"operating": flawless})).startswith("No answer of ")
     assert recalibration_sentence(found).startswith("Calibration ")
-    assert "no comparison with" in test_usage_sentences(verdict())
-    assert "served 1 comparison with" in test_usage_sentences(verdict(looks=1))
-    assert "12 comparisons with" in test_usage_sentences(verdict(looks=12))
+    assert "no comparison with" in usage_sentence(verdict())
+    assert "served 1 comparison with" in usage_sentence(verdict(looks=1))
+    assert "12 comparisons with" in usage_sentence(verdict(looks=12))
 
 
 def test_tiles_compare_and_tables_have_titles() -> None:

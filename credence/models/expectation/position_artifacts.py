@@ -70,8 +70,8 @@ class HarmonicProjection(nn.Module):
         """Subtract the artifact from x [B, L, d] at position ids int64 [B, L]."""
         position_ids = position_ids.clamp(min=0)
         places = torch.arange(int(position_ids.max()) + 1, device=x.device)
-        artefact = self.gate.double() * self._waves(places) @ self.coefficients.double()
-        return x - artefact.to(x.dtype)[position_ids]
+        artifact = self.gate.double() * self._waves(places) @ self.coefficients.double()
+        return x - artifact.to(x.dtype)[position_ids]
 
     @torch.no_grad()
     def observe(self, x: Tensor, mask: Tensor, position_ids: Tensor, y: Tensor | None = None) -> None:

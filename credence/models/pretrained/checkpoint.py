@@ -56,7 +56,7 @@ def load_checkpoint(checkpoint: str, longest: int) -> PretrainedCheckpoint:
         config = _config(folder, checkpoint)
         encoder = _encoder(folder, checkpoint, config)
         tokenizer = _tokenizer(folder, checkpoint, encoder)
-    _refuse_longer(checkpoint, longest, encoder)
+    _require_length(checkpoint, longest, encoder)
     described = {name: value for name, value in config.to_dict().items() if name != "_name_or_path"}
     origin = files_digest(sorted(folder.glob("model*.safetensors")))
     return PretrainedCheckpoint(described, tokenizer, origin, encoder)
@@ -77,7 +77,7 @@ def _config(folder: Path, checkpoint: str) -> PreTrainedConfig:
     is_encoder = config.model_type in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not config.is_encoder_decoder
     if not is_encoder or getattr(config, "is_decoder", False):
         raise InputError(
-            f"checkpoint {checkpoint!r} is a {config.model_type}, which is no encoder of texts; choose one that was "
+            f"checkpoint {checkpoint!r} is a {config.model_type}, which is not a text encoder; choose one that was "
             "trained by masked language modeling, such as a BERT, DistilBERT, RoBERTa, DeBERTa, MPNet or ModernBERT."
         )
     return config
@@ -118,13 +118,13 @@ def _tokenizer(folder: Path, checkpoint: str, encoder: PreTrainedModel) -> str:
     known, embedded = max(found.get_vocab().values()) + 1, next(encoder.get_input_embeddings().parameters()).shape[0]
     if known > embedded:
         raise InputError(
-            f"the tokenizer of checkpoint {checkpoint!r} knows {known} pieces and its weights {embedded}; they belong "
-            "to different models: take both from one."
+            f"the tokenizer of checkpoint {checkpoint!r} has {known} pieces, and its weights have {embedded}; they "
+            "belong to different models: take both from one."
         )
     return str(found.backend_tokenizer.to_str())
 
 
-def _refuse_longer(checkpoint: str, longest: int, encoder: PreTrainedModel) -> None:
+def _require_length(checkpoint: str, longest: int, encoder: PreTrainedModel) -> None:
     """Raise InputError if absolute position embeddings are fewer than `longest`; relative ones have no limit."""
     tables = [m for name, m in encoder.named_modules() if name.endswith("position_embeddings")]
     room = [t.num_embeddings - (t.padding_idx + 1 if t.padding_idx is not None else 0) for t in _tables(tables)]

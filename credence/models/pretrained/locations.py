@@ -66,7 +66,7 @@ def locate_checkpoint(checkpoint: str) -> Path:
         folder = here
     else:
         folder = _from_hub(checkpoint)
-    return _is_complete(folder, checkpoint)
+    return _require_complete(folder, checkpoint)
 
 
 def _is_path(checkpoint: str) -> bool:
@@ -95,20 +95,24 @@ def _from_hub(checkpoint: str) -> Path:
         ) from None
 
 
-def _is_complete(folder: Path, checkpoint: str) -> Path:
+def _require_complete(folder: Path, checkpoint: str) -> Path:
     there = {file.name for file in folder.iterdir()} if folder.is_dir() else set[str]()
     if CONFIG not in there:
-        what = f"has no {CONFIG}" if folder.is_dir() else "is no folder"
+        what = f"has no {CONFIG}" if folder.is_dir() else "is not a folder"
         raise InputError(
             f"checkpoint {checkpoint!r} holds no model: {folder} {what}; expected a folder that save_pretrained wrote, "
             f"with {CONFIG}, tokenizer.json and {WEIGHTS}, or the name of one on the Hugging Face Hub."
         )
     if not there & {WEIGHTS, INDEX}:
         pickled = sorted(name for name in there if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
-        why = f"as {pickled[0]}, a pickle, which runs code when it is read" if pickled else "nowhere in it"
+        what = (
+            f"has its weights as {pickled[0]}, a pickle, which runs code when it is read"
+            if pickled
+            else "has no weights"
+        )
         raise InputError(
-            f"checkpoint {checkpoint!r} keeps its weights {why}; expected {WEIGHTS}: save it again with "
-            "save_pretrained, or choose a checkpoint that has it."
+            f"checkpoint {checkpoint!r} {what}; expected {WEIGHTS}: save it again with save_pretrained, or choose a "
+            "checkpoint that has it."
         )
     return folder
 

@@ -27,7 +27,7 @@ def chosen_device(settings: Training) -> torch.device:
     number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
     if number >= there:
         raise InputError(
-            f"process {number + 1} on this machine wants a GPU, and there are {there}; start {there} of them."
+            f"process {number + 1} on this machine needs a GPU, and there are {there}; start {there} processes."
         )
     return torch.device("cuda", number)
 

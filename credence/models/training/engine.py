@@ -84,8 +84,8 @@ class _Run:
         self.module = module.to(group.device)
         group.agree(self.module.state_dict().values())
         precision = chosen_precision(settings, group.device)
-        self.optimiser = Optimizer(self.module, settings, group.device, precision)
-        self.passes = ForwardBackward(self.module, self.optimiser, settings, group, precision, self._add_note)
+        self.optimizer = Optimizer(self.module, settings, group.device, precision)
+        self.passes = ForwardBackward(self.module, self.optimizer, settings, group, precision, self._add_note)
         history = History(device=group.device.type, precision=precision, processes=group.size)
         self.state = RunState(history=history)
         self.best: dict[str, Tensor] = {}
@@ -125,7 +125,7 @@ class _Run:
         epoch, ids = self.state.epoch, [self.rows.ids[i] for i in batch]
         nll, penalty = self.passes.compute_gradient(self.rows, batch, epoch, number)
         self._require_finite(f"the loss at epoch {epoch}, step {number}", nll + penalty, ids)
-        norm = self.optimiser.step(progress(self.settings, epoch, number, of))
+        norm = self.optimizer.step(progress(self.settings, epoch, number, of))
         self._require_finite(f"the gradient at epoch {epoch}, step {number}", torch.tensor([norm]), ids)
         self.state.add(nll, penalty, norm)
         self.unsaved = True
@@ -175,8 +175,8 @@ class _Run:
         if not (self.own_store and self.unsaved):
             return
         self._add_seconds()
-        self.state.halved, self.state.scaler = self.passes.halved, self.optimiser.facts()
-        parts = {"module": module_weights(self.module), "best": self.best, "optimiser": self.optimiser.tensors()}
+        self.state.halved, self.state.scaler = self.passes.halved, self.optimizer.facts()
+        parts = {"module": module_weights(self.module), "best": self.best, "optimiser": self.optimizer.tensors()}
         tensors = {f"{part}.{name}": tensor for part, weights in parts.items() for name, tensor in weights.items()}
         self.own_store.save_training(self.state.step, tensors, self.state.model_dump(mode="json"))
         self.unsaved = False
@@ -203,7 +203,7 @@ class _Run:
         self.state = RunState.model_validate(found.label.facts)
         self.state.history = self.state.history.model_copy(update=here)
         self.module.load_state_dict(parts["module"])
-        self.optimiser.restore(parts["optimiser"], self.state.scaler)
+        self.optimizer.restore(parts["optimiser"], self.state.scaler)
         self.best, self.passes.halved, self.unsaved = parts["best"], self.state.halved, False
 
     def _add_seconds(self) -> None:

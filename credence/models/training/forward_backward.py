@@ -25,7 +25,7 @@ class ForwardBackward:
 
     Args:
         module: The module.
-        optimiser: Scales the loss and holds the gradients.
+        optimizer: Scales the loss and holds the gradients.
         settings: Batches, accumulation and seed.
         group: The processes that share a batch.
         precision: fp32, bf16 or fp16.
@@ -35,13 +35,13 @@ class ForwardBackward:
     def __init__(
         self,
         module: Trainable,
-        optimiser: Optimizer,
+        optimizer: Optimizer,
         settings: Training,
         group: ProcessGroup,
         precision: str,
         note: Callable[[str], None],
     ) -> None:
-        self.module, self.optimiser, self.settings, self.group = module, optimiser, settings, group
+        self.module, self.optimizer, self.settings, self.group = module, optimizer, settings, group
         self.precision, self.note = precision, note
         self.halved = False
 
@@ -67,18 +67,18 @@ class ForwardBackward:
         """
 
         def fill(values: Tensor) -> None:
-            self.optimiser.clear()
+            self.optimizer.clear()
             for part in range(self.group.rank, self.parts, self.group.size):
                 shard = split_batch(batch, self.parts)[part]
                 if shard:
                     set_seed(self.settings.seed, "learn", epoch, number, part, device=self.group.device)
                     loss, weight = self._loss(rows, shard), len(shard) / len(batch)
-                    torch.autograd.backward(self.optimiser.scaled(loss.nll.sum() / len(batch) + loss.penalty * weight))
+                    torch.autograd.backward(self.optimizer.scaled(loss.nll.sum() / len(batch) + loss.penalty * weight))
                     values[part : len(batch) : self.parts] = loss.nll.detach()
                     values[-1] += torch.as_tensor(loss.penalty).detach() * weight
 
         values = self._within_memory(len(batch) + 1, fill, f"at epoch {epoch}, step {number}")
-        self.group.add_gradients(self.optimiser.parameters)
+        self.group.add_gradients(self.optimizer.parameters)
         return values[:-1], float(values[-1])
 
     @torch.no_grad()
@@ -130,6 +130,6 @@ class ForwardBackward:
                 "set batch_tokens, or shorten the longest rows."
             )
         self.halved = True
-        self.optimiser.clear()
+        self.optimizer.clear()
         release_memory(self.group.device)
         self.note(f"out of memory {where}: from here on in passes of {-(-rows // 2)} rows instead of {rows}.")

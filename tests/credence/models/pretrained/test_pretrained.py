@@ -197,16 +197,19 @@ REFUSED = {
     "no configuration": (lambda p: (p / "config.json").unlink(), "holds no model: .* has no config.json"),
     "nothing known": (lambda p: changed(p, model_type="wonder"), "cannot be read .*`wonder`"),
     "wrong type": (lambda p: changed(p, dim="x"), "the config.json of checkpoint .* cannot be read"),
-    "decoder": (lambda p: changed(p, model_type="gpt2"), "is a gpt2, which is no encoder of texts"),
-    "encoder and decoder": (lambda p: changed(p, model_type="bart"), "is a bart, which is no encoder of texts"),
-    "BERT as decoder": (lambda p: changed(p, model_type="bert", is_decoder=True), "is a bert, which is no encoder"),
-    "images": (lambda p: changed(p, model_type="vit"), "is a vit, which is no encoder of texts"),
+    "decoder": (lambda p: changed(p, model_type="gpt2"), "is a gpt2, which is not a text encoder"),
+    "encoder and decoder": (lambda p: changed(p, model_type="bart"), "is a bart, which is not a text encoder"),
+    "BERT as decoder": (
+        lambda p: changed(p, model_type="bert", is_decoder=True),
+        "is a bert, which is not a text encoder",
+    ),
+    "images": (lambda p: changed(p, model_type="vit"), "is a vit, which is not a text encoder"),
     "cut weights": (cut, "the model.safetensors of checkpoint .* cannot be read .*fetch the checkpoint again"),
     "no weights": (spoil("model.safetensors", b""), "the model.safetensors of checkpoint .* cannot be read"),
     "weights of another": (of_another, "lacks .* of the weights of a distilbert, such as "),
     "weights of another size": (of_another_size, "the model.safetensors of checkpoint .* cannot be read"),
     "pickles": (pickled, "weights as pytorch_model.bin, a pickle, which runs code .* expected model.safetensors"),
-    "weights nowhere": (lambda p: (p / "model.safetensors").unlink(), "keeps its weights nowhere in it"),
+    "weights nowhere": (lambda p: (p / "model.safetensors").unlink(), "has no weights"),
     "torn tokenizer": (spoil("tokenizer.json", b"{"), "the tokenizer of checkpoint .* cannot be read"),
     "no vocabulary": (without_vocabulary, "tokenizer"),
 }
@@ -231,11 +234,11 @@ def test_what_cannot_be_used_is_refused_with_a_way_out(case: str, tmp_path: Path
 def test_real_decoders_are_refused_by_their_name(model: Any, tmp_path: Path) -> None:
     model.save_pretrained(tmp_path)
     tokenizer().save_pretrained(tmp_path)
-    assert f"is a {model.config.model_type}, which is no encoder of texts; choose one" in refusal(tmp_path)
+    assert f"is a {model.config.model_type}, which is not a text encoder; choose one" in refusal(tmp_path)
 
 
 def test_a_tokenizer_that_knows_more_than_the_weights_is_refused(tmp_path: Path) -> None:
-    assert f"knows {len(VOCABULARY)} pieces and its weights 60" in refusal(saved(tmp_path, vocab_size=60))
+    assert f"has {len(VOCABULARY)} pieces, and its weights have 60" in refusal(saved(tmp_path, vocab_size=60))
 
 
 @pytest.mark.parametrize(("kind", "room"), [("distilbert", PLACES), ("bert", PLACES), ("roberta", PLACES - 1)])
@@ -260,7 +263,7 @@ def test_a_path_that_is_not_there_is_no_name_on_the_hub(name: str) -> None:
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
-    assert "is no folder" in refusal(tmp_path / "model.safetensors")
+    assert "is not a folder" in refusal(tmp_path / "model.safetensors")
 
 
 def test_without_network_and_cache_the_sentence_names_the_ways_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -179,7 +179,7 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch: pytest.MonkeyPatch) -> N
     assert chosen_device(settings(device="auto")) == torch.device("cuda", 1)
     assert chosen_device(settings(device="cpu")) == CPU
     monkeypatch.setenv("LOCAL_RANK", "2")
-    with pytest.raises(InputError, match="process 3 on this machine wants a GPU, and there are 2"):
+    with pytest.raises(InputError, match="process 3 on this machine needs a GPU, and there are 2"):
         chosen_device(settings(device="cuda"))
 
 

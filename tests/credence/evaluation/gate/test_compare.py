@@ -77,7 +77,7 @@ def test_draws_that_have_not_converged_wait_for_a_person(strong: Predictor, monk
     r_hat = Diagnostic(name="R-hat", value=1.031, bound="< 1.01", kept=False)
     tail = Diagnostic(name="tail ESS", value=92.4, bound="> 400", kept=False)
     energy = Diagnostic(name="E-BFMI", value=0.8, bound="> 0.3", kept=True)
-    monkeypatch.setattr(Logistic, "learned", lambda self: TrainingRecord(diagnostics=[r_hat, energy, tail]))
+    monkeypatch.setattr(Logistic, "training_record", lambda self: TrainingRecord(diagnostics=[r_hat, energy, tail]))
     verdict, _ = compare_predictors(strong, None, TEST, Gate(), TestSetUsage(), NOTHING)
     assert verdict.outcome == "hold" and "E-BFMI" not in verdict.reason
     assert "R-hat is 1.031 (expected < 1.01), tail ESS is 92.4 (expected > 400); give the model more" in verdict.reason

@@ -35,7 +35,7 @@ def fitted() -> Embeddings:
 def test_learns_which_words_tell_although_the_encoder_is_left_as_it_is() -> None:
     X, y = reviews(seed=7)
     assert ((fitted().draws(X).mean(0) > 0.5) == y).mean() > 0.95
-    origin = SentenceEncoder(embeddings.read(tiny(), 16).encoder, 0).state_dict()
+    origin = SentenceEncoder(embeddings.load_checkpoint(tiny(), 16).encoder, 0).state_dict()
     learned = fitted()._encoder.state_dict()
     assert all(torch.equal(origin[name], learned[name]) for name in origin)
 

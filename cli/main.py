@@ -4,11 +4,15 @@ import gc
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
 
 from cli.arguments import parse_arguments
 from cli.periodic import signals_as_interrupt
-from cli.pipeline import init_zenml, log
+from cli.pipeline import init_zenml
 from credence.core.errors import user_message
+from credence.core.log import FORMAT_VARIABLE, is_json, log, log_error
 from stacks.names import available_stacks
 
 QUIET_ENVIRONMENT = {
@@ -27,6 +31,19 @@ GC_THRESHOLD = (
 
 
 def run(args: Namespace) -> None:
+    """Run the tool or the pipeline that is asked for."""
+    if args.command == "completion":
+        from cli.completion import script
+
+        return print(script(args.shell))
+    if args.command == "schema":
+        from cli.schema import SCHEMA_FILE, write_schema
+
+        return write_schema(Path(args.out or SCHEMA_FILE), getattr(args, "check", False))
+    run_on_task(args)
+
+
+def run_on_task(args: Namespace) -> None:
     """Read the task, then plan it or run the pipeline that is asked for."""
     if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
         from cli.operations import run_promotion
@@ -56,11 +73,22 @@ def run(args: Namespace) -> None:
     ](task, args)
 
 
+def choose_log_format(argv: Sequence[str]) -> None:
+    """Set how lines are written before anything is: a mistake in the flags is told in that format too."""
+    words = [word for argument in argv for word in argument.split("=", 1)]
+    given = dict(pairwise(words)).get("--log-format")
+    if given in ("text", "json"):
+        os.environ[FORMAT_VARIABLE] = given
+    if is_json():
+        os.environ.setdefault("TQDM_DISABLE", "1")  # bars are for a screen
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit codes: 0 done, 1 something broke, 2 the input cannot be used, 130 interrupted."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     gc.set_threshold(GC_THRESHOLD)
+    choose_log_format(sys.argv[1:] if argv is None else argv)
     try:
         with signals_as_interrupt():
             run(parse_arguments(argv, available_stacks()))
@@ -69,10 +97,10 @@ def main(argv: list[str] | None = None) -> int:
         return 130
     except Exception as error:
         sentence = user_message(error)
-        if sentence is None:
+        if sentence is None and not is_json():
             raise
-        log(f"error: {sentence}")
-        return 2
+        log_error(sentence or f"{type(error).__name__}: {error}", None if sentence else error)
+        return 2 if sentence else 1
     return 0
 
 

@@ -5,9 +5,10 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.pipeline import init_zenml, log, on_stack
+from cli.pipeline import init_zenml, on_stack
 from cli.training import require_champion, train_and_deploy
 from credence.core.errors import InputError
+from credence.core.log import log
 
 
 def run_generation(task: Any, args: Namespace) -> None:
@@ -107,7 +108,7 @@ def run_every(task: Any, args: Namespace) -> None:
     from cli.periodic import run_periodically, strip_flag
     from credence.core.paths import monitoring_folder
 
-    command = [sys.executable, sys.argv[0], *strip_flag("--every", sys.argv[1:])]
+    command = [sys.executable, sys.argv[0], *strip_flag("--interval", strip_flag("--every", sys.argv[1:]))]
     run_periodically(command, args.every, monitoring_folder(task.name) / "every.lock", log)
 
 

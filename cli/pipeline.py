@@ -1,15 +1,10 @@
 """Start ZenML, put a pipeline on the chosen stack, and print progress."""
 
-import sys
 from argparse import Namespace
 from typing import Any
 
 from credence.core.errors import InputError
-
-
-def log(text: str) -> None:
-    """A line for the person who waits; results go to standard output, this does not."""
-    print(text, file=sys.stderr, flush=True)
+from credence.core.log import log
 
 
 def init_zenml() -> None:

@@ -4,8 +4,9 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-from cli.pipeline import log, on_stack
+from cli.pipeline import on_stack
 from credence.core.errors import InputError
+from credence.core.log import log
 
 
 def train_and_deploy(task: Any, args: Namespace, feedback: bool = False) -> None:

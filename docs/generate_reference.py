@@ -42,12 +42,13 @@ def on_files(files: Any, config: Any) -> Any:
 
 def cli_page() -> str:
     """Every flag of run.py, from the parser itself."""
-    from cli.arguments import PIPELINES, parser
+    from cli.flags import ABOUT_COMMAND, PIPELINES, parser
 
-    found = parser()
+    found = parser(name="run.py")
     lines = ["# Command line", "", "Look up every flag of `run.py`. The same text: `python run.py --help`.", ""]
-    lines += ["```text", (found.description or "").strip(), "```", ""]
-    lines += [f"`--pipeline` takes: {', '.join(f'`{p}`' for p in PIPELINES)}.", ""]
+    lines += ["```text", (found.description or "").strip(), "```", "", "## Commands", "", "| command | meaning |", "|---|---|"]
+    lines += [f"| `{command}` | {_cell(about)} |" for command, about in ABOUT_COMMAND.items()]
+    lines += ["", f"`--pipeline` takes: {', '.join(f'`{p}`' for p in PIPELINES)}.", ""]
     for group in found._action_groups:
         actions = [a for a in group._group_actions if a.option_strings]
         if actions:

@@ -35,6 +35,7 @@ EXTRA_OF_LIBRARY = {
     "starlette": "serve",
     "evidently": "pipelines",
     "mlflow": "pipelines",
+    "shtab": "pipelines",
     "uvicorn": "pipelines",
     "zenml": "pipelines",
 }

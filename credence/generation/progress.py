@@ -6,6 +6,7 @@ import time
 from collections import deque
 from typing import TextIO
 
+from credence.core.log import is_json, log
 from credence.core.time_format import format_duration
 from credence.generation.llm.budget import Budget
 from credence.generation.llm.dispatcher import EndpointStatus
@@ -20,7 +21,7 @@ class Progress:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._stays = self._stream.isatty()
+        self._stays = self._stream.isatty() and not is_json()
         self._seen: deque[tuple[float, int]] = deque()
         self._said = float("-inf")
         self._rows = 1
@@ -40,9 +41,10 @@ class Progress:
         return (after - before) / (last - first) if last > first else None
 
     def _show(self, text: str, over: bool) -> None:
+        if is_json():
+            return log(text)
         if not self._stays:
-            print(f"  {text}", file=self._stream, flush=True)
-            return
+            return print(f"  {text}", file=self._stream, flush=True)
         up = f"\x1b[{self._rows - 1}A" if self._rows > 1 else ""
         print(f"{up}\r\x1b[J{text}", end="\n" if over else "", file=self._stream, flush=True)
         # On a narrow terminal a line takes several rows, and the next one begins where it began.

@@ -1,6 +1,5 @@
 """Where figures go: always to ZenML's metadata, to MLflow where the stack tracks experiments, and to the screen."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +8,12 @@ from typing import Any
 import mlflow
 from zenml import log_metadata
 
+from credence.core.log import log
+
 
 def log_line(text: str) -> None:
     """One line of progress for the person who waits."""
-    print(f"  {text}", file=sys.stderr, flush=True)
+    log(f"  {text}")
 
 
 def log_run_metadata(values: Mapping[str, Any], to_model: bool = False) -> None:

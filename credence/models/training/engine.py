@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from credence.core.errors import InputError
+from credence.core.log import log
 from credence.models.training.batches import IntArray, plan_batches
 from credence.models.training.checkpoints import CheckpointStore, module_weights, run_identity
 from credence.models.training.device import chosen_device, chosen_precision
@@ -214,7 +215,7 @@ class _Run:
         """Add a note to the history and print it."""
         self.state.history.notes.append(sentence)
         if self.group.is_main:
-            tqdm.write(f"  {sentence}", file=sys.stderr)
+            log(f"  {sentence}")
 
     def _progress_bar(self) -> "tqdm[Any]":
         """Rows of all epochs; shown after three seconds, in a file every ten seconds."""

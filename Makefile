@@ -30,6 +30,7 @@ check: setup docs
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(PY) -m bandit -q -c pyproject.toml -r credence steps pipelines materializers stacks bentos run.py
+	$(PY) run.py schema --check
 	$(PY) -m pytest tests/house tests/docs
 
 docs: setup

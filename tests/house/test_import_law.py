@@ -24,7 +24,7 @@ LAYERS = (
     ("steps.shared",),
     ("materializers",),
     ("credence.training_run", "credence.classifier"),
-    ("credence.dry_run",),
+    ("credence.dry_run", "credence.task_schema"),
     ("credence.experiment",),
     ("credence.task",),
     ("credence.production", "credence.generation"),

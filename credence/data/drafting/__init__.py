@@ -25,6 +25,7 @@ RARE_SHARE = 0.2  # share of the rarer answer below which the gate uses balanced
 MIN_ID_SHARE = 0.5  # distinct values per row that an id column needs
 FILE_KINDS = {".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet", ".pq": "parquet"}
 TASKS_FOLDER = Path("tasks")
+SCHEMA_LINE = "# yaml-language-server: $schema=schema.json\n"
 
 
 class Draft(StrictModel):
@@ -37,13 +38,13 @@ class Draft(StrictModel):
     def write(self, path: Path) -> None:
         """Write the task as YAML, with the notes as comments above it."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(self.text(), encoding="utf-8")
+        path.write_text(self.text(SCHEMA_LINE if (path.parent / "schema.json").is_file() else ""), encoding="utf-8")
 
-    def text(self) -> str:
-        """Return the YAML with its notes."""
+    def text(self, schema_line: str = "") -> str:
+        """Return the YAML with its notes; `schema_line` tells editors which schema checks it."""
         notes = "".join(f"# - {' '.join(note.split())}\n" for note in self.notes)
         body = yaml.safe_dump(self.content, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None)
-        return _with_checksum(f"{notes}\n{body}")
+        return _with_checksum(f"{schema_line}{notes}\n{body}")
 
 
 def _with_checksum(text: str) -> str:

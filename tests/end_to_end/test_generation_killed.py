@@ -81,30 +81,29 @@ def test_killed_runs_end_where_an_undisturbed_one_does(
 
 @pytest.mark.slow
 def test_an_interrupted_process_ends_soon_and_another_finishes_its_work(server: Server, tmp_path: Path) -> None:
-    server.does(latency=0.3)
-    patient = {"read_seconds": 20, "total_seconds": 30}
+    """The calls in flight would take an hour: only breaking them off ends the process."""
+    server.does(latency=0.3, silent_after=30)
+    patient = {"read_seconds": 3000, "total_seconds": 3000}
     wanted = section(*(provider(server.url, kind, **patient) for kind in ("openai", "anthropic")), rows=160)
-    took = _interrupted(server, wished(wanted, tmp_path))
+    _interrupt(server, wished(wanted, tmp_path))
     [folder] = (tmp_path / "killed/ledger").iterdir()
     held, saw = Held(folder), server.saw()
-    print(f"Ctrl-C took {took:.2f} s with {saw['peak']} calls in flight")
-    assert took < 10 and 0 < len(held.rows) < 160 and saw["calls"] <= len(held.calls)
+    assert 0 < len(held.rows) < 160 and saw["calls"] <= len(held.calls)
     assert held.spent.reserved == 0
+    server.does()
     other = started("run", wished(wanted, tmp_path))
     assert json.loads(other.communicate(timeout=120)[0].splitlines()[-1]) == {"stopped": None}
-    assert Held(folder).balanced and server.saw()["calls"] <= 160 + saw["calls"] - len(held.rows)
+    assert Held(folder).balanced and server.saw()["calls"] <= 160 - len(held.rows)
 
 
-def _interrupted(server: Server, wish: Wish) -> float:
-    """Seconds from Ctrl-C to the end of a process amid its work."""
+def _interrupt(server: Server, wish: Wish) -> None:
+    """Press Ctrl-C amid a process's work, while calls are in flight, and wait for its end."""
     run = started("run", wish)
     try:
-        while server.saw()["answered"] < 20 and run.poll() is None:
+        while ((saw := server.saw())["answered"] < 20 or not saw["in_flight"]) and run.poll() is None:
             time.sleep(0.02)
-        began = time.monotonic()
         run.send_signal(signal.SIGINT)
-        assert run.wait(timeout=60) == 130
-        return time.monotonic() - began
+        assert run.wait(timeout=300) == 130
     finally:
         run.kill()
         run.communicate()

@@ -34,6 +34,7 @@ class Script:
     """What the server does: `faults` first, one per call; then `always`; then one of `mix` in a `share` of the calls.
 
     `only` limits faults to prompts that hold this text; `window` is {allowed, seconds}: calls above it get a 429.
+    After `silent_after` answers every call is left without one for an hour.
     """
 
     faults: list[Any] = field(default_factory=list)
@@ -43,6 +44,7 @@ class Script:
     seed: int = 0
     only: str = ""
     latency: float = 0.0
+    silent_after: int | None = None
     window: dict[str, float] | None = None
     text: str | None = None
 
@@ -182,6 +184,8 @@ class FakeLLM:
         self.stats.limited += bool(wait)
         if self.script.latency:
             await asyncio.sleep(self.script.latency)
+        if self.script.silent_after is not None and self.stats.answered >= self.script.silent_after:
+            await asyncio.sleep(3600)
         if fault:
             self.stats.faults[fault.kind] += 1
             return await FAULTS[fault.kind](wire, request, body, fault)

@@ -156,23 +156,22 @@ def test_no_value_of_the_environment_enters_a_store(project: Project, monkeypatc
 
 
 def test_ctrl_c_stops_at_once_and_keeps_what_was_paid_for(project: Project) -> None:
+    """The calls in flight would take an hour: only breaking them off ends the run."""
     with FakeLLM() as fake:
-        fake.does(latency=0.5)
-        who = f"{{kind: openai, name: fake, model: gpt-4o-mini, base_url: '{fake.url}/v1', key_env: null}}"
+        fake.does(silent_after=12)
+        patient = "key_env: null, read_seconds: 3000, total_seconds: 3000"
+        who = f"{{kind: openai, name: fake, model: gpt-4o-mini, base_url: '{fake.url}/v1', {patient}}}"
         command = (*SMALL, "--set", f"generation.providers=[{who}]", "--set", "generation.items_per_call=1")
         process = project.start(*command, start_new_session=True)
-        while fake.saw()["answered"] < 12:
+        while (saw := fake.saw())["answered"] < 12 or not saw["in_flight"]:
             assert process.poll() is None
             time.sleep(0.05)
-        began = time.monotonic()
         process.send_signal(signal.SIGINT)
         try:
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=300)
         finally:
             process.kill()
-        took = time.monotonic() - began
     assert process.returncode == 130 and "stopped; " in err and "Traceback" not in err, err
-    assert took < 15, "bookkeeping of a busy machine, but no waiting"
     kept = re.search(r"(\d+) of them in the ledger", project.run(*command, "--dry-run").stdout)
     assert kept and int(kept[1]) >= 4
 

@@ -169,11 +169,11 @@ class Interrupter:
     """Presses Ctrl-C once a run is as far as it should be."""
 
     def __init__(self, far: Any) -> None:
-        self.far, self.pressed = far, 0.0
+        self.far, self.pressed = far, False
 
     def __call__(self, run: Runner) -> None:
         if not self.pressed and self.far(run):
-            self.pressed = time.monotonic()
+            self.pressed = True
             os.kill(os.getpid(), signal.SIGINT)
 
 
@@ -181,11 +181,13 @@ def test_a_rest_of_an_hour_ends_with_control_c_and_nobody_sleeps_through_it(
     fake: FakeLLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
+    after: list[float] = []
     real, wait = asyncio.sleep, Notifier.wait
 
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         await real(seconds)
+        after.extend([seconds] * press.pressed)
 
     async def waited(bell: Notifier, seconds: float | None = None) -> None:
         slept.append(seconds or 0)
@@ -197,7 +199,7 @@ def test_a_rest_of_an_hour_ends_with_control_c_and_nobody_sleeps_through_it(
     press = Interrupter(lambda run: run.dispatcher.standing()[0].rests > 3000)
     with pytest.raises(KeyboardInterrupt):
         filled(section(provider(fake.url, "openai")), watch=press)
-    assert press.pressed and time.monotonic() - press.pressed < 5
+    assert press.pressed and sum(after) < 5, "seconds slept to their end after Ctrl-C"
     assert slept and max(slept) <= 120 and fake.saw()["calls"] <= 4
 
 
@@ -206,21 +208,23 @@ def test_a_server_that_drips_is_cut_at_its_deadline(fake: FakeLLM, kind: str) ->
     fake.does(faults=["drip"])
     _, held = filled(section(provider(fake.url, kind, read_seconds=9, total_seconds=1.5), rows=8))
     [cut] = [call["latency"] for call in held.calls if call["kind"] == "deadline"]
-    assert held.balanced and 1.5 <= cut < 2.5
+    assert held.balanced and 1.5 <= cut < 9, "by the deadline of the call, not by that of a read"
 
 
 def test_control_c_ends_at_once_and_keeps_what_was_answered(fake: FakeLLM) -> None:
-    fake.does(latency=0.2)
-    wanted = section(provider(fake.url, "openai"), rows=400)
+    """The calls in flight would take an hour: only breaking them off ends the run."""
+    fake.does(latency=0.2, silent_after=40)
+    wanted = section(provider(fake.url, "openai", read_seconds=3000, total_seconds=3000), rows=400)
     press = Interrupter(lambda run: run.there.total() >= 20)
     with pytest.raises(KeyboardInterrupt):
         filled(wanted, watch=press)
-    took, asked = time.monotonic() - press.pressed, fake.saw()["calls"]
+    asked = fake.saw()["calls"]
     held = Held(generation_run_folder("served", wanted))
-    assert took < 5 and len(held.rows) >= 20 and asked <= len(held.calls) < 400
+    assert len(held.rows) >= 20 and asked <= len(held.calls) < 400
     assert held.spent.reserved == 0, "what was broken off was charged at the most it may cost"
+    fake.does()
     done, held = filled(wanted)
-    assert done.stopped is None and held.balanced and fake.saw()["calls"] <= 400 + asked - 20
+    assert done.stopped is None and held.balanced and fake.saw()["calls"] <= 400 - 20
 
 
 def test_a_second_run_of_the_same_data_set_refuses_in_one_sentence(fake: FakeLLM) -> None:

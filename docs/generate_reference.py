@@ -46,7 +46,8 @@ def cli_page() -> str:
 
     found = parser(name="run.py")
     lines = ["# Command line", "", "Look up every flag of `run.py`. The same text: `python run.py --help`.", ""]
-    lines += ["```text", (found.description or "").strip(), "```", "", "## Commands", "", "| command | meaning |", "|---|---|"]
+    lines += ["```text", (found.description or "").strip(), "```", ""]
+    lines += ["## Commands", "", "| command | meaning |", "|---|---|"]
     lines += [f"| `{command}` | {_cell(about)} |" for command, about in ABOUT_COMMAND.items()]
     lines += ["", f"`--pipeline` takes: {', '.join(f'`{p}`' for p in PIPELINES)}.", ""]
     for group in found._action_groups:

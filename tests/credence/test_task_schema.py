@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from cli.main import main
 from credence.core.registry import available_kinds
 from credence.core.yaml_loader import load_yaml, parse_yaml
-from credence.data.drafting import SCHEMA_LINE, _is_untouched
+from credence.data.drafting import SCHEMA_LINE, _is_unedited
 from credence.task_schema import schema_text, task_schema
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def test_a_drafted_task_meets_it_and_counts_as_untouched(tmp_path: Path, monkeyp
     assert "yaml-language-server" not in plain, "there is no schema beside it yet"
     assert main(["schema"]) == 0 and main(["schema", "--check"]) == 0 and main(own) == 0
     assert SCHEMA_LINE in (tmp_path / "tasks" / "churn.yaml").read_text()
-    assert _is_untouched(tmp_path / "tasks" / "churn.yaml")
+    assert _is_unedited(tmp_path / "tasks" / "churn.yaml")
     assert mistakes(load_yaml(tmp_path / "tasks" / "churn.yaml")) == {}
     (tmp_path / "tasks" / "schema.json").write_text("{}")
     assert main(["schema", "--check"]) == 2

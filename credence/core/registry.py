@@ -74,7 +74,14 @@ class ModelSpec(KindSpec):
 
     @classmethod
     def of(cls, given: Any) -> Self:
-        """A candidate given as its kind, as a mapping with the key `kind`, or as a spec. Raises InputError."""
+        """Create the spec of a candidate.
+
+        Args:
+            given: Its kind, a mapping with the key `kind` and parameters, or a spec.
+
+        Raises:
+            InputError: It is none of these, or the kind is unknown.
+        """
         if isinstance(given, cls):
             return given
         content = {"kind": given} if isinstance(given, str) else given

@@ -1,21 +1,31 @@
-"""Raw frames, with the column names that a user's table has, as rows that a predictor reads."""
+"""Convert DataFrames with the user's column names to rows for a predictor."""
 
 from typing import Any
 
 import pandas as pd
 
 from credence.core.errors import InputError, did_you_mean
-from credence.core.hashing import canonical_value
-from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name, text_cells
+from credence.data.rows import (
+    ALL_GROUPS,
+    MISSING_GROUP,
+    canonical_column,
+    original_name,
+    require_unique_columns,
+    text_cells,
+)
 from credence.data.schema import Schema
 
 
 def rows_from_frame(frame: pd.DataFrame, schema: Schema, text: str | None = None) -> pd.DataFrame:
-    """The inputs and the group of a frame under the names of canonical rows.
+    """Return the inputs and the group of a frame, under the names of canonical rows.
 
-    Canonical rows are returned as they are. In a raw frame every input stands under its name in the training table:
-    `text` names the text column there, and `schema.group` the group column. All other columns are left out.
-    Raises InputError for anything but a DataFrame, for repeated column names and for a missing column.
+    Args:
+        frame: Canonical rows, which are returned unchanged, or a raw frame with the training table's column names.
+        schema: The predictor's schema; it names the group column.
+        text: Name of the text column in a raw frame.
+
+    Raises:
+        InputError: `frame` is not a DataFrame, repeats a column name or lacks an input column.
     """
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"the rows are a {type(frame).__name__}; expected a pandas DataFrame, one row per question.")
@@ -36,9 +46,7 @@ def _raw_name(name: str, text: str | None) -> str:
 
 
 def _refuse_unclear(table: pd.DataFrame, wanted: list[str]) -> None:
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        raise InputError(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
+    require_unique_columns(table)
     for name in wanted:
         if name not in table:
             raise InputError(f"column {name!r} is missing. {did_you_mean(name, map(str, table.columns))}")
@@ -47,5 +55,4 @@ def _refuse_unclear(table: pd.DataFrame, wanted: list[str]) -> None:
 def _groups(table: pd.DataFrame, name: str | None) -> Any:
     if name is None or name not in table:
         return ALL_GROUPS if name is None else MISSING_GROUP
-    values = table[name].astype(object)
-    return values.map(canonical_value).where(values.notna(), MISSING_GROUP)
+    return canonical_column(table[name].astype(object)).fillna(MISSING_GROUP)

@@ -169,14 +169,23 @@ def _refuse_wrong_values(values: pd.Series, yes: set[str], columns: Columns) -> 
 
 
 def _refuse_absent(raw: pd.DataFrame, columns: Columns, helpers: SplitColumns) -> None:
-    twice = raw.columns[raw.columns.duplicated()]
-    if len(twice):
-        raise InputError(f"column {twice[0]!r} is in the header twice; give every column its own name.")
+    require_unique_columns(raw)
     wanted = columns.named() | {c for c in (helpers.key, helpers.column, helpers.time) if c}
     for name in sorted(wanted - set(map(str, raw.columns))):
         raise InputError(f"column {name!r} is not in the data. {did_you_mean(name, map(str, raw.columns))}")
     if raw.empty:
         raise InputError("the data has a header but no rows.")
+
+
+def require_unique_columns(table: pd.DataFrame) -> None:
+    """Check that every column has its own name.
+
+    Raises:
+        InputError: A name is repeated.
+    """
+    twice = table.columns[table.columns.duplicated()]
+    if len(twice):
+        raise InputError(f"column {twice[0]!r} is in the header twice; give every column its own name.")
 
 
 def row_hashes(table: pd.DataFrame) -> list[str]:

@@ -21,6 +21,7 @@ from credence.data.rows import (
     model_inputs,
     original_name,
     row_hashes,
+    text_cells,
 )
 from credence.data.schema import column_kind, parse_column
 
@@ -98,7 +99,7 @@ def _input(raw: pd.DataFrame, name: str, columns: Columns, like: pd.Series) -> p
     if wanted not in raw:
         raise InputError(f"column {wanted!r} is missing. {did_you_mean(wanted, map(str, raw.columns))}")
     values = raw[wanted]
-    return values.map(lambda t: "" if pd.isna(t) else str(t)) if kind == "text" else parse_column(values, kind)
+    return text_cells(values) if kind == "text" else parse_column(values, kind)
 
 
 def _labels(raw: pd.DataFrame, columns: Columns) -> Any:

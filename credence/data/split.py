@@ -116,10 +116,19 @@ def _refuse_one_sided(label: pd.Series, part: pd.Series) -> None:
 
 
 def stratified_calibration_rows(rows: pd.DataFrame, share: float) -> pd.Series:
-    """Which rows calibrate where no part is held out for tests: `share` of the rows of each answer, at least one.
+    """Choose the calibration rows if there is no test part: the rows of each class whose keys have the lowest hashes.
 
-    They are those whose keys hash lowest, so that rows of one key stay together but for one key of each answer.
-    Raises InputError where an answer has one row only.
+    Rows with equal keys stay together, except for the last key chosen in each class.
+
+    Args:
+        rows: Canonical rows.
+        share: Share of the rows of each class, between 0 and 1; at least one row.
+
+    Returns:
+        Whether a row is for calibration.
+
+    Raises:
+        InputError: A class has only one row, or `share` is out of range.
     """
     if not 0 < share < 1:
         raise InputError(f"calibration is {share}; expected a share between 0 and 1.")

@@ -186,7 +186,7 @@ BAD: list[tuple[str, Any, dict[str, Any], str]] = [
         "twice",
         pd.concat([customers(50), customers(50)[["size"]]], axis=1),
         {},
-        "column 'size' stands twice in the header; give every column its own name.",
+        "column 'size' is in the header twice; give every column its own name.",
     ),
     ("series", customers(50)["churn"], {}, "data is a Series; expected a pandas DataFrame with the label"),
     ("no path", "no_such_folder_here/x.csv", {}, "there is no folder no_such_folder_here"),
@@ -221,7 +221,7 @@ def test_prediction_refuses_what_is_no_frame_and_lacks_a_column(run: TrainingRun
         run.predictor.predict(table["size"])
     with pytest.raises(InputError, match=r"column 'key' is missing. Did you mean"):
         run.predictor.predict(table.rename(columns={"key": "keys"}))
-    with pytest.raises(InputError, match="stands twice"):
+    with pytest.raises(InputError, match="is in the header twice"):
         run.predictor.predict(pd.concat([table, table[["size"]]], axis=1))
 
 

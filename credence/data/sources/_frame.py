@@ -1,4 +1,4 @@
-"""Rows that come straight from a pandas DataFrame in memory."""
+"""Rows from a pandas DataFrame in memory."""
 
 from typing import Self
 
@@ -7,11 +7,12 @@ from pydantic import PrivateAttr, field_validator
 
 from credence.core.errors import InputError
 from credence.core.registry import SourceSpec
+from credence.data.rows import require_unique_columns
 from credence.data.sources._files import flatten_columns
 
 
 class FrameSource(SourceSpec):
-    """A source without a file. It cannot be written to YAML, so it is no kind of its own."""
+    """A source that returns a DataFrame; it has no kind, because it cannot be written to YAML."""
 
     kind: str = "frame"
     _table: pd.DataFrame = PrivateAttr()
@@ -23,29 +24,32 @@ class FrameSource(SourceSpec):
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
-        """A source that reads a copy of `frame`. Raises InputError for repeated column names and for no rows."""
+        """Create a source that returns a copy of `frame`; see `plain_table`.
+
+        Raises:
+            InputError: A column name is repeated, or there are no rows.
+        """
         source = cls()
         source._table = plain_table(frame)
         return source
 
     def build(self) -> Self:
-        """The source itself: there is nothing to open."""
+        """Return the source itself."""
         return self
 
     def read(self) -> pd.DataFrame:
-        """The table."""
+        """Return the table."""
         return self._table
 
 
 def plain_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """A copy of a caller's frame as file sources return tables: text column names, rows numbered from 0, plain dtypes.
+    """Return a copy of a frame in the form of file sources: text column names, a new index and plain dtypes.
 
-    Raises InputError for repeated column names and for no rows.
+    Raises:
+        InputError: A column name is repeated, or there are no rows.
     """
     table = frame.rename(columns=str).reset_index(drop=True)
-    twice = table.columns[table.columns.duplicated()]
-    if len(twice):
-        raise InputError(f"column {twice[0]!r} stands twice in the header; give every column its own name.")
+    require_unique_columns(table)
     if table.empty:
         raise InputError("the data has a header but no rows.")
     for name in table.columns:

@@ -9,7 +9,7 @@ from credence.core.errors import InputError, did_you_mean
 from credence.core.hashing import canonical_value
 from credence.core.registry import StrictModel
 from credence.data.column_formats import DateFormat, NumberFormat, TextFormat
-from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name
+from credence.data.rows import ALL_GROUPS, MISSING_GROUP, original_name, text_cells
 from credence.data.schema import MISSING, Column, Schema
 from credence.production.batch.reader import BatchReader, RejectedRows
 
@@ -68,7 +68,7 @@ class RowValidator(StrictModel):
 
     def _cast(self, column: Column, raw: pd.Series) -> tuple[pd.Series, Any]:
         if column.kind == "text":
-            return raw.map(lambda t: "" if pd.isna(t) else str(t)).astype(object), np.zeros(len(raw), bool)
+            return text_cells(raw), np.zeros(len(raw), bool)
         found, wrong = self.spellings[column.name].read(raw)
         return found, wrong if column.nullable else wrong | found.isna().to_numpy()
 

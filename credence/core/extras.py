@@ -1,6 +1,6 @@
-"""Which extra of the distribution `credence-ml` installs each library that is not a base dependency."""
+"""Optional libraries and the extras of the distribution `credence-ml` that install them."""
 
-# Import name of a library -> the smallest extra that installs it. Libraries that come with another are listed too.
+# Import name of a library -> the smallest extra that installs it, directly or as a dependency.
 EXTRA_OF_LIBRARY = {
     "charset_normalizer": "train",
     "crepes": "train",
@@ -42,9 +42,11 @@ EXTRA_OF_LIBRARY = {
 
 
 def missing_library(error: BaseException, needed_by: str = "") -> str | None:
-    """The sentence for a library of an extra that is not installed; None for every other error.
+    """Return the sentence about a library that is not installed, with the pip command; None for any other error.
 
-    `needed_by` names what the user asked for, such as "model kind 'bilstm'".
+    Args:
+        error: The exception.
+        needed_by: What the user asked for, such as "model kind 'bilstm'".
     """
     library = error.name if isinstance(error, ModuleNotFoundError) else None
     if library not in EXTRA_OF_LIBRARY:

@@ -14,7 +14,7 @@ DELIMITERS = (",", ";", "\t", "|", " ")
 QUOTES = ('"', "'", "")
 SAMPLE_CHARACTERS = 200_000
 MIN_RECTANGULAR_SHARE = 0.5  # share of rows with the most frequent width
-BLANKS_FACTOR = 0.3  # blanks as delimiter lose against any other
+BLANKS_FACTOR = 0.3  # score factor, because blanks also separate words
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d+")
 
 

@@ -10,6 +10,7 @@ from typing import Self
 from pydantic import Field
 
 from credence.core.errors import InputError
+from credence.core.hashing import bytes_digest
 from credence.core.registry import StrictModel
 
 FACTS = "predictor.json"
@@ -131,4 +132,4 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _seal(body: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return bytes_digest(json.dumps(body, sort_keys=True).encode())

@@ -168,9 +168,9 @@ def test_tiles_compare_and_tables_have_titles() -> None:
 
 @pytest.mark.parametrize("name", sorted(FIGURES - {"importance", "parts"}))
 def test_every_figure_is_svg_and_png(name: str) -> None:
-    figure: Figure = getattr(plots, name)(report())
+    figure: Figure = getattr(plots, f"{name}_plot")(report())
     first = plot_style.svg(figure, name, "<alt> & text")
-    assert first == plot_style.svg(getattr(plots, name)(report()), name, "<alt> & text")
+    assert first == plot_style.svg(getattr(plots, f"{name}_plot")(report()), name, "<alt> & text")
     ElementTree.fromstring(first)
     assert plot_style.png(figure, 40).startswith(b"\x89PNG")
 

@@ -257,7 +257,7 @@ def test_ranks_are_level_where_chains_mixed_and_count_every_draw() -> None:
     assert (sorted_chains == 10 * np.eye(4)).all()
 
 
-@pytest.mark.parametrize("name", ["parts", "evidence", "learning", "traces", "rank_bars"])
+@pytest.mark.parametrize("name", ["training_figures", "evidence_plot", "learning_curves", "trace_plot", "rank_plot"])
 def test_every_figure_is_small_svg_and_png(rich: Report, name: str) -> None:
     figure: Figure = getattr(model_internals_plots, name)(rich)
     drawn = plot_style.svg(figure, name, "alt")

@@ -45,12 +45,12 @@ def select_text_features(texts: Sequence[str], y: Labels, words: int, keep: int,
     """
     sample = _sample_rows(y, seed)
     texts, y = [texts[row] for row in sample], y[sample]
-    there = [_words(text) for text in texts]
-    often = Counter(word for found in there for word in sorted(found))
-    known = [word for word, n in sorted(often.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_TEXTS][:words]
+    text_words = [_words(text) for text in texts]
+    counts = Counter(word for found in text_words for word in sorted(found))
+    known = [word for word, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if n >= MIN_TEXTS][:words]
     candidates = [*(TextFeature(None, r) for r in RELATION_NAMES), *(TextFeature(w, None) for w in known)]
     candidates += [TextFeature(w, r) for w in known for r in RELATION_NAMES]
-    Z = _candidates(csr_matrix(_relations(texts)), _presence(there, known))
+    Z = _candidates(csr_matrix(_relations(texts)), _presence(text_words, known))
     distinct = _distinct(Z)
     chosen = distinct[_heaviest(Z[:, distinct], y, keep, seed)] if len(distinct) else distinct
     return [candidates[place] for place in sorted(chosen)]
@@ -64,13 +64,13 @@ def feature_matrix(texts: Sequence[str], phrases: Sequence[TextFeature]) -> Arra
     """
     _require_known(phrases)
     related = _relations(texts)
-    there = [_words(text) for text in texts]
+    text_words = [_words(text) for text in texts]
     Z = np.ones((len(texts), len(phrases)))
     for place, phrase in enumerate(phrases):
         if phrase.relation is not None:
             Z[:, place] *= related[:, RELATION_NAMES.index(phrase.relation)]
         if phrase.word is not None:
-            Z[:, place] *= [phrase.word in found for found in there]
+            Z[:, place] *= [phrase.word in found for found in text_words]
     return Z
 
 
@@ -89,8 +89,8 @@ def _relations(texts: Sequence[str]) -> Array:
     return np.array([relation_vector(number_values(text)) for text in texts]).reshape(len(texts), len(RELATION_NAMES))
 
 
-def _presence(there: list[set[str]], known: list[str]) -> csr_matrix:
-    return csr_matrix(np.array([[word in found for word in known] for found in there], np.float64))
+def _presence(text_words: list[set[str]], known: list[str]) -> csr_matrix:
+    return csr_matrix(np.array([[word in found for word in known] for found in text_words], np.float64))
 
 
 def _candidates(related: csr_matrix, words: csr_matrix) -> csc_matrix:

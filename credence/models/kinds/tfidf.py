@@ -86,18 +86,18 @@ class TfIdf(Model):
         return weight, coef, float(model.intercept_[0])
 
     def _weights(self, counts: csr_matrix, y: Labels) -> Array:
-        there = (counts > 0).astype(np.float64)
-        yes, no = (np.asarray(there[y == answer].sum(0)).ravel() for answer in (1, 0))
-        often, n = yes + no, len(y)
+        present = (counts > 0).astype(np.float64)
+        yes, no = (np.asarray(present[y == answer].sum(0)).ravel() for answer in (1, 0))
+        row_counts, n = yes + no, len(y)
         ratio = np.log((yes + 1) / (y.sum() + 2)) - np.log((no + 1) / (n - y.sum() + 2))
-        weight = (np.log((1 + n) / (1 + often)) + 1) * np.sqrt(np.abs(ratio))
-        return np.where(self._kept(often, n), weight, 0.0)
+        weight = (np.log((1 + n) / (1 + row_counts)) + 1) * np.sqrt(np.abs(ratio))
+        return np.where(self._kept(row_counts, n), weight, 0.0)
 
-    def _kept(self, often: Array, n: int) -> Flags:
+    def _kept(self, row_counts: Array, n: int) -> Flags:
         """Return which terms occur in enough of the n rows; character n-grams must occur once more than words."""
-        kept = often >= 1 + n // ROWS_PER_COUNT + self._is_piece
+        kept = row_counts >= 1 + n // ROWS_PER_COUNT + self._is_piece
         if kept.sum() > self.max_features:
-            kept &= often > np.sort(often)[-self.max_features - 1]
+            kept &= row_counts > np.sort(row_counts)[-self.max_features - 1]
         return np.asarray(kept)
 
     def _held_out(self, counts: csr_matrix, folds: list[Any]) -> Array:

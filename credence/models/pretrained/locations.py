@@ -96,15 +96,15 @@ def _from_hub(checkpoint: str) -> Path:
 
 
 def _require_complete(folder: Path, checkpoint: str) -> Path:
-    there = {file.name for file in folder.iterdir()} if folder.is_dir() else set[str]()
-    if CONFIG not in there:
+    names = {file.name for file in folder.iterdir()} if folder.is_dir() else set[str]()
+    if CONFIG not in names:
         what = f"has no {CONFIG}" if folder.is_dir() else "is not a folder"
         raise InputError(
             f"checkpoint {checkpoint!r} holds no model: {folder} {what}; expected a folder that save_pretrained wrote, "
             f"with {CONFIG}, tokenizer.json and {WEIGHTS}, or the name of one on the Hugging Face Hub."
         )
-    if not there & {WEIGHTS, INDEX}:
-        pickled = sorted(name for name in there if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
+    if not names & {WEIGHTS, INDEX}:
+        pickled = sorted(name for name in names if name.endswith((".bin", ".pt", ".pth", ".ckpt")))
         what = (
             f"has its weights as {pickled[0]}, a pickle, which runs code when it is read"
             if pickled

@@ -58,11 +58,11 @@ class RelationEncoder(RowEncoder):
         return {"terms": self._terms(texts), "relations": torch.from_numpy(related[:, self.places]).float()}
 
     def _terms(self, texts: list[str]) -> Tensor:
-        there = torch.zeros(len(texts), len(self.vocabulary.words), dtype=torch.uint8)
+        present = torch.zeros(len(texts), len(self.vocabulary.words), dtype=torch.uint8)
         for row, text in enumerate(texts):
             known = [number - SPECIAL for number in self.vocabulary.ids(number_terms(text)) if number != UNKNOWN]
-            there[row, known] = 1
-        return there
+            present[row, known] = 1
+        return present
 
 
 def number_terms(text: str) -> list[str]:

@@ -62,12 +62,12 @@ class NumberEncoder:
     def fit_transform(self, values: Cells, y: Labels) -> Array:
         """Fit to training numbers, shape (rows,); return shape (rows, width)."""
         numbers = values.astype(np.float64)
-        there = numbers[~np.isnan(numbers)]
-        self.median = float(np.median(there)) if len(there) else 0.0
-        self.flagged = not self.raw and 0 < len(there) < len(numbers)
-        if self.knots and len(np.unique(there)) > self.knots + MIN_DISTINCT_FOR_KNOTS:
-            self.bends = np.unique(np.quantile(there, np.linspace(0, 1, self.knots + 2)[1:-1])).tolist()
-            self.reach = np.quantile(there, [CLIP_QUANTILE, 1 - CLIP_QUANTILE]).tolist()
+        present = numbers[~np.isnan(numbers)]
+        self.median = float(np.median(present)) if len(present) else 0.0
+        self.flagged = not self.raw and 0 < len(present) < len(numbers)
+        if self.knots and len(np.unique(present)) > self.knots + MIN_DISTINCT_FOR_KNOTS:
+            self.bends = np.unique(np.quantile(present, np.linspace(0, 1, self.knots + 2)[1:-1])).tolist()
+            self.reach = np.quantile(present, [CLIP_QUANTILE, 1 - CLIP_QUANTILE]).tolist()
         return self.transform(values)
 
     def transform(self, values: Cells) -> Array:
@@ -230,9 +230,9 @@ def _moments(matrix: Array) -> tuple[Array, Array]:
 
     Columns of zeros and ones get 0 and 1: divided by its deviation, a rare category would escape the penalty.
     """
-    there = ~np.isnan(matrix)
-    n = np.maximum(there.sum(0), 1)
-    mean = np.where(there, matrix, 0.0).sum(0) / n
-    sd = np.sqrt((np.where(there, matrix - mean, 0.0) ** 2).sum(0) / n)
+    present = ~np.isnan(matrix)
+    n = np.maximum(present.sum(0), 1)
+    mean = np.where(present, matrix, 0.0).sum(0) / n
+    sd = np.sqrt((np.where(present, matrix - mean, 0.0) ** 2).sum(0) / n)
     binary, constant = np.isin(matrix, (0.0, 1.0)).all(0), sd <= 1e-9 * np.maximum(np.abs(mean), 1e-9)
     return np.where(binary, 0.0, mean), np.where(binary | constant, 1.0, sd)

@@ -46,10 +46,10 @@ def run_identity(
     return {name: str(value) for name, value in identity.items()}
 
 
-def identity_difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
+def identity_difference(stored: Mapping[str, str], expected: Mapping[str, str]) -> str | None:
     """Describe the first difference between two run identities as a clause; None if they are equal."""
-    for name in [*here, *(there.keys() - here.keys())]:
-        a, b = there.get(name, "absent"), here.get(name, "absent")
+    for name in [*expected, *(stored.keys() - expected.keys())]:
+        a, b = stored.get(name, "absent"), expected.get(name, "absent")
         if a != b:
             return f"its {name} is {a[:MAX_SHOWN_CHARACTERS]}, not {b[:MAX_SHOWN_CHARACTERS]}"
     return None
@@ -146,9 +146,9 @@ def load_weights(module: nn.Module, file: Path) -> dict[str, Any]:
     except CheckpointRejected as error:
         raise InputError(f"{error}; take another checkpoint, or train again.") from None
     tensors = found.tensors()
-    there = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in tensors.items()}
-    here = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in module.state_dict().items()}
-    if differs := identity_difference(there, here):
+    stored = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in tensors.items()}
+    expected = {f"shape of {name}": str(list(tensor.shape)) for name, tensor in module.state_dict().items()}
+    if differs := identity_difference(stored, expected):
         raise InputError(f"{file} is of another kind of model or another vocabulary: {differs}.")
     module.load_state_dict(tensors)
     return found.label.facts

@@ -24,10 +24,10 @@ def chosen_device(settings: Training) -> torch.device:
             f"device: cuda was asked for, and torch {torch.__version__}, which {built}, sees no GPU; "
             "set device: auto or cpu, or run this where a GPU is."
         )
-    number, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
-    if number >= there:
+    number, gpus = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+    if number >= gpus:
         raise InputError(
-            f"process {number + 1} on this machine needs a GPU, and there are {there}; start {there} processes."
+            f"process {number + 1} on this machine needs a GPU, and there are {gpus}; start {gpus} processes."
         )
     return torch.device("cuda", number)
 

@@ -42,11 +42,11 @@ class Quantity(BaseModel):
     @classmethod
     def learn(cls, name: str, part: int | None, numbers: Array) -> Self:
         """Fit to training numbers, shape (rows,), NaN if missing."""
-        there = _tame(numbers[~np.isnan(numbers)])
-        if not len(there):
+        present = _tame(numbers[~np.isnan(numbers)])
+        if not len(present):
             return cls(name=name, part=part)
-        sd, knots = float(there.std()) or 1.0, tuple(np.unique(np.quantile(there, LEVELS)).tolist())
-        return cls(name=name, part=part, mean=float(there.mean()), sd=sd, knots=knots)
+        sd, knots = float(present.std()) or 1.0, tuple(np.unique(np.quantile(present, LEVELS)).tolist())
+        return cls(name=name, part=part, mean=float(present.mean()), sd=sd, knots=knots)
 
     def features(self, numbers: Array) -> Array:
         """Return three features of numbers of shape (rows,).

@@ -50,10 +50,10 @@ class PretrainedTokenizer(RowEncoder):
 
         if "text" not in X:
             raise InputError(f"checkpoint {checkpoint!r} reads texts, and this task has columns; leave checkpoint out.")
-        there = load_checkpoint(checkpoint, longest)
-        pieces = PieceEncoder.of(there, longest)
+        loaded = load_checkpoint(checkpoint, longest)
+        pieces = PieceEncoder.of(loaded, longest)
         return cls(pieces=pieces, relations=RELATION_NAMES if relations else ()), SentenceEncoder(
-            there.encoder, pieces.padding
+            loaded.encoder, pieces.padding
         )
 
     def blank(self) -> SentenceEncoder:

@@ -73,10 +73,10 @@ class TextTokenizer(RowEncoder):
         plain = [strip_html(text) for text in X["text"]]
         numbers = [find_numbers(text) if self.fone or self.relations else [] for text in plain]
         pairs = zip(plain, numbers, strict=True)
-        words = [_words(text, there if self.fone else [], self.longest) for text, there in pairs]
+        words = [_words(text, found if self.fone else [], self.longest) for text, found in pairs]
         columns: dict[str, Column] = {"words": [torch.tensor(self.vocabulary.ids(w)).long() for w in words]}
         if self.fone:
-            columns["numbers"] = [_coded(there[: w.count(NUMBER)]) for there, w in zip(numbers, words, strict=True)]
+            columns["numbers"] = [_coded(found[: w.count(NUMBER)]) for found, w in zip(numbers, words, strict=True)]
         if self.relations:
             columns["relations"] = relation_features(numbers)
         return columns
@@ -106,5 +106,5 @@ def _coded(numbers: list[FoundNumber]) -> torch.Tensor:
 def relation_features(numbers: list[list[FoundNumber]]) -> torch.Tensor:
     """Return the relations between the numbers of each text, float32 [rows, relations]."""
     return torch.as_tensor(
-        np.array([relation_vector([number.value for number in there]) for there in numbers]), dtype=torch.float32
+        np.array([relation_vector([number.value for number in found]) for found in numbers]), dtype=torch.float32
     )

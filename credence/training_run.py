@@ -83,7 +83,8 @@ def train(
     with _python_arguments():
         source = _source(data)
         raw = source.build().read()
-        draft = draft_task(raw, name or _name(data, label), {}, label, _word(positive), text, id, group)
+        columns = (None if column is None else str(column) for column in (text, id, group))
+        draft = draft_task(raw, name or _name(data, label), {}, str(label), _word(positive), *columns)
         chosen = {"gate.metric": metric, "gate.minimum": minimum, **(settings or {})}
         content = set_values(draft.content, {key: value for key, value in chosen.items() if value is not None})
         specs = content["models"] if models is None else [models] if isinstance(models, str) else list(models)

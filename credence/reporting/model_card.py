@@ -21,8 +21,8 @@ from credence.reporting.model_report.sentences import (
     headline_sentence,
     missing_values_sentence,
     recalibration_sentence,
-    usage_sentence,
     uncertainty_sentence,
+    usage_sentence,
 )
 from credence.statistics.metrics import METRICS
 

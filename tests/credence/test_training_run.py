@@ -1,5 +1,6 @@
 """Three lines of Python train, show and answer; bad input gets the sentences of the command line."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -227,5 +228,26 @@ def test_prediction_refuses_what_is_no_frame_and_lacks_a_column(run: TrainingRun
 
 def test_notes_name_arguments_of_python(table: pd.DataFrame) -> None:
     found = train(table.assign(row=range(len(table))), "churn", models=QUICK[:1], progress=False)
-    assert any("positive='no' turns it round" in note for note in found.notes)
+    assert any("positive='no' reverses it" in note for note in found.notes)
     assert not any("--" in note for note in found.notes)
+
+
+def test_columns_may_be_named_by_numbers(table: pd.DataFrame) -> None:
+    frame = table.set_axis(range(table.shape[1]), axis=1)
+    found = train(frame, label=4, group=3, models=QUICK[:1], progress=False)
+    assert found.predictor.facts.schema_.group == "3"
+    answers = found.predictor.predict(frame.head(3))
+    assert answers["probability"].between(0, 1).all()
+
+
+def test_the_page_for_notebooks_runs(table: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every block of Python as written, but for the candidates of the first one, which is a quick one here."""
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "use-in-a-notebook.md").read_text()
+    df = table.assign(customer=np.arange(len(table)) // 2)
+    X, y = table.drop(columns="churn"), table["churn"]
+    names: dict[str, Any] = {"df": df, "new_df": df.head(3), "X": X, "y": y}
+    for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(block.replace('train(df, label="churn")', 'train(df, label="churn", models="logistic")'), names)
+    assert len(names["answers"]) == 3
+    assert set(names["run"].leaderboard().index) == {"logistic", "lightgbm", "share of yes"}

@@ -26,8 +26,8 @@ from credence.reporting.model_report.sentences import (
     input_warnings_sentence,
     missing_values_sentence,
     recalibration_sentence,
-    usage_sentence,
     uncertainty_sentence,
+    usage_sentence,
 )
 from credence.reporting.model_report.shift_evaluation import UNCERTAINTY_SCORES
 from credence.reporting.number_format import format_number, format_percent

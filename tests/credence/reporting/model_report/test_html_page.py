@@ -17,8 +17,8 @@ from credence.reporting.model_report.sentences import (
     calibration_sentence,
     headline_sentence,
     recalibration_sentence,
-    usage_sentence,
     uncertainty_sentence,
+    usage_sentence,
 )
 from tests.support.evaluation_cases import TASK, findings, part, predictor, report, verdict
 

@@ -34,7 +34,7 @@ check: setup docs
 	$(PY) -m pytest tests/house tests/docs
 
 docs: setup
-	$(PY) -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --strict
 
 serve: setup
 	$(PY) -m bentoml serve credence:latest --host 127.0.0.1

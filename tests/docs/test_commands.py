@@ -19,7 +19,7 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MUL
 def commands(block: Block) -> list[list[str]]:
     """The words of every command, without variables before it and without comments."""
     lines = re.sub(r"\$\([^)]*\)", "VALUE", re.sub(r"\\\n", " ", block.text)).splitlines()
-    words = [shlex.split(line, comments=True) for line in lines]
+    words = [shlex.split(re.split(r" [|>]", line)[0], comments=True) for line in lines]
     return [w for found in words if (w := [x for i, x in enumerate(found) if not is_variable(found, i)])]
 
 

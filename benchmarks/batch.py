@@ -19,7 +19,7 @@ from sklearn.datasets import load_breast_cancer
 from credence.core.registry import SourceSpec, load_kind
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.split import Split, assign_parts
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.production.batch import BatchJob, assemble_output, score_job
 from credence.statistics.calibration import Calibration
 
@@ -35,7 +35,7 @@ def predictor(folder: Path) -> Path:
     part = assign_parts(rows, Split())
     train, calibration = rows[part == "train"], rows[part == "calibration"]
     model = load_kind("models", "logistic")().fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "breast_cancer", "question": "Is this tumour malignant?", "answers": ("benign", "malignant")}
+    about = TaskInfo(task="breast_cancer", question="Is this tumour malignant?", answers=("benign", "malignant"))
     folder.mkdir()
     Predictor.calibrate(model, train, calibration, Calibration(), about).save(folder)
     return folder

@@ -122,12 +122,12 @@ def ours(found: Experiment) -> dict[str, Any]:
     """The challenger's figures on the test part, with its conformal coverage and that figure's standard error."""
     predictor, y = found.challenger, found.test["label"].to_numpy()
     p = predictor.draws(found.test).mean(0)
-    inside = predictor.facts.conformal.sets(p)[np.arange(len(y)), y]
+    inside = predictor.info.conformal.sets(p)[np.arange(len(y)), y]
     return {
         "chosen": predictor.model.display_name(),
-        **{m: score(m, p, p >= predictor.facts.threshold, y) for m in METRICS},
+        **{m: score(m, p, p >= predictor.info.threshold, y) for m in METRICS},
         "coverage": float(inside.mean()),
-        "coverage_error": coverage_error(y, found.test["row_id"], predictor.facts.conformal),
+        "coverage_error": coverage_error(y, found.test["row_id"], predictor.info.conformal),
     }
 
 

@@ -12,13 +12,13 @@ import pandas as pd
 from credence.core.registry import ModelSpec
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.schema import Schema
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.production.answer_records import build_records
 from credence.production.monitoring import FOR_SEQUENCE, Monitoring
 from credence.production.monitoring.column_statistics import ColumnStatistic
 from credence.production.monitoring.martingale import MartingaleMemory, update_martingale
 from credence.production.monitoring.performance import ScoredRows, performance_loss
-from credence.production.monitoring.run import Test, monitor_window
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import sigmoid
@@ -102,23 +102,23 @@ def trained(draw: Draw) -> Predictor:
     rows = to_canonical_rows(table.assign(y=rng.random(1000) < sigmoid(odds)), Columns(label="y", positive=True))
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
     model = ModelSpec(kind="logistic", folds=1).build().fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "simulated", "question": "Is it so?", "answers": ("no", "yes")}
+    about = TaskInfo(task="simulated", question="Is it so?", answers=("no", "yes"))
     return Predictor.calibrate(model, train, calibration, Calibration(), about).with_version("1")
 
 
-def fresh(world: World, rng: Rng) -> tuple[Predictor, Test]:
+def fresh(world: World, rng: Rng) -> tuple[Predictor, ScoredRows]:
     """The world's predictor with a reference and test rows of its own."""
     like, reference = trained(world.reference), world.reference(rng, REFERENCE).assign(group="all")
-    facts = like.facts.model_copy(update={"schema_": Schema.learn(reference)})
-    predictor = Predictor(like.model, facts, reference, like.seen)
+    info = like.info.model_copy(update={"schema_": Schema.learn(reference)})
+    predictor = Predictor(like.model, info, reference, like.seen)
     p = predictor.predict(world.reference(rng, TEST).assign(group="all"))["probability"].to_numpy()
-    return predictor, (p, p >= facts.threshold, rng.random(TEST) < p, np.full(TEST, "all"))
+    return predictor, ScoredRows(p, p >= info.threshold, (rng.random(TEST) < p).astype(np.int64))
 
 
 def log_of(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START) -> pd.DataFrame:
     """The log's records of these rows, one a second, no truth known."""
     rows = rows.assign(group="all")
-    made = pd.DataFrame(build_records("r", rows, predictor.predict(rows), predictor.facts))
+    made = pd.DataFrame(build_records("r", rows, predictor.predict(rows), predictor.info))
     return made.assign(time=start + pd.to_timedelta(np.arange(len(rows)), unit="s"), truth=np.nan)
 
 

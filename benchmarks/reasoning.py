@@ -26,7 +26,7 @@ from benchmarks.statements import FARTHER, Parts, by_size, dealt, enough, statem
 from credence.core.registry import ModelSpec, available_kinds
 from credence.data.rows import model_inputs
 from credence.generation.arithmetic import CATEGORIES
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import METRICS
@@ -55,7 +55,7 @@ def learned(spec: dict[str, Any], seed: int, parts: Parts) -> Predictor:
     """A calibrated predictor."""
     model = ModelSpec(**spec, seed=seed).build()
     model.fit(model_inputs(parts.train), parts.train["label"].to_numpy())
-    about = {"task": "reasoning", "question": "Is this statement true?", "answers": ("no", "yes"), "group": "category"}
+    about = TaskInfo(task="reasoning", question="Is this statement true?", answers=("no", "yes"), group="category")
     return Predictor.calibrate(model, parts.train, parts.calibration, Calibration(), about)
 
 
@@ -65,7 +65,7 @@ def told_apart(predictor: Predictor, usual: pd.DataFrame, other: pd.DataFrame) -
     is_other = np.repeat([0, 1], [len(usual), len(other)])
     total, disagreement = (np.concatenate([doubt[i] for doubt in doubts]) for i in (0, 1))
     flagged = [
-        np.mean([bool(why) for why in predictor.facts.schema_.warnings(model_inputs(rows))]) for rows in (usual, other)
+        np.mean([bool(why) for why in predictor.info.schema_.warnings(model_inputs(rows))]) for rows in (usual, other)
     ]
     return {
         "auroc": float(roc_auc_score(is_other, total)),
@@ -79,7 +79,7 @@ def samples(predictor: Predictor, rows: pd.DataFrame, seed: int) -> dict[str, Ar
     """Each metric on these rows, then on resamples of them, shape (1 + RESAMPLES,)."""
     y, p = rows["label"].to_numpy(), predictor.draws(rows).mean(0)
     w = np.vstack([np.ones((1, len(rows))), bootstrap_weights(None, len(rows), RESAMPLES, seed)])
-    yes = p >= predictor.facts.threshold
+    yes = p >= predictor.info.threshold
     found = {name: METRICS[name].of(p, yes, y, w) for name in ("accuracy", "log_loss", "ece")}
     for category in sorted(set(rows["group"])):
         of = (rows["group"] == category).to_numpy()

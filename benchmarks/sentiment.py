@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from credence.core.registry import ModelSpec
 from credence.data.rows import Columns, model_inputs, sample_rows, to_canonical_rows
 from credence.data.split import PARTS, Split, assign_parts
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.reporting.measure import measure_with_intervals, score_with_interval
 from credence.statistics.bootstrap import bootstrap_weights
 from credence.statistics.calibration import Calibration
@@ -33,7 +33,7 @@ from credence.statistics.metrics import score
 from credence.statistics.selective_prediction import selective_measures
 from credence.statistics.uncertainty import Array, entropy
 
-ABOUT = {"task": "sentiment", "question": "Is this review positive?", "answers": ("negative", "positive")}
+ABOUT = TaskInfo(task="sentiment", question="Is this review positive?", answers=("negative", "positive"))
 SPLIT = Split(column="split", calibration=0.1)
 RESAMPLES = 200
 BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->"
@@ -103,7 +103,7 @@ def measured(name: str, candidate: Candidate, parts: Parts, most: int | None) ->
         learned, seconds, threshold = (
             len(train),
             predictor.model.training_record().cpu_seconds or 0.0,
-            predictor.facts.threshold,
+            predictor.info.threshold,
         )
         began = time.process_time()
         p = predictor.draws(test).mean(0)
@@ -121,9 +121,7 @@ def least(*limits: int | None) -> int | None:
 def calibrated(candidate: Candidate, train: pd.DataFrame, calibration: pd.DataFrame, most: int | None) -> Predictor:
     """Learned and calibrated as the pipeline does it; few rows are calibrated on half as many."""
     model = ModelSpec(**candidate.spec).build().fit(model_inputs(train), train["label"].to_numpy())
-    return Predictor.calibrate(
-        model, train, sample_rows(calibration, most and most // 2), Calibration(), dict(ABOUT), "f1"
-    )
+    return Predictor.calibrate(model, train, sample_rows(calibration, most and most // 2), Calibration(), ABOUT, "f1")
 
 
 def plain(known: pd.DataFrame, test: pd.DataFrame) -> tuple[Array, float, float]:

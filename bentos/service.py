@@ -31,9 +31,9 @@ def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
     """The service for a stored predictor; reads its facts, and the weights only when a worker starts."""
     folder = Path(stored.path)
     verify(folder)  # before anything is read from it: a server of a changed predictor ends at once, and says why
-    facts = read_info(folder)
-    row = row_model(facts)
-    rows = rows_model(row, facts)
+    info = read_info(folder)
+    row = row_model(info)
+    rows = rows_model(row, info)
     api = {
         "predict": bentoml.api(Endpoints.predict, input_spec=row, output_spec=Prediction),
         "batch_predict": bentoml.api(Endpoints.batch_predict, input_spec=rows, output_spec=PredictionList),
@@ -41,9 +41,9 @@ def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
         "feedback": bentoml.api(Endpoints.feedback, input_spec=Feedback, output_spec=FeedbackCount),
     }
     settings = Settings.read(os.environ)
-    follower = ModelWatcher(folder, facts.task, settings.log)
+    follower = ModelWatcher(folder, info.task, settings.log)
     about = {"follower": follower, "settings": settings, "model": BentoModel(stored.tag)}
-    desk = type("Desk", (Endpoints,), {**about, **api, "starting": at_start(facts.task)})
+    desk = type("Desk", (Endpoints,), {**about, **api, "starting": at_start(info.task)})
     made = bentoml.service(service_class=KnownPathsService, **_options(settings))(desk)
     made.mount_asgi_app(html_pages(lambda: follower.lineup.champion), name="front")
     made.add_asgi_middleware(RequestGuard, keys=[k.get_secret_value() for k in settings.api_keys], rate=settings.rate)

@@ -16,6 +16,7 @@ from credence.data.rows import Columns, to_canonical_rows
 from credence.data.sources._frame import plain_table
 from credence.data.split import stratified_calibration_rows
 from credence.experiment import fit_contenders, select_challenger
+from credence.predictor import TaskInfo
 from credence.reporting.number_format import plural
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import Array
@@ -76,7 +77,7 @@ class CredenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         rows = to_canonical_rows(table.assign(**{LABEL: encoded}), columns)
         held = stratified_calibration_rows(rows, self.calibration)
         train, calibration = (rows[part].reset_index(drop=True) for part in (~held, held))
-        found = fit_contenders(self._specs(), train, calibration, Calibration(alpha=self.alpha), self._about())
+        found = fit_contenders(self._specs(), train, calibration, Calibration(alpha=self.alpha), self._task_info())
         self.losses_ = select_challenger(found, train, calibration)
         self.predictor_ = found[int(np.argmin(self.losses_))]
         return self
@@ -124,7 +125,6 @@ class CredenceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = int(state) if isinstance(state, (int, np.integer)) else check_random_state(state).randint(MAX_SEED)
         return [ModelSpec.of({"seed": seed, **ModelSpec.of(spec).model_dump()}) for spec in listed]
 
-    def _about(self) -> dict[str, Any]:
+    def _task_info(self) -> TaskInfo:
         no, yes = map(str, self.classes_)
-        text = {} if self.text is None else {"text": self.text}
-        return {"task": "classifier", "question": f"Is it {yes}?", "answers": (no, yes), **text}
+        return TaskInfo(task="classifier", question=f"Is it {yes}?", answers=(no, yes), text=self.text)

@@ -1,4 +1,4 @@
-"""What a run would do, said before anything is trained."""
+"""Describe what a training run would do, without training anything."""
 
 import pandas as pd
 
@@ -16,19 +16,28 @@ SHOWN = 12
 
 
 def read_rows(task: Task, sample_size: int | None = None) -> pd.DataFrame:
-    """The task's rows, as the pipeline will see them."""
+    """The task's canonical rows, as the pipeline reads them; a random sample of `sample_size` if given."""
     return task.rows(sample_size=sample_size)
 
 
 def preflight_checks(task: Task, sample_size: int | None = None) -> None:
-    """Raise BadInput for rows that cannot be learned from, before anything is started or written."""
+    """Check the rows before anything is started or written.
+
+    Raises:
+        InputError: The rows cannot be read, split or learned from.
+    """
     rows = read_rows(task, sample_size)
     assign_parts(rows, task.split)
     load_shift_sets(task, rows)
 
 
 def load_shift_sets(task: Task, rows: pd.DataFrame) -> list[pd.DataFrame]:
-    """The sets under `shift`, but those that only a pipeline can read; `rows` are the task's own."""
+    """The canonical rows of each set under `shift`; sets that only a pipeline can read are left out.
+
+    Args:
+        task: The task with its `shift` section.
+        rows: The task's own canonical rows.
+    """
     readable = {name: s for name, s in task.shift.items() if s.source.kind != "artifact"}
     return [
         to_shift_rows(name, s.read(name), task.columns, task.split.split_columns(), rows)
@@ -37,7 +46,11 @@ def load_shift_sets(task: Task, rows: pd.DataFrame) -> list[pd.DataFrame]:
 
 
 def dry_run(task: Task, rows: pd.DataFrame) -> str:
-    """The task as understood: question, rows, inputs, parts, candidates, findings, and what the gate could see."""
+    """The task as understood, in lines of text.
+
+    The lines name the question, rows, inputs, parts, candidates, shift sets, the smallest difference that the gate
+    detects, and what the checks found.
+    """
     part = assign_parts(rows, task.split)
     tested = int((part == "test").sum())
     lines = [

@@ -1,8 +1,8 @@
-"""A task's whole contest in plain Python, for notebooks and benchmarks: the pipeline's steps, without a pipeline."""
+"""A task's experiment in plain Python, for notebooks and benchmarks: the training pipeline without ZenML."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from credence.data.split import PARTS, assign_parts
 from credence.evaluation.code_length import prequential_bits
 from credence.evaluation.hyperparameter_search import OnSearchTrial, search_hyperparameters
 from credence.model import Labels, Model
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration, log_loss
 from credence.statistics.threshold import threshold_minimum
 from credence.statistics.uncertainty import Array
@@ -23,7 +23,7 @@ Watch = Callable[[list[ModelSpec]], Iterable[ModelSpec]]
 
 
 class Aim(NamedTuple):
-    """What the threshold is chosen for: a metric, and the least that it must reach."""
+    """What the threshold serves: the gate's metric, and the least value of it that the gate accepts."""
 
     metric: str
     minimum: float
@@ -33,9 +33,10 @@ NO_AIM = Aim("accuracy", 0.0)
 
 
 def select_challenger(contenders: Sequence[Predictor], train: pd.DataFrame, calibration: pd.DataFrame) -> list[float]:
-    """The calibrated log-loss of every contender, in nats per row, over the calibration rows.
+    """Calibrated log-loss of every candidate, in nats per row; the lowest one is the challenger.
 
-    Where every contender kept out-of-fold probabilities, training rows count too: a fifth of a small table is noise.
+    The loss is over the calibration rows. Training rows count too if every candidate has out-of-fold probabilities,
+    because the calibration rows of a small table are few.
     """
     parts = [(p.draws(calibration).mean(0), calibration["label"].to_numpy()) for p in contenders]
     unseen = [_out_of_fold(p) for p in contenders]
@@ -51,12 +52,12 @@ def select_challenger(contenders: Sequence[Predictor], train: pd.DataFrame, cali
 
 def _out_of_fold(predictor: Predictor) -> Array | None:
     raw = predictor.model.out_of_fold()
-    return None if raw is None else predictor.facts.scaling(raw[None, :])[0]
+    return None if raw is None else predictor.info.scaling(raw[None, :])[0]
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The parts of the rows, every candidate calibrated, their log-losses on rows not learned from, and the winner."""
+    """The parts of the rows, the calibrated candidates, and their log-losses (nats per row) on rows not trained on."""
 
     train: pd.DataFrame
     calibration: pd.DataFrame
@@ -66,19 +67,25 @@ class Experiment:
 
     @property
     def challenger(self) -> Predictor:
-        """The contender with the lowest log-loss."""
+        """The candidate with the lowest log-loss."""
         return self.contenders[self.losses.index(min(self.losses))]
 
 
 def run_experiment(task: Task, rows: pd.DataFrame, watch: Watch = iter) -> Experiment:
-    """Split canonical rows, fit and calibrate every candidate of the task, and choose among them.
+    """Split canonical rows, then fit and calibrate every candidate of the task and compare them.
 
-    `watch` is given the candidates and yields them one by one, for example through a progress bar.
+    Args:
+        task: The task.
+        rows: Its canonical rows.
+        watch: Receives the candidates and yields them one by one, for example through a progress bar.
+
+    Raises:
+        InputError: The rows cannot be split or a candidate cannot be fitted to them.
     """
     part = assign_parts(rows, task.split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
     aim = Aim(task.gate.metric, threshold_minimum(task.gate.metric, task.gate.minimum))
-    contenders = fit_contenders(watch(task.models), train, calibration, task.calibration, task.about(), aim)
+    contenders = fit_contenders(watch(task.models), train, calibration, task.calibration, task.info(), aim)
     return Experiment(train, calibration, test, contenders, select_challenger(contenders, train, calibration))
 
 
@@ -87,7 +94,7 @@ def fit_contenders(
     train: pd.DataFrame,
     calibration: pd.DataFrame,
     section: Calibration,
-    about: dict[str, Any],
+    about: TaskInfo,
     aim: Aim = NO_AIM,
 ) -> list[Predictor]:
     """Fit every candidate on the training rows and calibrate it on the calibration rows, both canonical."""
@@ -96,7 +103,7 @@ def fit_contenders(
 
 
 def tune(spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnSearchTrial | None = None) -> ModelSpec:
-    """The spec with the best parameters that its search found; the spec itself where it asks for no search."""
+    """The spec with the best parameters found by its search; the spec itself if it has no `search`."""
     if spec.search is None:
         return spec
     found = search_hyperparameters(spec, X, y, on_trial=on_trial)

@@ -1,4 +1,4 @@
-"""A task is one yes/no question about every row. Each section is the parameter of exactly one step."""
+"""A task is one yes/no question about every row. Each section is the parameter of exactly one pipeline step."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,13 +17,17 @@ from credence.data.split import Split
 from credence.evaluation.gate import Gate
 from credence.generation.section import Generation
 from credence.model import require_matching_inputs
+from credence.predictor import TaskInfo
 from credence.production.monitoring import Monitoring
 from credence.security.log_policy import LogPolicy
 from credence.statistics.calibration import Calibration
 
 
 class Task(StrictModel):
-    """A question, where its rows come from, who may answer it, and when an answer is good enough."""
+    """A question, the source of its rows, the candidate models, and the rules of the gate.
+
+    The name is 1 to 60 characters of a-z, 0-9 and _; it is the stem of the task's YAML file.
+    """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_]*$", max_length=60)
     question: str = Field(description="the yes/no question about every row")
@@ -46,26 +50,40 @@ class Task(StrictModel):
         return tuple(map(str, answers)) if isinstance(answers, list) else answers
 
     def rows(self, raw: pd.DataFrame | None = None, sample_size: int | None = None) -> pd.DataFrame:
-        """The task's rows, as its pipeline sees them: columns row_id, group, label, key and the inputs.
+        """The task's canonical rows: columns row_id, group, label, key and the inputs.
 
-        `raw` is the raw table where it has been read already. `sample_size` keeps that many rows, always the same.
-        Raises InputError for a table that does not fit the task.
+        Args:
+            raw: The raw table, if it was read already.
+            sample_size: Number of rows to keep, always the same ones.
+
+        Raises:
+            InputError: The table does not fit the task.
         """
         table = self.source.build().read() if raw is None else raw
         return canonical_sample(table, self.columns, self.split.split_columns(), sample_size)
 
-    def about(self) -> dict[str, Any]:
-        """What a predictor has to know of its task besides the rows."""
-        group = {name: column for name in ("group", "text") if (column := getattr(self.columns, name))}
-        log = {"log": self.log.model_dump(mode="json")} if self.log != LogPolicy() else {}
-        bound = {"latency_ms": self.monitoring.latency_ms}
-        return {"task": self.name, "question": self.question, "answers": list(self.answers), **group, **log, **bound}
+    def info(self) -> TaskInfo:
+        """The part of the task that its predictors keep."""
+        return TaskInfo(
+            task=self.name,
+            question=self.question,
+            answers=self.answers,
+            group=self.columns.group,
+            text=self.columns.text,
+            log=self.log,
+            latency_ms=self.monitoring.latency_ms,
+        )
 
     @classmethod
     def read(cls, path: Path, overrides: dict[str, Any] | None = None) -> Self:
-        """The task in a YAML file, with `overrides` such as {"gate.margin": 0.02} laid over it.
+        """Read a task from a YAML file.
 
-        Raises BadInput with one sentence per mistake, each naming the file and the key.
+        Args:
+            path: The file; its stem is the task's name.
+            overrides: Values by dotted path, such as {"gate.margin": 0.02}, which replace those of the file.
+
+        Raises:
+            InputError: The file is not a valid task; one sentence per mistake, each with the file and the key.
         """
         content = set_values(load_yaml(path), overrides or {})
         try:
@@ -99,7 +117,7 @@ def set_values(content: dict[str, Any], overrides: Mapping[str, Any]) -> dict[st
 
 
 def _set_path(content: dict[str, Any], key: str, value: Any) -> None:
-    """Set a value at a dotted path, through mappings by name and through lists by number."""
+    """Set the value at a dotted path, through mappings by name and through lists by index."""
     *path, last = key.split(".")
     place: Any = content
     for step in path:

@@ -192,11 +192,11 @@ class TrainingRun:
 
     def report(self) -> str:
         """The report that the pipeline writes, as one HTML page without outside resources."""
-        return render(self.measured, self.verdict, self.findings, self.task.about(), self.importance)
+        return render(self.measured, self.verdict, self.findings, self.task.info(), self.importance)
 
     def card(self) -> str:
         """The model card that the pipeline writes, in Markdown."""
-        return model_card(self.task.about(), self.predictor, self.measured, self.verdict, self.findings)
+        return model_card(self.predictor, self.measured, self.verdict, self.findings)
 
     def save(self, folder: str | Path) -> Path:
         """Write the predictor to a new or empty folder, with report.html and card.md; `credence.load` reads it.

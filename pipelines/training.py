@@ -42,7 +42,7 @@ def training(task: Task, sample: int | None = None, feedback: bool = False, trac
         train,
         calibration,
         task.calibration,
-        task.about(),
+        task.info(),
         task.gate.metric,
         threshold_minimum(task.gate.metric, task.gate.minimum),
     )
@@ -50,5 +50,5 @@ def training(task: Task, sample: int | None = None, feedback: bool = False, trac
     given = {"shifts": load_shifts(task.shift, task.columns, helpers, rows, sample)} if task.shift else {}
     report = evaluate_challenger.with_options(**tracker)(challenger, contenders, test, task.gate.metric, **given)
     verdict, _, predictor = judge_challenger(challenger, test, task.gate, findings)
-    card = write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.about())
+    card = write_card.with_options(**tracker)(report, verdict, findings, predictor, test, task.info())
     promote_challenger.with_options(**tracker)(verdict, after=card)  # the card is signed with the predictor

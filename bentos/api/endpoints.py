@@ -71,16 +71,16 @@ class Endpoints:
 
     def _answers(self, body: bytes, many: bool) -> list[Prediction]:
         lineup, caller = self.follower.lineup, REQUEST_CONTEXT.get()
-        role, (facts, rows, found) = lineup.route(caller, lambda a: (a.facts, *a.answer(body, many)))
+        role, (info, rows, found) = lineup.route(caller, lambda a: (a.info, *a.answer(body, many)))
         made = predictions_of(found)
         if self.journal:
-            self.journal.note(caller, facts, rows, found, role)
-        self.meters.count(facts, role, found)
+            self.journal.note(caller, info, rows, found, role)
+        self.meters.count(info, role, found)
         lineup.shadow(role, caller, body, many)
         return made
 
     def _recorded(self, body: bytes) -> FeedbackCount:
-        found = parse_feedback(body, self.follower.lineup.champion.facts.answers)
+        found = parse_feedback(body, self.follower.lineup.champion.info.answers)
         if self.journal is None:
             raise FeedbackNotStored(
                 "this server keeps no log (CREDENCE_LOG=off), and so no feedback; send it to one that does."
@@ -95,7 +95,7 @@ class Endpoints:
     def _tick(self) -> None:
         """Five times a second: what is counted elsewhere becomes figures."""
         self.follower.report()
-        self.meters.bound(self.follower.lineup.champion.facts)
+        self.meters.bound(self.follower.lineup.champion.info)
         self.meters.failed(self.follower.failures())
         if self.journal:
             self.meters.dropped(self.journal.dropped())

@@ -22,11 +22,11 @@ def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
     async def index(request: Request) -> Response:
         """Take the place of BentoML's own page, which loads a tracker of a third party."""
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(_page(about_page(champion().facts)))
-        return JSONResponse(about_page(champion().facts))
+            return HTMLResponse(_page(about_page(champion().info)))
+        return JSONResponse(about_page(champion().info))
 
     async def health(request: Request) -> Response:
-        return JSONResponse({"status": "ok", "version": champion().facts.version})
+        return JSONResponse({"status": "ok", "version": champion().info.version})
 
     async def card(request: Request) -> Response:
         folder = champion().folder
@@ -38,13 +38,13 @@ def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
     return Starlette(routes=[Route("/", index), Route("/health", health), Route("/card", card)])
 
 
-def about_page(facts: PredictorInfo) -> dict[str, Any]:
+def about_page(info: PredictorInfo) -> dict[str, Any]:
     """What this server answers, for people who open its address."""
     return {
-        "task": facts.task,
-        "question": facts.question,
-        "answers": list(facts.answers),
-        "version": facts.version,
+        "task": info.task,
+        "question": info.question,
+        "answers": list(info.answers),
+        "version": info.version,
         "ask": ["/predict", "/batch_predict", "/explain"],
         "read": list(LINKS),
     }

@@ -50,7 +50,7 @@ def compare_answers(client: httpx.Client, rows: pd.DataFrame, predictor: Predict
 
 def rows_as_requests(rows: pd.DataFrame, predictor: Predictor) -> list[dict[str, Any]]:
     """The JSON bodies that stand for these canonical rows, under the raw names of their columns."""
-    schema = predictor.facts.schema_
+    schema = predictor.info.schema_
     known = schema.select(rows)
     bodies: list[dict[str, Any]] = [{} for _ in range(len(rows))]
     for column in schema.columns:

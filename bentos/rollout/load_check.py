@@ -16,8 +16,8 @@ CHECKED_ROWS = 20
 def describe_predictor(folder: Path) -> tuple[str, StoredPredictor]:
     """Store the predictor of a folder: its task, and what servers need to know to load and prove it."""
     answerer = LoadedPredictor(folder)
-    tag, facts = store_by_version(folder), answerer.facts
-    return facts.task, StoredPredictor(tag=tag, version=facts.version, golden=tuple(expected_answers(answerer)))
+    tag, info = store_by_version(folder), answerer.info
+    return info.task, StoredPredictor(tag=tag, version=info.version, golden=tuple(expected_answers(answerer)))
 
 
 def expected_answers(answerer: LoadedPredictor) -> list[ExpectedAnswer]:
@@ -33,8 +33,8 @@ def load_and_verify(named: StoredPredictor, task: str) -> LoadedPredictor:
     except NotFound:
         raise InputError(f"no model {named.tag!r} in BentoML's store; store it again.") from None
     found = LoadedPredictor(folder)
-    if (found.facts.task, found.facts.version) != (task, named.version):
-        raise InputError(f"{named.tag} holds {found.facts.version} of {found.facts.task}; expected {named.version}.")
+    if (found.info.task, found.info.version) != (task, named.version):
+        raise InputError(f"{named.tag} holds {found.info.version} of {found.info.task}; expected {named.version}.")
     rounding = found.predictor.model.batch_tolerance
     for row, (said, expected) in enumerate(zip(expected_answers(found), named.golden, strict=True)):
         if said.label != expected.label or abs(said.probability - expected.probability) > rounding:

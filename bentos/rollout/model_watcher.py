@@ -43,7 +43,7 @@ class ModelWatcher:
         self._swap(wanted)
         if not self._serves:
             self.lineup = Router(LoadedPredictor(self._folder))
-            self._tell(version=self.lineup.champion.facts.version)
+            self._tell(version=self.lineup.champion.info.version)
         if self._report.state == "starting":
             self._tell(state="serving")
         self._follow(wanted)
@@ -87,7 +87,7 @@ class ModelWatcher:
         if self._beside:
             self._end_trial()
             self.lineup, self._beside, self._serves = Router(self._beside), None, named.generation
-            version = self.lineup.champion.facts.version
+            version = self.lineup.champion.info.version
             self._tell(state="serving", generation=self._serves, version=version, reason="")
 
     def _follow(self, wanted: DesiredState) -> None:
@@ -111,7 +111,7 @@ class ModelWatcher:
             self._tell(state="refused", generation=named.generation, reason=str(error) or type(error).__name__)
 
     def _try(self, named: DesiredChallenger | None) -> None:
-        if named is None or named.version == self.lineup.champion.facts.version:
+        if named is None or named.version == self.lineup.champion.info.version:
             self._end_trial()
         elif named.generation != self._tried:
             self._end_trial()

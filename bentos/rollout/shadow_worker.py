@@ -43,10 +43,10 @@ def _answered(frame: dict[str, Any], body: bytes, answerer: LoadedPredictor, jou
     try:
         rows, found = answerer.answer(body, frame["many"])
     except Exception as error:  # the next copy may be one that it can answer
-        logger.warning("%s could not answer a copy: %r", answerer.facts.version, error)
+        logger.warning("%s could not answer a copy: %r", answerer.info.version, error)
         return False
     if journal:
-        journal.note(caller, answerer.facts, rows, found, frame["role"], delivered=False)
+        journal.note(caller, answerer.info, rows, found, frame["role"], delivered=False)
     return True
 
 

@@ -25,10 +25,10 @@ class LoadedPredictor:
     def __init__(self, folder: Path) -> None:
         """Load a folder that somebody vouches for. BadInput where it was changed, or cannot answer."""
         vouched = verify(folder)
-        self.folder, self.facts = folder, read_info(folder)
-        logger.info("%s: %s", self.facts.version, vouched)
-        self.row = row_model(self.facts)
-        self.rows = rows_model(self.row, self.facts)
+        self.folder, self.info = folder, read_info(folder)
+        logger.info("%s: %s", self.info.version, vouched)
+        self.row = row_model(self.info)
+        self.rows = rows_model(self.row, self.info)
         with lazy_torch(folder):
             self.predictor = Predictor.load(folder)
             # A server that cannot answer a row it has seen must not report ready; and the first answer is the slowest.
@@ -41,15 +41,15 @@ class LoadedPredictor:
 
     def explain(self, body: bytes) -> Explanation:
         """What each column of a row adds to the log-odds of yes."""
-        schema = self.facts.schema_
+        schema = self.info.schema_
         found = explain_rows(self.predictor, schema.select(self.table([self._read_row(body)])))[0]
         raw = {n: original_name(n) for n in schema.names()}
         parts = [Contribution(column=raw.get(column, column), contribution=value) for column, value in found]
-        return Explanation(contributions=parts, version=self.facts.version)
+        return Explanation(contributions=parts, version=self.info.version)
 
     def table(self, rows: list[BaseModel]) -> pd.DataFrame:
         """Rows of a request as `predict` takes them."""
-        return requests_table(rows, self.facts.schema_)
+        return requests_table(rows, self.info.schema_)
 
     def _read_row(self, body: bytes) -> BaseModel:
         return parse_request(self.row, body, self.row)

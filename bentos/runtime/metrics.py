@@ -37,11 +37,11 @@ class ServiceMetrics:
         ).labels(task)
         self._told = {"dropped": 0, "failures": 0}
 
-    def count(self, facts: PredictorInfo, role: str, found: pd.DataFrame) -> None:
+    def count(self, info: PredictorInfo, role: str, found: pd.DataFrame) -> None:
         """Count the answers that a caller gets."""
         labels = found["label"].tolist()
         for label in set(labels):
-            self._answers.labels(self.task, facts.version, role, label).inc(labels.count(label))
+            self._answers.labels(self.task, info.version, role, label).inc(labels.count(label))
         if abstained := sum(found["abstain"].tolist()):
             self._abstained.inc(abstained)
 
@@ -57,10 +57,10 @@ class ServiceMetrics:
         """Count up to what the trials of this worker say they have missed."""
         self._up_to(self._failures, "failures", total)
 
-    def bound(self, facts: PredictorInfo) -> None:
+    def bound(self, info: PredictorInfo) -> None:
         """Say within what time the task's answers shall come."""
         gauge = _made("Gauge", "credence_latency_bound_seconds", "95 % of the answers shall come within this", "task")
-        gauge.labels(self.task).set(facts.latency_ms / 1000)
+        gauge.labels(self.task).set(info.latency_ms / 1000)
 
     def drift(self, file: Path) -> None:
         """Say what monitoring found last. There is no such series before it has found anything."""

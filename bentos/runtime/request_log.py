@@ -27,7 +27,7 @@ class RequestLog:
     def note(
         self,
         caller: RequestContext,
-        facts: PredictorInfo,
+        info: PredictorInfo,
         rows: pd.DataFrame,
         found: pd.DataFrame,
         role: str,
@@ -41,7 +41,7 @@ class RequestLog:
                 caller.request_id,
                 rows,
                 found,
-                facts,
+                info,
                 role=role,
                 delivered=delivered,
                 time=now,

@@ -80,22 +80,22 @@ class ErrorResponse(BaseModel):
     field: str | None = None
 
 
-def row_model(facts: PredictorInfo) -> type[BaseModel]:
+def row_model(info: PredictorInfo) -> type[BaseModel]:
     """The body of one row: one field per input column under its raw name, and the group where the task has one."""
-    schema = facts.schema_
+    schema = info.schema_
     fields: dict[str, Any] = {f"c{i}": _field(c) for i, c in enumerate(schema.columns)}
     if schema.group and schema.group not in map(original_name, schema.names()):
         fields["group"] = (GROUP, Field(None, alias=schema.group, description="the group of the row, where known"))
     example = {"example": {original_name(c.name): example_of(c) for c in schema.columns}}
     return create_model(
-        "Row", __base__=JsonBody, __doc__=facts.question, __cls_kwargs__={"json_schema_extra": example}, **fields
+        "Row", __base__=JsonBody, __doc__=info.question, __cls_kwargs__={"json_schema_extra": example}, **fields
     )
 
 
-def rows_model(row: type[BaseModel], facts: PredictorInfo) -> type[BaseModel]:
+def rows_model(row: type[BaseModel], info: PredictorInfo) -> type[BaseModel]:
     """The body of a batch: `rows`, or for a text task `texts` as well."""
     many: Any = list[row]  # type: ignore[valid-type]
-    if facts.schema_.names() != ["text"]:
+    if info.schema_.names() != ["text"]:
         return create_model("Rows", __base__=JsonBody, rows=(many, _some(...)))
     return create_model(
         "Rows", __base__=JsonBody, rows=(many | None, _some(None)), texts=(list[str] | None, _some(None))

@@ -1,1 +1,1 @@
-"""Judging models: the gate, explanations, hyperparameter search, code length."""
+"""Evaluation of models: the gate, explanations, hyperparameter search, code length."""

@@ -1,4 +1,4 @@
-"""How many bits it takes to send answers: knowing their share, counting, or block by block with models that learn."""
+"""Code length of labels in bits: two-part code, Krichevsky-Trofimov code, and prequential code with a model."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -21,28 +21,35 @@ EPSILON = 1e-15
 
 
 def label_bits(y: Labels) -> float:
-    """n H(share of yes) + log2(n) / 2: the two-part code of n answers without a model."""
+    """Two-part code length of n labels without a model: n H(share of yes) + log2(n) / 2 bits."""
     return len(y) * float(entropy(np.array([np.mean(y)]))[0]) + 0.5 * float(np.log2(len(y)))
 
 
 def kt_bits(yes: int, no: int) -> float:
-    """The Krichevsky-Trofimov code of a sequence with so many yes and no: -log2 of B(yes+1/2, no+1/2) / B(1/2, 1/2).
+    """Krichevsky-Trofimov code length of a sequence in bits: -log2 of B(yes + 1/2, no + 1/2) / B(1/2, 1/2).
 
-    Equal to coding one by one with (count + 1/2) / (n + 1), in any order (Krichevsky & Trofimov 1981).
+    It equals coding one label after another with probability (count + 1/2) / (n + 1), in any order
+    (Krichevsky & Trofimov 1981).
     """
     return (lgamma(yes + no + 1) + log(pi) - lgamma(yes + 0.5) - lgamma(no + 0.5)) / log(2)
 
 
 def boundaries(n: int, shares: Sequence[float] = SHARES) -> list[int]:
-    """Where the blocks end, in rows: these shares of n rows, each once, the last one n."""
+    """Row numbers at which the blocks end: these shares of n rows, distinct and increasing; the last one is n."""
     return sorted({max(1, round(share * n)) for share in shares} | {n})
 
 
 def prequential_code_length(coder: Coder, ends: Sequence[int]) -> list[float]:
-    """Bits of each block, coded by a model that learned from all rows before it (Dawid 1984; Voita & Titov 2020).
+    """Bits of each block, coded by a model that was fitted to all rows before it (Dawid 1984; Voita & Titov 2020).
 
-    `coder(first, last)` learns from rows 0..first-1 and gives the NLL of rows first..last-1 in nats; the first block
-    costs a bit a row. Their sum compares models: it pays for the model without counting its parameters.
+    The sum compares models: it includes the cost of a model without counting its parameters.
+
+    Args:
+        coder: `coder(first, last)` fits a model to rows 0..first-1 and gives the NLL of rows first..last-1 in nats.
+        ends: Increasing row numbers at which blocks end. The first block costs 1 bit per row.
+
+    Raises:
+        InputError: `ends` is empty, not increasing, or starts below 1.
     """
     if list(ends) != sorted(set(ends)) or not ends or ends[0] < 1:
         raise InputError(
@@ -52,10 +59,11 @@ def prequential_code_length(coder: Coder, ends: Sequence[int]) -> list[float]:
 
 
 def prequential_bits(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
-    """Of the answers y of rows X in random order, with a model of this spec fitted once for every block but the first.
+    """Prequential code length of labels y given rows X, in bits per row.
 
-    A block before which all answers were alike is coded by their count, with (count + 1/2) / (n + 1). Fitting takes one
-    and a quarter times as long as fitting once, where it takes time in proportion to rows.
+    The rows are shuffled with the spec's seed, and one model is fitted for every block but the first. If all labels
+    before a block are equal, the block is coded by counts, with (count + 1/2) / (n + 1). All fits together take 1.27
+    times as long as one fit to all rows, if the time is proportional to the rows.
     """
     order = np.random.default_rng((spec.model_extra or {}).get("seed", 0)).permutation(len(y))
     X, y = X.iloc[order].reset_index(drop=True), y[order]
@@ -64,15 +72,15 @@ def prequential_bits(spec: ModelSpec, X: pd.DataFrame, y: Labels) -> float:
     with tqdm(desc=f"  prequential {spec.kind}", total=len(ends) - 1, **shown) as bar:
 
         def coder(first: int, last: int) -> Array:
-            surprise = _surprise(spec, X, y, first, last)
+            nll = _nll(spec, X, y, first, last)
             bar.update()
-            return surprise
+            return nll
 
         return sum(prequential_code_length(coder, ends)) / len(y)
 
 
-def _surprise(spec: ModelSpec, X: pd.DataFrame, y: Labels, first: int, last: int) -> Array:
-    """The NLL in nats of rows first..last-1, shape (last - first,)."""
+def _nll(spec: ModelSpec, X: pd.DataFrame, y: Labels, first: int, last: int) -> Array:
+    """NLL in nats of rows first..last-1, shape (last - first,)."""
     if len(np.unique(y[:first])) < 2:
         p = np.full(last - first, (y[:first].sum() + 0.5) / (first + 1))
     else:

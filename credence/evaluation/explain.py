@@ -1,4 +1,4 @@
-"""Why an answer, and what matters over all rows: contributions to the log-odds, exact where the model gives them."""
+"""Explain answers: contributions per row and global importance, in log-odds; exact where the model provides them."""
 
 import re
 
@@ -28,16 +28,20 @@ SPACED_WORD = re.compile(rf"(?:{WORD.pattern}) ?")
 
 
 def importance(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """What matters over these rows (label and inputs): column, value, low, high, direction, method; largest first.
+    """Global importance of the inputs over these rows (label and inputs).
 
-    value is the mean |SHAP| in log-odds where the model gives exact contributions. Otherwise it is by how many nats
-    log-loss rises when the column is shuffled (Breiman 2001), or, for the words of a text, by how much log-odds change
-    per row when the word is left out. The 95 % interval is over rows. direction is 1 where more of the
-    column (or the word's presence) speaks for yes, -1 for no, 0 where neither or unknown.
+    The method depends on the model. Exact contributions: mean |SHAP| in calibrated log-odds. Otherwise permutation
+    importance, the rise of the log-loss in nats when the column is shuffled (Breiman 2001). For the words of a text:
+    the change of the log-odds per row when the word is left out.
+
+    Returns:
+        Columns column, value, low, high, direction, method, largest value first, at most 100 lines. low and high are
+        the 95 % bootstrap interval over rows. direction is 1 if higher values (or the word) speak for yes, -1 for no,
+        0 if neither or unknown.
     """
     chosen = rows.sample(min(len(rows), EXPLAINED_ROWS), random_state=seed)
     exact = contributions(predictor, chosen)
-    if exact is None and "text" in predictor.facts.schema_.names():
+    if exact is None and "text" in predictor.info.schema_.names():
         return _left_out(predictor, chosen, seed)
     if exact is None:
         return _shuffled(predictor, rows.sample(min(len(rows), SHUFFLED_ROWS), random_state=seed), seed)
@@ -48,31 +52,31 @@ def importance(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> pd.Da
 
 
 def explain_rows(predictor: Predictor, rows: pd.DataFrame, seed: int = 0) -> list[Explanation]:
-    """Per row its (column, contribution) pairs in calibrated log-odds, largest first.
+    """Explain every row by pairs of (column, contribution) in calibrated log-odds, largest absolute value first.
 
-    Exact where the model gives contributions (for several draws: of their mean log-odds). Otherwise Shapley values by
-    permutation sampling (Strumbelj and Kononenko 2014), which add up to the row's log-odds less `reference_mean`; of a
-    text, they are those of its phrases.
+    Contributions are exact where the model gives them; for several draws they are those of the mean log-odds. Otherwise
+    they are Shapley values by permutation sampling (Štrumbelj and Kononenko 2014), which sum to the row's log-odds
+    minus `reference_mean`. A text is explained by its phrases.
     """
     exact = contributions(predictor, rows)
     if exact is not None:
-        known = set(predictor.facts.schema_.names())
+        known = set(predictor.info.schema_.names())
         names = {str(c): original_name(str(c)) if c in known else str(c) for c in exact}
         rows_of = (zip(names.items(), row, strict=True) for row in exact.to_numpy())
         return [_sorted([(name, v) for (c, name), v in row if v or c in known]) for row in rows_of]
     wanted = model_inputs(rows)
-    explain = _phrases if "text" in predictor.facts.schema_.names() else _columns
+    explain = _phrases if "text" in predictor.info.schema_.names() else _columns
     return [explain(predictor, wanted.iloc[[i]], seed) for i in range(len(wanted))]
 
 
 def contributions(predictor: Predictor, rows: pd.DataFrame) -> pd.DataFrame | None:
     """The model's exact contributions to the calibrated log-odds, shape (rows, columns or words), or None."""
-    found = predictor.model.explain(predictor.facts.schema_.select(rows))
-    return None if found is None else found * predictor.facts.scaling.slope
+    found = predictor.model.explain(predictor.info.schema_.select(rows))
+    return None if found is None else found * predictor.info.scaling.slope
 
 
 def reference_mean(predictor: Predictor) -> float:
-    """The mean calibrated log-odds of the reference rows, from which sampled contributions count."""
+    """Mean calibrated log-odds of the background rows, the baseline of sampled contributions."""
     return float(_log_odds(predictor, _background(predictor)).mean())
 
 
@@ -119,13 +123,13 @@ def _shuffled(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFra
 
 def _moved(rows: pd.DataFrame, columns: list[str], order: NDArray[np.int64]) -> pd.DataFrame:
     rows = rows.copy()
-    for column in columns:  # not `assign`, for a column may be called self
+    for column in columns:  # not `assign`: a column may be named self
         rows[column] = rows[column].to_numpy()[order]
     return rows
 
 
 def _left_out(predictor: Predictor, rows: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """What every word changes where it stands, over as many rows as the budget of evaluations allows."""
+    """Change of the log-odds by leaving each word out, over as many rows as the budget of evaluations allows."""
     words = [sorted(set(WORD.findall(str(t).lower()))) for t in rows["text"]]
     some = max(1, int(np.searchsorted(np.cumsum([len(w) for w in words]), LEFT_OUT)))
     which = np.repeat(np.arange(some), [len(w) for w in words[:some]])
@@ -159,20 +163,20 @@ def _log_odds(predictor: Predictor, rows: pd.DataFrame) -> Array:
 
 
 def _players(predictor: Predictor) -> list[str]:
-    """The columns that can matter: the inputs, and the group where it is not one of them."""
-    schema = predictor.facts.schema_
+    """Columns that can contribute: the inputs, and the group if it is not one of them."""
+    schema = predictor.info.schema_
     apart = schema.group is not None and internal_name(schema.group) not in schema.names()
     return [*schema.names(), "group"] if apart else schema.names()
 
 
 def _titles(predictor: Predictor) -> list[str]:
-    group = predictor.facts.schema_.group
+    group = predictor.info.schema_.group
     return [group if c == "group" and group is not None else original_name(c) for c in _players(predictor)]
 
 
 def _together(predictor: Predictor, column: str) -> list[str]:
-    """The columns that change with this one: the group is a copy of the input column that it was made from."""
-    group = predictor.facts.schema_.group
+    """Columns that change with this one: the group is a copy of the input column that it was made from."""
+    group = predictor.info.schema_.group
     return [column, "group"] if group is not None and internal_name(group) == column else [column]
 
 
@@ -182,7 +186,7 @@ def _background(predictor: Predictor) -> pd.DataFrame:
 
 
 def _columns(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
-    """Walk from every background row to this one, swapping columns in random order; the means of the steps."""
+    """Walk from every background row to this one by replacing columns in random order; average the steps."""
     players, background = _players(predictor), _background(predictor)
     mask = _walks(len(background), len(players), seed)
     start = np.repeat(np.arange(len(background)), len(players) + 1)
@@ -195,7 +199,7 @@ def _columns(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
 
 
 def _phrases(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
-    """Walk from the empty text to this one, adding phrases in random order; the empty text has its own name."""
+    """Walk from the empty text to this one by adding phrases in random order; the empty text has its own name."""
     words = SPACED_WORD.findall(_spaced(str(row["text"].iloc[0])))
     phrases = ["".join(part) for part in np.array_split(np.array(words, dtype=object), min(len(words), PHRASES) or 1)]
     mask = _walks(ORDERS, len(phrases), seed)
@@ -207,7 +211,10 @@ def _phrases(predictor: Predictor, row: pd.DataFrame, seed: int) -> Explanation:
 
 
 def _walks(walks: int, players: int, seed: int) -> NDArray[np.bool_]:
-    """Who has joined after each step of each walk, shape (walks * (players + 1), players); the odd ones go back."""
+    """Which players have joined after each step, shape (walks * (players + 1), players).
+
+    Every second walk goes through the order of the one before it backwards.
+    """
     random = np.random.default_rng(seed)
     places = np.argsort(random.random(((walks + 1) // 2, players)), axis=1)
     joins = np.stack([places, players - 1 - places], axis=1).reshape(-1, players)[:walks]
@@ -215,7 +222,7 @@ def _walks(walks: int, players: int, seed: int) -> NDArray[np.bool_]:
 
 
 def _steps(mask: NDArray[np.bool_], values: Array) -> list[float]:
-    """The mean rise of the value when each player joins; values has shape (walks, players + 1)."""
+    """Mean rise of the value when each player joins; `values` has shape (walks, players + 1)."""
     joined = np.diff(mask.reshape(*values.shape, -1).astype(np.int8), axis=1) == 1
     total = np.einsum("ws,wsp->p", np.diff(values, axis=1), joined.astype(float))
     return [float(v) for v in total / len(values)]

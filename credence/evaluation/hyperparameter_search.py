@@ -1,4 +1,4 @@
-"""Look for better hyper-parameters: Optuna proposes, stratified folds judge by log-loss, weak proposals end early."""
+"""Hyperparameter search with Optuna (TPE): log-loss on stratified folds, with median pruning."""
 
 import sys
 import time
@@ -24,7 +24,7 @@ FoldData = list[tuple[Indices, Indices]]
 
 
 class SearchTrial(StrictModel):
-    """One proposal: its mean log-loss in nats over the folds it saw, which are all folds only where `finished`."""
+    """One trial: its parameters and the mean log-loss in nats over its folds; pruned trials have not run all folds."""
 
     number: int
     parameters: dict[str, Any]
@@ -34,7 +34,7 @@ class SearchTrial(StrictModel):
 
 
 class SearchResult(StrictModel):
-    """What a search found: the parameters with the lowest log-loss, ready for `ModelSpec`, and every trial."""
+    """The parameters with the lowest log-loss, as arguments of `ModelSpec`, and every trial."""
 
     parameters: dict[str, Any]
     trials: list[SearchTrial]
@@ -43,18 +43,28 @@ class SearchResult(StrictModel):
 def search_hyperparameters(
     spec: ModelSpec, X: pd.DataFrame, y: Labels, on_trial: OnSearchTrial | None = None
 ) -> SearchResult:
-    """The best parameters for `spec.kind` on rows X with answers y; those that the spec fixes stay as they are.
+    """Search the best parameters for a model kind on rows X with labels y.
 
-    Every proposal meets the same folds. The first one is the spec as it stands, so searching never ends below not
-    searching on these folds. Ends after `search.trials` proposals or `search.seconds`, whichever comes first.
+    All trials use the same folds. The first trial is the spec as it is, so the result is never worse than the spec on
+    these folds. Parameters that the spec sets are not searched. The search ends after `search.trials` trials or
+    `search.seconds` seconds, whichever comes first.
+
+    Args:
+        spec: The model kind, its fixed parameters and the limits of the search.
+        X: Model inputs.
+        y: Labels 0 and 1, shape (rows,).
+        on_trial: Called after each trial with its number, parameters and loss.
+
+    Raises:
+        InputError: A label has fewer than two rows, or the kind has no parameter left to search.
     """
     limits, fixed = spec.search or SearchSettings(), spec.model_extra or {}
-    bench = _Objective(load_kind("models", spec.kind), fixed, X, y, _dealt(y, limits, fixed.get("seed", 0)))
-    start, deadline, trials = _defaults(bench), time.monotonic() + limits.seconds, list[SearchTrial]()
+    objective = _Objective(load_kind("models", spec.kind), fixed, X, y, _folds(y, limits, fixed.get("seed", 0)))
+    start, deadline, trials = _defaults(objective), time.monotonic() + limits.seconds, list[SearchTrial]()
     with _quiet(), _progress(spec.kind, limits.trials) as bar:
         study = _study(fixed.get("seed", 0), start)
         while len(trials) < limits.trials and (not trials or time.monotonic() < deadline):
-            trials.append(_trial(study, bench, deadline))
+            trials.append(_trial(study, objective, deadline))
             bar.set_postfix(best=f"{_best(trials).loss:.4f}", refresh=False)
             bar.update()
             if on_trial:
@@ -64,16 +74,16 @@ def search_hyperparameters(
 
 @dataclass
 class _Objective:
-    """What every proposal is measured on."""
+    """The model kind, fixed parameters, rows and folds that every trial uses."""
 
     kind: type[Model]
     fixed: dict[str, Any]
     X: pd.DataFrame
     y: Labels
-    dealt: FoldData
+    folds: FoldData
 
     def loss(self, parameters: dict[str, Any], train: Indices, held: Indices) -> float:
-        """Log-loss of a single fit on the held-out rows."""
+        """Log-loss on the held-out rows of a single fit to the training rows."""
         single = {"folds": 1} if "folds" in self.kind.model_fields else {}
         model = self.kind(**parameters | single).fit(self.X.iloc[train], self.y[train])
         return log_loss(model.draws(self.X.iloc[held]).mean(0), self.y[held])
@@ -87,22 +97,22 @@ def _best(trials: list[SearchTrial]) -> SearchTrial:
     return min((t for t in trials if t.finished), key=lambda t: t.loss)
 
 
-def _dealt(y: Labels, limits: SearchSettings, seed: int) -> FoldData:
-    dealt = stratified_folds(y, limits.folds, seed)
-    if not dealt:
-        raise InputError(
-            f"{int(np.sum(y))} of {len(y)} training rows are yes; a search needs two rows of either answer."
-        )
-    return dealt
+def _folds(y: Labels, limits: SearchSettings, seed: int) -> FoldData:
+    folds = stratified_folds(y, limits.folds, seed)
+    if not folds:
+        raise InputError(f"{int(np.sum(y))} of {len(y)} training rows are yes; a search needs two rows of each answer.")
+    return folds
 
 
-def _defaults(bench: _Objective) -> dict[str, Any]:
-    """The default of every parameter that the kind can tune and the spec leaves open."""
-    fields = {name: info.default for name, info in bench.kind.model_fields.items()}
-    space = bench.kind.search_space(optuna.trial.FixedTrial(fields))
-    tuned = {name: fields[name] for name in space if name not in bench.fixed}
+def _defaults(objective: _Objective) -> dict[str, Any]:
+    """Default values of the parameters that the kind can search and the spec does not set."""
+    fields = {name: info.default for name, info in objective.kind.model_fields.items()}
+    space = objective.kind.search_space(optuna.trial.FixedTrial(fields))
+    tuned = {name: fields[name] for name in space if name not in objective.fixed}
     if not tuned:
-        raise InputError(f"model of kind {bench.kind.kind()!r} has nothing left to search; remove its search section.")
+        raise InputError(
+            f"model of kind {objective.kind.kind()!r} has no parameter left to search; remove its section search."
+        )
     return tuned
 
 
@@ -113,16 +123,16 @@ def _study(seed: int, start: dict[str, Any]) -> optuna.Study:
     return study
 
 
-def _trial(study: optuna.Study, bench: _Objective, deadline: float) -> SearchTrial:
-    """Judge the next proposal fold by fold until it proves weak or time is up; the first one is always judged whole."""
+def _trial(study: optuna.Study, objective: _Objective, deadline: float) -> SearchTrial:
+    """Run the next trial fold by fold until it is pruned or the time is up; the first trial always runs all folds."""
     asked, since = study.ask(), time.monotonic()
-    parameters, losses = bench.kind.search_space(asked) | bench.fixed, list[float]()
-    for train, held in bench.dealt:
-        losses.append(bench.loss(parameters, train, held))
+    parameters, losses = objective.kind.search_space(asked) | objective.fixed, list[float]()
+    for train, held in objective.folds:
+        losses.append(objective.loss(parameters, train, held))
         asked.report(float(np.mean(losses)), len(losses))
         if asked.number and (asked.should_prune() or time.monotonic() > deadline):
             break
-    finished, loss = len(losses) == len(bench.dealt), float(np.mean(losses))
+    finished, loss = len(losses) == len(objective.folds), float(np.mean(losses))
     state = optuna.trial.TrialState.COMPLETE if finished else optuna.trial.TrialState.PRUNED
     study.tell(asked, loss if finished else None, state)
     spent = time.monotonic() - since
@@ -131,7 +141,7 @@ def _trial(study: optuna.Study, bench: _Objective, deadline: float) -> SearchTri
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Optuna reports every trial on its own; the progress bar already does."""
+    """Silence Optuna's log line per trial; the progress bar shows the same."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

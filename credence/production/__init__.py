@@ -1,1 +1,1 @@
-"""What happens after training: batch scoring, monitoring, A/B tests, alerts, audit."""
+"""Everything after training: batch scoring, monitoring, A/B tests, alerts, audit."""

@@ -1,4 +1,4 @@
-"""Tell people: every alert becomes a line of a file, and a message to a webhook where one is set."""
+"""Alerts: every alert is appended to a file and, if configured, sent to a webhook."""
 
 import json
 import os
@@ -22,20 +22,25 @@ SIGNED_WITH = "CREDENCE_WEBHOOK_SECRET"
 
 
 class AlertSinks(StrictModel):
-    """Where alerts go. The address of a webhook is as good as a password: better name the variable that holds it."""
+    """Where alerts go.
+
+    A webhook's URL is a secret, so name the environment variable that holds it instead of the URL.
+    """
 
     file: Path | None = Field(
-        None, description="one line of JSON per alert; otherwise the task's monitoring/alerts.jsonl"
+        None, description="file with one line of JSON per alert; default monitoring/alerts.jsonl of the task"
     )
     webhook: str | None = Field(None, description="a URL, or the name of the environment variable that holds it")
-    repeat: str = Field("1d", description="the same alert is sent again after so long; until then it is only filed")
+    repeat: str = Field(
+        "1d", description="time after which the same alert is sent again; until then it is only recorded"
+    )
 
     @field_validator("webhook")
     @classmethod
     def _webhook_is_a_url_or_a_name(cls, webhook: str | None) -> str | None:
         if webhook is None or webhook.startswith(SCHEMES) or re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", webhook):
             return webhook
-        raise ValueError("expected a URL that begins with https:// or http://, or the name of a variable")
+        raise ValueError("expected a URL that begins with https:// or http://, or the name of an environment variable")
 
     @field_validator("repeat")
     @classmethod
@@ -47,21 +52,25 @@ class AlertSinks(StrictModel):
         return repeat
 
     def url(self, environment: Mapping[str, str] = os.environ) -> str | None:
-        """The webhook's address. BadInput where the variable that should hold it does not."""
+        """The webhook's URL; None if there is no webhook.
+
+        Raises:
+            InputError: The environment variable is not set or holds no URL.
+        """
         if self.webhook is None or self.webhook.startswith(SCHEMES):
             return self.webhook
         found = environment.get(self.webhook, "").strip()
         if not found.startswith(SCHEMES):
             wrong = "holds no URL" if found else "is not set"
-            raise InputError(f"the variable {self.webhook} {wrong}; expected the webhook's https:// address.")
+            raise InputError(f"the environment variable {self.webhook} {wrong}; set it to the webhook's https:// URL.")
         return found
 
 
 class Alert(StrictModel):
-    """Something that a person should know, in one sentence, with the figures behind it."""
+    """An event that a person should know, in one sentence, with its figures."""
 
     task: str
-    kind: str = Field(description="what it is about, such as drift or performance")
+    kind: str = Field(description="subject, such as drift or performance")
     severity: Literal["info", "warning", "critical"]
     sentence: str
     columns: tuple[str, ...] = ()
@@ -69,8 +78,8 @@ class Alert(StrictModel):
     time: AwareDatetime = Field(default_factory=lambda: datetime.now(UTC))
     id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 
-    def about(self) -> tuple[str, str, list[str]]:
-        """What two alerts have in common when they are one that goes on."""
+    def identity(self) -> tuple[str, str, list[str]]:
+        """What the alerts of one ongoing event have in common: task, kind and sorted columns."""
         return self.task, self.kind, sorted(self.columns)
 
 
@@ -81,7 +90,7 @@ class AlertRecord(Alert):
 
 
 class DeliveryRecord(StrictModel):
-    """The line that follows once a webhook was tried."""
+    """The line that records the delivery to the webhook."""
 
     of: str = Field(description="the id of the alert")
     webhook: str
@@ -89,32 +98,35 @@ class DeliveryRecord(StrictModel):
 
 
 def send_alert(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str] = os.environ) -> list[str]:
-    """File an alert, then send it; what became of it, in words, sink by sink.
+    """Append an alert to the file, then send it to the webhook.
 
-    No sink that fails raises: an alert that could not be sent stays in the file with the reason. One that was sent
-    within `sinks.repeat` is filed as a repetition and not sent.
+    A failing sink does not raise. An alert that was already sent within `sinks.repeat` is recorded as a repetition and
+    not sent.
+
+    Returns:
+        One sentence per sink on what happened.
     """
     file = sinks.file or monitoring_folder(alert.task) / "alerts.jsonl"
     original = _repeated(alert, sinks, file)
-    said = [_file(file, AlertRecord(**dict(alert), repeats=original))]
+    said = [_append(file, AlertRecord(**dict(alert), repeats=original))]
     if sinks.webhook is None:
         return said
     if original is not None:
-        return [*said, f"webhook: held back, since it was sent within {sinks.repeat}"]
-    outcome = _sent(alert, sinks, environment)
-    _file(file, DeliveryRecord(of=alert.id, webhook=outcome))
+        return [*said, f"webhook: not sent again, since it was sent within {sinks.repeat}"]
+    outcome = _send(alert, sinks, environment)
+    _append(file, DeliveryRecord(of=alert.id, webhook=outcome))
     return [*said, f"webhook: {outcome}"]
 
 
 def alert_message(alert: Alert) -> bytes:
-    """The body that a webhook gets; Slack, Mattermost and their like show `text`."""
+    """The JSON body for the webhook; Slack, Mattermost and similar services show `text`."""
     text = f"[{alert.severity}] {alert.task}, {alert.kind}: {alert.sentence}"
-    for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):  # or a column's name might call everyone
+    for character, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):  # a column's name could mention everyone
         text = text.replace(character, escaped)
     return json.dumps({"text": text, **json.loads(alert.model_dump_json())}, ensure_ascii=False).encode()
 
 
-def _sent(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str]) -> str:
+def _send(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str]) -> str:
     try:
         url = sinks.url(environment)
     except InputError as error:
@@ -124,37 +136,37 @@ def _sent(alert: Alert, sinks: AlertSinks, environment: Mapping[str, str]) -> st
 
 
 def _repeated(alert: Alert, sinks: AlertSinks, file: Path) -> str | None:
-    """The id of the same alert, filed not long ago and, where there is a webhook, sent."""
-    filed, outcomes = _read(file)
+    """The id of the same alert, if it was recorded within `sinks.repeat` and reached the webhook, if there is one."""
+    recorded, outcomes = _read(file)
     since = alert.time - timedelta(seconds=parse_duration(sinks.repeat))
-    for earlier in reversed(filed):
+    for earlier in reversed(recorded):
         reached = sinks.webhook is None or outcomes.get(earlier.id) == DELIVERED
-        if reached and earlier.repeats is None and earlier.about() == alert.about() and earlier.time > since:
+        if reached and earlier.repeats is None and earlier.identity() == alert.identity() and earlier.time > since:
             return earlier.id
     return None
 
 
 def _read(file: Path) -> tuple[list[AlertRecord], dict[str, str]]:
-    """Alerts of a file, and what became of them by id; lines cut short by a kill or changed by hand are passed over."""
-    content, filed, outcomes = b"", [], {}
-    with suppress(OSError):  # the writing that follows says what is wrong with the file
+    """Alerts in a file, and deliveries by alert id; incomplete or invalid lines are skipped."""
+    content, recorded, outcomes = b"", [], {}
+    with suppress(OSError):  # _append reports what is wrong with the file
         content = file.read_bytes()
     for line in content.splitlines():
         with suppress(ValidationError):
-            filed.append(AlertRecord.model_validate_json(line))
+            recorded.append(AlertRecord.model_validate_json(line))
         with suppress(ValidationError):
             outcome = DeliveryRecord.model_validate_json(line)
             outcomes[outcome.of] = outcome.webhook
-    return filed, outcomes
+    return recorded, outcomes
 
 
-def _file(file: Path, line: StrictModel) -> str:
-    """Add a line, and see it on the disk; what became of that, in words."""
+def _append(file: Path, line: StrictModel) -> str:
+    """Append a line and flush it to disk; a sentence on what happened."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab+") as target:
             target.seek(max(0, target.tell() - 1))
-            half = target.read() not in (b"", b"\n")  # somebody was killed while writing
+            half = target.read() not in (b"", b"\n")  # a process was killed while writing
             target.write(b"\n" * half + line.model_dump_json().encode() + b"\n")
             target.flush()
             os.fsync(target.fileno())

@@ -19,7 +19,7 @@ def build_records(
     request_id: str,
     rows: pd.DataFrame,
     answers: pd.DataFrame,
-    facts: PredictorInfo,
+    info: PredictorInfo,
     *,
     role: str = "champion",
     delivered: bool = True,
@@ -28,20 +28,33 @@ def build_records(
     time: datetime | None = None,
     hasher: KeyedHasher | None = None,
 ) -> list[LogRecord]:
-    """One record per row that `Predictor.predict` answered; `rows` is what it was given.
+    """One record per row.
 
-    Columns that the task's policy hashes need a `hasher`; without one they are refused, never written as they are.
+    Args:
+        request_id: Identity of the request.
+        rows: The rows given to `Predictor.predict`.
+        answers: Its answers to them.
+        info: The predictor's info.
+        role: `champion` or `challenger`.
+        delivered: False if the caller did not receive the answer (shadow traffic).
+        source: `http` or `batch`.
+        latency_ms: Time of the request in milliseconds.
+        time: Time of the answer; default now.
+        hasher: Hashes the columns that the log policy hashes.
+
+    Raises:
+        InputError: The log policy hashes a column and `hasher` is None.
     """
     shared: LogRecord = {
         "request_id": valid_utf8(request_id),
         "time": time or datetime.now(UTC),
-        "task": facts.task,
+        "task": info.task,
         "role": role,
         "delivered": delivered,
         "source": source,
         "latency_ms": latency_ms,
     }
-    given = zip(_groups(rows, facts, hasher), _inputs(rows, facts, hasher), _answers(answers), strict=True)
+    given = zip(_groups(rows, info, hasher), _inputs(rows, info, hasher), _answers(answers), strict=True)
     return [
         {**shared, "row": i, "group": group, "inputs": inputs, **answer}
         for i, (group, inputs, answer) in enumerate(given)
@@ -54,12 +67,12 @@ def _answers(answers: pd.DataFrame) -> list[LogRecord]:
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
-def _inputs(rows: pd.DataFrame, facts: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
+def _inputs(rows: pd.DataFrame, info: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
     """Per row a JSON object of its inputs under their raw names."""
-    names = [original_name(c.name) for c in facts.schema_.columns]
+    names = [original_name(c.name) for c in info.schema_.columns]
     columns = []
-    for column, name in zip(facts.schema_.columns, names, strict=True):
-        if facts.log.hashes(name):
+    for column, name in zip(info.schema_.columns, names, strict=True):
+        if info.log.hashes(name):
             given = rows[column.name] if column.kind == "text" else parse_column(rows[column.name], column.kind)
             columns.append([_hashed(hasher, name, v) for v in given.tolist()])
         else:
@@ -67,23 +80,25 @@ def _inputs(rows: pd.DataFrame, facts: PredictorInfo, hasher: KeyedHasher | None
     return [_json(dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]
 
 
-def _groups(rows: pd.DataFrame, facts: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
-    """The group is one of the raw columns too, so that it is hashed where that column is."""
+def _groups(rows: pd.DataFrame, info: PredictorInfo, hasher: KeyedHasher | None) -> list[str]:
+    """The group of each row; hashed if the policy hashes its column, because the group is a raw column too."""
     groups = list(map(str, rows["group"].tolist())) if "group" in rows else [ALL_GROUPS] * len(rows)
-    name = facts.schema_.group
-    if name is None or not facts.log.hashes(name):
+    name = info.schema_.group
+    if name is None or not info.log.hashes(name):
         return list(map(valid_utf8, groups))
     return [g if g in (ALL_GROUPS, MISSING_GROUP) else str(_hashed(hasher, name, g)) for g in groups]
 
 
 def _hashed(hasher: KeyedHasher | None, column: str, value: Any) -> str | None:
     if hasher is None:
-        raise InputError(f"column {column!r} is logged as a hash, and no hasher was given; give Hasher.of(log folder).")
+        raise InputError(
+            f"column {column!r} is logged as a hash, but no hasher was given; pass KeyedHasher.of(log folder)."
+        )
     return None if (known := _plain(value)) is None else hasher(column, known)
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: null for all that is missing, moments as ISO 8601."""
+    """A value as JSON: None if missing, dates in ISO 8601."""
     if value is None or value is pd.NA or value != value:
         return None
     if isinstance(value, datetime):

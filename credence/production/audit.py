@@ -1,4 +1,4 @@
-"""Who made which version the champion, when, why and in place of what."""
+"""Audit table of promotions: who made which version the champion, when, how and why."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,7 +9,7 @@ PromotionReason = Literal["gate", "approved", "by hand", "rollback", "trial"]
 
 
 class Promotion(StrictModel):
-    """One line of the audit table; lines are only ever added. A trial makes nobody champion."""
+    """One line of the append-only audit table; a trial does not make a champion."""
 
     version: int
     replaces: int | None
@@ -20,7 +20,7 @@ class Promotion(StrictModel):
 
 
 def audit_table(promotions: Sequence[Promotion], champion: int | None) -> str:
-    """The audit table, newest first, each line with its reason below it; the line that made the champion is marked."""
+    """The audit table as text, newest first, each line with its reason below it; the champion's line is marked."""
     newest = sorted(promotions, key=lambda p: p.when, reverse=True)
     current = next((p for p in newest if p.version == champion and p.how != "trial"), None)
     return "\n".join(f"{_line(p, p is current)}\n    {p.reason}" for p in newest)

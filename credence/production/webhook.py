@@ -1,4 +1,4 @@
-"""Post a message to a webhook: a few tries, no waiting without end, and no word of the address in any log."""
+"""Post a message to a webhook, with bounded retries; the URL never appears in a log."""
 
 import hashlib
 import hmac
@@ -17,14 +17,20 @@ DELIVERED = "delivered"
 
 
 def post_webhook(url: str, body: bytes, secret: str | None = None) -> str:
-    """`delivered`, or `failed: ` and why after three tries; what is wrong with the message itself is tried once.
+    """Post a JSON body; up to three tries with a timeout of 5 s each.
 
-    With a secret, the header X-Credence-Signature holds `sha256=` and the HMAC of the body.
+    Args:
+        url: The webhook's URL.
+        body: The JSON body.
+        secret: Key of the HMAC-SHA256 of the body, sent as `sha256=<hex>` in the header X-Credence-Signature.
+
+    Returns:
+        `delivered`, or `failed: ` and the reason. Errors that a retry cannot mend are tried once.
     """
     headers = {"Content-Type": "application/json"}
     if secret:
         headers[SIGNED] = "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-    with _unmentioned():
+    with _without_request_logs():
         for pause in (*PAUSES, None):
             again, outcome = _once(url, body, headers)
             if not again or pause is None:
@@ -34,7 +40,7 @@ def post_webhook(url: str, body: bytes, secret: str | None = None) -> str:
 
 
 def webhook_host(url: str) -> str:
-    """The part of a webhook's address that may be shown: the rest is as good as a password."""
+    """The host of a webhook's URL, the only part that may be shown: the rest is a secret."""
     try:
         return httpx.URL(url).host
     except httpx.InvalidURL:
@@ -42,7 +48,7 @@ def webhook_host(url: str) -> str:
 
 
 def _once(url: str, body: bytes, headers: dict[str, str]) -> tuple[bool, str]:
-    """Whether another try may help, and the outcome of this one. The answer's body is not read: it may never end."""
+    """One try: (a retry may help, outcome). The response body is not read, because it may never end."""
     try:
         with httpx.stream("POST", url, content=body, headers=headers, timeout=SECONDS) as response:
             status = response.status_code
@@ -51,22 +57,22 @@ def _once(url: str, body: bytes, headers: dict[str, str]) -> tuple[bool, str]:
     except httpx.TransportError:
         return True, "failed: no connection"
     except httpx.InvalidURL:
-        return False, "failed: the address is no URL"
+        return False, "failed: the address is not a URL"
     if status < 300:
         return False, DELIVERED
     return status >= 500 or status == 429, f"failed: status {status}"
 
 
 @contextmanager
-def _unmentioned() -> Iterator[None]:
-    """httpx tells its log the whole address of every request."""
+def _without_request_logs() -> Iterator[None]:
+    """Drop httpx's log records of requests, which contain the whole URL."""
     logger = logging.getLogger("httpx")
-    logger.addFilter(_nothing)
+    logger.addFilter(_is_warning)
     try:
         yield
     finally:
-        logger.removeFilter(_nothing)
+        logger.removeFilter(_is_warning)
 
 
-def _nothing(record: logging.LogRecord) -> bool:
+def _is_warning(record: logging.LogRecord) -> bool:
     return record.levelno >= logging.WARNING

@@ -10,9 +10,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def template_environment(folder: Path = TEMPLATES) -> Environment:
-    """An environment for the templates of `folder` and the shared ones.
+    """Jinja environment with the templates of `folder` and the shared ones.
 
-    Number formats are filters. HTML is escaped; a missing name is an error.
+    Number formats are filters. HTML is escaped, and an undefined name raises an error.
     """
     env = Environment(
         loader=FileSystemLoader([folder, TEMPLATES]),
@@ -26,5 +26,5 @@ def template_environment(folder: Path = TEMPLATES) -> Environment:
 
 
 def markdown_cell(text: str) -> str:
-    """A name as it may stand in a Markdown table."""
+    """Escape a text for a cell of a Markdown table."""
     return " ".join(text.split()).replace("|", "\\|")

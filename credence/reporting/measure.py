@@ -1,4 +1,4 @@
-"""Any statistic of row weights with its 95 % interval from the paired resamples that everything in a report shares."""
+"""A statistic with its 95 % interval, from bootstrap resamples that all figures of a report share."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ LEVEL = 0.95
 
 
 class Measure(StrictModel):
-    """A number, its 95 % interval and the rows it rests on; nothing where it is not defined."""
+    """A number, its 95 % interval and the number of rows behind it; None where it is not defined."""
 
     value: float | None
     low: float | None = None
@@ -26,16 +26,24 @@ class Measure(StrictModel):
     n: int
 
     def text(self) -> str:
-        """0.981 (0.950–0.996)."""
+        """Value and interval, such as 0.981 (0.950–0.996)."""
         return format_spread(self.value, self.low, self.high)
 
     def interval(self) -> str:
-        """0.950 to 0.996."""
+        """The interval alone, such as 0.950 to 0.996."""
         return format_interval(self.value, self.low, self.high)
 
 
 def score_with_interval(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any], w: NDArray[Any]) -> Measure:
-    """One of METRICS over all rows, with its interval; that of the calibration error is centred."""
+    """One of `METRICS` over all rows, with its interval; the interval of the calibration error is centred.
+
+    Args:
+        name: Name of the metric.
+        p: Probabilities of yes, shape (rows,).
+        yes: Labels given, shape (rows,).
+        y: True labels 0 and 1, shape (rows,).
+        w: Bootstrap weights, shape (resamples, rows).
+    """
     if name == "ece":
         return measure_with_intervals(lambda chunk: {name: METRICS[name].of(p, yes, y, chunk)}, w, centred=True)[name]
     found = estimate(name, p, yes, y, w)
@@ -45,10 +53,13 @@ def score_with_interval(name: str, p: Array, yes: NDArray[Any], y: NDArray[Any],
 
 
 def measure_with_intervals(statistic: Statistic, w: NDArray[Any], centred: bool = False) -> dict[str, Measure]:
-    """Every value that the statistic holds, over all rows and with its interval over the resamples w (resamples, rows).
+    """Every value of the statistic over all rows, with its interval over the resamples.
 
-    `centred` is for errors that resampling itself inflates, as it does every calibration error: the resamples are moved
-    by their mean's distance from the value, and stay at or above 0 where the value does.
+    Args:
+        statistic: Maps weights (resamples, rows) to values (resamples,) by name.
+        w: Bootstrap weights, shape (resamples, rows).
+        centred: For errors that resampling inflates, such as calibration errors. The resamples are shifted so that
+            their mean is the value, and are cut at 0 if the value is not negative.
     """
     whole = statistic(np.ones((1, w.shape[1]), dtype=np.int64))
     size = max(1, CHUNK_CELLS // w.shape[1])
@@ -69,7 +80,7 @@ def _measure(value: float, samples: Array, n: int, centred: bool) -> Measure:
 
 
 def finite_or_none(x: float | None) -> float | None:
-    """The number, or nothing where it is not one."""
+    """The number, or None if it is missing, infinite or NaN."""
     return float(x) if x is not None and np.isfinite(x) else None
 
 
@@ -77,7 +88,7 @@ MIN_GROUP_ROWS = 30
 
 
 class Group(StrictModel):
-    """How one group fares; `few` where its figures rest on too little to rank it."""
+    """Measures of one group; `few` marks groups with too few rows, or only one label, to be ranked."""
 
     name: str
     rows: int
@@ -89,7 +100,16 @@ class Group(StrictModel):
 def measure_by_group(
     groups: pd.Series, names: list[str], p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]
 ) -> list[Group]:
-    """The named metrics in every group, the largest group first; empty where there is one group only."""
+    """The named metrics in every group, the largest group first; empty if there is only one group.
+
+    Args:
+        groups: Group of each row.
+        names: Names of the metrics.
+        p: Probabilities of yes, shape (rows,).
+        yes: Labels given, shape (rows,).
+        y: True labels 0 and 1, shape (rows,).
+        w: Bootstrap weights, shape (resamples, rows).
+    """
     if groups.nunique() < 2:
         return []
     return [_group(g, groups.to_numpy() == g, names, p, yes, y, w) for g in groups.value_counts().index]
@@ -110,14 +130,14 @@ TITLES = {
     "calibration_intercept": "intercept (0 is ideal)",
     "reliability": "reliability (lower is better)",
     "resolution": "resolution (higher is better)",
-    "uncertainty": "uncertainty of the rows themselves",
-    "within": "hidden within bins",
+    "uncertainty": "uncertainty of the labels",
+    "within": "variation within bins",
     "sensitivity": "sensitivity (recall)",
     "specificity": "specificity",
     "ppv": "positive predictive value (precision)",
     "npv": "negative predictive value",
-    "misclassification_auroc": "errors told from right answers (AUROC)",
-    "misclassification_auprc": "errors found (AUPRC)",
+    "misclassification_auroc": "detection of errors (AUROC)",
+    "misclassification_auprc": "detection of errors (AUPRC)",
     "aurc": "AURC (lower is better)",
     "e_aurc": "E-AURC (lower is better)",
     "augrc": "AUGRC (lower is better)",
@@ -128,9 +148,9 @@ TITLES = {
     "accuracy_at_review_5": "accuracy if a person answers 5 %",
     "accuracy_at_review_10": "accuracy if a person answers 10 %",
     "accuracy_at_review_20": "accuracy if a person answers 20 %",
-    "order_sd_mean": "change of p with the order of the parts, standard deviation, mean row",
-    "order_sd_p95": "the same, the row that 95 % stay below",
-    "order_jsd_mean": "divergence between orders in nats, mean row",
-    "order_jsd_p95": "the same, the row that 95 % stay below",
+    "order_sd_mean": "standard deviation of p over orders, mean over rows",
+    "order_sd_p95": "standard deviation of p over orders, 95th percentile",
+    "order_jsd_mean": "divergence between orders in nats, mean over rows",
+    "order_jsd_p95": "divergence between orders in nats, 95th percentile",
     "order_gain": "log-loss that averaging the orders saves, nats (Jensen gap)",
 }

@@ -1,4 +1,4 @@
-"""The model card: what a predictor is for, how good it is and where it ends (Mitchell et al. 2019)."""
+"""The model card: purpose, quality and limits of a predictor (Mitchell et al. 2019)."""
 
 import json
 import shlex
@@ -30,14 +30,13 @@ MAX_EXAMPLE_CHARACTERS = 160
 MAX_NAMES = 40
 
 
-def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdict: Verdict, findings: Findings) -> str:
-    """The card in Markdown, with a YAML head as Hugging Face expects it."""
+def model_card(predictor: Predictor, report: Report, verdict: Verdict, findings: Findings) -> str:
+    """The card in Markdown, with a YAML header in the format of the Hugging Face hub."""
     return (
         template_environment()
         .get_template("card.md.j2")
         .render(
-            task=task,
-            facts=predictor.facts,
+            info=predictor.info,
             kind=predictor.model.display_name(),
             digest=predictor.digest(),
             report=report,
@@ -45,7 +44,7 @@ def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdi
             findings=findings,
             headline=headline_sentence(verdict),
             calibrated=calibration_sentence(report),
-            doubt=uncertainty_sentence(report),
+            uncertain=uncertainty_sentence(report),
             recalibrated=recalibration_sentence(report),
             seen=usage_sentence(verdict),
             tables=report_tables(report),
@@ -60,13 +59,13 @@ def model_card(task: dict[str, Any], predictor: Predictor, report: Report, verdi
 
 
 def card_html(text: str) -> str:
-    """A card's Markdown, without its YAML head, as an HTML fragment."""
+    """A card's Markdown as an HTML fragment, without its YAML header."""
     _, _, body = text.removeprefix("---\n").partition("\n---\n")
     return str(markdown.markdown(body, extensions=["tables", "fenced_code"]))
 
 
 def _inputs(predictor: Predictor) -> str:
-    names = [_code(original_name(name)) for name in predictor.facts.schema_.names()]
+    names = [_code(original_name(name)) for name in predictor.info.schema_.names()]
     return ", ".join(names[:MAX_NAMES]) + (f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else "")
 
 
@@ -75,8 +74,8 @@ def _code(text: str) -> str:
 
 
 def example_request(predictor: Predictor) -> str:
-    """One reference row as the JSON that `POST /predict` takes, with the columns' names in requests."""
-    first, schema = predictor.reference.iloc[0], predictor.facts.schema_
+    """One reference row as the JSON body of `POST /predict`, under the raw column names."""
+    first, schema = predictor.reference.iloc[0], predictor.info.schema_
     row = {original_name(c.name): _plain(first[c.name], c.kind) for c in schema.columns}
     if schema.group:
         row[schema.group] = str(first["group"])

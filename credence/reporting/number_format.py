@@ -1,4 +1,4 @@
-"""Numbers as people read them: three significant digits, thousands separators, intervals in brackets."""
+"""Number formats for people: three significant digits, thousands separators, intervals in brackets."""
 
 import math
 
@@ -8,7 +8,7 @@ ABSENT = "–"
 
 
 def format_number(x: float | None, digits: int = 3) -> str:
-    """12345.6 -> 12,346; 0.98123 -> 0.981; 0.00001234 -> 1.23e-05; nothing for what is not defined."""
+    """Format with significant digits: 12345.6 -> 12,346; 0.98123 -> 0.981; 0.00001234 -> 1.23e-05; None -> –."""
     if x is None or math.isnan(x):
         return ABSENT
     if math.isinf(x):
@@ -22,12 +22,12 @@ def format_number(x: float | None, digits: int = 3) -> str:
 
 
 def format_percent(x: float | None, digits: int = 3) -> str:
-    """0.98123 -> 98.1 %."""
+    """Format a share as a percentage: 0.98123 -> 98.1 %."""
     return ABSENT if x is None or math.isnan(x) else f"{format_number(100 * x, digits)} %"
 
 
 def format_interval(value: float | None, low: float | None, high: float | None, between: str = " to ") -> str:
-    """The ends of an interval to the decimal places of its value: 0.950 to 0.996."""
+    """The ends of an interval, with as many decimal places as its value: 0.950 to 0.996."""
     if value is None or low is None or high is None:
         return ABSENT
     text = format_number(value)
@@ -44,12 +44,12 @@ def format_spread(value: float | None, low: float | None, high: float | None) ->
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
-    """1 row, 2 rows, 12,345 rows."""
+    """A count with its noun: 1 row, 2 rows, 12,345 rows."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
 
 
 def align_columns(table: pd.DataFrame) -> str:
-    """A table in plain text: words to the left, figures to the right."""
+    """A table as plain text: the first column aligned left, all others right."""
     cells = [list(map(str, table.columns)), *table.astype(str).values.tolist()]
     widths = [max(len(row[i]) for row in cells) for i in range(len(table.columns))]
     return "\n".join(

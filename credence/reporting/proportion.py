@@ -1,4 +1,4 @@
-"""A part of a whole: how many of how many, and between what limits the rate behind it lies."""
+"""Proportion with Wilson's 95 % interval."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from credence.reporting.number_format import ABSENT, format_spread
 
 
 class Proportion(StrictModel):
-    """A count, what it is counted of, and the share with Wilson's 95 % interval; no share of nothing."""
+    """A count, its total, and their ratio with Wilson's 95 % interval; the ratio is None if the total is 0."""
 
     count: int
     of: int
@@ -16,23 +16,23 @@ class Proportion(StrictModel):
     high: float | None = None
 
     def text(self) -> str:
-        """0.310 (0.198–0.457) %."""
+        """Ratio and interval in percent, such as 31.0 (19.8–45.7) %."""
         if self.value is None or self.low is None or self.high is None:
             return ABSENT
         return f"{format_spread(100 * self.value, 100 * self.low, 100 * self.high)} %"
 
 
 def proportion(count: int, of: int) -> Proportion:
-    """So many of so many."""
+    """The proportion of `count` among `of`."""
     if of == 0:
         return Proportion(count=count, of=0)
     low, high = wilson_interval(count, of)
-    # At the ends the limits are exact; floats would leave a dust of 1e-17.
+    # The limits are exact at the ends; floats would be off by 1e-17.
     return Proportion(count=count, of=of, value=count / of, low=low if count else 0.0, high=high if count < of else 1.0)
 
 
 def wilson_interval(right: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """The interval of a share by Wilson's score."""
+    """Wilson score interval of a proportion; z = 1.96 gives 95 % (Wilson 1927)."""
     share, spread = right / of, z * z / of
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * float(np.sqrt(share * (1 - share) / of + spread / of / 4))

@@ -23,9 +23,9 @@ def score_rows(task: str, job: BatchJob, shard: int, shards: int) -> Annotated[J
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     with TemporaryDirectory() as place:
         folder = download_predictor(version, Path(place))
-        facts = read_info(folder)
-        journal = BatchLog.of(log_folder(task), facts, job) if facts.log.batch else None
+        info = read_info(folder)
+        journal = BatchLog.of(log_folder(task), info, job) if info.log.batch else None
         done = score_job(job, folder, (shard, shards), journal)
-    tracking.log_run_metadata({**done.model_dump(), "version": facts.version})
-    tracking.log_line(f"{done.rows:,} rows answered by {facts.version} in {done.seconds:.1f} s")
+    tracking.log_run_metadata({**done.model_dump(), "version": info.version})
+    tracking.log_line(f"{done.rows:,} rows answered by {info.version} in {done.seconds:.1f} s")
     return done

@@ -14,7 +14,8 @@ from credence.production.monitoring import Monitoring
 from credence.production.monitoring.evidently import evidently_html
 from credence.production.monitoring.html_page import render_monitoring
 from credence.production.monitoring.martingale import MartingaleMemory
-from credence.production.monitoring.run import Test, monitor_window
+from credence.production.monitoring.performance import ScoredRows
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.production.monitoring.window import Window
 from credence.statistics.metrics import MetricName
@@ -34,7 +35,7 @@ def examine_window(
     if version is None:
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
     predictor = load_predictor(version)
-    test, seen = log_summary(predictor, version), Window.of(predictor, window)
+    test, seen = test_set_answers(predictor, version), Window.of(predictor, window)
     health = monitor_window(
         predictor,
         seen,
@@ -46,18 +47,18 @@ def examine_window(
         dropped=reading["dropped"],
         skipped=reading["skipped"],
     )
-    page, evidently = render_monitoring(health, predictor.facts.answers), log_report(predictor, seen, test[0])
+    page, evidently = render_monitoring(health, predictor.info.answers), log_report(predictor, seen, test.p)
     tracking.log_text(page, "monitoring.html")
     tracking.log_text(evidently, "evidently.html")
     tracking.log_run_metadata({"verdict": health.verdict, "reason": health.reason, "columns": health.drift.drifted()})
     return health, HTMLString(page), HTMLString(evidently)
 
 
-def log_summary(predictor: Predictor, version: ModelVersionResponse) -> Test:
-    """What the champion showed on its test rows: probabilities, labels given, truth and groups."""
+def test_set_answers(predictor: Predictor, version: ModelVersionResponse) -> ScoredRows:
+    """The champion's answers on its test rows."""
     test = version.get_artifact("test").load()
     p = predictor.draws(test).mean(0)
-    return p, p >= predictor.facts.threshold, test["label"].to_numpy(), test["group"].to_numpy(str)
+    return ScoredRows(p, p >= predictor.info.threshold, test["label"].to_numpy(np.int64))
 
 
 def load_memory(version: ModelVersionResponse) -> MartingaleMemory | None:
@@ -83,4 +84,4 @@ def log_report(predictor: Predictor, seen: Window, unseen: Array) -> str:
     dealt = np.random.default_rng(0).choice(unseen, len(predictor.reference))
     before = predictor.reference.assign(probability=dealt)
     now = seen.inputs.assign(probability=np.asarray(seen.records["probability"], float))
-    return evidently_html(before, now, predictor.facts.schema_)
+    return evidently_html(before, now, predictor.info.schema_)

@@ -1,6 +1,6 @@
 """Calibrate every candidate and choose the one that challenges the champion."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import pandas as pd
 from zenml import step
@@ -8,7 +8,7 @@ from zenml import step
 import materializers.folder  # noqa: F401  registers how predictors are stored
 from credence.experiment import select_challenger
 from credence.model import Model
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration
 from steps.shared import tracking
 
@@ -19,7 +19,7 @@ def choose_challenger(
     train: pd.DataFrame,
     calibration: pd.DataFrame,
     section: Calibration,
-    about: dict[str, Any],
+    about: TaskInfo,
     metric: str,
     minimum: float,
 ) -> tuple[Annotated[Predictor, "challenger"], Annotated[list[Predictor], "contenders"]]:

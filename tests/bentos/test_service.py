@@ -326,13 +326,13 @@ def test_an_explanation_is_the_one_of_explain_rows(tabular: Case, textual: Case)
         given = [(part["column"], part["contribution"]) for part in found["contributions"]]
         assert [c for c, _ in given] == [c for c, _ in expected]
         assert [v for _, v in given] == pytest.approx([v for _, v in expected], abs=1e-9)
-        assert found["version"] == predictor.facts.version
+        assert found["version"] == predictor.info.version
     assert refused(tabular[0], {}, "/explain")[1] == "age (years)"
 
 
 def test_the_pages_beside_the_predictions(tabular: Case, textual: Case) -> None:
     http, predictor, _, _ = tabular
-    assert http.get("/health").json() == {"status": "ok", "version": predictor.facts.version}
+    assert http.get("/health").json() == {"status": "ok", "version": predictor.info.version}
     about = http.get("/").json()
     assert (about["question"], about["answers"]) == ("Is it so?", ["no", "yes"])
     page = http.get("/", headers={"Accept": "text/html,*/*"})
@@ -496,8 +496,8 @@ def test_a_column_is_described(about: Column, says: str, example: Any) -> None:
 
 def test_a_table_of_requests_is_the_table_of_rows(tabular: Case) -> None:
     _, predictor, rows, bodies = tabular
-    schema = predictor.facts.schema_
-    model = row_model(predictor.facts)
+    schema = predictor.info.schema_
+    model = row_model(predictor.info)
     made = schema.select(requests_table([model.model_validate(body) for body in bodies], schema))
     pd.testing.assert_frame_equal(made, schema.select(rows))
 

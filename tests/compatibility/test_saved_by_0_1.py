@@ -49,7 +49,7 @@ versions = Client().list_model_versions(model="parcels", size=100, hydrate=True)
 kept = {v.number: {n: v.get_artifact(n).load() for n in ("looks", "verdict", "predictor")} for v in versions}
 print("ASKED " + json.dumps({n: {
     "pairs": k["looks"].pairs, "times": sorted(set(k["looks"].times.values())), "outcome": k["verdict"].outcome,
-    "looks": k["verdict"].looks, "digest": k["predictor"].digest(), "version": k["predictor"].facts.version,
+    "looks": k["verdict"].looks, "digest": k["predictor"].digest(), "version": k["predictor"].info.version,
 } for n, k in kept.items()}))
 """
 
@@ -116,7 +116,7 @@ def test_it_can_be_saved_again(name: str, tmp_path: Path) -> None:
     predictor.save(tmp_path)
     again = Predictor.load(tmp_path)
     assert again.digest() == predictor.digest()
-    assert again.facts == predictor.facts
+    assert again.info == predictor.info
 
 
 @every_predictor
@@ -124,7 +124,7 @@ def test_its_model_tells_how_it_learned_and_explains(name: str) -> None:
     predictor, model = loaded(name), Model.load(SAVED / "predictors" / name / "model")
     assert model.training_record() == predictor.model.training_record()
     assert model.fit_seconds > 0
-    known = predictor.facts.schema_.select(pd.DataFrame(told(name)["rows"]))
+    known = predictor.info.schema_.select(pd.DataFrame(told(name)["rows"]))
     found = model.explain(known)
     assert found is None or np.isfinite(found.to_numpy()).all()
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from credence.core.errors import InputError
 from credence.core.registry import load_kind
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import score
 from credence.statistics.uncertainty import sigmoid
@@ -35,7 +35,7 @@ def table(n: int, seed: int) -> pd.DataFrame:
 def fitted(kind: str = "logistic", alpha: float = 0.1, metric: str = "accuracy", minimum: float = 0.0) -> Predictor:
     train, calibration = table(300, 1), table(200, 2)
     model = load_kind("models", kind)().fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "toy", "question": "Is it?", "answers": ("nein", "ja")}
+    about = TaskInfo(task="toy", question="Is it?", answers=("nein", "ja"))
     return Predictor.calibrate(model, train, calibration, Calibration(alpha=alpha), about, metric, minimum)
 
 
@@ -56,7 +56,7 @@ def test_saving_and_loading_changes_no_bit(predictor: Predictor, new: pd.DataFra
     pd.testing.assert_frame_equal(again.predict(new), predictor.predict(new), check_exact=True)
     pd.testing.assert_frame_equal(again.reference, predictor.reference)
     np.testing.assert_array_equal(again.was_trained_on(new), predictor.was_trained_on(new))
-    assert again.facts.model_dump_json() == predictor.facts.model_dump_json()
+    assert again.info.model_dump_json() == predictor.info.model_dump_json()
     assert again.digest() == predictor.digest()
 
 
@@ -74,10 +74,10 @@ def test_an_empty_folder_is_refused_in_one_sentence(tmp_path: Path) -> None:
 def test_an_answer_agrees_with_itself(predictor: Predictor, new: pd.DataFrame) -> None:
     found, draws = predictor.predict(new), predictor.draws(new)
     np.testing.assert_array_equal(found["probability"], draws.mean(0))
-    assert ((found["label"] == "ja") == (found["probability"] >= predictor.facts.threshold)).all()
+    assert ((found["label"] == "ja") == (found["probability"] >= predictor.info.threshold)).all()
     assert (found["abstain"] == (found["reasons"].str.len() > 0)).all()
     assert all(set(s) <= {"nein", "ja"} for s in found["set"])
-    assert (found["version"] == predictor.facts.version).all()
+    assert (found["version"] == predictor.info.version).all()
     assert found["uncertainty"].between(0, 1).all()
 
 
@@ -140,7 +140,7 @@ def test_probabilities_are_calibrated_on_new_rows() -> None:
 
 def test_the_threshold_reaches_what_the_gate_asks_for() -> None:
     eager = fitted(metric="recall", minimum=0.97)
-    assert eager.facts.threshold < 0.5
+    assert eager.info.threshold < 0.5
     calibration = table(200, 2)
     yes = calibration["label"].to_numpy() == 1
     p = eager.draws(calibration).mean(0)
@@ -166,7 +166,7 @@ def test_twins_in_the_training_rows_prove_nothing() -> None:
     train, calibration = table(300, 1), table(200, 2)
     twins = pd.concat([train, train.iloc[:1].assign(row_id="twin")], ignore_index=True)
     model = load_kind("models", "logistic")().fit(model_inputs(twins), twins["label"].to_numpy())
-    about = {"task": "toy", "question": "Is it?", "answers": ("nein", "ja")}
+    about = TaskInfo(task="toy", question="Is it?", answers=("nein", "ja"))
     predictor = Predictor.calibrate(model, twins, calibration, Calibration(), about)
     stranger = train.iloc[:2].assign(row_id=["new 1", "new 2"])
     assert predictor.was_trained_on(stranger).tolist() == [False, True]

@@ -141,7 +141,7 @@ def test_texts_are_read_from_the_column_that_training_read(text_run: TrainingRun
     renamed = text_run.predictor.predict(new.rename(columns={"message": "text"}).fillna(""))
     np.testing.assert_array_equal(renamed["probability"], answers["probability"])
     again = load(text_run.save(tmp_path / "sms"))
-    assert again.facts.text == "message"
+    assert again.info.text == "message"
     pd.testing.assert_frame_equal(again.predict(new), answers, check_exact=True)
 
 
@@ -159,9 +159,9 @@ def test_settings_are_keys_of_the_task(table: pd.DataFrame) -> None:
     sold, aim = table.assign(seller=np.arange(len(table)) % 80), {"metric": "auroc", "minimum": 0.99}
     found = train(sold, "churn", models="logistic", **aim, seed=7, settings=settings, progress=False)
     assert (found.task.gate.metric, found.task.gate.minimum, found.verdict.outcome) == ("auroc", 0.99, "keep")
-    assert found.predictor.facts.conformal.alpha == 0.2
+    assert found.predictor.info.conformal.alpha == 0.2
     assert found.predictor.model.seed == 7
-    assert "seller" not in found.predictor.facts.schema_.names()
+    assert "seller" not in found.predictor.info.schema_.names()
     parts = found.experiment.train, found.experiment.test
     assert not set(parts[0]["key"]) & set(parts[1]["key"])
 

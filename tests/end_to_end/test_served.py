@@ -47,7 +47,7 @@ def test_every_kind_is_served_as_it_predicts(kind: str, tmp_path: Path) -> None:
         assert found.agrees(), found.mismatches
         assert found.rows == 12
         huge = rows_as_requests(rows, predictor)[0] | (
-            {"age (years)": 1e30} if "age (years)" in predictor.facts.schema_.names() else {}
+            {"age (years)": 1e30} if "age (years)" in predictor.info.schema_.names() else {}
         )
         answer = http.post("/predict", json=huge).json()
         assert 0 <= answer["probability"] <= 1
@@ -125,9 +125,9 @@ def test_golden_finds_a_server_that_answers_otherwise(
     served: str, logistic: tuple[Predictor, pd.DataFrame, Path]
 ) -> None:
     predictor, rows, _ = logistic
-    scaling = predictor.facts.scaling.model_copy(update={"shift": predictor.facts.scaling.shift + 1e-6})
-    facts = predictor.facts.model_copy(update={"scaling": scaling})
-    other = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    scaling = predictor.info.scaling.model_copy(update={"shift": predictor.info.scaling.shift + 1e-6})
+    info = predictor.info.model_copy(update={"scaling": scaling})
+    other = Predictor(predictor.model, info, predictor.reference, predictor.seen)
     found = check_parity(served, rows.head(3), other, key="the-key-of-the-test")
     assert not found.agrees()
     assert 1e-9 < found.largest_difference < 1e-5

@@ -162,7 +162,7 @@ class TestFiles:
         shutil.rmtree(copy)
         copy.mkdir()
         forged.save(copy)
-        assert Predictor.load(copy).facts.version == "logistic:99"
+        assert Predictor.load(copy).info.version == "logistic:99"
         refused(copy, "signature.json is missing", lambda folder: verify(folder, KEYS))
 
     @pytest.mark.parametrize("name", [MANIFEST, SIGNATURE])
@@ -228,7 +228,7 @@ class TestUses:
             (stored / name).write_bytes(flipped(content, len(content) // 2))
             refused(stored, name, lambda _: materializer.load(Predictor))
             (stored / name).write_bytes(content)
-        assert materializer.load(Predictor).facts.task == "logistic"
+        assert materializer.load(Predictor).info.task == "logistic"
 
     @pytest.mark.slow
     def test_a_real_server_ends_with_the_sentence(self, copy: Path) -> None:

@@ -58,7 +58,7 @@ print(json.dumps([rows, folder]))
 TIMELESS = """
 def timeless(predictor):
     predictor.model._fit_seconds = predictor.model._cpu_seconds = 0.0
-    predictor.facts = predictor.facts.model_copy(update={"fit_seconds": 0.0})
+    predictor.info = predictor.info.model_copy(update={"fit_seconds": 0.0})
     return predictor
 """
 
@@ -96,9 +96,9 @@ def test_a_window_is_read_once_for_the_verdict_and_for_the_page(monkeypatch: pyt
     predictor, reads = watched(), []
     of = Window.of
     monkeypatch.setattr(Window, "of", lambda *given: reads.append(given) or of(*given))
-    for name, found in {"champion_version": 1, "predictor_of": predictor, "memory_of": None}.items():
+    for name, found in {"champion_version": 1, "load_predictor": predictor, "load_memory": None}.items():
         monkeypatch.setattr(looking, name, lambda *_, found=found: found)
-    monkeypatch.setattr(looking, "log_summary", lambda *_: shown(predictor, patients(200, 9)))
+    monkeypatch.setattr(looking, "test_set_answers", lambda *_: shown(predictor, patients(200, 9)))
     monkeypatch.setattr(tracking, "log_metadata", lambda *_, **__: None)
     window, reading = logged(predictor, patients(200)), {"dropped": 2, "skipped": []}
     health, _, page = looking.examine_window.entrypoint(window, reading, "case", Monitoring(), "accuracy", 0.0)

@@ -14,13 +14,13 @@ from credence.data.split import Split, assign_parts
 from credence.evaluation.gate.guards import Guard
 from credence.evaluation.gate.verdict import Verdict
 from credence.model import TrainingRecord
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.reporting.model_report import Report, build_report
 from credence.statistics.calibration import Calibration
 from credence.statistics.metrics import Estimate
 from credence.statistics.uncertainty import Array
 
-TASK = {"name": "loans", "question": "Will it be repaid?", "answers": ["no", "yes"], "models": [{"kind": "logistic"}]}
+TASK = TaskInfo(task="loans", question="Will it be repaid?", answers=("no", "yes"), group="branch")
 COLUMNS = Columns(label="repaid", positive=1, group="branch")
 KINDS = ("logistic", "random_forest")
 WORDS = {1: ["superb", "lovely", "film"], 0: ["awful", "boring", "film"]}
@@ -56,8 +56,7 @@ def predictor(kind: str = "logistic", folds: int = 5, **parameters: Any) -> Pred
     """A calibrated predictor of that kind."""
     train = part("train")
     model = ModelSpec(kind=kind, folds=folds, **parameters).build().fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "loans", "question": "Will it be repaid?", "answers": ("no", "yes"), "group": "branch"}
-    return Predictor.calibrate(model, train, part("calibration"), Calibration(), about)
+    return Predictor.calibrate(model, train, part("calibration"), Calibration(), TASK)
 
 
 @cache
@@ -69,7 +68,7 @@ def text_predictor() -> tuple[Predictor, pd.DataFrame]:
     raw = pd.DataFrame({"review": texts, "y": label})
     rows = to_canonical_rows(raw, Columns(label="y", positive=1, text="review"))
     model = ModelSpec(kind="tfidf", folds=1).build().fit(model_inputs(rows[:80]), rows["label"][:80].to_numpy())
-    about = {"task": "films", "question": "Is it praise?", "answers": ("no", "yes")}
+    about = TaskInfo(task="films", question="Is it praise?", answers=("no", "yes"))
     return Predictor.calibrate(model, rows[:80], rows[80:120], Calibration(), about), rows[120:]
 
 
@@ -88,7 +87,7 @@ def telling(
 
     model = Telling.model_construct(**dict(known.model))
     model.__pydantic_private__ = known.model.__pydantic_private__
-    return Predictor(model, known.facts, known.reference, known.seen)
+    return Predictor(model, known.info, known.reference, known.seen)
 
 
 @cache

@@ -8,10 +8,11 @@ import pandas as pd
 
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.model import Model
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.production.answer_records import build_records
 from credence.production.monitoring import Monitoring
-from credence.production.monitoring.run import Test, monitor_window
+from credence.production.monitoring.performance import ScoredRows
+from credence.production.monitoring.run import monitor_window
 from credence.production.monitoring.summary import MonitoringSummary
 from credence.security.keyed_hash import KeyedHasher
 from credence.statistics.calibration import Calibration
@@ -64,14 +65,14 @@ def watched(kind: str = "logistic") -> Predictor:
     """A predictor of patients, or of reviews where its kind reads texts, that serves as version 3."""
     model = small(kind)
     rows = texts(900, 0) if model.reads == "text" else table(900, 0)
-    return fitted(model, rows, {} if model.reads == "text" else {"group": "clinic"})
+    return fitted(model, rows, None if model.reads == "text" else "clinic")
 
 
-def fitted(model: Model, rows: pd.DataFrame, group: dict[str, str]) -> Predictor:
+def fitted(model: Model, rows: pd.DataFrame, group: str | None) -> Predictor:
     """A predictor that learned from 700 of these rows."""
     train, calibration = rows[:700].reset_index(drop=True), rows[700:].reset_index(drop=True)
     model.fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "case", "question": "Is it so?", "answers": ("no", "yes"), **group}
+    about = TaskInfo(task="case", question="Is it so?", answers=("no", "yes"), group=group)
     return Predictor.calibrate(model, train, calibration, Calibration(), about).with_version("3")
 
 
@@ -79,7 +80,7 @@ def logged(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START
     """One request per row, a second apart, with the truth of every row."""
     hasher = KeyedHasher(b"key" * 11)
     answers, n = predictor.predict(rows), len(rows)
-    made = pd.DataFrame(build_records("r", rows, answers, predictor.facts, hasher=hasher, latency_ms=5.0))
+    made = pd.DataFrame(build_records("r", rows, answers, predictor.info, hasher=hasher, latency_ms=5.0))
     return made.assign(
         request_id=[f"{start.value:x}-{i}" for i in range(n)],
         row=0,
@@ -89,10 +90,10 @@ def logged(predictor: Predictor, rows: pd.DataFrame, start: pd.Timestamp = START
     ).assign(**columns)
 
 
-def shown(predictor: Predictor, rows: pd.DataFrame) -> Test:
+def shown(predictor: Predictor, rows: pd.DataFrame) -> ScoredRows:
     """What the predictor showed on its test rows."""
     p = predictor.draws(rows).mean(0)
-    return p, p >= predictor.facts.threshold, rows["label"].to_numpy(), rows["group"].to_numpy(str)
+    return ScoredRows(p, p >= predictor.info.threshold, rows["label"].to_numpy(np.int64))
 
 
 def said(

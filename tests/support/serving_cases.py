@@ -17,7 +17,7 @@ from bentos.service import credence_service
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.split import Split, assign_parts
 from credence.model import Model
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration
 
 TABLE = Columns(label="ill", positive="yes", group="clinic")
@@ -65,7 +65,7 @@ def trained(model: Model, name: str = "case", texts: bool = False) -> tuple[Pred
     part = assign_parts(rows, Split())
     train, calibration, test = (rows[part == p].reset_index(drop=True) for p in ("train", "calibration", "test"))
     model.fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": name, "question": "Is it so?", "answers": ("no", "yes"), "group": columns.group}
+    about = TaskInfo(task=name, question="Is it so?", answers=("no", "yes"), group=columns.group)
     return Predictor.calibrate(model, train, calibration, Calibration(), about), test
 
 

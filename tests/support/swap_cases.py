@@ -26,9 +26,9 @@ ROOT = Path(__file__).parents[2]
 
 def shifted(predictor: Predictor, version: str, shift: float) -> Predictor:
     """The same predictor under another version, with other probabilities."""
-    scaling = predictor.facts.scaling.model_copy(update={"shift": predictor.facts.scaling.shift + shift})
-    facts = predictor.facts.model_copy(update={"scaling": scaling, "version": version})
-    return Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    scaling = predictor.info.scaling.model_copy(update={"shift": predictor.info.scaling.shift + shift})
+    info = predictor.info.model_copy(update={"scaling": scaling, "version": version})
+    return Predictor(predictor.model, info, predictor.reference, predictor.seen)
 
 
 class Versions:
@@ -41,7 +41,7 @@ class Versions:
         self.bodies = rows_as_requests(self.rows, first)
         self.predictors = [shifted(first, f"{task}:{n}", 0.4 * n) for n in range(1, count + 1)]
         self.folders = [kept(p, place / f"{task}{n}") for n, p in enumerate(self.predictors, 1)]
-        self.says = {p.facts.version: p.predict(self.rows)["probability"].tolist() for p in self.predictors}
+        self.says = {p.info.version: p.predict(self.rows)["probability"].tolist() for p in self.predictors}
 
     def right(self, row: int, answer: dict[str, Any]) -> bool:
         """Whether the answer is what the version that it names says to this row."""

@@ -1,4 +1,4 @@
-"""Two predictors before the gate: what each answers on the same rows, and what those rows remember."""
+"""Compare two predictors on the same test rows and record that the rows were used."""
 
 import time
 
@@ -22,7 +22,19 @@ def compare_predictors(
     looks: TestSetUsage,
     findings: Findings,
 ) -> tuple[Verdict, TestSetUsage]:
-    """The verdict on the challenger, and the looks after it. A champion that cannot answer these rows is said so."""
+    """Judge the challenger against the champion on the test rows.
+
+    Args:
+        challenger: The calibrated challenger.
+        champion: The predictor in production; None if there is none.
+        rows: Canonical test rows.
+        gate: The rules.
+        looks: Earlier use of the test rows.
+        findings: What the checks found in the rows; errors become failed guards.
+
+    Returns:
+        The verdict, which says if the champion cannot answer the rows, and the use of the test rows after it.
+    """
     ours, theirs, unanswerable = predict_side(challenger, rows), None, None
     try:
         theirs = None if champion is None else predict_side(champion, rows)
@@ -35,18 +47,18 @@ def compare_predictors(
     opponent = None if champion is None else champion.digest()
     before = looks.before(rows["row_id"], ours.digest, opponent)
     more = failed_check_guards(findings) + convergence_guards(challenger)
-    verdict = judge(ours, theirs, rows, challenger.facts.base_rate, gate, before, seen, unanswerable, more)
+    verdict = judge(ours, theirs, rows, challenger.info.base_rate, gate, before, seen, unanswerable, more)
     looked = verdict.looks > before
     return verdict, looks.after(rows["row_id"], ours.digest, opponent) if looked else looks
 
 
 def failed_check_guards(findings: Findings) -> list[Guard]:
-    """A failed guard for every error among the findings: figures on such rows want a person's look."""
+    """One failed guard for every error among the findings."""
     return [Guard(name="checks", ok=False, message=f.message) for f in findings.findings if f.level == "error"]
 
 
 def convergence_guards(challenger: Predictor) -> list[Guard]:
-    """A failed guard where figures of the challenger's sampler are beyond their bounds."""
+    """A failed guard if a diagnostic of the challenger's sampler is out of its bound; else an empty list."""
     beyond = [found for found in challenger.model.training_record().diagnostics if not found.kept]
     figures = ", ".join(f"{found.name} is {found.value:.4g} (expected {found.bound})" for found in beyond)
     message = f"the chains have not converged: {figures}; give the model more warmup, samples or chains, or more rows"
@@ -54,11 +66,11 @@ def convergence_guards(challenger: Predictor) -> list[Guard]:
 
 
 def predict_side(predictor: Predictor, rows: pd.DataFrame) -> Side:
-    """What the gate needs to know of a predictor's answers to these rows."""
-    p, conformal = predictor.draws(rows).mean(0), predictor.facts.conformal
+    """The predictor's answers on the rows, as the gate reads them."""
+    p, conformal = predictor.draws(rows).mean(0), predictor.info.conformal
     return Side(
         p=p,
-        yes=p >= predictor.facts.threshold,
+        yes=p >= predictor.info.threshold,
         sets=conformal.sets(p),
         milliseconds=milliseconds(predictor, rows),
         digest=predictor.digest(),
@@ -68,7 +80,7 @@ def predict_side(predictor: Predictor, rows: pd.DataFrame) -> Side:
 
 
 def milliseconds(predictor: Predictor, rows: pd.DataFrame) -> float:
-    """Median milliseconds that one row alone takes, over the first rows."""
+    """Median milliseconds of `predict` on a single row, over the first 20 rows."""
     taken = []
     for i in range(min(TIMED_ROWS, len(rows))):
         start = time.perf_counter()

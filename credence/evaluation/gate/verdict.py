@@ -1,4 +1,4 @@
-"""What the gate is given, what it found, and what it says."""
+"""Inputs and result of the gate: both sides' answers, the use of the test rows, and the verdict."""
 
 import math
 from dataclasses import dataclass
@@ -16,20 +16,23 @@ from credence.statistics.uncertainty import Array
 
 
 class TestSetUsage(StrictModel):
-    """Every pair of predictors compared so far, and how many comparisons each test row took part in."""
+    """Pairs of predictors compared so far, and the number of comparisons per test row (by hash of its id)."""
 
     pairs: list[str] = []
     times: dict[str, int] = {}
 
     def before(self, row_ids: pd.Series, challenger: str, champion: str | None) -> int:
-        """How many looks these rows have given: their mean, rounded up. The same pair again shows nothing new."""
+        """Number of earlier comparisons on these rows: their mean, rounded up.
+
+        A comparison of the same pair is not counted again: it reveals nothing new.
+        """
         pair, rows = _pair(challenger, champion), row_ids.map(stable_hash)
         counts = rows.map(lambda r: self.times.get(r, 0))
         looks = math.ceil(counts.mean()) if len(counts) else 0
         return max(looks - 1, 0) if pair in self.pairs else looks
 
     def after(self, row_ids: pd.Series, challenger: str, champion: str | None) -> Self:
-        """The memory once this pair has been compared on these rows."""
+        """The usage after this pair was compared on these rows."""
         pair = _pair(challenger, champion)
         if pair in self.pairs:
             return self
@@ -48,9 +51,16 @@ GateOutcome = Literal["promote", "keep", "hold"]
 
 @dataclass(frozen=True)
 class Side:
-    """One side's answers about the test rows: probabilities p and labels `yes` (rows,), conformal sets (rows, 2).
+    """One predictor's answers on the test rows.
 
-    `alpha` and `calibrated_on` are what the sets promise and how many (no, yes) rows they learned it from.
+    Attributes:
+        p: Probabilities of yes, shape (rows,).
+        yes: Labels given, shape (rows,).
+        sets: Conformal sets, shape (rows, 2), columns no and yes.
+        milliseconds: Time per row, if measured.
+        digest: Identity of the predictor.
+        alpha: Share of sets that may miss the true answer.
+        calibrated_on: Number of (no, yes) rows that the sets were calibrated on.
     """
 
     p: Array
@@ -62,7 +72,7 @@ class Side:
     calibrated_on: tuple[int, int] | None = None
 
     def without(self, rows: NDArray[Any]) -> "Side":
-        """The same, with these rows left out."""
+        """The same answers without the marked rows."""
         sets = None if self.sets is None else self.sets[~rows]
         return Side(
             self.p[~rows], self.yes[~rows], sets, self.milliseconds, self.digest, self.alpha, self.calibrated_on
@@ -70,7 +80,7 @@ class Side:
 
 
 class Verdict(StrictModel):
-    """May the challenger replace the champion, why, and by which figures. Survives JSON, undefined figures too."""
+    """Outcome of the gate, its reason and the figures behind it. Undefined figures survive JSON as strings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
     outcome: GateOutcome

@@ -1,4 +1,4 @@
-"""Is the challenger better on real traffic? A comparison that may be looked at any time."""
+"""A/B test of challenger against champion on real traffic; valid at every look (anytime-valid test)."""
 
 import numpy as np
 import pandas as pd
@@ -10,31 +10,40 @@ from credence.statistics.confidence_sequence import BettingWealth, betting_wealt
 from credence.statistics.uncertainty import Array
 
 __all__ = ["ABTestResult", "IntervalEstimate", "Recommendation", "compare_on_traffic", "pair_answers"]
-ENOUGH = 500
-PATIENCE = 1000.0
+MIN_ROWS_TO_KEEP = 500
+MAX_EXTRAPOLATION = 1000.0
 DAY = pd.Timedelta(days=1)
 
 
 def compare_on_traffic(
     frame: pd.DataFrame, alpha: float = 0.05, margin: float = 0.01, unit: Unit = "request"
 ) -> ABTestResult:
-    """Champion against challenger on what `pair_answers` made of the log.
+    """Compare champion and challenger.
 
-    Promote: surely better. Keep: surely not better by `margin`. Wait: neither yet. The chance of a wrong recommendation
-    is at most `alpha` over all looks together.
+    The recommendation is promote if the challenger is significantly better, keep if a gain of `margin` is ruled out,
+    and wait otherwise. The probability of a wrong recommendation is at most `alpha` over all looks together.
+
+    Args:
+        frame: The table of `pair_answers`.
+        alpha: Error rate, between 0 and 1.
+        margin: Least gain of log-loss in nats that is worth a promotion; above 0.
+        unit: The unit that counts as independent.
+
+    Raises:
+        InputError: There is no paired row, or `alpha` or `margin` is out of range.
     """
     _refuse(frame, alpha, margin)
-    told = frame[frame["truth"].notna()]
-    better, worse = evidence(told, unit)
+    labelled = frame[frame["truth"].notna()]
+    better, worse = evidence(labelled, unit)
     possible = float(np.maximum(*log_loss_gains(frame)).mean())
     advice = _advice(better, worse, len(frame), possible, alpha, margin)
-    more = _more(better, worse, len(told), alpha, margin) if advice == "wait" else None
+    more = _more(better, worse, len(labelled), alpha, margin) if advice == "wait" else None
     return ABTestResult(
         task=str(frame["task"].iloc[-1]),
         **{side: str(frame[side].iloc[-1]) for side in SIDES},
         rows=len(frame),
         repeats=int(frame["copies"].sum()) - len(frame),
-        labelled=len(told),
+        labelled=len(labelled),
         units=better.units,
         unit=unit,
         alpha=alpha,
@@ -42,26 +51,26 @@ def compare_on_traffic(
         disagreement=_mean(frame, frame["disagree"].to_numpy(float), unit, alpha),
         shift=_mean(frame, (frame["p_challenger"] - frame["p_champion"]).abs().to_numpy(), unit, alpha),
         possible=possible,
-        gain=_gain(told, better, worse, unit, alpha) if len(told) else None,
+        gain=_gain(labelled, better, worse, unit, alpha) if len(labelled) else None,
         p_value=min(1.0, 2 * float(np.exp(-max(better.log(), worse.log())))),
         more=more,
-        days=_days(told, more),
+        days=_days(labelled, more),
         recommendation=advice,
     )
 
 
-def evidence(told: pd.DataFrame, unit: Unit) -> tuple[BettingWealth, BettingWealth]:
-    """The wealth that bets on a better and on a worse challenger have come to on the labelled rows."""
-    gain, least, most = differences(told, unit)
+def evidence(labelled: pd.DataFrame, unit: Unit) -> tuple[BettingWealth, BettingWealth]:
+    """Betting wealth for a better and for a worse challenger on the labelled rows (Waudby-Smith & Ramdas 2024)."""
+    gain, least, most = differences(labelled, unit)
     [better], [worse] = betting_wealth(gain, least), betting_wealth(-gain, -most)
     return better, worse
 
 
-def differences(told: pd.DataFrame, unit: Unit) -> list[Array]:
-    """Per unit: the challenger's gain, and the least and the most that it could have been."""
-    no, yes = log_loss_gains(told)
-    gain = np.where(told["truth"].to_numpy(float) == 1, yes, no)
-    return mean_per_unit(told, unit, gain=gain, least=np.minimum(no, yes), most=np.maximum(no, yes))
+def differences(labelled: pd.DataFrame, unit: Unit) -> list[Array]:
+    """Per unit: the challenger's gain in nats, and its least and largest possible value."""
+    no, yes = log_loss_gains(labelled)
+    gain = np.where(labelled["truth"].to_numpy(float) == 1, yes, no)
+    return mean_per_unit(labelled, unit, gain=gain, least=np.minimum(no, yes), most=np.maximum(no, yes))
 
 
 def _advice(
@@ -69,29 +78,31 @@ def _advice(
 ) -> Recommendation:
     if better.log() >= np.log(2 / alpha):
         return "promote"
-    if worse.log(-margin) >= np.log(2 / alpha) or (rows >= ENOUGH and possible < margin):
+    if worse.log(-margin) >= np.log(2 / alpha) or (rows >= MIN_ROWS_TO_KEEP and possible < margin):
         return "keep"
     return "wait"
 
 
 def _refuse(frame: pd.DataFrame, alpha: float, margin: float) -> None:
     if frame.empty:
-        raise InputError("there is no row that champion and challenger both answered; wait for more traffic.")
+        raise InputError("champion and challenger have answered no row in common; wait for more traffic.")
     if not 0 < alpha < 1:
-        raise InputError(f"alpha is {alpha:g}; expected the chance of a wrong decision, between 0 and 1, such as 0.05.")
+        raise InputError(
+            f"alpha is {alpha:g}; expected the probability of a wrong decision, between 0 and 1, such as 0.05."
+        )
     if not margin > 0:
         raise InputError(f"margin is {margin:g}; expected nats of log-loss above 0, such as 0.01.")
 
 
 def _gain(
-    told: pd.DataFrame, better: BettingWealth, worse: BettingWealth, unit: Unit, alpha: float
+    labelled: pd.DataFrame, better: BettingWealth, worse: BettingWealth, unit: Unit, alpha: float
 ) -> IntervalEstimate:
-    value = float(differences(told, unit)[0].mean())
+    value = float(differences(labelled, unit)[0].mean())
     return IntervalEstimate(value=value, low=better.bound(alpha / 2), high=-worse.bound(alpha / 2))
 
 
 def _mean(frame: pd.DataFrame, share: Array, unit: Unit, alpha: float) -> IntervalEstimate:
-    """The mean of what lies between 0 and 1, known without any truth."""
+    """Mean of a quantity in [0, 1] that is known without labels."""
     [values] = mean_per_unit(frame, unit, share=share)
     [above], [below] = (
         betting_wealth(v, np.full(len(v), least), unseen=0) for v, least in ((values, 0.0), (-values, -1.0))
@@ -101,14 +112,14 @@ def _mean(frame: pd.DataFrame, share: Array, unit: Unit, alpha: float) -> Interv
 
 
 def _more(better: BettingWealth, worse: BettingWealth, labelled: int, alpha: float, margin: float) -> int | None:
-    """Labelled rows until either side is sure if rows go on as they did; None where they would never be, or none is."""
-    wanted, times = np.log(2 / alpha), np.geomspace(1, PATIENCE, 400)
+    """Labelled rows until a decision if the next rows are like these; None if they would not lead to one."""
+    wanted, times = np.log(2 / alpha), np.geomspace(1, MAX_EXTRAPOLATION, 400)
     for t in times if labelled else ():
         if better.log(0, t) >= wanted or worse.log(-margin, t) >= wanted:
             return max(int(labelled * (t - 1)), 1)
     return None
 
 
-def _days(told: pd.DataFrame, more: int | None) -> float | None:
-    took = told["answered_at"].max() - told["answered_at"].min() if more is not None else pd.Timedelta(0)
-    return None if more is None or not took > pd.Timedelta(0) else float(more / len(told) * (took / DAY))
+def _days(labelled: pd.DataFrame, more: int | None) -> float | None:
+    took = labelled["answered_at"].max() - labelled["answered_at"].min() if more is not None else pd.Timedelta(0)
+    return None if more is None or not took > pd.Timedelta(0) else float(more / len(labelled) * (took / DAY))

@@ -1,4 +1,4 @@
-"""The comparison to look at: the sentence, the command, and the bounds as truths came in."""
+"""The A/B test as a page: recommendation, command, and bounds over time."""
 
 import html
 
@@ -41,7 +41,7 @@ th {{ text-align: left; padding-right: 1.5rem; }}
 
 
 def ab_test_page(trial: ABTestResult, frame: pd.DataFrame) -> str:
-    """A page of its own, which needs nothing else; `frame` is what `compare` was given."""
+    """A self-contained page; `frame` is the table given to `compare`."""
     title = html.escape(f"{trial.task}: champion and challenger")
     head = f'<meta charset="utf-8"><title>{title}</title><style>{LOOK}</style>'
     body = f"<h1>{title}</h1>{ab_test_section(trial, frame)}"
@@ -49,7 +49,7 @@ def ab_test_page(trial: ABTestResult, frame: pd.DataFrame) -> str:
 
 
 def ab_test_section(trial: ABTestResult, frame: pd.DataFrame) -> str:
-    """The same as a part of a page that defines the house's colours."""
+    """The same as a section of a page that defines the project's CSS colors."""
     command = f"<pre>{html.escape(trial.command)}</pre>" if trial.command else ""
     return f"<p>{html.escape(trial.sentence)}</p>{command}{_table(trial)}{_figure(trial, frame)}"
 
@@ -71,16 +71,16 @@ def _figure(trial: ABTestResult, frame: pd.DataFrame) -> str:
     if trial.units <= FIRST:
         return ""
     how = (
-        f"The challenger's mean gain as truths came in, with bounds that are "
-        f"{format_percent(1 - trial.alpha, 2)} sure at all moments together. A band wholly above the dashed zero line: "
-        "surely better. Wholly below the dotted margin: not worth a promotion."
+        f"The challenger's mean gain by number of labels, with {format_percent(1 - trial.alpha, 2)} bounds that hold "
+        "at all times together. A band above the dashed zero line: significantly better. A band below the dotted "
+        "margin: not worth a promotion."
     )
     drawn = svg(draw_course(trial, frame), "trial", trial.sentence)
     return f'<figure class="card trial"><figcaption>{how}</figcaption>{drawn}</figure>'
 
 
 def betting_course(trial: ABTestResult, frame: pd.DataFrame) -> tuple[Array, Array, Array, Array]:
-    """After how many units, the mean gain, and its lower and upper bound there."""
+    """Number of units, and the mean gain there with its lower and upper bound."""
     gain, least, most = differences(frame[frame["truth"].notna()], trial.unit)
     places = np.unique(np.geomspace(FIRST, len(gain), POINTS).round().astype(int))
     low = [w.bound(trial.alpha / 2) for w in betting_wealth(gain, least, places)]
@@ -90,7 +90,7 @@ def betting_course(trial: ABTestResult, frame: pd.DataFrame) -> tuple[Array, Arr
 
 @STYLED
 def draw_course(trial: ABTestResult, frame: pd.DataFrame) -> Figure:
-    """The mean gain within its bounds, against the zero line and the margin."""
+    """The mean gain within its bounds, against zero and the margin."""
     units, mean, low, high = betting_course(trial, frame)
     figure, axes = new_axes(f"labelled {trial.unit}s", "log-loss lower by (nats)", (7.2, 3.6))
     axes.fill_between(units, low, high, color=COLOR_BAND, alpha=0.6, lw=0)

@@ -1,4 +1,4 @@
-"""Both sides' answers about the same rows, one line per row, in the order in which the truth became known."""
+"""Both predictors' answers on the same rows, one line per row, in the order in which labels arrived."""
 
 from typing import Literal
 
@@ -16,11 +16,15 @@ Unit = Literal["request", "row"]
 
 
 def pair_answers(log: pd.DataFrame, once: bool = True) -> pd.DataFrame:
-    """The rows that the newest champion and the newest challenger both answered, labelled ones first.
+    """Rows that the newest champion and the newest challenger both answered, labelled ones first.
 
-    Rows of one content count once, with the first truth that became known: a retry, a test call or a row that is asked
-    about every day brings no new evidence. `copies` says how many there were; `once=False` takes every row for its own,
-    which is right where few columns make unrelated rows equal.
+    Args:
+        log: Predictions joined with their feedback.
+        once: Count rows of equal content once, with their first label: retries, test calls and daily repeats are no new
+            evidence. Set it to False where few columns make unrelated rows equal. The column `copies` holds the counts.
+
+    Raises:
+        InputError: A column is missing, or the two have no row in common.
     """
     _refuse_incomplete(log)
     both = _newest(_joined(log))
@@ -35,24 +39,24 @@ def pair_answers(log: pd.DataFrame, once: bool = True) -> pd.DataFrame:
 
 def _refuse_incomplete(log: pd.DataFrame) -> None:
     if absent := [c for c in TAKEN if c not in log]:
-        raise InputError(f"the log has no column {absent[0]!r}; give predictions joined with their feedback.")
+        raise InputError(f"the log has no column {absent[0]!r}; pass predictions joined with their feedback.")
     for side in SIDES:
         if not (log["role"] == side).any():
-            raise InputError(f"the log holds no answer of a {side}; give the service a challenger and traffic first.")
+            raise InputError(f"the log holds no answer of a {side}; start a challenger and send traffic first.")
 
 
 def _joined(log: pd.DataFrame) -> pd.DataFrame:
     times = {c: pd.to_datetime(log[c], utc=True) for c in ("time", "answered_at")}
     log = log[TAKEN].assign(inputs=log["inputs"].fillna(""), **times).sort_values("time", kind="stable")
-    ours, theirs = (_of(log, side) for side in SIDES)
+    ours, theirs = (_answers_of(log, side) for side in SIDES)
     both = ours.merge(theirs[[*PLACE, "inputs", "version", "label", "probability"]], on=PLACE, suffixes=ENDS)
     if both.empty:
         raise InputError("the champion and the challenger answered no row in common; wait for more traffic.")
     return both.rename(columns={f"version_{side}": side for side in SIDES})
 
 
-def _of(log: pd.DataFrame, side: str) -> pd.DataFrame:
-    """One side's last answer about every row; none where a caller gave one id to different rows."""
+def _answers_of(log: pd.DataFrame, side: str) -> pd.DataFrame:
+    """One predictor's last answer on every row, without rows of an id that was used for different inputs."""
     own = log[log["role"] == side]
     alike = own.groupby(PLACE)["inputs"].transform("nunique") == 1
     return own[alike].drop_duplicates(PLACE, keep="last").drop(columns="role")
@@ -65,22 +69,22 @@ def _newest(both: pd.DataFrame) -> pd.DataFrame:
 
 
 def _content(both: pd.DataFrame) -> pd.Series:
-    """What both sides read; a row whose inputs are not in the log is like no other."""
+    """What both predictors read; a row whose inputs are not in the log is unique."""
     alone = both["request_id"].astype(str) + "/" + both["row"].astype(str)
     read = both["inputs_champion"] + "\n" + both["inputs_challenger"]
     return read.where(both["inputs_champion"] != "", alone) + "\n" + both["group"].astype(str)
 
 
 def log_loss_gains(frame: pd.DataFrame) -> tuple[Array, Array]:
-    """By how many nats the challenger's log-loss is lower in every row if the truth is no, and if it is yes."""
+    """Decrease of the log-loss by the challenger in nats, per row, if the label is no and if it is yes."""
     ours, theirs = (np.clip(frame[f"p_{side}"].to_numpy(float), MIN_PROBABILITY, 1 - MIN_PROBABILITY) for side in SIDES)
     return np.log1p(-theirs) - np.log1p(-ours), np.log(theirs) - np.log(ours)
 
 
 def mean_per_unit(frame: pd.DataFrame, unit: Unit, **columns: Array) -> list[Array]:
-    """The mean of each of `columns` (one value per row of the frame) in every unit, in the order of the frame.
+    """The mean of each of `columns` (one value per row) in every unit, in the order of the frame.
 
-    Rows of one request often belong together (one patient's tests, one day's orders), so they share one vote.
+    Rows of one request often belong together (the tests of one patient), so a request is one unit.
     """
     table = pd.DataFrame(columns)
     if unit == "row":

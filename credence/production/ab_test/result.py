@@ -1,4 +1,4 @@
-"""What a comparison of champion and challenger found, what to do about it, and how that is said."""
+"""Result of an A/B test, and its recommendation in words."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ Recommendation = Literal["promote", "keep", "wait"]
 
 
 class IntervalEstimate(StrictModel):
-    """A mean with bounds that hold at all moments together."""
+    """A mean with bounds that hold at all times together (confidence sequence)."""
 
     value: float
     low: float
@@ -20,24 +20,24 @@ class IntervalEstimate(StrictModel):
 
 
 class ABTestResult(StrictModel):
-    """What is known about champion and challenger so far, and what to do about it."""
+    """Comparison of champion and challenger so far, with a recommendation."""
 
     task: str
     champion: str
     challenger: str
     rows: int = Field(description="rows that both answered, equal ones counted once")
     repeats: int = Field(description="rows left out because one of the same content counts")
-    labelled: int = Field(description="rows whose truth is known")
+    labelled: int = Field(description="rows with a label")
     units: int = Field(description="requests, or rows, among the labelled rows: each is one piece of evidence")
     unit: Unit
     alpha: float
     margin: float = Field(description="nats of log-loss below which a gain is not worth a promotion")
     disagreement: IntervalEstimate = Field(description="share of rows that the two label differently")
     shift: IntervalEstimate = Field(description="mean absolute difference of the two probabilities")
-    possible: float = Field(description="nats that the challenger would gain if every truth went its way")
+    possible: float = Field(description="nats that the challenger would gain if every label agreed with it")
     gain: IntervalEstimate | None = Field(description="nats by which the challenger's log-loss is lower")
-    p_value: float = Field(description="always valid: of evidence this clear, either way, where there is no difference")
-    more: int | None = Field(description="labelled rows still needed if they go on like these; only while waiting")
+    p_value: float = Field(description="anytime-valid p-value of no difference, two-sided")
+    more: int | None = Field(description="labelled rows still needed if the next are like these; only while waiting")
     days: float | None = Field(description="how long that takes at the rate of labels so far")
     recommendation: Recommendation
 
@@ -48,7 +48,7 @@ class ABTestResult(StrictModel):
 
     @property
     def command(self) -> str | None:
-        """What to type next. A recommendation changes nothing by itself."""
+        """The command that follows the recommendation; None while waiting."""
         if self.recommendation == "promote" and self.gain:
             reason = f"log-loss lower by {format_number(self.gain.value)} on {plural(self.labelled, 'labelled row')}"
             to = self.challenger.rpartition(":")[2]
@@ -63,8 +63,8 @@ class ABTestResult(StrictModel):
 def _seen(trial: ABTestResult) -> str:
     apart = f"label {format_percent(trial.disagreement.value)} of {plural(trial.rows, 'row')} differently"
     if trial.gain is None:
-        return f"{trial.challenger} and {trial.champion} {apart}; no truth is known yet."
-    sure = f"{format_percent(1 - trial.alpha, 2)} sure at every look"
+        return f"{trial.challenger} and {trial.champion} {apart}; no label is known yet."
+    sure = f"{format_percent(1 - trial.alpha, 2)} confidence at every look"
     return (
         f"On {plural(trial.labelled, 'labelled row')} the log-loss of {trial.challenger} is {_lower(trial.gain.value)} "
         f"than that of {trial.champion}, {_between(trial.gain)} ({sure}); they {apart}."
@@ -77,10 +77,10 @@ def _lower(gain: float) -> str:
 
 def _between(gain: IntervalEstimate) -> str:
     if gain.low > 0:
-        return f"and surely at least {format_number(gain.low)} lower"
+        return f"significantly lower, by at least {format_number(gain.low)}"
     if gain.high < 0:
-        return f"and surely at least {format_number(-gain.high)} higher"
-    return f"somewhere from {format_number(-gain.low)} higher to {format_number(gain.high)} lower"
+        return f"significantly higher, by at least {format_number(-gain.high)}"
+    return f"between {format_number(-gain.low)} higher and {format_number(gain.high)} lower"
 
 
 def _advice(trial: ABTestResult) -> str:
@@ -92,15 +92,15 @@ def _advice(trial: ABTestResult) -> str:
         return "Keep the champion: the challenger is worse."
     if trial.gain and trial.gain.high < trial.margin:
         return f"Keep the champion: a gain of {trial.margin:g}, the margin, is ruled out."
-    at_most = f"{format_number(trial.possible)} even if every truth went its way"
-    return f"Keep the champion: the challenger answers so alike that it gains at most {at_most}."
+    at_most = f"{format_number(trial.possible)} even if every label agreed with it"
+    return f"Keep the champion: the challenger's answers are so similar that it gains at most {at_most}."
 
 
 def _until(trial: ABTestResult) -> str:
     if trial.more is None:
-        return ": send the truth to /feedback" if trial.gain is None else ": these rows do not say for how long"
+        return ": send labels to /feedback" if trial.gain is None else ": these rows do not show for how long"
     days = "" if trial.days is None else f", {_duration(trial.days)} at the rate so far"
-    return f": if rows go on like these, about {format_number(trial.more)} more labelled ones decide{days}"
+    return f": if the next rows are like these, about {format_number(trial.more)} more labelled ones decide{days}"
 
 
 def _duration(days: float) -> str:

@@ -1,4 +1,4 @@
-"""Batch scoring: a million rows in constant memory, in several processes, through any number of kills."""
+"""Batch scoring in constant memory and several processes; a killed job resumes."""
 
 from credence.production.batch.job import BatchJob, JobSummary
 from credence.production.batch.reader import RejectedRows

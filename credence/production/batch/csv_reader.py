@@ -1,4 +1,4 @@
-"""Text tables piece by piece: cut between records, parsed wherever the piece ends up."""
+"""Read CSV in chunks: split into records in one process, parse in the workers."""
 
 import csv
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pc
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from credence.core.errors import InputError
 from credence.data.sources._dialect import Dialect
@@ -24,7 +25,7 @@ CsvRecord = tuple[str, int]
 
 
 class CsvReader(BatchReader):
-    """Every cell stays a word, None where it is empty; `spelling` says what the words mean."""
+    """Reads every cell as text, None if it is empty; `RowValidator` converts the text."""
 
     cells = True
 
@@ -38,18 +39,22 @@ class CsvReader(BatchReader):
         self._head = self._table(rows, 0)
         self._rate = len(text) / max(len(rows), 1)
 
+    @override
     def fingerprint(self) -> dict[str, Any]:
         return file_identity(self.path)
 
+    @override
     def head(self) -> pd.DataFrame:
         return self._head
 
+    @override
     def expected(self) -> int | None:
-        """From the size of the file and of its first rows; a packed file does not tell."""
+        """Estimate from the sizes of the file and of its first rows; unknown for a compressed file."""
         if not self.is_cut:
             return len(self._head)
         return None if is_gzip(self.path) else int(self.path.stat().st_size / self._rate)
 
+    @override
     def pieces(self, rows: int) -> Iterator[Chunk]:
         lines = islice(read_lines(self.path, self.encoding), int(self.layout.declared), None)
         found = csv_records(lines, self.layout.dialect, self.name)
@@ -58,6 +63,7 @@ class CsvReader(BatchReader):
             yield Chunk(number * rows, len(group), (line, "".join(text for text, _ in group)))
             line += sum(lines for _, lines in group)
 
+    @override
     def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         line, text = piece.content
         if (table := self._quick(text, piece)) is not None:
@@ -79,7 +85,7 @@ class CsvReader(BatchReader):
         return table, [self._ragged(piece.first + i, line - 1 + rows[i][0], rows[i][1]) for i in sorted(wrong)]
 
     def _quick(self, text: str, piece: Chunk) -> pd.DataFrame | None:
-        """The same table by Arrow, much faster, where nothing is quoted and all numbers are plain."""
+        """Parse with Arrow, which is much faster, if nothing is quoted and all numbers are plain; else None."""
         dialect, names = self.layout.dialect, self.layout.columns()
         if dialect.delimiter == " " or dialect.escape or (dialect.quote and dialect.quote in text):
             return None
@@ -110,7 +116,7 @@ class CsvReader(BatchReader):
         return pd.DataFrame(words, index=range(first, first + len(rows)), dtype=object)
 
     def _text(self) -> tuple[str, bool]:
-        """The beginning of the file, whole lines, and whether there is more."""
+        """Whole lines from the beginning of the file, and whether there are more."""
         lines, taken, size = read_lines(self.path, self.encoding), [], 0
         for line in lines:
             taken.append(line)
@@ -125,7 +131,11 @@ def _cells(column: pa.ChunkedArray) -> NDArray[np.object_]:
 
 
 def csv_records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[CsvRecord]:
-    """The text of every record with the number of its lines; blank lines go with the record that follows them."""
+    """Yield the text of every record with its number of lines; blank lines belong to the next record.
+
+    Raises:
+        InputError: A quote is not closed within 16 million characters.
+    """
     taken: list[str] = []
 
     def taking() -> Iterator[str]:
@@ -134,7 +144,7 @@ def csv_records(lines: Iterator[str], dialect: Dialect, name: str) -> Iterator[C
             taken.append(line)
             size = size + len(line) if len(taken) > 1 else len(line)
             if size > MAX_CELL_CHARACTERS:
-                raise InputError(f"{name}: a quote is opened that never closes; mend it, or set source.quote.")
+                raise InputError(f"{name}: a quote is not closed; correct it, or set source.quote.")
             yield line
 
     ours = taking()

@@ -1,4 +1,4 @@
-"""Answers in a table of a database: every chunk and the note that it is there are one transaction."""
+"""Write answers to a database table; each chunk and its ledger entry are one transaction."""
 
 import json
 import re
@@ -20,6 +20,7 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from typing_extensions import override
 
 from credence.core.errors import InputError, first_line
 from credence.data.sources.sql import connect_database
@@ -29,39 +30,42 @@ from credence.production.batch.reader import RejectedRows
 from credence.production.batch.sink import Sink, require_same_job
 
 TYPES = {pa.int64(): BigInteger, pa.float64(): Double, pa.bool_(): Boolean}
-MADE_MEANWHILE = re.compile("exists|unique", re.IGNORECASE)
+ALREADY_CREATED = re.compile("exists|unique", re.IGNORECASE)
 JOB, END, CHUNK = "job", "end", "chunk "
 
 
 class DatabaseSink(Sink):
-    """Beside the table stand <table>_ledger, which remembers the job and its chunks, and <table>_rejected."""
+    """Writes to the table; <table>_ledger records the job and its chunks, and <table>_rejected the rejected rows."""
 
     def __init__(self, job: BatchJob) -> None:
         self.url, self.table, self.named = job.out, job.table, job.row_id is not None
         self._engines: list[Engine] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_engines": []}  # connections do not travel
+        return {**vars(self), "_engines": []}  # connections cannot be pickled
 
+    @override
     @contextmanager
     def begun(self, identity: dict[str, Any], shard: tuple[int, int]) -> Iterator[None]:
         try:
             try:
                 self._prepare(identity)
             except SQLAlchemyError as error:
-                if not MADE_MEANWHILE.search(str(error)):
+                if not ALREADY_CREATED.search(str(error)):
                     raise
-                self._prepare(identity)  # another shard began in the same moment
+                self._prepare(identity)  # another shard started at the same time
             yield
         except SQLAlchemyError as error:
-            raise self._sentence(error) from None
+            raise self._error(error) from None
         finally:
             for engine in self._engines:
                 engine.dispose()
 
+    @override
     def finished(self) -> dict[int, ChunkCounts]:
         return {int(name.removeprefix(CHUNK)): ChunkCounts(**found) for name, found in self._read(CHUNK).items()}
 
+    @override
     def commit(self, index: int, answers: pa.Table, rejected: list[RejectedRows], count: ChunkCounts) -> None:
         table, ledger, refused = self._tables()
         rows = output_records(flat_columns(answers))
@@ -75,19 +79,21 @@ class DatabaseSink(Sink):
                     connection.execute(refused.insert(), lines)
         except IntegrityError:
             raise InputError(
-                f"another process writes table {self.table!r} too; wait for its end, or stop it."
+                f"another process writes to table {self.table!r} too; wait until it ends, or stop it."
             ) from None
         except SQLAlchemyError as error:
-            raise self._sentence(error) from None
+            raise self._error(error) from None
 
+    @override
     def end(self, chunks: int) -> None:
         try:
             if not self._read(END):
                 self._note(END, {"chunks": chunks})
         except IntegrityError:
-            if not self._read(END):  # else another shard has noted it in the same moment
+            if not self._read(END):  # else another shard recorded it at the same time
                 raise
 
+    @override
     def assemble(self) -> str:
         end, there = self._read(END), len(self._read(CHUNK))
         if not end or end[END]["chunks"] > there:
@@ -98,11 +104,11 @@ class DatabaseSink(Sink):
         answers, ledger, rejected = self._tables()
         there = inspect(self._engine()).get_table_names()
         if self.table in there and ledger.name not in there:
-            raise InputError(f"the database has a table {self.table!r} already; name another, or drop it.")
+            raise InputError(f"the database already has a table {self.table!r}; name another one, or drop it.")
         for table in (ledger, answers, rejected):
             table.create(self._engine(), checkfirst=True)
         if before := self._read(JOB):
-            way_out = f"drop the tables {answers.name}, {ledger.name} and {rejected.name} to start anew"
+            way_out = f"drop the tables {answers.name}, {ledger.name} and {rejected.name} to start again"
             require_same_job(before[JOB], identity, way_out)
         else:
             self._note(JOB, identity)
@@ -130,8 +136,10 @@ class DatabaseSink(Sink):
         with self._engine().begin() as connection:
             connection.execute(self._tables()[1].insert(), {"name": name, "content": json.dumps(content)})
 
-    def _sentence(self, error: SQLAlchemyError) -> InputError:
+    def _error(self, error: SQLAlchemyError) -> InputError:
         said = first_line(getattr(error, "orig", None) or error)
         password = self._engine().url.password
         said = said.replace(str(password), "***") if password else said
-        return InputError(f"table {self.table!r} was not written: {said}; check out, and that the database is there.")
+        return InputError(
+            f"table {self.table!r} was not written: {said}; check out, and that the database is reachable."
+        )

@@ -1,4 +1,4 @@
-"""What a batch job is: rows from somewhere, answers to somewhere."""
+"""Batch jobs: their settings and their summary."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,17 @@ FORMATS = (".parquet", ".csv", ".jsonl")
 
 
 class BatchJob(StrictModel):
-    """`out` is a file (.parquet, .csv or .jsonl) or the url of a database, whose `table` then gets the answers.
+    """Score the rows of a source.
 
-    `row_id` is a column that is carried through, `text` the one that a text task reads. With `on_error: skip`, rows
-    that cannot be answered go to <out>.rejected.jsonl instead of ending the job.
+    Attributes:
+        source: The source of the rows.
+        out: A file (.parquet, .csv or .jsonl) or the URL of a database.
+        table: Table for the answers, if `out` is a database.
+        chunk_rows: Rows per chunk.
+        processes: Number of worker processes; default up to 4.
+        row_id: A column that is copied to the answers.
+        text: The column that a text task reads.
+        on_error: `stop` ends the job at a row that cannot be answered; `skip` writes it to <out>.rejected.jsonl.
     """
 
     source: SourceSpec
@@ -33,17 +40,17 @@ class BatchJob(StrictModel):
     def _known_format(cls, out: Any) -> str:
         place = str(out)
         if "://" not in place and Path(place).suffix not in FORMATS:
-            raise InputError(f"{place!r} is no format to write. {did_you_mean(Path(place).suffix, FORMATS)}")
+            raise InputError(f"{place!r} is not an output format. {did_you_mean(Path(place).suffix, FORMATS)}")
         return place
 
     @property
     def is_database(self) -> bool:
-        """Whether the answers go to a table instead of a file."""
+        """True if the answers go to a database table instead of a file."""
         return "://" in self.out
 
 
 class ChunkCounts(StrictModel):
-    """What became of the rows of a chunk."""
+    """Counts of one chunk."""
 
     answered: int = 0
     rejected: int = 0
@@ -53,12 +60,12 @@ class ChunkCounts(StrictModel):
 
     @property
     def rows(self) -> int:
-        """All of them."""
+        """Answered and rejected rows."""
         return self.answered + self.rejected
 
 
 class JobSummary(StrictModel):
-    """A job's end: how many rows, how fast, and how many of the answers are yes or left to a person."""
+    """Rows, duration and shares of a finished job."""
 
     rows: int
     rejected: int
@@ -70,7 +77,7 @@ class JobSummary(StrictModel):
 
     @classmethod
     def of(cls, counts: list[ChunkCounts], seconds: float, resumed: int) -> "JobSummary":
-        """Over all chunks, `resumed` of which an earlier run had finished."""
+        """Sum up all chunks, `resumed` of which were finished by an earlier run."""
         answered = sum(c.answered for c in counts)
         return cls(
             rows=sum(c.rows for c in counts),

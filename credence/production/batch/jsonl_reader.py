@@ -1,4 +1,4 @@
-"""JSON piece by piece: lines, or the objects of one array."""
+"""Read JSON in chunks: JSON Lines, or the objects of one array."""
 
 import json
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 import pandas as pd
+from typing_extensions import override
 
 from credence.core.errors import InputError
 from credence.data.sources._files import detect_encoding, read_lines, require_path
@@ -23,7 +24,7 @@ MAX_LINE_CHARACTERS = 16_000_000
 
 
 class JsonlReader(BatchReader):
-    """Values stay what JSON says; a key that the first rows have and a later one lacks is null there."""
+    """Keeps JSON values; a key that the first rows have and a later row lacks is None there."""
 
     def __init__(self, source: Jsonl) -> None:
         self.name, self.path = str(source.path), require_path(source.path)
@@ -36,16 +37,20 @@ class JsonlReader(BatchReader):
         self._head = self._first_rows()
         self.keys = list(map(str, self._head))
 
+    @override
     def fingerprint(self) -> dict[str, Any]:
         return file_identity(self.path)
 
+    @override
     def head(self) -> pd.DataFrame:
         return self._head
 
+    @override
     def pieces(self, rows: int) -> Iterator[Chunk]:
         for number, group in enumerate(chunked(self._texts(), rows)):
             yield Chunk(number * rows, len(group), group)
 
+    @override
     def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         rows: dict[int, dict[str, Any]] = {}
         rejected = []
@@ -70,14 +75,14 @@ class JsonlReader(BatchReader):
         return read_lines(self.path, self.encoding)
 
     def _texts(self) -> Iterator[tuple[int, str]]:
-        """The text of every object, with the number of its line or of its place in the array."""
+        """The text of every object, with its line number or its index in the array."""
         if self.is_array:
             return enumerate(_objects(self._lines(), self.name), 1)
         return ((i, line) for i, line in enumerate(self._lines(), 1) if line.strip())
 
 
 def _objects(lines: Iterator[str], name: str) -> Iterator[str]:
-    """The texts of an array's members, without ever holding the whole array."""
+    """Yield the text of each member of an array without holding the whole array."""
     decoder, rest, opened = json.JSONDecoder(), "", False
     for line in lines:
         rest = (rest + line).lstrip()
@@ -93,4 +98,4 @@ def _objects(lines: Iterator[str], name: str) -> Iterator[str]:
             yield rest[:end]
             rest = rest[end:]
     if rest[:1] != "]":
-        raise InputError(f"{name}: this is not JSON (the array is not closed, near {rest[:30]!r}); mend it.")
+        raise InputError(f"{name}: this is not JSON (the array is not closed, near {rest[:30]!r}); correct it.")

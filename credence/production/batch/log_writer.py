@@ -1,4 +1,4 @@
-"""Batch answers leave records in the log as HTTP answers do."""
+"""Write the answers of batch jobs to the prediction log."""
 
 import json
 from dataclasses import dataclass
@@ -18,18 +18,18 @@ from credence.security.keyed_hash import KeyedHasher
 
 @dataclass(frozen=True)
 class BatchLog:
-    """Logs a chunk under the job's own name, so that a chunk that is scored again after a kill is logged once."""
+    """Logs each chunk under the job's name, so a chunk that is scored again after a kill is logged once."""
 
     folder: Path
-    facts: PredictorInfo
+    info: PredictorInfo
     name: str
 
     @classmethod
-    def of(cls, folder: Path, facts: PredictorInfo, job: BatchJob) -> Self:
-        """The journal of a job in a task's log folder."""
+    def of(cls, folder: Path, info: PredictorInfo, job: BatchJob) -> Self:
+        """The log of a job in a task's log folder."""
         out = job.out if job.is_database else str(Path(job.out).resolve())
-        what = json.dumps([job.source.model_dump(mode="json"), out, facts.version], sort_keys=True, default=str)
-        return cls(folder, facts, f"batch-{stable_hash(what)}")
+        what = json.dumps([job.source.model_dump(mode="json"), out, info.version], sort_keys=True, default=str)
+        return cls(folder, info, f"batch-{stable_hash(what)}")
 
     def __call__(self, index: int, rows: pd.DataFrame, answers: pd.DataFrame) -> None:
         """Write the records of one chunk."""
@@ -37,7 +37,7 @@ class BatchLog:
             return
         name, hasher = (
             f"{self.name}-{index:06d}",
-            KeyedHasher.of(self.folder) if self.facts.log.inputs != "plain" else None,
+            KeyedHasher.of(self.folder) if self.info.log.inputs != "plain" else None,
         )
-        made = build_records(f"{self.name}:{index}", rows, answers, self.facts, source="batch", hasher=hasher)
+        made = build_records(f"{self.name}:{index}", rows, answers, self.info, source="batch", hasher=hasher)
         write_segment(self.folder / "predictions", name, records_table(made, PREDICTION))

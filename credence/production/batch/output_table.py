@@ -1,4 +1,4 @@
-"""Answers as the table that is written: the columns of an HTTP answer behind the row's number and name."""
+"""The table of answers: row number, row id and the columns of an HTTP answer."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ LISTS = ("set", "reasons")
 
 
 def output_schema(named: bool) -> pa.Schema:
-    """The columns; `named` where the rows have names of their own besides their numbers."""
+    """Arrow schema of the answers; `named` adds the column `row_id`."""
     return pa.schema(
         [
             ("row", pa.int64()),
@@ -27,7 +27,7 @@ def output_schema(named: bool) -> pa.Schema:
 
 
 def output_table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:
-    """The answers to these rows; what the model cannot know is null."""
+    """The answers to these rows as an Arrow table; undefined values are null."""
     named = "row_id" in rows
     given = {"row": rows.index, **({"row_id": rows["row_id"]} if named else {}), **answers}
     fields = output_schema(named)
@@ -35,7 +35,7 @@ def output_table(rows: pd.DataFrame, answers: pd.DataFrame) -> pa.Table:
 
 
 def flat_columns(answers: pa.Table) -> pa.Table:
-    """The same with JSON text for lists, for formats that know none."""
+    """Replace lists by JSON text, for formats without lists."""
     for name in LISTS:
         texts = pa.array([json.dumps(cell, ensure_ascii=False) for cell in answers[name].to_pylist()], pa.string())
         answers = answers.set_column(answers.schema.get_field_index(name), name, texts)

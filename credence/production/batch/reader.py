@@ -1,4 +1,4 @@
-"""A source read piece by piece: what its head tells holds for all of it, however it is cut."""
+"""The reader's contract: read a source in chunks, with the same result for every chunk size."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from credence.core.registry import StrictModel
 
 
 def file_identity(path: Path) -> dict[str, Any]:
-    """Where a file or a folder of Parquet files lies, how large it is and when it was changed last."""
+    """Path, number of files, size in bytes and last change of a file or a folder of Parquet files."""
     files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
     states = [file.stat() for file in files]
     return {
@@ -26,7 +26,7 @@ SCHEMA_SAMPLE_ROWS = 10_000
 
 
 class Chunk(NamedTuple):
-    """Rows that follow one another, not yet parsed, and the number of the first, counted from 0."""
+    """Consecutive rows, not yet parsed, with the number of the first row, counted from 0."""
 
     first: int
     rows: int
@@ -34,7 +34,7 @@ class Chunk(NamedTuple):
 
 
 class RejectedRows(StrictModel):
-    """A row that cannot be answered, where it stands, and why."""
+    """A row that cannot be answered, its place, and the reason."""
 
     row: int
     where: str
@@ -43,50 +43,54 @@ class RejectedRows(StrictModel):
 
     def refuse(self) -> InputError:
         """The same as an error."""
-        return InputError(f"{self.where}: {self.why}; mend that row, or have such rows left out with on_error=skip.")
+        return InputError(f"{self.where}: {self.why}; correct that row, or leave such rows out with on_error=skip.")
 
 
 class BatchReader:
-    """One per job; it travels to the processes that parse pieces, without what only reading needs (`_…`)."""
+    """Reads one job's source; it is pickled to the worker processes without its private attributes."""
 
     name: str
-    numbers: frozenset[str] = frozenset()  # columns that are only asked for as plain numbers
-    cells: bool = False  # whether values are text as people write it, so that 1.0 and 1 are spellings of one number
+    numbers: frozenset[str] = frozenset()  # columns that are used only as plain numbers
+    cells: bool = False  # True if values are text, so 1.0 and 1 are two spellings of one number
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if not name.startswith("_")}
 
     def fingerprint(self) -> dict[str, Any]:
-        """What tells this source, as it is now, from any other."""
+        """Identity of the source and its present content."""
         raise NotImplementedError
 
     def head(self) -> pd.DataFrame:
-        """The first rows as `frame` gives them, the same ones whatever the size of the pieces."""
+        """The first rows as `frame` gives them, independent of the chunk size."""
         raise NotImplementedError
 
     def pieces(self, rows: int) -> Iterator[Chunk]:
-        """All rows in order, so many at a time."""
+        """All rows in order, `rows` at a time."""
         raise NotImplementedError
 
     def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
-        """The raw table of a piece, its index the rows' numbers, and the rows that cannot be told apart into cells."""
+        """Parse a chunk.
+
+        Returns:
+            The raw table, indexed by row number, and the rows that cannot be parsed into cells.
+        """
         raise NotImplementedError
 
     def expected(self) -> int | None:
-        """About how many rows there are, where that is cheap to know."""
+        """Approximate number of rows; None if it is expensive to know."""
         return None
 
     def trace(self, piece: Chunk) -> str:
-        """A digest of a piece, for sources that may change without telling."""
+        """Digest of a chunk, for sources whose change cannot be noticed otherwise."""
         return ""
 
     def where(self, row: int) -> str:
-        """A row in a sentence, counted from 1."""
+        """The place of a row in a sentence, counted from 1."""
         return f"{self.name}, row {row + 1}"
 
 
 def chunked(records: Iterator[Any], rows: int) -> Iterator[list[Any]]:
-    """So many records at a time; the last group may be smaller."""
+    """Group records into lists of `rows`; the last list may be shorter."""
     group: list[Any] = []
     for record in records:
         group.append(record)

@@ -1,10 +1,11 @@
-"""Which reader a source has, and which sink an output."""
+"""Choose the reader of a source and the sink of a job."""
 
 import hashlib
 from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from typing_extensions import override
 
 from credence.core.registry import SourceSpec
 from credence.data.rows import row_hashes
@@ -21,26 +22,31 @@ from credence.production.batch.sql_reader import SqlReader
 
 
 class WholeReader(BatchReader):
-    """All rows are held in memory; csv, jsonl, parquet and sql are not."""
+    """Holds all rows in memory, for sources that cannot be read in chunks."""
 
     def __init__(self, source: Source, name: str) -> None:
         self.name, self._table = name, source.read().reset_index(drop=True)
 
+    @override
     def fingerprint(self) -> dict[str, Any]:
         rows = "".join(row_hashes(self._table))
         return {"rows": len(self._table), "content": hashlib.blake2b(rows.encode(), digest_size=16).hexdigest()}
 
+    @override
     def head(self) -> pd.DataFrame:
         return self._table
 
+    @override
     def expected(self) -> int | None:
         return len(self._table)
 
+    @override
     def pieces(self, rows: int) -> Iterator[Chunk]:
         for first in range(0, len(self._table), rows):
             table = self._table.iloc[first : first + rows]
             yield Chunk(first, len(table), table)
 
+    @override
     def frame(self, piece: Chunk) -> tuple[pd.DataFrame, list[RejectedRows]]:
         table: pd.DataFrame = piece.content
         return table, []
@@ -50,18 +56,22 @@ READERS = {"csv": CsvReader, "jsonl": JsonlReader, "parquet": ParquetReader, "sq
 
 
 def reader_of(spec: SourceSpec) -> BatchReader:
-    """The reader of a source; kinds that cannot be cut are read whole."""
+    """The reader of a source."""
     source = spec.build()
     return READERS[spec.kind](source) if spec.kind in READERS else WholeReader(source, f"source {spec.kind}")
 
 
 def sink_of(job: BatchJob) -> Sink:
-    """Where a job's answers go."""
+    """The sink of a job."""
     return DatabaseSink(job) if job.is_database else PartFiles(job)
 
 
 def chunks(spec: SourceSpec, rows: int, start: int = 0) -> Iterator[tuple[int, pd.DataFrame]]:
-    """The raw table of a source, so many rows at a time, from chunk number `start` on. BadInput names a broken row."""
+    """Yield (number, raw table) of each chunk of a source, from chunk number `start` on.
+
+    Raises:
+        InputError: A row cannot be parsed.
+    """
     reader = reader_of(spec)
     for index, piece in enumerate(reader.pieces(rows)):
         if index >= start:

@@ -1,4 +1,4 @@
-"""Raw rows as the rows that a predictor answers, and the ones that it cannot."""
+"""Convert raw rows to a predictor's inputs, and reject those that cannot be converted."""
 
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ ColumnFormat = NumberFormat | DateFormat | TextFormat
 
 
 class RowValidator(StrictModel):
-    """Where every input stands in the raw table and how it is spelled there; labels and all else are left aside."""
+    """Column names and formats of the inputs in the raw table; other columns are ignored."""
 
     schema_: Schema
     raw: dict[str, str]
@@ -30,7 +30,11 @@ class RowValidator(StrictModel):
 
     @classmethod
     def learn(cls, schema: Schema, reader: BatchReader, text: str | None = None, row_id: str | None = None) -> Self:
-        """By the first rows of a source. BadInput names a column that is not there."""
+        """Infer the formats from the first rows of a source.
+
+        Raises:
+            InputError: An input column is missing.
+        """
         head = reader.head()
         raw = {c.name: (text or "text") if c.kind == "text" else original_name(c.name) for c in schema.columns}
         for name in [*raw.values(), *([row_id] if row_id else [])]:
@@ -44,14 +48,18 @@ class RowValidator(StrictModel):
         return cls(schema_=schema, raw=raw, spellings=spellings, row_id=row_id, group=group)
 
     def numbers(self) -> frozenset[str]:
-        """The raw columns that are plain numbers and asked for as nothing else."""
+        """Raw columns that are plain numbers and used as nothing else."""
         plain = {self.raw[n] for n, s in self.spellings.items() if isinstance(s, NumberFormat) and s.marks is None}
         return frozenset(plain - {self.row_id, self.schema_.group})
 
     def rows(self, table: pd.DataFrame, reader: BatchReader) -> tuple[pd.DataFrame, list[RejectedRows]]:
-        """Internal names, types and the group, for every row that has all it needs; and the others."""
+        """Convert a raw table.
+
+        Returns:
+            The rows with internal names, types and group, and the rejected rows with their reasons.
+        """
         columns, faults = {}, dict[int, str]()
-        for column in reversed(self.schema_.columns):  # so that of several faults in a row the first is told
+        for column in reversed(self.schema_.columns):  # so that the first of several faults in a row is reported
             raw = table[self.raw[column.name]]
             columns[column.name], wrong = self._cast(column, raw)
             faults |= {row: _why(column, raw, row) for row in raw.index[wrong]}
@@ -95,13 +103,13 @@ def _ids(values: pd.Series) -> tuple[pd.Series, Any]:
 def _why(column: Column, raw: pd.Series, row: int) -> str:
     value, name = raw[row], raw.name
     if pd.isna(value) or (isinstance(value, str) and value.strip().lower() in MISSING):
-        return f"column {name!r} is empty, which it never was in training; expected {NOUNS[column.kind]}"
+        return f"column {name!r} is empty, but it had no missing values in training; expected {NOUNS[column.kind]}"
     word = repr(value) if isinstance(value, str) else str(value)
     shown = word if len(word) <= SHOWN else f"{word[:SHOWN]}…"
     return f"column {name!r}: {shown} is not {NOUNS[column.kind]} written as in the first rows"
 
 
 def _given(table: pd.DataFrame, row: int) -> dict[str, Any]:
-    """A raw row as JSON can hold it."""
+    """A raw row as JSON values."""
     cells: list[tuple[str, Any]] = [(str(name), table.at[row, name]) for name in table]
     return {k: None if pd.isna(v) else v if isinstance(v, (str, bool, int, float)) else str(v) for k, v in cells}

@@ -1,4 +1,4 @@
-"""A batch job from its first chunk to its last, in one process or several."""
+"""Run a batch job from its first chunk to its last, in one process or several."""
 
 import hashlib
 import json
@@ -32,42 +32,57 @@ ChunkQueue = Iterator[tuple[int, Chunk]]
 def score_job(
     job: BatchJob, folder: Path, shard: tuple[int, int] = ALL_ROWS, on_chunk: OnChunk | None = None
 ) -> JobSummary:
-    """Answer the rows of a source with a saved predictor; chunks that an earlier run has finished are not done again.
+    """Score the rows of a source with a saved predictor; chunks finished by an earlier run are skipped.
 
-    `shard` (i, n) leaves to others all chunks but every n-th from i on. `on_chunk(index, rows, answers)` is called
-    before a chunk is committed, and again with the same index and rows if the job is killed in between; where there
-    are several processes it runs in theirs, and so has to be a function of a module. `assemble_output` joins
-    the chunks.
+    `assemble_output` joins the chunks.
+
+    Args:
+        job: The job.
+        folder: The saved predictor.
+        shard: (i, n): score only every n-th chunk from the i-th on; other runs score the rest.
+        on_chunk: Called with (index, rows, answers) before a chunk is committed, and again with the same index and rows
+            if the job is killed in between. With several processes it runs in the workers, so it must be picklable.
+
+    Raises:
+        InputError: The source cannot be read, a row cannot be answered, or another job uses the output.
     """
     verify(folder)
     started, reader, sink, predictor = time.monotonic(), reader_of(job.source), sink_of(job), Predictor.load(folder)
-    intake = RowValidator.learn(predictor.facts.schema_, reader, job.text, job.row_id)
-    reader.numbers = intake.numbers()
+    validator = RowValidator.learn(predictor.info.schema_, reader, job.text, job.row_id)
+    reader.numbers = validator.numbers()
     with sink.begun(_identity(job, reader, predictor), shard):
         before = sink.finished()
-        there = _Chunks(job, reader, shard, before)
-        crew = Worker(folder, reader, intake, sink, job.on_error == "skip", on_chunk)
+        todo = _Chunks(job, reader, shard, before)
+        workers = Worker(folder, reader, validator, sink, job.on_error == "skip", on_chunk)
         counts = []
         with tqdm(total=reader.expected(), unit=" rows", delay=QUIET_SECONDS, disable=None) as progress:
             progress.update(sum(c.rows for c in before.values()))
             few = job.processes == 1 or (reader.expected() or job.chunk_rows + 1) <= job.chunk_rows
-            for count in _alone(crew, predictor, there) if few else _together(crew, job.processes, there):
+            for count in (
+                _in_this_process(workers, predictor, todo) if few else _in_processes(workers, job.processes, todo)
+            ):
                 counts.append(count)
                 progress.update(count.rows)
-        sink.end(there.seen)
-    return JobSummary.of([*counts, *there.kept], time.monotonic() - started, len(there.kept))
+        sink.end(todo.seen)
+    return JobSummary.of([*counts, *todo.kept], time.monotonic() - started, len(todo.kept))
 
 
 def assemble_output(job: BatchJob) -> str:
-    """Join the chunks of all shards, in the order of the source, into the job's output; where that is.
+    """Join the chunks of all shards into the job's output, in the order of the source.
 
-    The same bytes come out whether the job was killed or not. BadInput where chunks are missing.
+    The output's bytes do not depend on whether the job was interrupted.
+
+    Returns:
+        The place of the output.
+
+    Raises:
+        InputError: A chunk is missing.
     """
     return sink_of(job).assemble()
 
 
 class _Chunks:
-    """The pieces that are still to be scored, and what is known of the others."""
+    """Iterates over the chunks that are still to be scored and records the others."""
 
     def __init__(
         self, job: BatchJob, reader: BatchReader, shard: tuple[int, int], finished: dict[int, ChunkCounts]
@@ -88,21 +103,21 @@ class _Chunks:
             if self.reader.trace(piece) != self.finished[index].trace:
                 raise InputError(
                     f"{self.reader.name}: rows {piece.first + 1} to {piece.first + piece.rows} are no longer the ones "
-                    "that were scored before the pause; start anew in another place."
+                    "that were scored before the pause; start the job again with another output."
                 )
 
 
-def _alone(crew: Worker, predictor: Predictor, todo: "_Chunks") -> Iterator[ChunkCounts]:
-    crew.predictor = predictor
+def _in_this_process(workers: Worker, predictor: Predictor, todo: "_Chunks") -> Iterator[ChunkCounts]:
+    workers.predictor = predictor
     for index, piece in todo:
-        yield crew.score(index, piece)
+        yield workers.score(index, piece)
 
 
-def _together(crew: Worker, processes: int, todo: "_Chunks") -> Iterator[ChunkCounts]:
-    """Every process loads the predictor once; at most two pieces wait besides those in work."""
-    started = multiprocessing.get_context("spawn")
+def _in_processes(workers: Worker, processes: int, todo: "_Chunks") -> Iterator[ChunkCounts]:
+    """Score in several processes; each loads the predictor once, and at most two chunks wait besides those in work."""
+    context = multiprocessing.get_context("spawn")
     pending: dict[Future[ChunkCounts], int] = {}
-    with ProcessPoolExecutor(processes, started, worker.start_worker, (crew,)) as pool:
+    with ProcessPoolExecutor(processes, context, worker.start_worker, (workers,)) as pool:
         try:
             for index, piece in todo:
                 pending[pool.submit(worker.score_chunk, index, piece)] = index
@@ -111,15 +126,15 @@ def _together(crew: Worker, processes: int, todo: "_Chunks") -> Iterator[ChunkCo
             yield from _done(pending, ALL_COMPLETED)
         except BrokenProcessPool:
             raise InputError(
-                "a process that scored was killed, perhaps for its memory; run the job again and it goes on from "
-                "there, and ask for fewer processes."
+                "a worker process was killed, perhaps for its memory; run the job again with fewer processes: it "
+                "resumes after the last finished chunk."
             ) from None
         finally:
             pool.shutdown(cancel_futures=True)
 
 
 def _done(pending: dict[Future[ChunkCounts], int], until: str) -> Iterator[ChunkCounts]:
-    """The counts of what is done by now; where something failed, the error of the first piece that did."""
+    """Yield the counts of finished chunks; raise the error of the first chunk that failed."""
     finished = wait(pending, return_when=until).done
     if any(future.exception() for future in finished):
         finished = wait(pending).done
@@ -129,12 +144,12 @@ def _done(pending: dict[Future[ChunkCounts], int], until: str) -> Iterator[Chunk
 
 
 def _identity(job: BatchJob, reader: BatchReader, predictor: Predictor) -> dict[str, Any]:
-    """What has to be the same for a job to go on where another one stopped."""
+    """What must be equal for a job to resume an earlier one."""
     given = job.model_dump(include={"chunk_rows", "row_id", "text", "on_error"})
     source = json.dumps([job.source.model_dump(mode="json"), reader.fingerprint()], sort_keys=True, default=str)
     return {
         "source": hashlib.sha256(source.encode()).hexdigest()[:16],
         "predictor": predictor.digest(),
-        "version": predictor.facts.version,
+        "version": predictor.info.version,
         **given,
     }

@@ -1,4 +1,4 @@
-"""What every place for answers can do: remember the job, take a chunk wholly or not at all, say which it has."""
+"""The sink's contract: record the job, take each chunk completely or not at all, list the finished chunks."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -11,34 +11,46 @@ from credence.production.batch.reader import RejectedRows
 
 
 class Sink:
-    """It travels to the processes that score."""
+    """Takes a job's answers; it is pickled to the worker processes."""
 
     def begun(self, identity: dict[str, Any], shard: tuple[int, int]) -> AbstractContextManager[None]:
-        """Make the place ready; BadInput where another job is there, or another process is at work on this shard."""
+        """Prepare the output.
+
+        Raises:
+            InputError: Another job uses the output, or another process scores this shard.
+        """
         raise NotImplementedError
 
     def finished(self) -> dict[int, ChunkCounts]:
-        """The chunks that are here, by number."""
+        """Counts of the finished chunks by number."""
         raise NotImplementedError
 
     def commit(self, index: int, answers: pa.Table, rejected: list[RejectedRows], count: ChunkCounts) -> None:
-        """Take a chunk; when this returns it outlives a kill, and before it is not there."""
+        """Store a chunk durably and completely before returning, or not at all."""
         raise NotImplementedError
 
     def end(self, chunks: int) -> None:
-        """Remember how many chunks the source has."""
+        """Record the number of chunks of the source."""
         raise NotImplementedError
 
     def assemble(self) -> str:
-        """Join the chunks, in order, into what was asked for; where that is. BadInput where one is missing."""
+        """Join the chunks in order into the output, and return its place.
+
+        Raises:
+            InputError: A chunk is missing.
+        """
         raise NotImplementedError
 
 
 def require_same_job(before: dict[str, Any], now: dict[str, Any], way_out: str) -> None:
-    """BadInput where what an interrupted job wrote down is not what this one would."""
+    """Check that an interrupted job is the same as this one.
+
+    Raises:
+        InputError: Their identities differ; `way_out` says what to do.
+    """
     other = [name for name in now if before.get(name) != now[name]]
     if other:
         raise InputError(
-            f"an interrupted job with another {' and another '.join(n.replace('_', ' ') for n in other)} "
-            f"is there already; finish that one, or {way_out}."
+            f"the output belongs to an interrupted job with another "
+            f"{' and another '.join(n.replace('_', ' ') for n in other)}; finish that job, or {way_out}."
         )

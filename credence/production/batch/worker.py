@@ -1,4 +1,4 @@
-"""One process that scores: a predictor in memory, pieces in, parts out."""
+"""A worker process: holds a predictor, scores chunks, commits answers."""
 
 import multiprocessing
 import os
@@ -21,42 +21,48 @@ OnChunk = Callable[[int, pd.DataFrame, pd.DataFrame], None]
 
 
 class Worker:
-    """Turns a piece of a source into a part of the answers; loads the predictor in the process that it travels to."""
+    """Scores chunks; loads the predictor in the process that it is sent to."""
 
     def __init__(
-        self, folder: Path, reader: BatchReader, intake: RowValidator, sink: Sink, skips: bool, on_chunk: OnChunk | None
+        self,
+        folder: Path,
+        reader: BatchReader,
+        validator: RowValidator,
+        sink: Sink,
+        skips: bool,
+        on_chunk: OnChunk | None,
     ) -> None:
-        self.folder, self.reader, self.intake, self.sink = folder, reader, intake, sink
+        self.folder, self.reader, self.validator, self.sink = folder, reader, validator, sink
         self.skips, self.on_chunk = skips, on_chunk
         self.predictor: Predictor | None = None
 
     def score(self, index: int, piece: Chunk) -> ChunkCounts:
-        """Answer the rows of a piece, tell `on_chunk`, and only then commit the part.
+        """Answer the rows of a chunk, call `on_chunk`, then commit.
 
-        A kill in between makes the next run tell `on_chunk` the same again, under the same number.
+        If the job is killed in between, the next run calls `on_chunk` again with the same index.
         """
         predictor = self.predictor = self.predictor or Predictor.load(self.folder)
         raw, ragged = self.reader.frame(piece)
-        rows, refused = self.intake.rows(raw, self.reader)
+        rows, refused = self.validator.rows(raw, self.reader)
         rejected = sorted([*ragged, *refused], key=lambda r: r.row)
         if rejected and not self.skips:
             raise rejected[0].refuse()
-        with threadpool_limits(1):  # so that the last bits do not depend on how many processes there are
-            answers = predictor.predict(rows) if len(rows) else _none(rows, predictor)
+        with threadpool_limits(1):  # so that the last bits do not depend on the number of processes
+            answers = predictor.predict(rows) if len(rows) else _no_answers(rows, predictor)
         if self.on_chunk:
             self.on_chunk(index, rows, answers)
         count = ChunkCounts(
             answered=len(rows),
             rejected=len(rejected),
             abstained=int(answers["abstain"].sum()),
-            yes=int((answers["label"] == predictor.facts.answers[1]).sum()),
+            yes=int((answers["label"] == predictor.info.answers[1]).sum()),
             trace=self.reader.trace(piece),
         )
         self.sink.commit(index, output_table(rows, answers), rejected, count)
         return count
 
 
-def _none(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
+def _no_answers(rows: pd.DataFrame, predictor: Predictor) -> pd.DataFrame:
     return predictor.predict(predictor.reference.head(1)).iloc[:0].set_index(rows.index)
 
 
@@ -64,7 +70,7 @@ _worker: Worker | None = None
 
 
 def start_worker(worker: Worker) -> None:
-    """Make this process the worker's; it ends with the process that started it, and leaves Ctrl-C to that one."""
+    """Make `worker` the worker of this process, which ignores Ctrl-C and ends with its parent process."""
     global _worker
     _worker = worker
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -72,9 +78,9 @@ def start_worker(worker: Worker) -> None:
 
 
 def score_chunk(index: int, piece: Chunk) -> ChunkCounts:
-    """The worker of this process scores a piece."""
+    """Score a chunk with the worker of this process."""
     if _worker is None:
-        raise RuntimeError("begin comes first")
+        raise RuntimeError("start_worker was not called in this process")
     return _worker.score(index, piece)
 
 

@@ -1,4 +1,4 @@
-"""Does what is served still see the rows it learned from, and is it still right? The section `monitoring`."""
+"""Monitoring: drift of inputs and answers, performance on labelled rows; the section `monitoring` of a task."""
 
 from datetime import datetime, timedelta
 
@@ -14,20 +14,20 @@ FOR_COLUMNS, FOR_SEQUENCE, FOR_LOSS = 0.6, 0.2, 0.2
 
 
 class Monitoring(StrictModel):
-    """What of the log is looked at, and what is worth an alarm."""
+    """Which records are examined and what raises an alarm."""
 
-    window: str | int = Field("1d", description="the span looked back over, such as 6h or 7d, or a number of rows")
-    minimum_rows: int = Field(100, ge=20, description="fewer different rows than this say nothing about drift")
-    minimum_labels: int = Field(50, ge=20, description="fewer labelled rows than this say nothing about a loss")
-    alpha: float = Field(0.05, gt=0, le=0.5, description="the chance that a window in which nothing changed raises one")
+    window: str | int = Field("1d", description="time to look back, such as 6h or 7d, or a number of rows")
+    minimum_rows: int = Field(100, ge=20, description="with fewer distinct rows there is no test for drift")
+    minimum_labels: int = Field(50, ge=20, description="with fewer labelled rows there is no test for a loss")
+    alpha: float = Field(0.05, gt=0, le=0.5, description="probability of a false alarm in a window without change")
     effect: float = Field(
         0.1,
         ge=0,
         lt=1,
-        description="the share of a column's rows that must have moved; less is worth a watch only",
+        description="share of a column's rows that must have moved for drift; less gives watch",
     )
-    ignore: list[str] = Field([], description="columns whose change is expected: shown, but no cause for alarm")
-    retrain: bool = Field(False, description="start training after drift or a loss beyond the gate's margin")
+    ignore: list[str] = Field([], description="columns whose change is expected: shown, but they raise no alarm")
+    retrain: bool = Field(False, description="start training after drift or a loss above the gate's margin")
     latency_ms: float = Field(100.0, gt=0, description="the time within which 95 % of the requests shall be answered")
     alerts: AlertSinks = AlertSinks()
 
@@ -44,9 +44,9 @@ class Monitoring(StrictModel):
         return window
 
     def since(self, now: datetime) -> datetime | None:
-        """The time from which records are looked at; nothing where the window is a number of rows."""
+        """Start of the window before `now`; None if the window is a number of rows."""
         return now - timedelta(seconds=parse_duration(self.window)) if isinstance(self.window, str) else None
 
     def newest(self, records: pd.DataFrame) -> pd.DataFrame:
-        """The records of the window, where it is a number of rows: so many, the newest; otherwise all of them."""
+        """The newest records, if the window is a number of rows; else all of them."""
         return records.sort_values("time", kind="stable").tail(self.window) if isinstance(self.window, int) else records

@@ -1,4 +1,4 @@
-"""What of a column is compared: numbers and categories as they are, whether they are missing, the traits of texts."""
+"""What is compared per column: values, missing values, and text statistics such as length."""
 
 import re
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ LETTERS = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 @dataclass(frozen=True)
 class ColumnStatistic:
-    """The same quantity of the reference rows and of the window's rows; numbers and dates may have gaps."""
+    """The same statistic of the reference rows and of the window's rows; numbers and dates may be missing."""
 
     column: str
     name: str
@@ -30,12 +30,12 @@ class ColumnStatistic:
 
     @property
     def title(self) -> str:
-        """The column, and where it is not its values that are compared, what is."""
+        """The column, with the statistic's name if it is not the values."""
         return self.column if self.name in (VALUES, GROUP) else f"{self.column} ({self.name})"
 
 
 def column_statistics(reference: pd.DataFrame, now: pd.DataFrame, schema: Schema) -> list[ColumnStatistic]:
-    """Everything to compare about the typed inputs of the reference and of the window."""
+    """All statistics of the typed inputs of reference and window."""
     found = [t for c in schema.columns for t in _of_column(c, reference[c.name], now[c.name])]
     if schema.group is not None and schema.group not in map(original_name, schema.names()):
         found.append(ColumnStatistic(original_name(schema.group), GROUP, "category", reference["group"], now["group"]))

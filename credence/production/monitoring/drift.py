@@ -1,4 +1,4 @@
-"""Which columns of a window differ from what the predictor learned from, beyond luck and by how much."""
+"""Drift: which columns of a window differ significantly from the training rows, and by how much."""
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,10 @@ MAX_WORDS = 20_000
 
 
 def text_drift_scores(column: str, before: pd.Series, now: pd.Series) -> list[ColumnStatistic]:
-    """The scores of a classifier that learned on every other text of both, for the texts that it has not seen.
+    """Scores of a classifier that separates reference texts from the window's, on texts that it was not trained on.
 
-    Where nothing has changed, both halves' scores are alike (Lopez-Paz & Oquab 2017); nothing for too few texts.
+    Without a change, the scores of both samples have the same distribution (Lopez-Paz & Oquab 2017). The list is empty
+    for fewer than 4 texts of a sample.
     """
     before, now = _thinned(before), _thinned(now)
     learned = pd.concat([before[::2], now[::2]])
@@ -60,7 +61,16 @@ PROBABILITY = "probability"
 def measure_drift(predictor: Predictor, window: Window, section: Monitoring, test: Array | None) -> DriftReport:
     """Compare every column with the reference rows, and the probabilities with those of the test rows.
 
-    The reference rows trained the predictor, so its probabilities for them are too sure to be compared with.
+    The reference rows are training rows, so the predictor's probabilities for them are overconfident.
+
+    Args:
+        predictor: The predictor.
+        window: The window of its log.
+        section: The settings.
+        test: Probabilities of the test rows, shape (test rows,); without them probabilities are not compared.
+
+    Raises:
+        InputError: `section.ignore` names a column that is not compared.
     """
     reference = window.schema.select(predictor.reference)
     found = column_statistics(reference, window.distinct, window.schema)
@@ -69,7 +79,7 @@ def measure_drift(predictor: Predictor, window: Window, section: Monitoring, tes
     if test is not None:
         now = window.records.loc[~window.copies, "probability"]
         found.append(ColumnStatistic(PROBABILITY, ANSWERS, "number", pd.Series(test), now))
-    _refuse_unknown(section.ignore, [t.column for t in found])
+    _require_known(section.ignore, [t.column for t in found])
     enough = window.effective >= section.minimum_rows
     return DriftReport(
         rows=len(window.records),
@@ -77,23 +87,23 @@ def measure_drift(predictor: Predictor, window: Window, section: Monitoring, tes
         effective=window.effective,
         reference=len(reference),
         enough=enough,
-        watched=_judged(found, window, section, enough),
+        watched=_test_columns(found, window, section, enough),
         unwatched=_unwatched(predictor, window),
     )
 
 
 def _unwatched(predictor: Predictor, window: Window) -> dict[str, str]:
-    hashed = set(predictor.facts.schema_.names()) - set(window.schema.names())
+    hashed = set(predictor.info.schema_.names()) - set(window.schema.names())
     return {original_name(c): "kept as a hash only" for c in sorted(hashed)}
 
 
-def _refuse_unknown(ignored: list[str], known: list[str]) -> None:
+def _require_known(ignored: list[str], known: list[str]) -> None:
     for name in ignored:
         if name not in known:
             raise InputError(f"monitoring.ignore: no column {name!r} is watched. {did_you_mean(name, known)}")
 
 
-def _judged(found: list[ColumnStatistic], window: Window, section: Monitoring, enough: bool) -> list[ColumnDrift]:
+def _test_columns(found: list[ColumnStatistic], window: Window, section: Monitoring, enough: bool) -> list[ColumnDrift]:
     weight = window.effective / max(len(window.distinct), 1)
     found = [ColumnStatistic(t.column, t.name, t.kind, t.before.dropna(), t.now.dropna()) for t in found]
     results = [two_sample_test(*_comparable(t), weight) for t in found]
@@ -103,7 +113,7 @@ def _judged(found: list[ColumnStatistic], window: Window, section: Monitoring, e
     lines = zip(found, results, q, counted, strict=True)
     changes = [_change(d, adj, judged and enough, section) for _, (d, _), adj, judged in lines]
     return [
-        _watched(t, d, p, adj, change)
+        _column_drift(t, d, p, adj, change)
         for t, (d, p), adj, change in zip(found, results, q.tolist(), changes, strict=True)
     ]
 
@@ -122,7 +132,7 @@ def _comparable(trait: ColumnStatistic) -> tuple[pd.Series, pd.Series]:
     return pd.Series(guarded_value("date", trait.before)), pd.Series(guarded_value("date", trait.now))
 
 
-def _watched(trait: ColumnStatistic, distance: float, p: float, q: float, change: Change) -> ColumnDrift:
+def _column_drift(trait: ColumnStatistic, distance: float, p: float, q: float, change: Change) -> ColumnDrift:
     before, now = summarize_column(trait, trait.before), summarize_column(trait, trait.now)
     return ColumnDrift(
         column=trait.column,
@@ -140,7 +150,7 @@ def _watched(trait: ColumnStatistic, distance: float, p: float, q: float, change
 
 
 def summarize_column(trait: ColumnStatistic, values: pd.Series) -> ColumnSummary:
-    """The sample's middle and spread, or its commonest values."""
+    """Quantiles of a sample, or its most frequent values."""
     if not len(values):
         return ColumnSummary(rows=0)
     if trait.kind == "category":
@@ -152,7 +162,7 @@ def summarize_column(trait: ColumnStatistic, values: pd.Series) -> ColumnSummary
 
 
 def category_bars(trait: ColumnStatistic) -> CategoryBars:
-    """Both samples over common bins: the commonest values, or twelve intervals that hold as many rows of both."""
+    """Shares of both samples over common bins: the most frequent values, or 12 intervals of equal width."""
     if not len(trait.before) or not len(trait.now):
         return CategoryBars(labels=[], before=[], now=[])
     if trait.kind == "category" or (

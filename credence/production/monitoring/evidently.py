@@ -1,4 +1,4 @@
-"""Evidently's report on the same rows: every column drawn and tested its way, without our judgement."""
+"""Evidently's report on the same rows, with its own tests and plots."""
 
 import warnings
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from credence.data.schema import Schema
 
 MAX_ROWS = 5000
 PROBABILITY = "probability"
-DESCRIPTORS = {  # those that need no word list from the network
+DESCRIPTORS = {  # descriptors that need no word list from the network
     "characters": TextLength,
     "words": WordCount,
     "sentences": SentenceCount,
@@ -22,9 +22,12 @@ DESCRIPTORS = {  # those that need no word list from the network
 
 
 def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, schema: Schema) -> str:
-    """The whole page, which needs no network. Both tables hold the schema's columns, and `probability` where known.
+    """Render the page, which needs no network.
 
-    Columns without a value on either side are left out: Evidently cannot compare them.
+    Args:
+        reference: Training rows with the schema's columns, and `probability` if known.
+        current: Rows of the window with the same columns.
+        schema: The predictor's input schema. Columns without a value on one side are left out.
     """
     kinds = {c.name: c.kind for c in schema.columns}
     if PROBABILITY in reference and PROBABILITY in current and PROBABILITY not in kinds:
@@ -32,7 +35,7 @@ def evidently_html(reference: pd.DataFrame, current: pd.DataFrame, schema: Schem
     kinds = {c: k for c, k in kinds.items() if c in current and reference[c].notna().any() and current[c].notna().any()}
     both = [_dataset(table, kinds) for table in (current, reference)]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Evidently divides by the spread of columns that have none
+        warnings.simplefilter("ignore")  # Evidently divides by the spread of constant columns
         return str(Report([DataDriftPreset(), DataSummaryPreset()]).run(*both).get_html_str(as_iframe=False))
 
 

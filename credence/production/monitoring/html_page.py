@@ -1,4 +1,4 @@
-"""What monitoring found as one HTML page that needs nothing else, in the look of the report."""
+"""The monitoring summary as one self-contained HTML page."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,11 +18,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 HEADLINES = {"quiet": "Quiet", "watch": "Watch", "drift": "Drift"}
 TONES = {"quiet": "promote", "watch": "hold", "drift": "error"}
 ORDER = {"drifted": 0, "small": 1, "steady": 2, "aside": 3}
-CHANGES = {"drifted": "drifted", "small": "moved a little", "steady": "", "aside": "not judged"}
+CHANGES = {"drifted": "drifted", "small": "moved a little", "steady": "", "aside": "not tested"}
 
 
 def render_monitoring(health: MonitoringSummary, answers: tuple[str, str] = ("no", "yes")) -> str:
-    """The whole page."""
+    """Render the whole page."""
     return (
         template_environment(TEMPLATES)
         .get_template("monitoring.html.j2")
@@ -44,7 +44,7 @@ def render_monitoring(health: MonitoringSummary, answers: tuple[str, str] = ("no
 
 
 def format_day(seconds: float) -> str:
-    """A moment that was measured in seconds since 1970, as people write it."""
+    """The date of a time in seconds since 1970."""
     return str(datetime.fromtimestamp(seconds, UTC).date())
 
 
@@ -53,7 +53,7 @@ def _importance(watched: ColumnDrift) -> tuple[int, float]:
 
 
 def key_figures(health: MonitoringSummary) -> list[tuple[str, str, str]]:
-    """The key figures: what, how much, and what to compare it with."""
+    """The key figures as (title, value, comparison)."""
     moved, right, service = health.drift, health.performance, health.operations
     score, promised = right.scores.get(right.metric), right.promised.get(right.metric)
     took = service.latency_ms.get("p95")
@@ -76,7 +76,7 @@ def key_figures(health: MonitoringSummary) -> list[tuple[str, str, str]]:
 
 
 def drift_figures(health: MonitoringSummary, yes: str) -> dict[str, Markup]:
-    """Every figure that there is something to show in, as inline SVG with alt text."""
+    """All figures that have data, as inline SVG with alternative text."""
     made = {
         "over_time": (
             plots.monitoring_over_time(health.operations, yes),

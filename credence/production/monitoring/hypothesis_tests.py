@@ -1,4 +1,4 @@
-"""How far a sample has moved from the reference, and whether luck alone moves it that far."""
+"""Two-sample tests of a column: distance from the reference, and its p-value."""
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,15 @@ OTHERS = "(others)"
 
 
 def two_sample_test(before: pd.Series, now: pd.Series, weight: float) -> tuple[float, float]:
-    """Distance and p-value of two samples without gaps; each of `now`'s rows counts as `weight` independent ones.
+    """Distance and p-value of two samples without missing values.
 
-    Numbers with many values: Kolmogorov-Smirnov. Categories and numbers with few: total variation distance, with the
-    p-value of Pearson's chi-squared test. Both distances are the share of rows that moved.
+    Numbers with more than 10 values: Kolmogorov-Smirnov. Categories and other numbers: total variation distance, with
+    the p-value of Pearson's chi-squared test. Both distances are the share of rows that moved, in [0, 1].
+
+    Args:
+        before: The reference sample.
+        now: The window's sample.
+        weight: Number of independent rows that one row of `now` counts for.
     """
     if not len(before) or not len(now):
         return 0.0, 1.0
@@ -27,8 +32,10 @@ def two_sample_test(before: pd.Series, now: pd.Series, weight: float) -> tuple[f
 
 
 def ks_test(before: Array, now: Array, effective: float) -> tuple[float, float]:
-    """The largest difference of cumulative shares, and the chance of one as large (Stephens 1970); ties make the
-    p-value too large, never too small."""
+    """Kolmogorov-Smirnov distance, and its p-value with Stephens's (1970) approximation.
+
+    With ties the p-value is conservative. `effective` is the number of independent rows in `now`.
+    """
     before, now, at = np.sort(before), np.sort(now), np.concatenate([before, now])
     gaps = np.searchsorted(before, at, "right") / len(before) - np.searchsorted(now, at, "right") / len(now)
     distance, root = float(np.abs(gaps).max()), np.sqrt(len(before) * effective / (len(before) + effective))
@@ -36,7 +43,7 @@ def ks_test(before: Array, now: Array, effective: float) -> tuple[float, float]:
 
 
 def category_shares(before: pd.Series, now: pd.Series, weight: float = 1.0) -> tuple[list[str], Array, Array]:
-    """The commonest values with their shares in both samples; rare ones are counted together."""
+    """The most frequent values with their shares in both samples; rare values are pooled."""
     old, new = (s.astype(str).value_counts() for s in (before, now))
     pooled = old.add(weight * new, fill_value=0).sort_values(ascending=False, kind="stable")
     smaller = min(len(before), weight * len(now)) / (len(before) + weight * len(now))
@@ -55,7 +62,7 @@ def _shares(counts: pd.Series, common: list[str]) -> Array:
 
 
 def chi2_test(old: Array, new: Array) -> float:
-    """The p-value that two rows of counts, which need not be whole, have the same shares."""
+    """P-value of Pearson's test that two rows of counts, not necessarily integers, have the same shares."""
     table = np.stack([old, new])
     table = table[:, table.sum(0) > 0]
     if table.shape[1] < 2:

@@ -1,4 +1,4 @@
-"""A bet against "nothing has changed" that goes on from window to window; who wins much has found a change."""
+"""Exchangeability martingale over all windows; a high value signals drift (Vovk et al. 2005)."""
 
 from typing import Self
 
@@ -21,46 +21,46 @@ MAX_LOG_CAPITAL = 1e12
 
 
 class MartingaleState(StrictModel):
-    """The capital at stake on one trait, and the rows so far by bin."""
+    """Capital and row counts by bin for one statistic."""
 
     capital: float
     counts: list[int]
 
 
 class MartingaleMemory(StrictModel):
-    """What the next window has to know so that the bet goes on: keep it, and give it back."""
+    """State that the next window needs to continue the martingales."""
 
     version: str
-    until: str = Field("", description="time of the newest record that was bet on")
+    until: str = Field("", description="time of the newest record that was used")
     rounds: int = Field(0, description="windows since the last alarm")
     rows: int = 0
     alarms: int = 0
     bets: dict[str, MartingaleState] = {}
-    recent: list[str] = Field([], description="the content of the newest rows, so that copies of them are known again")
+    recent: list[str] = Field([], description="content hashes of the newest rows, to recognize copies")
 
     @classmethod
     def of(cls, version: str, earlier: Self | None) -> Self:
-        """What was kept for this version; another one starts anew."""
+        """The earlier state if it is of this version; else a new one."""
         return earlier if earlier is not None and earlier.version == version else cls(version=version)
 
     def contents(self) -> NDArray[np.uint64]:
-        """The hashes of the newest rows."""
+        """Hashes of the newest rows."""
         return np.array([int(k, 16) for k in self.recent], np.uint64)
 
 
 class MartingaleResult(StrictModel):
-    """What the bet won on this window, and what it must win for an alarm."""
+    """Value of the martingales on this window, relative to the alarm threshold."""
 
     alarm: bool
-    trait: str | None = Field(description="the trait that won most")
-    evidence: float = Field(description="its winnings as a share of what gives an alarm")
-    alpha: float = Field(description="the chance that this predictor ever gets a false alarm, however long it serves")
+    trait: str | None = Field(description="the statistic with the highest value")
+    evidence: float = Field(description="its value as a share of the alarm threshold")
+    alpha: float = Field(description="probability that this predictor ever gets a false alarm")
     rows: int = Field(description="rows that were new in this window")
     memory: MartingaleMemory
 
 
 class _Scale:
-    """The bins of one trait: as many rows in each, or one per category; the last is for what has none."""
+    """Bins of one statistic: quantile bins or one per category; the last bin is for all other values."""
 
     def __init__(self, kind: TraitKind, learned: pd.Series) -> None:
         self.kind, there = kind, learned.dropna()
@@ -90,13 +90,20 @@ def update_martingale(
     alpha: float,
     memory: MartingaleMemory,
 ) -> MartingaleResult:
-    """Go on betting with the rows of a window (in the order of time) that are newer than those before.
+    """Update the martingales with the rows of a window.
 
-    Only `fresh` rows count, those that are no copies, and of them a `share` drawn at random.
+    Args:
+        found: The column statistics; dates and missing-value indicators are not used.
+        keys: Content hash of each row, shape (rows,).
+        fresh: Marks rows that are not copies, shape (rows,); the others do not count.
+        times: Time of each row, increasing; rows not newer than the last update do not count.
+        share: Share of the fresh rows that is used, drawn at random.
+        alpha: Probability that this predictor ever gets a false alarm.
+        memory: The state after the window before.
     """
     if memory.until:
         fresh = fresh & (times > pd.Timestamp(memory.until)).to_numpy()
-    new = _drawn(np.flatnonzero(fresh), share, memory.rows)
+    new = _sample(np.flatnonzero(fresh), share, memory.rows)
     found = [t for t in found if t.kind != "date" and t.name != GAPS]
     level = alpha_for_look(memory.alarms + 1, alpha) / max(len(found), 1)
     if not len(new) or not found:
@@ -104,13 +111,13 @@ def update_martingale(
     winnings, bets = _round(found, new, memory)
     best = max(winnings, key=lambda name: winnings[name])
     evidence = winnings[best] * level
-    after = _remembered(memory, bets, keys[fresh], times, evidence >= 1)
+    after = _next_memory(memory, bets, keys[fresh], times, evidence >= 1)
     return MartingaleResult(
         alarm=evidence >= 1, trait=best, evidence=evidence, alpha=alpha, rows=len(new), memory=after
     )
 
 
-def _drawn(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
+def _sample(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
     kept = min(ROWS_A_ROUND, max(1, round(share * len(rows))), len(rows))
     return np.sort(np.random.default_rng(seed).choice(rows, kept, replace=False))
 
@@ -118,9 +125,9 @@ def _drawn(rows: NDArray[np.intp], share: float, seed: int) -> NDArray[np.intp]:
 def _round(
     found: list[ColumnStatistic], new: NDArray[np.intp], memory: MartingaleMemory
 ) -> tuple[dict[str, float], dict[str, MartingaleState]]:
-    """What each trait won at best, and what goes on to the next round.
+    """Best value of each martingale, and its state for the next round.
 
-    Round k wakes 1 / (k (k + 1)) of the money; the rest sleeps, so that a long quiet time cannot lose it all.
+    Round k adds new capital of 1 / (k (k + 1)), so a long time without drift cannot lose all of it.
     """
     k, winnings, bets = memory.rounds + 1, {}, {}
     random = np.random.default_rng([memory.rows, memory.alarms])
@@ -143,9 +150,14 @@ def _round(
 
 
 def p_values(bins: NDArray[np.intp], counts: NDArray[np.intp], ties: Array) -> Array:
-    """The conformal p-value of each row among all before it, with ties broken at random (Vovk et al. 2005, 2.2).
+    """Conformal p-value of each row among all rows before it, with ties broken at random (Vovk et al. 2005, 2.2).
 
-    Independent and uniform as long as all rows, those in `counts` too, are exchangeable.
+    They are independent and uniform as long as all rows, including those in `counts`, are exchangeable.
+
+    Args:
+        bins: Bin of each row, shape (rows,).
+        counts: Earlier rows by bin, shape (bins,).
+        ties: Uniform random numbers, shape (rows,).
     """
     one_hot = np.eye(len(counts))[bins]
     before, row = np.cumsum(one_hot, axis=0) - one_hot + counts, np.arange(len(bins))
@@ -153,10 +165,10 @@ def p_values(bins: NDArray[np.intp], counts: NDArray[np.intp], ties: Array) -> A
     return np.asarray((above + ties * (before[row, bins] + 1)) / (before.sum(1) + 1))
 
 
-def _remembered(
+def _next_memory(
     memory: MartingaleMemory, bets: dict[str, MartingaleState], keys: NDArray[np.uint64], times: pd.Series, alarm: bool
 ) -> MartingaleMemory:
-    """After an alarm everybody starts anew with the capital of 1, and a smaller chance of error is left."""
+    """The state after this window; after an alarm all martingales restart with a smaller error rate."""
     recent = list(dict.fromkeys([*memory.recent, *(f"{k:016x}" for k in keys.tolist())]))[-MAX_REMEMBERED_ROWS:]
     restart = {name: MartingaleState(capital=0.0, counts=b.counts) for name, b in bets.items()}
     return MartingaleMemory(

@@ -1,4 +1,4 @@
-"""How right the answers were whose truth has come back, against what the test rows promised."""
+"""Performance on labelled rows of a window, against the test rows."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -27,12 +27,12 @@ from credence.statistics.uncertainty import Array
 RESAMPLES = 1000
 MAX_ROWS = 50_000
 BY_GROUP = ("log_loss", "auroc", "ece")
-UNKNOWN = "No label has come back for this window, so nothing is known of how right its answers are."
+UNKNOWN = "No label has arrived for this window, so the quality of its answers is unknown."
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Probabilities, labels given and truth of some rows; rows that share a key are copies of one another."""
+    """Probabilities, given labels and true labels of some rows; rows that share a key are copies."""
 
     p: Array
     yes: Bools
@@ -41,11 +41,11 @@ class ScoredRows:
 
     @property
     def independent(self) -> int:
-        """The number of rows that are no copies."""
+        """Number of distinct rows."""
         return len(self.y) if self.keys is None else len(np.unique(self.keys))
 
     def drawn(self, seed: int) -> NDArray[Any]:
-        """Resamples of the rows, copies together."""
+        """Bootstrap weights, shape (resamples, rows); copies stay together."""
         return bootstrap_weights(self.keys, len(self.y), RESAMPLES, seed)
 
 
@@ -58,14 +58,24 @@ def score_labelled(
     metric: str,
     margin: float,
 ) -> PerformanceReport:
-    """Score the labelled records (column truth), whole and by group, and compare them with the test rows' answers."""
+    """Score the labelled records, overall and by group, and compare them with the test rows.
+
+    Args:
+        records: Records of one version with the column `truth`.
+        keys: Content hash of each record, shape (records,).
+        yes: Name of the answer yes.
+        section: The settings.
+        test: Answers on the test rows; without them there is no comparison.
+        metric: The gate's metric.
+        margin: The gate's margin.
+    """
     known = records["truth"].notna().to_numpy()
     found = {
         "rows": int(known.sum()),
         "share": float(known.mean()),
         "metric": metric,
         "margin": margin,
-        **_selected(records["probability"].to_numpy(float), known),
+        **_label_selection(records["probability"].to_numpy(float), known),
     }
     if not known.any():
         return PerformanceReport(**found, sentence=UNKNOWN)
@@ -101,16 +111,16 @@ def _scored(side: ScoredRows, names: list[str], w: NDArray[Any]) -> dict[str, Me
 
 
 def performance_loss(now: ScoredRows, test: ScoredRows, metric: str, alpha: float) -> Measure:
-    """By how much the metric is worse than on the test rows; `low` and `high` are one-sided bounds at alpha.
+    """How much worse the metric is than on the test rows; `low` and `high` are one-sided bounds at alpha.
 
-    The rows of both are independent, so both are resampled; few deciding rows widen the bounds as in the gate.
+    The two samples are independent, so both are resampled. As in the gate, few deciding rows widen the bounds.
     """
     sign = 1 if METRICS[metric].higher_is_better else -1
     value = sign * (score(metric, test.p, test.yes, test.y) - score(metric, now.p, now.yes, now.y))
     samples = sign * (_scores(metric, test, test.drawn(1)) - _scores(metric, now, now.drawn(2)))
     defined, n = samples[~np.isnan(samples)], test.independent + now.independent
-    pull = np.concatenate([_pull(metric, side) for side in (test, now)])
-    deciding = float((pull**2).sum() ** 2 / fourth) if (fourth := (pull**4).sum()) > 0 else 0.0
+    influence = np.concatenate([_influence(metric, side) for side in (test, now)])
+    deciding = float((influence**2).sum() ** 2 / fourth) if (fourth := (influence**4).sum()) > 0 else 0.0
     error = float(defined.std()) if len(defined) else 0.0
     pair = PairedDifference(value, error, deciding if error > 0 else 0.0, n, METRICS[metric].widest)
     low, high = (pair.low(alpha), pair.high(alpha)) if np.isfinite(value) else (None, None)
@@ -121,15 +131,15 @@ def _scores(metric: str, side: ScoredRows, w: NDArray[Any]) -> Array:
     return np.asarray(METRICS[metric].of(side.p, side.yes, side.y, w))
 
 
-def _pull(metric: str, side: ScoredRows) -> Array:
-    """By how much each row, or group of rows, moves the metric."""
+def _influence(metric: str, side: ScoredRows) -> Array:
+    """Influence of each row, or group of copies, on the metric (jackknife)."""
     without = _scores(metric, side, jackknife_weights(side.keys, len(side.y)))
     defined = without[~np.isnan(without)]
     return (defined.mean() - defined) if len(defined) else defined
 
 
-def _selected(p: Array, known: Bools) -> dict[str, Any]:
-    """Whether the rows with a label look like the others: labels that come back are seldom a fair sample."""
+def _label_selection(p: Array, known: Bools) -> dict[str, Any]:
+    """Compare probabilities of labelled and unlabelled rows: labels are seldom a random sample."""
     means = [finite_or_none(part.mean()) if len(part) else None for part in (p[known], p[~known])]
     both = known.any() and not known.all()
     return {
@@ -141,7 +151,7 @@ def _selected(p: Array, known: Bools) -> dict[str, Any]:
 def _too_few(now: ScoredRows, section: Monitoring) -> str:
     return (
         f"{plural(now.independent, 'different labelled row')} of the {section.minimum_labels} that "
-        "monitoring.minimum_labels asks for: too few to tell a loss from luck."
+        "monitoring.minimum_labels asks for: too few to test for a loss."
     )
 
 
@@ -154,5 +164,5 @@ def _sentence(now: ScoredRows, loss: Measure | None, lost: bool, metric: str, ma
     claim = f"On {rows} the {title} is {value}, {change} {how} than on the test rows"
     limit = format_metric_difference(metric, margin)
     if lost:
-        return f"{claim}, surely worse{f' by more than {limit}' if margin else ''}."
-    return f"{claim}, which is no sure loss{f' of more than {limit}' if margin else ''}."
+        return f"{claim}, significantly worse{f' by more than {limit}' if margin else ''}."
+    return f"{claim}, which is no significant loss{f' of more than {limit}' if margin else ''}."

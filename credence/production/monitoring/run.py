@@ -1,10 +1,7 @@
-"""Look at a window of the log: has the world changed, are the answers still right, how does the service fare?"""
-
-from typing import Any
+"""Examine a window of the prediction log: drift, performance and operation of the service."""
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from credence.data.novelty.messages import without_figures
 from credence.predictor import Predictor
@@ -29,7 +26,7 @@ PARTS = 12
 def summarize_operations(
     records: pd.DataFrame, versions: dict[str, int], yes: str, section: Monitoring, dropped: int, skipped: list[str]
 ) -> OperationsSummary:
-    """Read it off the records of one version."""
+    """Requests, latencies, answers and abstentions in the records of one version."""
     requests = records.drop_duplicates("request_id")
     taken = requests.loc[requests["source"] == "http", "latency_ms"].dropna().to_numpy(float)
     latency = {f"p{q}": float(np.quantile(taken, q / 100)) for q in (50, 95, 99)} if len(taken) else {}
@@ -66,42 +63,45 @@ def _over_time(records: pd.DataFrame, yes: str) -> dict[str, list[float]]:
     return {name: [float(values.iloc[part].mean()) for part in parts] for name, values in series.items()}
 
 
-Test = tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[Any]]
-
-
 def monitor_window(
     predictor: Predictor,
     window: pd.DataFrame | Window,
     section: Monitoring,
     *,
-    test: Test | None = None,
+    test: ScoredRows | None = None,
     metric: MetricName = "accuracy",
     margin: float = 0.0,
     earlier: MartingaleMemory | None = None,
     dropped: int = 0,
     skipped: list[str] | None = None,
 ) -> MonitoringSummary:
-    """The state of a predictor from the records of a window.
+    """Examine the records of a window.
 
     Args:
-        window: what `predictions.reading.joined` gives, or what `Window.of` has read from that.
-        test: the predictor's probabilities, labels (is yes), truth and groups on rows it has not learned from.
-        metric, margin: what the gate judges by.
+        predictor: The predictor that answered.
+        window: The joined log (`prediction_log.reader.join_feedback`), or a `Window` made from it.
+        section: The settings.
+        test: The predictor's answers on the test rows.
+        metric: The gate's metric.
+        margin: The gate's margin.
         earlier: `sequential.memory` of the window before.
-        dropped, skipped: what the log could not keep or read.
+        dropped: Number of records that the log dropped under load.
+        skipped: Parts of the log that could not be read.
+
+    Raises:
+        InputError: The window holds no record of this predictor, or an input column is missing.
     """
     seen = window if isinstance(window, Window) else Window.of(predictor, window)
-    moved = measure_drift(predictor, seen, section, None if test is None else np.asarray(test[0], float))
+    moved = measure_drift(predictor, seen, section, None if test is None else test.p)
     sequential = _sequential(predictor, seen, section, earlier)
-    answered = None if test is None else _answered(test)
-    yes = predictor.facts.answers[1]
-    right = score_labelled(seen.records, seen.keys, yes, section, answered, metric, margin)
+    yes = predictor.info.answers[1]
+    right = score_labelled(seen.records, seen.keys, yes, section, test, metric, margin)
     service = summarize_operations(seen.records, seen.versions, yes, section, dropped, skipped or [])
     verdict = drift_state(moved, sequential)
     why = drift_reason(verdict, moved, sequential, section)
     return MonitoringSummary(
-        task=predictor.facts.task,
-        version=predictor.facts.version,
+        task=predictor.info.task,
+        version=predictor.info.version,
         verdict=verdict,
         reason=why,
         troubles=([] if verdict == "quiet" else [why]) + warnings(right, service),
@@ -113,18 +113,13 @@ def monitor_window(
     )
 
 
-def _answered(test: Test) -> ScoredRows:
-    p, yes, y, _ = test
-    return ScoredRows(np.asarray(p, float), np.asarray(yes, bool), np.asarray(y, np.int64))
-
-
 def _sequential(
     predictor: Predictor, seen: Window, section: Monitoring, earlier: MartingaleMemory | None
 ) -> MartingaleResult:
     found = column_statistics(seen.schema.select(predictor.reference), seen.inputs, seen.schema)
     watched = [t for t in found if t.column not in section.ignore]
     share = seen.effective / max(len(seen.distinct), 1)
-    memory = MartingaleMemory.of(predictor.facts.version, earlier)
+    memory = MartingaleMemory.of(predictor.info.version, earlier)
     fresh = ~(seen.copies | seen.repetition.copied(seen.keys, memory.contents()))
     return update_martingale(
         watched, seen.keys, fresh, seen.records["time"], share, FOR_SEQUENCE * section.alpha, memory

@@ -1,4 +1,4 @@
-"""What monitoring found, as one JSON document that alerts, retraining and the page read."""
+"""Results of monitoring as one JSON document, read by alerts, retraining and page."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ Change = Literal["steady", "small", "drifted", "aside"]
 
 
 class ColumnSummary(StrictModel):
-    """A sample of one column in short: its middle and its spread, or the shares of its commonest values."""
+    """Summary of one sample: quantiles, or shares of the most frequent values."""
 
     rows: int
     mean: float | None = None
@@ -36,7 +36,7 @@ class CategoryBars(StrictModel):
 
 
 class ColumnDrift(StrictModel):
-    """One thing that was compared: a column's values, how many of them are missing, a trait of its texts."""
+    """One comparison: a column's values, its missing values, or a statistic of its texts."""
 
     column: str
     trait: str
@@ -52,24 +52,23 @@ class ColumnDrift(StrictModel):
 
 
 class DriftReport(StrictModel):
-    """Every comparison of the window with what the predictor learned from."""
+    """All comparisons of the window with the training rows."""
 
     rows: int = Field(description="records of this version in the window")
-    distinct: int = Field(description="of these, rows that are no copy of another")
-    effective: int = Field(description="as many independent rows tell as much")
+    distinct: int = Field(description="of these, rows that are not copies")
+    effective: int = Field(description="effective number of independent rows")
     reference: int
-    enough: bool = Field(description="whether they are enough to say anything")
+    enough: bool = Field(description="whether they are enough for a test")
     watched: list[ColumnDrift]
     unwatched: dict[str, str] = Field(description="columns that cannot be compared, and why")
 
     def drifted(self) -> list[str]:
-        """The columns that caused the verdict drift, by their names in requests; what the predictor made of them, its
-        probabilities, is none."""
+        """Raw names of the columns with drift, without the probabilities, which the predictor made itself."""
         return list(dict.fromkeys(w.column for w in self.watched if w.change == "drifted" and w.trait != ANSWERS))
 
 
 class PerformanceReport(StrictModel):
-    """How right the answers were whose truth is known, against what the test rows promised."""
+    """Performance on labelled rows, against the test rows."""
 
     rows: int
     share: float = Field(description="labelled rows among all answers of the window")
@@ -80,7 +79,7 @@ class PerformanceReport(StrictModel):
     scores: dict[str, Measure] = {}
     promised: dict[str, Measure] = Field({}, description="the same on the test rows")
     loss: Measure | None = Field(None, description="worse than on the test rows by; `low` is a one-sided bound")
-    lost: bool = Field(False, description="surely worse by more than the margin")
+    lost: bool = Field(False, description="significantly worse by more than the margin")
     calibration: dict[str, Measure] = {}
     chance: ChanceLevel | None = None
     table: list[ReliabilityBin] = []
@@ -89,7 +88,7 @@ class PerformanceReport(StrictModel):
 
 
 class OperationsSummary(StrictModel):
-    """How the service fared in the window."""
+    """Requests, latencies and answers of the service in the window."""
 
     records: int
     requests: int
@@ -108,14 +107,14 @@ class OperationsSummary(StrictModel):
 
 
 class MonitoringSummary(StrictModel):
-    """The verdict on a window of the log, why, and every figure behind it. Survives JSON."""
+    """The verdict on a window of the log, its reason and all figures. Undefined figures survive JSON as strings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_inf_nan="strings")
     task: str
     version: str
     verdict: DriftState
     reason: str = Field(description="one or two plain sentences with what decided")
-    troubles: list[str] = Field(description="one sentence for everything that somebody should know of")
+    troubles: list[str] = Field(description="one sentence per problem")
     retrain: bool = Field(description="whether training should start")
     drift: DriftReport
     sequential: MartingaleResult
@@ -128,7 +127,11 @@ THE_ANSWERS = "the probabilities of the answers"
 
 
 def drift_state(drift: DriftReport, sequential: MartingaleResult) -> DriftState:
-    """drift: something moved surely and far. watch: surely but little, or only the bet over many windows says so."""
+    """The verdict.
+
+    drift: a significant change above `monitoring.effect`. watch: a significant smaller change, or an alarm of the
+    martingale alone. quiet: neither.
+    """
     if drift.enough and any(w.change == "drifted" for w in drift.watched):
         return "drift"
     small = drift.enough and any(w.change == "small" for w in drift.watched)
@@ -136,20 +139,22 @@ def drift_state(drift: DriftReport, sequential: MartingaleResult) -> DriftState:
 
 
 def drift_reason(verdict: DriftState, drift: DriftReport, sequential: MartingaleResult, section: Monitoring) -> str:
-    """One or two sentences: which columns, by how much, from what to what."""
+    """The verdict's reason in one or two sentences: which columns changed, by how much, from what to what."""
     rows = _rows(drift)
     if not drift.enough and verdict == "quiet":
-        return f"{rows}: fewer than the {section.minimum_rows} that monitoring.minimum_rows asks for, too few to tell."
+        return f"{rows}: fewer than the {section.minimum_rows} of monitoring.minimum_rows, too few to test."
     if verdict == "quiet":
-        return f"On {rows} nothing differs from the {plural(drift.reference, 'reference row')} beyond luck."
+        return f"On {rows} nothing differs significantly from the {plural(drift.reference, 'reference row')}."
     moved = [w for w in drift.watched if w.change == ("drifted" if verdict == "drift" else "small")]
     if not moved:
-        alone = "no column alone differs beyond luck" if drift.enough else "too little can be told of this window alone"
-        return (
-            f"On {rows} {alone}, but the bet against exchangeable rows, which goes on over all windows, has won enough "
-            f"for an alarm on {sequential.trait}."
+        alone = (
+            "no single column differs significantly" if drift.enough else "there are too few to test this window alone"
         )
-    how = "differ" if verdict == "drift" else "differ surely, but by less than monitoring.effect,"
+        return (
+            f"On {rows} {alone}, but the exchangeability martingale over all windows gives an alarm on "
+            f"{sequential.trait}."
+        )
+    how = "differ" if verdict == "drift" else "differ significantly, but by less than monitoring.effect,"
     columns = list(dict.fromkeys(w.column if w.trait != ANSWERS else THE_ANSWERS for w in moved))
     return f"On {rows} {_listed(columns)} {how} from the reference: {_worst(moved)}."
 
@@ -172,7 +177,7 @@ def _worst(moved: list[ColumnDrift]) -> str:
 
 
 def warnings(right: PerformanceReport, service: OperationsSummary) -> list[str]:
-    """What somebody should know of besides drift, one sentence each."""
+    """One sentence for each problem besides drift."""
     found = [right.sentence] if right.lost else []
     if service.slow:
         p95, bound = format_number(service.latency_ms["p95"]), format_number(service.bound_ms)

@@ -49,27 +49,34 @@ def build_report(
     seed: int = 0,
     elsewhere: pd.DataFrame | None = None,
 ) -> Report:
-    """Measure all contenders, the champion and a constant on the test rows (row_id, group, label, key and inputs).
+    """Measure all candidates, the champion and a constant on the test rows; all intervals share their resamples.
 
-    `elsewhere` holds the sets of `credence.data.shift_sets`, on which the winner is measured too.
-    All intervals come from the same resamples of keys, so that two figures of one report can be compared.
+    Args:
+        contenders: The calibrated candidates.
+        winner: Index of the challenger among them.
+        champion: The predictor in production; None if there is none.
+        rows: Test rows (row_id, group, label, key and inputs).
+        metric: The gate's metric.
+        resamples: Number of bootstrap resamples.
+        seed: Seed of the bootstrap.
+        elsewhere: Rows of shift sets (`credence.data.shift_sets`), on which the winner is measured too.
     """
     best, y = contenders[winner], rows["label"].to_numpy()
     keys = rows["key"].tolist() if rows["key"].duplicated().any() else None
     w = bootstrap_weights(keys, len(rows), resamples, seed)
-    draws, facts = best.draws(rows), best.facts
+    draws, info = best.draws(rows), best.info
     p = draws.mean(0)
-    yes = p >= facts.threshold
+    yes = p >= info.threshold
     said, learned = (
-        best.model.row_diagnostics(facts.schema_.select(rows)),
+        best.model.row_diagnostics(info.schema_.select(rows)),
         trim_training_record(best.model.training_record()),
     )
-    named, doubted = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
+    named, doubts = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
     return Report(
-        task=facts.task,
-        question=facts.question,
-        answers=facts.answers,
-        version=facts.version,
+        task=info.task,
+        question=info.question,
+        answers=info.answers,
+        version=info.version,
         metric=metric,
         rows=len(rows),
         yes=int(y.sum()),
@@ -79,28 +86,26 @@ def build_report(
         candidates=candidates(contenders, winner, champion, rows, metric, w),
         scores={m: score_with_interval(m, p, yes, y, w) for m in named},
         calibration=_calibrated(best, rows, p, y, w, seed),
-        operating=OperatingPoint.at(facts.threshold, p, yes, y, w),
+        operating=OperatingPoint.at(info.threshold, p, yes, y, w),
         groups=measure_by_group(rows["group"], list(dict.fromkeys((metric, *COMPARED))), p, yes, y, w),
-        selective={by: measure_with_intervals(selective_measures(doubt, yes != y), w) for by, doubt in doubted.items()},
-        conformal=ConformalReport.of(
-            facts.conformal.sets(p), y, 1 - facts.conformal.alpha, facts.answers, rows["group"]
-        ),
+        selective={by: measure_with_intervals(selective_measures(doubt, yes != y), w) for by, doubt in doubts.items()},
+        conformal=ConformalReport.of(info.conformal.sets(p), y, 1 - info.conformal.alpha, info.answers, rows["group"]),
         uncertainty=UncertaintyReport.of(draws),
         cost=CostReport.of(best, rows, said.get("k_used")),
-        curves=_curves(draws, yes, y, doubted),
+        curves=_curves(draws, yes, y, doubts),
         guarded=flagged_share(best, rows, w),
         code=CodeLength.of(p, y, learned.model_bits),
         evidence=EvidenceReport.of(said, yes != y),
         order=OrderReport.of(said, y, w),
         learned=learned,
-        shifts=evaluate_shift_sets(best, elsewhere, doubted, w, seed),
+        shifts=evaluate_shift_sets(best, elsewhere, doubts, w, seed),
     )
 
 
 def _calibrated(
     predictor: Predictor, rows: pd.DataFrame, p: Array, y: NDArray[Any], w: NDArray[Any], seed: int
 ) -> CalibrationReport:
-    raw = predictor.model.draws(predictor.facts.schema_.select(rows)).mean(0)
+    raw = predictor.model.draws(predictor.info.schema_.select(rows)).mean(0)
     table, chance = reliability_by_chance(p, y, seed)
     raw_loss = score_with_interval("log_loss", raw, raw >= 0.5, y, w)
     return CalibrationReport(
@@ -113,13 +118,13 @@ def _calibrated(
     )
 
 
-def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubted: dict[str, Array]) -> Curves:
+def _curves(draws: Array, yes: Bools, y: NDArray[Any], doubts: dict[str, Array]) -> Curves:
     p, wrong = draws.mean(0), yes != y
     gain, always = curves.net_benefit(p, y, THRESHOLDS)
     return Curves(
         roc=_pair(*curves.downsample(*curves.roc(p, y))),
         precision_recall=_pair(*curves.downsample(*curves.precision_recall(p, y))),
-        risk={by: _pair(*risk_curve(doubt, wrong)) for by, doubt in doubted.items()},
+        risk={by: _pair(*risk_curve(doubt, wrong)) for by, doubt in doubts.items()},
         net_benefit=(THRESHOLDS.tolist(), gain.tolist(), always.tolist()),
         histogram=(curves.histogram(p, y)[0].tolist(), curves.histogram(p, y)[1].tolist()),
         parts=_parts(draws, wrong) if len(draws) > 1 else {},

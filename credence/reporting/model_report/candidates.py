@@ -1,4 +1,4 @@
-"""The contenders side by side, with the champion and a constant: one line each."""
+"""The table of candidates: one line per candidate, champion and constant."""
 
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ COMPARED = ("log_loss", "auroc", "ece")
 
 
 class Candidate(StrictModel):
-    """One line of the comparison; the constant says the share of yes to every row."""
+    """One line of the table; the constant answers every row with the share of yes."""
 
     title: str
     role: Literal["winner", "candidate", "champion", "constant"]
@@ -35,11 +35,20 @@ def candidates(
     metric: str,
     w: NDArray[Any],
 ) -> list[Candidate]:
-    """All that answered the test rows, the lowest log-loss first; the constant comes last."""
+    """All that answered the test rows, lowest log-loss first; the constant comes last.
+
+    Args:
+        contenders: The calibrated candidates.
+        winner: Index of the challenger among them.
+        champion: The predictor in production; None if there is none.
+        rows: Test rows.
+        metric: The gate's metric.
+        w: Bootstrap weights, shape (resamples, rows).
+    """
     lines = [_candidate(c, "winner" if i == winner else "candidate", rows, metric, w) for i, c in enumerate(contenders)]
     if champion is not None:
         lines.append(_candidate(champion, "champion", rows, metric, w))
-    base = np.full(len(rows), contenders[winner].facts.base_rate)
+    base = np.full(len(rows), contenders[winner].info.base_rate)
     share = Candidate(title="share of yes", role="constant", scores=_compared(base, base >= 0.5, rows, metric, w))
     return [*sorted(lines, key=lambda c: c.scores["log_loss"].value or 0.0), share]
 
@@ -52,12 +61,12 @@ def _candidate(
     w: NDArray[Any],
 ) -> Candidate:
     p = predictor.draws(rows).mean(0)
-    scores = _compared(p, p >= predictor.facts.threshold, rows, metric, w)
+    scores = _compared(p, p >= predictor.info.threshold, rows, metric, w)
     return Candidate(
         title=predictor.model.display_name(),
         role=role,
         scores=scores,
-        fit_seconds=predictor.facts.fit_seconds,
+        fit_seconds=predictor.info.fit_seconds,
         milliseconds=float(np.median(predict_milliseconds(predictor, rows, 32, calls=5))),
         prequential_bits=predictor.model.prequential_bits,
     )

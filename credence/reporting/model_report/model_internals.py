@@ -1,4 +1,4 @@
-"""The sections of a report that look behind the answers: evidence, the order of parts, bits, and how it was learned."""
+"""Sections of a report on the model itself: evidence, order of parts, code length, training record."""
 
 from typing import Any, Self
 
@@ -20,9 +20,9 @@ SHOWN_SHARE = 0.95
 
 
 class EvidenceReport(StrictModel):
-    """How many rows stand behind an answer (alpha + beta of its Beta belief), where it is right and where it is wrong.
+    """Histogram of the evidence (alpha + beta of the Beta belief) behind correct and behind wrong answers.
 
-    Counts of rows between `edges`, which are log10 of the evidence.
+    `edges` are log10 of the evidence, which is counted in rows.
     """
 
     edges: list[float]
@@ -33,7 +33,15 @@ class EvidenceReport(StrictModel):
 
     @classmethod
     def of(cls, found: dict[str, Array], wrong: Bools) -> Self | None:
-        """From `Model.findings`; None where it holds no alpha and beta."""
+        """Build it from `Model.row_diagnostics`.
+
+        Args:
+            found: Diagnostics by name, each of shape (rows,).
+            wrong: Marks the wrong answers, shape (rows,).
+
+        Returns:
+            The histogram; None if the diagnostics have no alpha and beta.
+        """
         if not {"alpha", "beta"} <= set(found):
             return None
         evidence = found["alpha"] + found["beta"]
@@ -56,10 +64,12 @@ class EvidenceReport(StrictModel):
 
 
 class OrderReport(StrictModel):
-    """How far answers hang on the order of the parts of a row, which should not matter.
+    """How much answers depend on the order of the parts of a row, which should not matter.
 
-    The standard deviation of p over orders, and the Jensen-Shannon divergence between them in nats: mean and 95 %
-    quantile over the rows. `gain`: log-loss that averaging the orders saves in the mean row, nats (Jensen gap).
+    Attributes:
+        sd: Standard deviation of p over orders; mean and 95 % quantile over rows.
+        jsd: Jensen-Shannon divergence between orders in nats; mean and 95 % quantile over rows.
+        gain: Log-loss that averaging over orders saves in the mean row, in nats (Jensen gap).
     """
 
     sd: dict[str, Measure]
@@ -68,14 +78,23 @@ class OrderReport(StrictModel):
 
     @classmethod
     def of(cls, found: dict[str, Array], y: ScoredLabels, w: NDArray[Any]) -> Self | None:
-        """From `Model.findings` of rows with answers y; None where it says nothing of orders."""
+        """Build it from `Model.row_diagnostics`.
+
+        Args:
+            found: Diagnostics by name, each of shape (rows,).
+            y: True labels, shape (rows,).
+            w: Bootstrap weights, shape (resamples, rows).
+
+        Returns:
+            The report; None if the diagnostics say nothing on orders.
+        """
         if not {"order_sd", "order_jsd", "order_gain_yes", "order_gain_no"} <= set(found):
             return None
         gain = _spread(np.where(y == 1, found["order_gain_yes"], found["order_gain_no"]), w)["mean"]
         return cls(sd=_spread(found["order_sd"], w), jsd=_spread(found["order_jsd"], w), gain=gain)
 
     def measured(self) -> dict[str, Measure]:
-        """order_sd_mean, order_sd_p95, order_jsd_mean, order_jsd_p95, order_gain."""
+        """The measures by name: order_sd_mean, order_sd_p95, order_jsd_mean, order_jsd_p95, order_gain."""
         named = {"order_sd": self.sd, "order_jsd": self.jsd}
         spread = {f"{name}_{k}": m for name, of in named.items() for k, m in of.items()}
         return spread if self.gain is None else {**spread, "order_gain": self.gain}
@@ -93,9 +112,12 @@ def _spread(x: Array, w: NDArray[Any]) -> dict[str, Measure]:
 
 
 class CodeLength(StrictModel):
-    """Bits to send the answers of the test rows: by the predictor, and by a code that knows only how many are yes.
+    """Code length of the test labels in bits: with the predictor, and with a code that knows only the share of yes.
 
-    The latter is n H(share of yes) + log2(n) / 2. `model` is what the weights cost, where the kind can say.
+    Attributes:
+        data: Bits of the labels, coded with the predictor's probabilities.
+        labels: Bits without a predictor, n H(share of yes) + log2(n) / 2.
+        model: Bits of the weights, if the kind can tell.
     """
 
     data: float
@@ -104,12 +126,12 @@ class CodeLength(StrictModel):
 
     @property
     def saved(self) -> float:
-        """The share of bits that the predictor saves; below 0 it costs more than it tells."""
+        """Share of the bits that the predictor saves; negative if it costs more than it saves."""
         return 1 - (self.data + (self.model or 0.0)) / self.labels
 
     @classmethod
     def of(cls, p: Array, y: ScoredLabels, model_bits: float | None) -> Self:
-        """From calibrated probabilities and answers of n rows."""
+        """Build it from calibrated probabilities and true labels, both of shape (rows,)."""
         told = np.where(y == 1, p, 1 - p)
         return cls(data=float(-np.log2(np.maximum(told, 1e-15)).sum()), labels=label_bits(y), model=model_bits)
 
@@ -125,7 +147,7 @@ class CodeLength(StrictModel):
 
 
 def trim_training_record(learned: TrainingRecord) -> TrainingRecord:
-    """What of learning a report holds: everything but chains, of which those that mixed worst stay, thinned."""
+    """Shorten a training record for the report: only the six chains with the highest R-hat, thinned to 200 draws."""
     worst = sorted(learned.chains, key=lambda name: -r_hat(np.array(learned.chains[name])))[:MAX_CHAINS]
     chains = {name: [_thin(chain) for chain in learned.chains[name]] for name in worst}
     return learned.model_copy(update={"chains": chains})
@@ -137,7 +159,7 @@ def _thin(chain: list[float]) -> list[float]:
 
 
 def r_hat(chains: Array) -> float:
-    """Split R-hat of draws (chains, draws): 1 where all halves of chains agree (Gelman et al. 2013, 11.4)."""
+    """Split R-hat of draws (chains, draws); 1 if all half-chains agree (Gelman et al. 2013, 11.4)."""
     half = chains.shape[1] // 2
     if half < 2:
         return 1.0
@@ -147,9 +169,14 @@ def r_hat(chains: Array) -> float:
 
 
 def chain_ranks(chains: Array, bins: int = 20) -> NDArray[np.int64]:
-    """How many draws of each chain fall in each of `bins` equal parts of all draws' ranks (Vehtari et al. 2021).
+    """Count the draws of each chain in `bins` equal parts of the ranks of all draws (Vehtari et al. 2021).
 
-    chains (chains, draws) -> counts (chains, bins), about level where the chains mixed.
+    Args:
+        chains: Draws, shape (chains, draws).
+        bins: Number of parts.
+
+    Returns:
+        Counts, shape (chains, bins); they are about equal if the chains have mixed.
     """
     place = np.argsort(np.argsort(chains, axis=None, kind="stable")).reshape(chains.shape)
     bin_of = place * bins // chains.size

@@ -1,4 +1,4 @@
-"""The figures that look behind the answers: parts of doubt, evidence, learning curves, chains; from a report alone."""
+"""Figures of the model itself, drawn from a report: parts of uncertainty, evidence, learning curves, chains."""
 
 from collections.abc import Callable
 
@@ -26,14 +26,14 @@ from credence.reporting.plot_style import (
 from credence.statistics.uncertainty import Array
 
 STYLED = matplotlib.rc_context(STYLE)
-ANSWERS = {"right": (COLOR_YES, "o", "answered right"), "wrong": (COLOR_NO, "D", "answered wrong")}
+ANSWERS = {"right": (COLOR_YES, "o", "correct answers"), "wrong": (COLOR_NO, "D", "wrong answers")}
 CHAINS = (COLOR_YES, COLOR_NO, COLOR_MARK, COLOR_MUTED, COLOR_TEXT, COLOR_BAND)
 
 
 @STYLED
-def training_figures(report: Report) -> Figure:
-    """What of each answer's doubt lies in the row and what in the draws, for right and for wrong answers."""
-    figure, axes = new_axes("in the row (aleatoric), bits", "between draws (epistemic), bits")
+def parts_plot(report: Report) -> Figure:
+    """Aleatoric against epistemic uncertainty of each answer, for correct and wrong answers."""
+    figure, axes = new_axes("aleatoric uncertainty, bits", "epistemic uncertainty, bits")
     for name, (across, up) in report.curves.parts.items():
         colour, shape, label = ANSWERS[name]
         axes.plot(across, up, shape, color=colour, ms=3.5, alpha=0.55, mew=0, label=label)
@@ -44,8 +44,8 @@ def training_figures(report: Report) -> Figure:
 
 @STYLED
 def evidence_plot(report: Report) -> Figure:
-    """How many rows of training stand behind right and behind wrong answers."""
-    figure, axes = new_axes("evidence behind the answer (alpha + beta), rows", "share of these answers")
+    """Distribution of the evidence behind correct and wrong answers."""
+    figure, axes = new_axes("evidence (alpha + beta), rows", "share of these answers")
     found = report.evidence
     assert found is not None
     edges = 10 ** np.array(found.edges)
@@ -61,8 +61,8 @@ def evidence_plot(report: Report) -> Figure:
 
 
 @STYLED
-def learning_curves(report: Report) -> Figure:
-    """Every curve of learning by epoch; losses share their axes, all else has its own."""
+def learning_plot(report: Report) -> Figure:
+    """Training curves by epoch; all losses share one panel, every other curve has its own."""
     curves = report.learned.curves
     losses = {name: c for name, c in curves.items() if "loss" in name}
     panels = [p for p in (losses, *({n: c} for n, c in curves.items() if n not in losses)) if p]
@@ -77,8 +77,8 @@ def learning_curves(report: Report) -> Figure:
 
 
 @STYLED
-def trace_plot(report: Report) -> Figure:
-    """The draws of every chain in their order; chains that mixed look like one."""
+def traces_plot(report: Report) -> Figure:
+    """Draws of every chain in order; the traces of mixed chains overlap."""
 
     def draw(axes: Axes, draws: Array) -> None:
         for i, chain in enumerate(draws):
@@ -88,8 +88,8 @@ def trace_plot(report: Report) -> Figure:
 
 
 @STYLED
-def rank_plot(report: Report) -> Figure:
-    """How the ranks of every chain's draws among all draws are spread; level where the chains mixed."""
+def ranks_plot(report: Report) -> Figure:
+    """Rank histograms of every chain; level if the chains have mixed."""
 
     def draw(axes: Axes, draws: Array) -> None:
         counts = chain_ranks(draws)
@@ -102,7 +102,7 @@ def rank_plot(report: Report) -> Figure:
 
 
 def _by_parameter(report: Report, across: str, draw: Callable[[Axes, Array], None]) -> Figure:
-    """A panel for each parameter's draws, shape (chains, draws)."""
+    """One panel for each parameter's draws, shape (chains, draws)."""
     chains = report.learned.chains
     figure, places = _stacked(len(chains), 1.15)
     for axes, (name, draws) in zip(places, chains.items(), strict=True):

@@ -1,4 +1,4 @@
-"""The figures, each drawn from a report alone."""
+"""Figures of the report, each drawn from a report alone."""
 
 import matplotlib
 import pandas as pd
@@ -21,6 +21,7 @@ from credence.reporting.plot_style import (
     DASHED,
     STYLE,
     new_axes,
+    reliability_axes,
     truncate,
 )
 from credence.statistics.metrics import METRICS
@@ -33,7 +34,7 @@ COLORS = {"total": COLOR_YES, "epistemic": COLOR_MARK, "density": COLOR_NO}
 
 @STYLED
 def roc_plot(report: Report) -> Figure:
-    """Share of yes rows found against share of no rows wrongly called yes."""
+    """ROC curve with the operating point."""
     figure, axes = _square(
         f"{truncate(report.answers[0], 20)} rows answered {truncate(report.answers[1], 20)}",
         f"{truncate(report.answers[1])} rows found",
@@ -51,7 +52,7 @@ def roc_plot(report: Report) -> Figure:
 
 @STYLED
 def precision_recall_plot(report: Report) -> Figure:
-    """Share of yes answers that are right against share of yes rows found."""
+    """Precision-recall curve with the operating point."""
     figure, axes = _square(
         f"{truncate(report.answers[1])} rows found (recall)",
         f"{truncate(report.answers[1], 20)} answers that are right (precision)",
@@ -69,25 +70,8 @@ def precision_recall_plot(report: Report) -> Figure:
 
 @STYLED
 def reliability_plot(report: Report) -> Figure:
-    """What came true against what was said, with what chance allows a perfectly calibrated predictor."""
-    figure, axes = _square("probability said", "share that came true")
-    axes.plot([0, 1], [0, 1], color=COLOR_MUTED, lw=1, ls=DASHED)
-    for b in report.calibration.table:
-        axes.plot([b.predicted] * 2, [b.chance_low, b.chance_high], color=COLOR_BAND, lw=7, solid_capstyle="butt")
-    most = max(b.rows for b in report.calibration.table)
-    for b in report.calibration.table:
-        inside = b.chance_low <= b.observed <= b.chance_high
-        size = 4 + 7 * (b.rows / most) ** 0.5
-        axes.plot(
-            b.predicted,
-            b.observed,
-            "o",
-            ms=size,
-            color=COLOR_YES if inside else COLOR_NO,
-            alpha=0.9,
-            mec=COLOR_PAPER,
-            mew=0.8,
-        )
+    """Reliability diagram with the chance bands of a perfectly calibrated predictor."""
+    figure, axes = reliability_axes(report.calibration.table)
     ece, chance = report.calibration.errors["ece"], report.calibration.chance
     _note(axes, f"ECE {format_number(ece.value)}\nby chance up to {format_number(chance.high)}", 0.97, 0.06, "right")
     return figure
@@ -95,7 +79,7 @@ def reliability_plot(report: Report) -> Figure:
 
 @STYLED
 def histogram_plot(report: Report) -> Figure:
-    """How many rows of each answer got which probability."""
+    """Histograms of the probabilities, one for the rows of each label."""
     figure, axes = new_axes(f"probability of {truncate(report.answers[1])}", "share of that answer's rows")
     for counts, colour, name in zip(report.curves.histogram, (COLOR_NO, COLOR_YES), report.answers, strict=True):
         width, total = 1 / len(counts), max(sum(counts), 1)
@@ -110,7 +94,7 @@ def histogram_plot(report: Report) -> Figure:
 
 @STYLED
 def risk_coverage_plot(report: Report) -> Figure:
-    """Share of errors among the most certain rows, as more of them are answered."""
+    """Share of errors among the answered rows by the share of rows answered, most certain first."""
     figure, axes = new_axes("rows answered, most certain first", "errors among them")
     for by, (coverage, risk) in report.curves.risk.items():
         axes.plot(coverage, risk, color=COLORS[by], label=UNCERTAINTY_SCORES[by])
@@ -124,7 +108,7 @@ def risk_coverage_plot(report: Report) -> Figure:
 
 @STYLED
 def review_plot(report: Report) -> Figure:
-    """Accuracy when a person answers the least certain rows, by how many of them, without fault."""
+    """Accuracy by the share of rows that a person answers correctly, least certain first."""
     figure, axes = new_axes("rows that a person answers, least certain first", "accuracy of all answers")
     for by, (coverage, risk) in report.curves.risk.items():
         accuracy = [1 - r * c for c, r in zip(coverage, risk, strict=True)]
@@ -138,8 +122,8 @@ def review_plot(report: Report) -> Figure:
 
 @STYLED
 def net_benefit_plot(report: Report) -> Figure:
-    """Net benefit of acting on the answers, against acting always and never (decision curve)."""
-    figure, axes = new_axes("probability from which one would act", "net benefit per row")
+    """Decision curve: net benefit of the answers by threshold, against acting always and never."""
+    figure, axes = new_axes("threshold", "net benefit per row")
     thresholds, gain, always = report.curves.net_benefit
     axes.plot(thresholds, always, color=COLOR_NO, lw=1.3, label="act always")
     axes.axhline(0, color=COLOR_MUTED, lw=1.3, label="act never")
@@ -153,7 +137,7 @@ def net_benefit_plot(report: Report) -> Figure:
 
 @STYLED
 def confusion_plot(report: Report) -> Figure:
-    """How many rows of each answer were answered how."""
+    """Confusion matrix at the threshold."""
     figure, axes = new_axes("answered", "truly")
     at = report.operating
     for row, cells in enumerate([[at.true_no, at.false_yes], [at.false_no, at.true_yes]]):
@@ -174,7 +158,7 @@ def confusion_plot(report: Report) -> Figure:
 
 @STYLED
 def candidates_plot(report: Report) -> Figure:
-    """Every candidate's metric with its interval; the winner stands out."""
+    """The metric of every candidate with its interval; the winner is highlighted."""
     title = METRICS[report.metric].title
     lines = [
         (c.title if c.role in ("winner", "candidate") else f"{c.title} ({c.role})", c.scores[report.metric])
@@ -184,15 +168,15 @@ def candidates_plot(report: Report) -> Figure:
         {"winner": COLOR_YES, "constant": COLOR_MUTED, "champion": COLOR_MARK}.get(c.role, COLOR_TEXT)
         for c in report.candidates
     ]
-    return _dots(lines, colours, title)
+    return _dot_plot(lines, colours, title)
 
 
 @STYLED
 def groups_plot(report: Report) -> Figure:
-    """The metric in every group with its interval, and over all rows as a line; groups with few rows are hollow."""
+    """The metric of every group with its interval, and of all rows as a line; groups with few rows are gray."""
     shown = report.groups[:MAX_BARS]
     lines = [(f"{truncate(g.name)}  ({g.rows:,})", g.scores[report.metric]) for g in shown]
-    figure = _dots(lines, [COLOR_MUTED if g.few else COLOR_YES for g in shown], METRICS[report.metric].title)
+    figure = _dot_plot(lines, [COLOR_MUTED if g.few else COLOR_YES for g in shown], METRICS[report.metric].title)
     whole = report.scores[report.metric].value
     if whole is not None:
         figure.axes[0].axvline(whole, color=COLOR_MUTED, lw=1, ls=DASHED)
@@ -201,18 +185,18 @@ def groups_plot(report: Report) -> Figure:
 
 @STYLED
 def importance_plot(found: pd.DataFrame) -> Figure:
-    """The columns or words that matter most, as `explain.importance` found them, with their intervals."""
+    """The most important columns or words with their intervals, from the table of `explain.importance`."""
     shown = found.head(MAX_BARS)[::-1]
-    figure, axes = _lying(len(shown), str(found["method"].iloc[0]))
+    figure, axes = _horizontal_axes(len(shown), str(found["method"].iloc[0]))
     colours = [{1: COLOR_YES, -1: COLOR_NO}.get(d, COLOR_MUTED) for d in shown["direction"]]
     axes.barh(range(len(shown)), shown["value"], color=colours, alpha=0.8, height=0.62, lw=0)
     axes.hlines(range(len(shown)), shown["low"], shown["high"], color=COLOR_TEXT, lw=1.2)
-    _names(axes, [truncate(c) for c in shown["column"]])
+    _label_lines(axes, [truncate(c) for c in shown["column"]])
     return figure
 
 
-def _dots(lines: list[tuple[str, Measure]], colours: list[str], label: str) -> Figure:
-    figure, axes = _lying(len(lines), label)
+def _dot_plot(lines: list[tuple[str, Measure]], colours: list[str], label: str) -> Figure:
+    figure, axes = _horizontal_axes(len(lines), label)
     for place, ((_, m), colour) in enumerate(zip(lines[::-1], colours[::-1], strict=True)):
         if m.value is None:
             continue
@@ -222,18 +206,18 @@ def _dots(lines: list[tuple[str, Measure]], colours: list[str], label: str) -> F
         axes.annotate(
             format_number(m.value), (m.value, place), (0, 7), textcoords="offset points", ha="center", fontsize=8
         )
-    _names(axes, [name for name, _ in lines[::-1]])
+    _label_lines(axes, [name for name, _ in lines[::-1]])
     return figure
 
 
-def _names(axes: Axes, names: list[str]) -> None:
+def _label_lines(axes: Axes, names: list[str]) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(-0.6, len(names) - 0.3)
     axes.tick_params(axis="y", colors=COLOR_TEXT)
     axes.grid(False, axis="y")
 
 
-def _lying(lines: int, label: str) -> tuple[Figure, Axes]:
+def _horizontal_axes(lines: int, label: str) -> tuple[Figure, Axes]:
     return new_axes(label, "", (6.4, 0.75 + 0.34 * lines))
 
 

@@ -1,4 +1,4 @@
-"""The measurements of one evaluation as one JSON document that figures, page and model card read."""
+"""All measurements of one evaluation as one JSON document, read by figures, page and model card."""
 
 import re
 
@@ -22,7 +22,7 @@ NO_METRIC_NAME = re.compile(r"[^/\w.\- :]")
 
 
 class CalibrationReport(StrictModel):
-    """How far probabilities are from meaning what they say, and how far chance alone would put them."""
+    """Calibration errors of the probabilities, and the errors that chance alone gives."""
 
     errors: dict[str, Measure]
     brier_parts: dict[str, Measure]
@@ -31,14 +31,14 @@ class CalibrationReport(StrictModel):
     raw_log_loss: Measure
 
     def within_chance(self) -> bool:
-        """Whether the ECE is one that a perfectly calibrated predictor shows in 19 of 20 samples of these rows."""
+        """True if the ECE is one that a perfectly calibrated predictor shows in 19 of 20 samples of these rows."""
         return (self.errors["ece"].value or 0.0) <= self.chance.high
 
 
 class Curves(StrictModel):
-    """Points of the figures: pairs of (across, up) lists, and the histogram of probabilities of (no, yes) rows.
+    """Points of the figures as pairs of (x, y) lists, and histograms of the probabilities of (no, yes) rows.
 
-    `parts`: aleatoric and epistemic bits of some right and some wrong answers, where there are several draws.
+    `parts` holds aleatoric and epistemic bits of some correct and some wrong answers, if there are several draws.
     """
 
     roc: tuple[list[float], list[float]]
@@ -50,7 +50,7 @@ class Curves(StrictModel):
 
 
 class Report(StrictModel):
-    """What was measured on the test rows, the winner's figures in full and every candidate's in short."""
+    """Measurements on the test rows: the winner's in full, every candidate's in short."""
 
     task: str
     question: str
@@ -80,7 +80,7 @@ class Report(StrictModel):
     shifts: list[ShiftResult] = []
 
     def table(self) -> pd.DataFrame:
-        """The candidates side by side, as text: metric and log-loss with 95 % intervals, AUROC, ECE and cost."""
+        """The candidates as a table of text: metric and log-loss with 95 % intervals, AUROC, ECE and cost."""
         lines = []
         for c in self.candidates:
             line = {"candidate": c.title if c.role == "candidate" else f"{c.title} ({c.role})"}

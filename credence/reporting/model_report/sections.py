@@ -1,4 +1,4 @@
-"""The sections of a report that look at answers: the operating point, groups, conformal sets, doubt and cost."""
+"""Sections of a report on the answers: operating point, conformal sets, uncertainty and cost."""
 
 import time
 from typing import Any, Self
@@ -19,7 +19,7 @@ CLINICAL = {"sensitivity": "recall", "specificity": "specificity", "ppv": "preci
 
 
 class OperatingPoint(StrictModel):
-    """What the answers are worth at the threshold from which the answer is yes."""
+    """Confusion counts and rates at the threshold from which the answer is yes."""
 
     threshold: float
     true_yes: int
@@ -30,7 +30,15 @@ class OperatingPoint(StrictModel):
 
     @classmethod
     def at(cls, threshold: float, p: Array, yes: Bools, y: NDArray[Any], w: NDArray[Any]) -> Self:
-        """Confusion counts, and each rate with the rows that are its denominator."""
+        """Count and rate the answers; `n` of each rate is its denominator.
+
+        Args:
+            threshold: Probability from which the answer is yes.
+            p: Probabilities of yes, shape (rows,).
+            yes: Labels given, shape (rows,).
+            y: True labels 0 and 1, shape (rows,).
+            w: Bootstrap weights, shape (resamples, rows).
+        """
         truth = y == 1
         rows = {"sensitivity": truth, "specificity": ~truth, "ppv": yes, "npv": ~yes}
         rates = {
@@ -48,7 +56,7 @@ class OperatingPoint(StrictModel):
 
 
 class CoverageRow(StrictModel):
-    """How often the set holds the truth among these rows, with the standard error of that share."""
+    """Share of sets that hold the true answer among these rows, with its standard error."""
 
     among: str
     rows: int
@@ -57,7 +65,7 @@ class CoverageRow(StrictModel):
 
 
 class ConformalReport(StrictModel):
-    """Whether the sets hold the truth as often as promised, and how much they say."""
+    """Coverage and size of the conformal sets, and the promised coverage."""
 
     promised: float
     table: list[CoverageRow]
@@ -67,7 +75,15 @@ class ConformalReport(StrictModel):
 
     @classmethod
     def of(cls, sets: Bools, y: NDArray[Any], promised: float, answers: tuple[str, str], groups: pd.Series) -> Self:
-        """Over all rows, the rows of each answer, and each group where there are several."""
+        """Measure the sets over all rows, over the rows of each label, and over each group if there are several.
+
+        Args:
+            sets: Conformal sets, shape (rows, 2), columns no and yes.
+            y: True labels 0 and 1, shape (rows,).
+            promised: Promised coverage, 1 - alpha.
+            answers: Names of (no, yes).
+            groups: Group of each row.
+        """
         held, sizes = sets[np.arange(len(y)), y], sets.sum(1)
         parts = {"all rows": np.full(len(y), True)} | {a: y == c for c, a in enumerate(answers)}
         if groups.nunique() > 1:
@@ -91,7 +107,7 @@ def _coverage(among: str, held: Bools) -> CoverageRow:
 
 
 class UncertaintyReport(StrictModel):
-    """How unsure the answers are on average, in bits, and what of it more training data could remove (epistemic)."""
+    """Mean uncertainty of the answers in bits; more training data could reduce the epistemic part."""
 
     draws: int
     total: float
@@ -101,7 +117,7 @@ class UncertaintyReport(StrictModel):
 
     @classmethod
     def of(cls, draws: Array) -> Self:
-        """From calibrated draws (draws, rows); one draw says nothing about its own doubt."""
+        """Measure calibrated draws (draws, rows); a single draw has no epistemic part."""
         low, high = draw_interval(draws)
         total, epistemic, aleatoric = (finite_or_none(part.mean()) for part in decompose_uncertainty(draws))
         return cls(
@@ -114,9 +130,13 @@ class UncertaintyReport(StrictModel):
 
 
 class CostReport(StrictModel):
-    """Seconds to fit, and milliseconds per row that `predict` takes in batches of one and of 32.
+    """Cost of training and prediction.
 
-    cpu_seconds: processor time of fitting, where known. passes: forward passes per row, on average.
+    Attributes:
+        fit_seconds: Seconds to fit.
+        batches: Median and 95th percentile of milliseconds per row, for batches of 1 and 32 rows.
+        cpu_seconds: Processor time to fit, if known.
+        passes: Mean number of forward passes per row.
     """
 
     fit_seconds: float
@@ -126,18 +146,18 @@ class CostReport(StrictModel):
 
     @classmethod
     def of(cls, predictor: Predictor, rows: pd.DataFrame, used: Array | None = None) -> Self:
-        """Median and 95th percentile over repeated calls on these rows; `used` is what a kind counted per row."""
+        """Time repeated calls of `predict` on these rows; `used` is the number of passes per row, if known."""
         learned = predictor.model.training_record()
         passes = learned.passes if used is None else float(used.mean())
         timed = {batch: predict_milliseconds(predictor, rows, batch) for batch in (1, 32)}
         batches = {b: (float(np.quantile(t, 0.5)), float(np.quantile(t, 0.95))) for b, t in timed.items()}
         return cls(
-            fit_seconds=predictor.facts.fit_seconds, batches=batches, cpu_seconds=learned.cpu_seconds, passes=passes
+            fit_seconds=predictor.info.fit_seconds, batches=batches, cpu_seconds=learned.cpu_seconds, passes=passes
         )
 
 
 def predict_milliseconds(predictor: Predictor, rows: pd.DataFrame, batch: int, calls: int = CALLS) -> list[float]:
-    """Milliseconds per row of each call after a first one that warms up; it stops early where calls are slow."""
+    """Milliseconds per row of each call, after one call to warm up; stops after 2 seconds."""
     predictor.predict(rows.head(batch))
     taken: list[float] = []
     for call in range(calls):

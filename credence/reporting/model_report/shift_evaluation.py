@@ -1,4 +1,4 @@
-"""How the predictor fares on rows from elsewhere: whether it notices, and what its answers are worth there."""
+"""Evaluation on shift sets: does the predictor notice that rows differ from training, and how good are its answers?"""
 
 from typing import Any, Self
 
@@ -25,8 +25,16 @@ UNCERTAINTY_SCORES = {
 
 
 class ShiftResult(StrictModel):
-    """One set. `told`: how well a doubt tells its rows from test rows, by doubt: auroc, and fpr95, the share of test
-    rows that are suspected with the 95 % of its own rows that a threshold finds. `scores` rest on the labelled rows.
+    """Measurements on one shift set.
+
+    Attributes:
+        name: Name of the set.
+        rows: Number of its rows.
+        labelled: Number of rows with a label.
+        flagged: Share of rows with input warnings.
+        told: By uncertainty score, how well it tells the set's rows from test rows. `auroc`, and `fpr95`: the share of
+            test rows flagged at the threshold that flags 95 % of the set.
+        scores: Metrics over the labelled rows.
     """
 
     name: str
@@ -38,11 +46,19 @@ class ShiftResult(StrictModel):
 
     @classmethod
     def of(cls, predictor: Predictor, rows: pd.DataFrame, test: dict[str, Array], w: NDArray[Any], seed: int) -> Self:
-        """From the rows of one set (`credence.data.shift_sets`), and the doubts of the test rows with weights w."""
+        """Measure one set.
+
+        Args:
+            predictor: The predictor.
+            rows: Rows of one set (`credence.data.shift_sets`).
+            test: Uncertainty scores of the test rows by name, each of shape (test rows,).
+            w: Bootstrap weights of the test rows, shape (resamples, test rows).
+            seed: Seed of the test rows' bootstrap; the set uses the next one.
+        """
         own = bootstrap_weights(
             rows["key"].tolist() if rows["key"].duplicated().any() else None, len(rows), len(w), seed + 1
         )
-        draws, found = predictor.draws(rows), predictor.model.row_diagnostics(predictor.facts.schema_.select(rows))
+        draws, found = predictor.draws(rows), predictor.model.row_diagnostics(predictor.info.schema_.select(rows))
         doubted = uncertainty_scores(draws, found)
         told = {by: measure_with_intervals(_told(test[by], doubted[by]), np.hstack([w, own])) for by in test}
         return cls(
@@ -51,11 +67,11 @@ class ShiftResult(StrictModel):
             labelled=int(rows["label"].notna().sum()),
             flagged=flagged_share(predictor, rows, own),
             told=told,
-            scores=_scores(draws.mean(0), rows["label"].to_numpy(), own, predictor.facts.threshold),
+            scores=_scores(draws.mean(0), rows["label"].to_numpy(), own, predictor.info.threshold),
         )
 
     def measured(self) -> dict[str, Measure]:
-        """flagged, auroc_total, fpr95_total, …, and the scores, by name."""
+        """The measures by name: flagged, auroc_total, fpr95_total, …, and the scores."""
         told = {f"{k}_{by}": m for by, found in self.told.items() for k, m in found.items()}
         return {"flagged": self.flagged, **told, **self.scores}
 
@@ -63,7 +79,7 @@ class ShiftResult(StrictModel):
 def evaluate_shift_sets(
     predictor: Predictor, rows: pd.DataFrame | None, test: dict[str, Array], w: NDArray[Any], seed: int
 ) -> list[ShiftResult]:
-    """Every set of `rows`, in the order in which they stand there."""
+    """Measure every set in `rows`, in the order of their first rows."""
     if rows is None or rows.empty:
         return []
     parts = (rows[rows[SET_COLUMN] == name].reset_index(drop=True) for name in rows[SET_COLUMN].unique())
@@ -71,9 +87,11 @@ def evaluate_shift_sets(
 
 
 def uncertainty_scores(draws: Array, found: dict[str, Array]) -> dict[str, Array]:
-    """Total uncertainty, that of several draws about themselves, and how sparse training is there, where it is known.
+    """Scores that should be high where answers are wrong: total and epistemic uncertainty, and 1 - density p-value.
 
-    From calibrated draws (draws, rows) and `Model.findings` of the same rows.
+    Args:
+        draws: Calibrated draws, shape (draws, rows); one draw has no epistemic score.
+        found: `Model.row_diagnostics` of the same rows; without `ood_pvalue` there is no density score.
     """
     total, epistemic, _ = decompose_uncertainty(draws)
     sparse = {"density": 1 - found["ood_pvalue"]} if "ood_pvalue" in found else {}
@@ -81,7 +99,7 @@ def uncertainty_scores(draws: Array, found: dict[str, Array]) -> dict[str, Array
 
 
 def flagged_share(predictor: Predictor, rows: pd.DataFrame, w: NDArray[Any]) -> Measure:
-    """The share of rows that are handed back because their inputs are unlike training."""
+    """Share of rows with input warnings."""
     strange = np.array([bool(why) for why in predictor.input_warnings(rows)], float)
     return measure_with_intervals(lambda w: {"flagged": w @ strange / w.sum(1)}, w)["flagged"]
 
@@ -97,9 +115,11 @@ def _told(test: Array, shifted: Array) -> Statistic:
 
 
 def false_alarms(rows: Array, found: Array) -> Array:
-    """The smallest share of other rows above a threshold of doubt above which 95 % of the foreign rows lie.
+    """Smallest share of test rows above a threshold that keeps at least 95 % of the shifted rows above it.
 
-    Rows and foreign rows from the least doubt on, shape (resamples, distinct doubts + 1).
+    Args:
+        rows: Cumulated rows from the least uncertain on, shape (resamples, distinct scores + 1).
+        found: Cumulated shifted rows in the same order and shape.
     """
     others = rows - found
     caught = found[:, -1:] - found >= DETECTION_SCORES * found[:, -1:] - 1e-9

@@ -234,8 +234,8 @@ def test_ten_thousand_truths_at_once(http: TestClient) -> None:
 def test_hashed_columns_never_reach_the_disk(tmp_path: Path) -> None:
     predictor, rows = trained(small("logistic"), "discreet")
     policy = LogPolicy(inputs={"colour": "hashed", "clinic": "hashed"})
-    facts = predictor.facts.model_copy(update={"log": policy})
-    discreet = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    info = predictor.info.model_copy(update={"log": policy})
+    discreet = Predictor(predictor.model, info, predictor.reference, predictor.seen)
     bodies = rows_as_requests(rows.head(4), discreet)
     with client(kept(discreet, tmp_path / "predictor"), "discreet") as http:
         http.post("/batch_predict", json={"rows": [b | {"colour": "ultraviolet", "clinic": "westend"} for b in bodies]})

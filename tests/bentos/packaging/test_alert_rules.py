@@ -186,7 +186,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """Calm: it has a second for every answer. Strained: it has ten microseconds."""
     name = "calm" if request.param > 1 else "strained"
     predictor, test = trained(small("logistic"), name)
-    predictor.facts = predictor.facts.model_copy(update={"latency_ms": request.param})
+    predictor.info = predictor.info.model_copy(update={"latency_ms": request.param})
     says_drift(name, "watch" if name == "calm" else "drift")
     answers = predictor.predict(test)
     sure = rows_as_requests(test[~answers["abstain"]].head(20), predictor) * 10

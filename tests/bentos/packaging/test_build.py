@@ -223,7 +223,7 @@ def test_a_bento_is_built_without_a_network_and_a_rollback_is_the_latest(
     needed = Path(bento.path_of("env/python/requirements.txt")).read_text().splitlines()
     assert set(pinned_requirements(folder)) <= set(needed)
     assert not NEVER & {line.split("==")[0] for line in needed}
-    assert Path(bento.path_of("README.md")).read_text() == predictor.facts.question
+    assert Path(bento.path_of("README.md")).read_text() == predictor.info.question
 
     assert build_bento("built:1") == first
     assert bentoml.bentos.get(first).info.creation_time == bento.info.creation_time

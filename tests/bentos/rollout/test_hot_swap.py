@@ -77,7 +77,7 @@ def worker(fresh: Versions) -> Iterator[ModelWatcher]:
 
 
 def version(follower: ModelWatcher) -> str:
-    return follower.lineup.champion.facts.version
+    return follower.lineup.champion.info.version
 
 
 def test_a_swap_under_load_loses_and_mixes_nothing(fresh: Versions) -> None:
@@ -357,4 +357,4 @@ def test_the_proof_is_what_it_says_of_the_first_rows_of_its_reference(versions: 
     expected = first.predict(first.reference.head(20))["probability"].tolist()
     assert (task, found.version) == ("swapped", "swapped:1")
     assert [g.probability for g in found.golden] == pytest.approx(expected, abs=1e-12)
-    assert load_and_verify(found, task).facts == first.facts
+    assert load_and_verify(found, task).info == first.info

@@ -108,7 +108,7 @@ def test_what_the_log_drops_is_counted_once(http: TestClient) -> None:
 def test_what_the_log_cannot_take_is_known(versions: Versions) -> None:
     journal, predictor = RequestLog(TASK), versions.predictors[0]
     journal.close()
-    journal.note(RequestContext("late"), predictor.facts, versions.rows, predictor.predict(versions.rows), "champion")
+    journal.note(RequestContext("late"), predictor.info, versions.rows, predictor.predict(versions.rows), "champion")
     assert journal.dropped() == len(versions.rows)
 
 

@@ -57,17 +57,17 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> Experiment:
 
 
 def test_they_are_learned_from_under_their_own_names(found: Experiment) -> None:
-    assert [original_name(n) for n in found.challenger.facts.schema_.names()] == NAMES
+    assert [original_name(n) for n in found.challenger.info.schema_.names()] == NAMES
     weights = importance(found.challenger, found.test)
     assert set(weights["column"].iloc[:3]) == {"self", "🚀 speed", "text"}
     assert {name for name, _ in explain_rows(found.challenger, found.test.head(1))[0]} == set(NAMES)
 
 
 def test_they_are_asked_for_under_their_own_names(found: Experiment) -> None:
-    facts = found.challenger.facts
-    model = row_model(facts)
-    body = {original_name(c.name): example_of(c) for c in facts.schema_.columns}
+    info = found.challenger.info
+    model = row_model(info)
+    body = {original_name(c.name): example_of(c) for c in info.schema_.columns}
     row = parse_request(model, json.dumps(body).encode(), model)
-    answer = found.challenger.predict(requests_table([row], facts.schema_))
+    answer = found.challenger.predict(requests_table([row], info.schema_))
     assert answer["label"].isin(["no", "yes"]).all()
     assert set(body) == set(NAMES)

@@ -51,8 +51,8 @@ def test_without_a_truth_there_is_nothing_to_learn() -> None:
 @pytest.mark.parametrize("inputs", ["hashed", {"age": "hashed"}])
 def test_what_is_only_kept_as_a_hash_cannot_be_learned_from(inputs: Any) -> None:
     predictor = watched()
-    facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs=inputs)})
-    hashing = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    info = predictor.info.model_copy(update={"log": LogPolicy(inputs=inputs)})
+    hashing = Predictor(predictor.model, info, predictor.reference, predictor.seen)
     assert feedback_as_rows(logged(hashing, table(10, 2)), table(40, 1), TABLE, Split()).empty
 
 

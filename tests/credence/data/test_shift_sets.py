@@ -1,4 +1,4 @@
-"""Rows from elsewhere: read as the task's rows are, refused by name, and measured against the test rows."""
+"""Shift sets: read as the task's rows are, refused by name, and measured against the test rows."""
 
 from pathlib import Path
 from typing import Any
@@ -184,16 +184,16 @@ def test_texts_from_elsewhere_are_flagged() -> None:
 
 
 def test_the_page_holds_a_table_of_them(found: Report) -> None:
-    page = render(found, verdict(), findings(), {})
-    part_of = page[page.index("<h2>Rows from elsewhere</h2>") :]
+    page = render(found, verdict(), findings(), TASK)
+    part_of = page[page.index("<h2>Shift sets</h2>") :]
     for expected in ("far", "unlabelled", "same", "test rows", "AUROC by distance from training (density)", "log-loss"):
         assert expected in part_of
     assert part_of.count('<th scope="row">unlabelled</th>') == 1 and part_of.count('<th scope="row">far</th>') == 2
 
 
 def test_the_card_says_what_answers_to_them_are_worth(found: Report) -> None:
-    text = model_card(TASK, predictor("logistic"), found, verdict(), findings())
-    assert "## Rows from elsewhere" in text
+    text = model_card(predictor("logistic"), found, verdict(), findings())
+    assert "## Shift sets" in text
     for s in found.shifts:
         worth = s.scores["accuracy"].text() if s.scores else "not labelled"
         assert f"| {s.name} | {s.rows} | {s.flagged.text()} | {worth} |" in text

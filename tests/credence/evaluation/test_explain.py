@@ -31,7 +31,7 @@ class Opaque:
 
 
 def opaque(known: Predictor) -> Predictor:
-    return Predictor(Opaque(known), known.facts, known.reference, known.seen)  # type: ignore[arg-type]
+    return Predictor(Opaque(known), known.info, known.reference, known.seen)  # type: ignore[arg-type]
 
 
 def log_odds(some: Predictor, rows: pd.DataFrame) -> np.ndarray:
@@ -100,10 +100,10 @@ def test_importance_finds_what_was_planted_and_which_way_it_points(hidden: bool)
 def test_the_group_is_called_by_its_own_name_and_matters_only_where_there_is_one() -> None:
     some = opaque(predictor("logistic"))
     assert sorted(importance(some, part("test"))["column"]) == ["branch", "debt", "home", "income", "label"]
-    schema = some.facts.schema_
+    schema = some.info.schema_
     for group, wanted in ((None, set()), ("clinic", {"clinic"})):
-        facts = some.facts.model_copy(update={"schema_": schema.model_copy(update={"group": group})})
-        other = Predictor(some.model, facts, some.reference, some.seen)
+        info = some.info.model_copy(update={"schema_": schema.model_copy(update={"group": group})})
+        other = Predictor(some.model, info, some.reference, some.seen)
         assert {c for c, _ in explain_rows(other, part("test").head(1))[0]} == NAMES | wanted
 
 

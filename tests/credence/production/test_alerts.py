@@ -190,7 +190,7 @@ def test_a_variable_without_an_address_is_said(tmp_path: Path, value: str | None
 
 def test_an_address_that_is_none_is_said(tmp_path: Path) -> None:
     said = send_alert(alert(), AlertSinks(file=tmp_path / "a", webhook="http://[::1/very-secret"), {})
-    assert said[1] == "webhook: failed: the address is no URL from ?"
+    assert said[1] == "webhook: failed: the address is not a URL from ?"
 
 
 def test_the_same_alert_is_filed_again_but_sent_once(receivers: Any, tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_the_same_alert_is_filed_again_but_sent_once(receivers: Any, tmp_path: P
     send_alert(first, sinks, {})
     for minutes in (10, 59):
         said = send_alert(alert(minutes=minutes, sentence="other words"), sinks, {})
-        assert said[1] == "webhook: held back, since it was sent within 1h"
+        assert said[1] == "webhook: not sent again, since it was sent within 1h"
     assert [line["repeats"] for line in lines(file) if "repeats" in line] == [None, first.id, first.id]
     assert len(receiver.got) == 1
     send_alert(alert(minutes=61), sinks, {})

@@ -10,7 +10,7 @@ import yaml
 from credence.data.checks import Finding, Findings
 from credence.reporting.model_card import card_html, example_request, model_card
 from credence.reporting.model_report import build_report
-from tests.support.evaluation_cases import TASK, findings, part, predictor, report, text_predictor, verdict
+from tests.support.evaluation_cases import findings, part, predictor, report, text_predictor, verdict
 
 N = r"−?(?:[\d,]+(?:\.\d+)?(?:e−\d+)?|–)"
 SPAN = rf"(?:{N} to {N}|–)"
@@ -33,7 +33,7 @@ model_name: "[^"]+"
 
 It answers \*Will it be repaid\?\* with \*\*yes\*\* or \*\*no\*\* .+ from a probability of {N} on\.
 
-It is not for rows from elsewhere .+\.
+Do not use it on other populations.+
 
 ## Data
 
@@ -67,7 +67,7 @@ At the threshold {N}, with {N} true and {N} false yes, {N} true and {N} false no
 {TABLE}
 ## Calibration
 
-The calibration error of {N} is (?:in|out)side .+
+The calibration error of {N} is (?:within|above) the chance level.+
 
 {TABLE}
 ## Groups
@@ -103,7 +103,7 @@ curl -X POST http://localhost:3000/predict -H 'Content-Type: application/json' -
 def text() -> str:
     odd = Finding(level="warning", check="ids", message="Two rows share an id.")
     told = findings().model_copy(update={"findings": [odd]})
-    return model_card(TASK, predictor("logistic"), report(), verdict(), told)
+    return model_card(predictor("logistic"), report(), verdict(), told)
 
 
 def test_the_whole_card(text: str) -> None:
@@ -114,7 +114,7 @@ def test_the_whole_card(text: str) -> None:
 
 def test_its_head_is_yaml_and_its_body_becomes_html(text: str) -> None:
     head = yaml.safe_load(text.split("---\n")[1])
-    assert head["model_name"] == predictor("logistic").facts.version
+    assert head["model_name"] == predictor("logistic").info.version
     body = card_html(text)
     assert body.startswith("<h1>Will it be repaid?</h1>")
     assert "pipeline_tag" not in body
@@ -133,19 +133,19 @@ def test_a_quote_in_a_text_does_not_end_the_call() -> None:
     best, rows = text_predictor()
     best.reference.loc[0, "text"] = 'it\'s "awful"\nreally ' + "long " * 80
     one = build_report([best], 0, None, rows, "accuracy", resamples=50)
-    found = model_card({}, best, one, verdict(), Findings(findings=[], missing={}))
+    found = model_card(best, one, verdict(), Findings(findings=[], missing={}))
     row = json.loads(shlex.split(re.findall(r"curl .+", found)[0])[-1])
     assert row["text"].startswith('it\'s "awful" really long')
     assert len(row["text"]) <= 160
     assert "pipeline_tag: text-classification" in found
     assert "## Groups" not in found
-    assert "The checks found nothing to remark." in found
+    assert "The checks found nothing." in found
 
 
 def test_a_failed_guard_and_a_champion_that_stays_are_told() -> None:
     failed = [verdict().guards[0].model_copy(update={"ok": False})]
     changed = verdict(outcome="keep", champion=verdict().challenger, guards=failed, looks=3)
-    found = model_card(TASK, predictor("logistic"), report(), changed, findings())
+    found = model_card(predictor("logistic"), report(), changed, findings())
     assert "**The champion stays.**" in found
     assert "- **failed**: Sets hold" in found
     assert "served 3 comparisons with" in found
@@ -154,7 +154,7 @@ def test_a_failed_guard_and_a_champion_that_stays_are_told() -> None:
 def test_a_pipe_in_a_name_does_not_break_a_table() -> None:
     group = report().groups[0].model_copy(update={"name": "a|b\nc"})
     odd = report().model_copy(update={"groups": [group]})
-    assert "| a\\|b c | " in model_card(TASK, predictor("logistic"), odd, verdict(), findings())
+    assert "| a\\|b c | " in model_card(predictor("logistic"), odd, verdict(), findings())
 
 
 def test_every_figure_of_the_card_is_in_the_report(text: str) -> None:

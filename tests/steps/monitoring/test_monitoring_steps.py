@@ -49,7 +49,7 @@ def name(tmp_path: Path) -> str:
 
 def predictor(name: str) -> Any:
     found = watched().with_version(f"{name}:1")
-    return type(found)(found.model, found.facts.model_copy(update={"task": name}), found.reference, found.seen)
+    return type(found)(found.model, found.info.model_copy(update={"task": name}), found.reference, found.seen)
 
 
 def answer(name: str, rows: pd.DataFrame, start: pd.Timestamp, **columns: Any) -> None:

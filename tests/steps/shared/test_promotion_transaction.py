@@ -136,7 +136,7 @@ def test_what_was_promoted_is_kept_with_its_card_as_it_was_signed(
     promote_transaction(version, "gate", "the first")
     folder = download_predictor(version, tmp_path)
     assert verify(folder).startswith("signed by ") and (folder / "card.md").read_text() == "# A card"
-    assert load_predictor(version).facts.version == f"{name}:1"
+    assert load_predictor(version).info.version == f"{name}:1"
 
 
 def test_a_changed_byte_is_refused_and_changes_nothing(name: str, make: Make, key: str) -> None:
@@ -176,7 +176,7 @@ def test_a_champion_from_before_there_were_keys_is_signed_when_promoted_again(
     with pytest.raises(InputError, match="unsigned"):
         load_predictor(version)
     promote_transaction(Client().get_model_version(name, 1), "by hand", "sign it")
-    assert load_predictor(Client().get_model_version(name, 1)).facts.task == "succession"
+    assert load_predictor(Client().get_model_version(name, 1)).info.task == "succession"
     assert len(audit_log.promotion_history(name)) == 1
 
 

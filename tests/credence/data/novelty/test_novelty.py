@@ -18,7 +18,7 @@ from credence.data.novelty.value_range import ValueRange
 from credence.data.rows import Columns, model_inputs, to_canonical_rows
 from credence.data.schema import Schema
 from credence.data.text import normalize_text
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.production.monitoring import Monitoring
 from credence.production.monitoring.run import summarize_operations
 from credence.security.log_policy import LogPolicy
@@ -235,7 +235,7 @@ def reviews(n: int, seed: int = 0) -> pd.DataFrame:
 def predictor() -> Predictor:
     train = reviews(400)
     model = load_kind("models", "tfidf")(folds=1).fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "films", "question": "Praise?", "answers": ("no", "yes")}
+    about = TaskInfo(task="films", question="Praise?", answers=("no", "yes"))
     return Predictor.calibrate(model, train, reviews(200, 1), Calibration(), about)
 
 
@@ -253,14 +253,14 @@ def test_a_predictor_hands_strange_texts_back_also_after_saving(predictor: Predi
 
 
 def test_what_is_logged_as_a_hash_is_not_quoted_in_a_reason(predictor: Predictor) -> None:
-    facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs="hashed")})
-    discreet = Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    info = predictor.info.model_copy(update={"log": LogPolicy(inputs="hashed")})
+    discreet = Predictor(predictor.model, info, predictor.reference, predictor.seen)
     assert discreet.predict(pd.DataFrame({"text": ["lovely 4111111 stars"]}))["reasons"][0][0].startswith("a number is")
 
 
 def test_other_words_of_training_are_another_predictor(predictor: Predictor) -> None:
     schema = Schema.learn(model_inputs(reviews(300)))
-    other = predictor.facts.model_copy(update={"schema_": schema})
+    other = predictor.info.model_copy(update={"schema_": schema})
     assert Predictor(predictor.model, other, predictor.reference, predictor.seen).digest() != predictor.digest()
 
 

@@ -34,11 +34,11 @@ def texts() -> tuple[Predictor, pd.DataFrame]:
 
 def made(case: tuple[Predictor, pd.DataFrame], **options: Any) -> list[LogRecord]:
     predictor, rows = case
-    return build_records("abc", rows, predictor.predict(rows), predictor.facts, **options)
+    return build_records("abc", rows, predictor.predict(rows), predictor.info, **options)
 
 
-def hashing(facts: PredictorInfo, inputs: Any) -> PredictorInfo:
-    return facts.model_copy(update={"log": LogPolicy(inputs=inputs)})
+def hashing(info: PredictorInfo, inputs: Any) -> PredictorInfo:
+    return info.model_copy(update={"log": LogPolicy(inputs=inputs)})
 
 
 def given(found: list[LogRecord]) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def test_answers_are_those_of_predict(case: tuple[Predictor, pd.DataFrame]) -> N
 def test_what_a_point_model_cannot_know_is_null(texts: tuple[Predictor, pd.DataFrame]) -> None:
     unknown = ["low", "high", "epistemic", "aleatoric"]
     answers = texts[0].predict(texts[1]).assign(**dict.fromkeys(unknown, float("nan")))
-    found = build_records("abc", texts[1], answers, texts[0].facts)
+    found = build_records("abc", texts[1], answers, texts[0].info)
     assert {found[0][c] for c in unknown} == {None}
     assert given(found)[0] == {"text": texts[1]["text"].iloc[0]}
 
@@ -86,8 +86,8 @@ def test_the_inputs_stand_under_their_raw_names_and_predict_the_same_again(
 
 def test_one_column_is_hashed_and_the_others_are_plain(case: tuple[Predictor, pd.DataFrame]) -> None:
     predictor, rows = case
-    facts = hashing(predictor.facts, {"colour": "hashed"})
-    found = given(build_records("a", rows, predictor.predict(rows), facts, hasher=HASHER))
+    info = hashing(predictor.info, {"colour": "hashed"})
+    found = given(build_records("a", rows, predictor.predict(rows), info, hasher=HASHER))
     for was, now in zip(rows.to_dict("records"), found, strict=True):
         assert now["colour"] == (None if was["colour"] is None else HASHER("colour", was["colour"]))
         assert now["age (years)"] == was["age (years)"]
@@ -96,8 +96,8 @@ def test_one_column_is_hashed_and_the_others_are_plain(case: tuple[Predictor, pd
 def test_all_inputs_are_hashed_and_so_is_the_group(case: tuple[Predictor, pd.DataFrame]) -> None:
     """The group is a column as well; it would give the hashed one away."""
     predictor, rows = case
-    facts = hashing(predictor.facts, "hashed")
-    found = build_records("a", rows, predictor.predict(rows), facts, hasher=HASHER)
+    info = hashing(predictor.info, "hashed")
+    found = build_records("a", rows, predictor.predict(rows), info, hasher=HASHER)
     values = [v for r in given(found) for v in r.values() if v is not None]
     assert all(isinstance(v, str) and v.startswith("#") and len(v) == 17 for v in values)
     assert {r["group"] for r in found} == {HASHER("clinic", g) for g in set(rows["group"])}
@@ -107,34 +107,34 @@ def test_all_inputs_are_hashed_and_so_is_the_group(case: tuple[Predictor, pd.Dat
 def test_a_hash_is_the_same_however_the_value_was_sent(case: tuple[Predictor, pd.DataFrame]) -> None:
     """A batch job has numbers and moments where a request has words."""
     predictor, rows = case
-    facts = hashing(predictor.facts, "hashed")
+    info = hashing(predictor.info, "hashed")
     first = rows.head(1).assign(colour="7", **{"age (years)": 50.0})
     day = str(first["first seen"].iloc[0].date())
     other = first.astype({"first seen": object}).assign(colour=7, **{"first seen": day, "age (years)": 50})
     answer = predictor.predict(first)
-    assert given(build_records("a", first, answer, facts, hasher=HASHER)) == given(
-        build_records("a", other, answer, facts, hasher=HASHER)
+    assert given(build_records("a", first, answer, info, hasher=HASHER)) == given(
+        build_records("a", other, answer, info, hasher=HASHER)
     )
 
 
 def test_texts_are_hashed_too(texts: tuple[Predictor, pd.DataFrame]) -> None:
     predictor, rows = texts
-    facts = hashing(predictor.facts, {"text": "hashed"})
-    found = given(build_records("a", rows, predictor.predict(rows), facts, hasher=HASHER))
+    info = hashing(predictor.info, {"text": "hashed"})
+    found = given(build_records("a", rows, predictor.predict(rows), info, hasher=HASHER))
     assert [r["text"] for r in found] == [HASHER("text", t) for t in rows["text"]]
 
 
 def test_without_a_hasher_nothing_is_written_plainly(case: tuple[Predictor, pd.DataFrame]) -> None:
     predictor, rows = case
     with pytest.raises(InputError, match=r"'colour' is logged as a hash.*Hasher\.of"):
-        build_records("a", rows, predictor.predict(rows), hashing(predictor.facts, {"colour": "hashed"}))
+        build_records("a", rows, predictor.predict(rows), hashing(predictor.info, {"colour": "hashed"}))
 
 
 def test_half_characters_are_logged_as_json_can_hold_them(texts: tuple[Predictor, pd.DataFrame]) -> None:
     """JSON lets lone surrogates through, UTF-8 does not."""
     predictor, rows = texts
     rows = rows.head(2).assign(text=["good \ud800 parcel", "schön — 好"], group="\udfff")
-    made = build_records("\ud800", rows, predictor.predict(rows), predictor.facts)
+    made = build_records("\ud800", rows, predictor.predict(rows), predictor.info)
     found = decode_lines(b"".join(map(encode_record, made)), PREDICTION).table.to_pylist()
     assert [json.loads(r["inputs"])["text"] for r in found] == rows["text"].tolist()
     assert "schön — 好" in found[1]["inputs"]

@@ -84,8 +84,8 @@ def test_inputs_keep_their_names_and_the_log_gives_way() -> None:
 
 def test_hashed_columns_are_left_out() -> None:
     predictor, rows = trained(small("logistic"))
-    facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs={"colour": "hashed"})})
-    made = build_records("a", rows, predictor.predict(rows), facts, hasher=KeyedHasher.of(log_folder("case")))
+    info = predictor.info.model_copy(update={"log": LogPolicy(inputs={"colour": "hashed"})})
+    made = build_records("a", rows, predictor.predict(rows), info, hasher=KeyedHasher.of(log_folder("case")))
     logged(made, [feedback_record("a", "yes", i) for i in range(len(rows))])
     assert "colour" not in read() and "key" in read()
 
@@ -93,7 +93,7 @@ def test_hashed_columns_are_left_out() -> None:
 def test_a_task_learns_from_the_log_what_it_learned_from_the_source() -> None:
     predictor, rows = trained(small("logistic"))
     truths = [feedback_record("a", ("no", "yes")[y], i) for i, y in enumerate(rows["label"])]
-    logged(build_records("a", rows, predictor.predict(rows), predictor.facts), truths)
+    logged(build_records("a", rows, predictor.predict(rows), predictor.info), truths)
     columns = Columns(label="truth", positive="yes", group="clinic", ignore=[c for c in OWN if c != "truth"])
     again = to_canonical_rows(read(path=log_folder("case"), task=None), columns)
     assert again["label"].tolist() == rows["label"].tolist()

@@ -11,7 +11,7 @@ from credence.evaluation.gate.compare import compare_predictors, predict_side
 from credence.evaluation.gate.verdict import TestSetUsage
 from credence.model import Diagnostic, TrainingRecord
 from credence.models.kinds.logistic import Logistic
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration
 
 NOTHING = Findings(findings=[], missing={})
@@ -27,7 +27,7 @@ def table(n: int, seed: int, prefix: str) -> pd.DataFrame:
 
 
 TRAIN, CALIBRATION, TEST = table(300, 0, "train"), table(200, 1, "calibration"), table(400, 2, "test")
-ABOUT = {"task": "t", "question": "?", "answers": ["no", "yes"]}
+ABOUT = TaskInfo(task="t", question="?", answers=("no", "yes"))
 
 
 def trained(train: pd.DataFrame) -> Predictor:

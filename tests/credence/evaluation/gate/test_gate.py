@@ -45,7 +45,7 @@ def test_a_clearly_better_challenger_is_promoted_and_the_sentence_says_why(case:
     assert verdict.outcome == "promote"
     assert verdict.reason.startswith("On 400 test rows the challenger's accuracy is 0.")
     assert "points better; with 96.96 % confidence it is at least" in verdict.reason
-    assert verdict.reason.endswith("so surely better.")
+    assert verdict.reason.endswith("so significantly better.")
     assert verdict.difference is not None
     assert 0 < verdict.difference.low < verdict.difference.value < verdict.difference.high
 
@@ -115,7 +115,7 @@ def test_no_minimum_however_low_lets_a_constant_in(case: Case) -> None:
     verdict = case.judge(always_yes, None, metric="recall", minimum=0.5)
     assert verdict.challenger.value == 1
     assert verdict.outcome == "keep"
-    assert "not surely better than a constant that gives every row the share of yes, 0.50" in verdict.reason
+    assert "not significantly better than a constant that gives every row the share of yes, 0.50" in verdict.reason
     assert verdict.better_than_constant.low <= 0
 
 
@@ -223,7 +223,7 @@ def test_a_failed_guard_turns_a_promotion_into_a_hold(case: Case) -> None:
     ours, theirs = replace(case.side(), milliseconds=9.0), case.side(noise=4.0)
     verdict = case.judge(ours, theirs, latency_ms=5)
     assert verdict.outcome == "hold"
-    assert "so surely better. But a person must look first" in verdict.reason
+    assert "so significantly better. But a person must look first" in verdict.reason
     assert "latency: 9 ms per row, limit 5 ms" in verdict.reason
     assert case.judge(theirs, ours, latency_ms=0.5).outcome == "keep"
 

@@ -25,7 +25,7 @@ from credence.models.expectation.variational_last_layer import VariationalLastLa
 from credence.models.kinds.transformer import Transformer
 from credence.models.training import Batch
 from credence.models.training.optimizer import Optimizer
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.statistics.calibration import Calibration
 from tests.support.pretrained_cases import saved, tiny
 
@@ -234,7 +234,7 @@ def test_a_predictor_with_it_answers_the_same_after_saving(tmp_path: Path) -> No
     rows = to_canonical_rows(raw.reset_index(drop=True), Columns(label="label", positive=1, text="text"))
     train, calibration, test = rows[:100], rows[100:160], rows[160:].drop(columns="label")
     learned = model(samples=20).fit(model_inputs(train), train["label"].to_numpy())
-    about = {"task": "reviews", "question": "Is this review positive?", "answers": ("no", "yes")}
+    about = TaskInfo(task="reviews", question="Is this review positive?", answers=("no", "yes"))
     predictor = Predictor.calibrate(learned, train, calibration, Calibration(), about)
     predictor.save(tmp_path)
     pd.testing.assert_frame_equal(Predictor.load(tmp_path).predict(test), predictor.predict(test))

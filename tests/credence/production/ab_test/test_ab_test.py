@@ -36,7 +36,7 @@ def test_a_better_challenger_is_to_be_promoted_by_hand() -> None:
     assert 0 < trial.gain.low < trial.gain.value < trial.gain.high
     assert trial.p_value < 0.05
     assert trial.sentence.endswith("Promote it.")
-    assert f"surely at least {trial.gain.low:.4f}"[:-2] in trial.sentence
+    assert f"significantly lower, by at least {trial.gain.low:.4f}"[:-2] in trial.sentence
     words = shlex.split(trial.command or "")
     assert words[:8] == ["python", "run.py", "--pipeline", "promotion", "--task", "t", "--to", "2"]
     assert words[8:] == ["--reason", f"log-loss lower by {trial.gain.value:.4f} on 4,000 labelled rows"]
@@ -49,7 +49,7 @@ def test_a_worse_challenger_is_not() -> None:
         'python run.py --pipeline promotion --task t --challenger none --reason "…"',
     )
     assert trial.gain is not None and trial.gain.high < 0
-    assert "surely at least" in trial.sentence and trial.sentence.endswith("the challenger is worse.")
+    assert "significantly higher, by at least" in trial.sentence and trial.sentence.endswith("the challenger is worse.")
 
 
 def test_a_gain_below_the_margin_is_ruled_out_in_time() -> None:
@@ -84,13 +84,13 @@ def test_before_any_truth_disagreement_is_all_there_is() -> None:
     trial = compare_on_traffic(pair_answers(log(2000, labelled=0)))
     assert (trial.gain, trial.labelled, trial.p_value, trial.recommendation) == (None, 0, 1.0, "wait")
     assert trial.disagreement.low < trial.disagreement.value < trial.disagreement.high
-    assert "no truth is known yet" in trial.sentence and "/feedback" in trial.sentence
+    assert "no label is known yet" in trial.sentence and "/feedback" in trial.sentence
 
 
 def test_answers_too_alike_to_gain_anything_need_no_truth() -> None:
     trial = compare_on_traffic(pair_answers(log(600, champion=0, challenger=0.001, labelled=0)))
     assert trial.recommendation == "keep"
-    assert "even if every truth went its way" in trial.sentence
+    assert "even if every label agreed with it" in trial.sentence
     assert compare_on_traffic(pair_answers(log(400, champion=0, challenger=0.001, labelled=0))).recommendation == "wait"
 
 

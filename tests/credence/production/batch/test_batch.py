@@ -226,13 +226,13 @@ def test_of_several_wrong_rows_the_first_is_named_whoever_finds_it(folder: Path,
 def test_another_job_in_the_same_place_is_refused(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
     wanted = job(source, tmp_path / "out.parquet")
     score_job(wanted, folder)
-    assert "another chunk rows is there already" in refused(wanted.model_copy(update={"chunk_rows": 50}), folder)
+    assert "an interrupted job with another chunk rows" in refused(wanted.model_copy(update={"chunk_rows": 50}), folder)
     assert "another row id" in refused(wanted.model_copy(update={"row_id": "who"}), folder)
     assert "another predictor" in refused(wanted, saved(tmp_path / "other", "random_forest"))
     other = written("csv", rows(20), tmp_path)
     sentence = refused(wanted.model_copy(update={"source": other}), folder)
     assert "another source" in sentence
-    assert f"remove {wanted.out}.parts to start anew" in sentence
+    assert f"remove {wanted.out}.parts to start again" in sentence
 
 
 def test_a_changed_file_is_another_source(folder: Path, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ def test_two_at_once_do_not_mix(folder: Path, source: SourceSpec, tmp_path: Path
     parts.mkdir()
     with (parts / "shard-0-of-1.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "another process is writing this" in refused(wanted, folder)
+        assert "another process writes to it" in refused(wanted, folder)
     assert score_job(wanted, folder).rows == ROWS
 
 
@@ -295,7 +295,7 @@ def test_rows_that_cannot_be_read_may_be_left_out(folder: Path, tmp_path: Path) 
     assert [line["row"] for line in lines] == [3, 40, 41, 200]
     assert "'old' is not a number" in lines[0]["why"]
     assert "'soon' is not a date" in lines[1]["why"]
-    assert "is empty, which it never was in training" in lines[2]["why"]
+    assert "is empty, but it had no missing values in training" in lines[2]["why"]
     assert lines[0]["given"]["clinic"] in ("north", "south")
 
 
@@ -328,9 +328,9 @@ def test_an_empty_name_is_refused(folder: Path, tmp_path: Path) -> None:
 
 
 def test_outputs_that_cannot_be_are_told_before_anything_runs(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"is no format to write. Did you mean '.parquet'"):
+    with pytest.raises(ValueError, match=r"is not an output format. Did you mean '.parquet'"):
         job(source, tmp_path / "out.parqet")
-    assert "there is no folder" in refused(job(source, tmp_path / "nowhere" / "out.csv"), folder)
+    assert "does not exist; create it first" in refused(job(source, tmp_path / "nowhere" / "out.csv"), folder)
 
 
 def test_a_source_that_cannot_be_cut_is_read_whole(tmp_path: Path, folder: Path) -> None:

@@ -115,12 +115,12 @@ def test_tables_of_others_are_left_alone(folder: Path, tmp_path: Path) -> None:
     pd.DataFrame({"mine": [1]}).to_sql("answers", engine, index=False)
     engine.dispose()
     source = written("csv", rows(), tmp_path)
-    with pytest.raises(InputError, match="has a table 'answers' already; name another, or drop it"):
+    with pytest.raises(InputError, match="already has a table 'answers'; name another one, or drop it"):
         score_job(job(source, url), folder)
     assert read_all(tmp_path / "out.db", "answers") == [(1,)]
     wanted = job(source, url, table="judged")
     score_job(wanted, folder)
-    with pytest.raises(InputError, match=r"another chunk rows is there already.*drop the tables judged, judged_ledger"):
+    with pytest.raises(InputError, match=r"another chunk rows; .*drop the tables judged, judged_ledger"):
         score_job(wanted.model_copy(update={"chunk_rows": 41}), folder)
 
 

@@ -44,15 +44,15 @@ def test_every_row_leaves_one_record(processes: int, folder: Path, source: Sourc
 def test_a_record_holds_the_answer(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
     logged(folder, job(source, tmp_path / "out.parquet", chunk_rows=1000), tmp_path / "log")
     found = read_predictions(tmp_path / "log").frame.sort_values("row")
-    facts = read_info(folder)
-    assert set(found["version"]) == {facts.version} and set(found["label"]) <= set(facts.answers)
+    info = read_info(folder)
+    assert set(found["version"]) == {info.version} and set(found["label"]) <= set(info.answers)
     assert found["latency_ms"].isna().all() and np.isfinite(found["probability"]).all()
 
 
 def test_a_chunk_that_is_scored_again_is_logged_once(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
     what = job(source, tmp_path / "out.parquet")
     predictor, asked = Predictor.load(folder), Predictor.load(folder).reference.head(5)
-    journal = BatchLog.of(tmp_path / "log", predictor.facts, what)
+    journal = BatchLog.of(tmp_path / "log", predictor.info, what)
     for _ in range(3):
         journal(0, asked, predictor.predict(asked))
     journal(1, asked.head(0), predictor.predict(asked).head(0))
@@ -66,9 +66,9 @@ def test_another_job_is_another_request(folder: Path, source: SourceSpec, tmp_pa
 
 
 def test_what_shall_be_hashed_is_hashed_here_too(folder: Path, source: SourceSpec, tmp_path: Path) -> None:
-    facts = read_info(folder).model_copy(update={"log": LogPolicy(inputs="hashed")})
+    info = read_info(folder).model_copy(update={"log": LogPolicy(inputs="hashed")})
     predictor = Predictor.load(folder)
     asked = predictor.reference.head(5)
-    BatchLog(tmp_path / "log", facts, "batch-x")(0, asked, predictor.predict(asked))
+    BatchLog(tmp_path / "log", info, "batch-x")(0, asked, predictor.predict(asked))
     for inputs in read_predictions(tmp_path / "log").frame["inputs"]:
         assert all(v is None or v.startswith("#") for v in json.loads(inputs).values())

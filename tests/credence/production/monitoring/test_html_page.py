@@ -99,9 +99,9 @@ def test_what_comes_from_outside_is_escaped() -> None:
 
 def test_evidently_shows_the_same_columns() -> None:
     predictor = watched()
-    now = predictor.facts.schema_.select(moved(table(200))).assign(probability=0.5)
+    now = predictor.info.schema_.select(moved(table(200))).assign(probability=0.5)
     before = predictor.reference.assign(probability=0.4).assign(empty=np.nan)
-    page = evidently_html(before, now.assign(**{"first seen": pd.NaT}), predictor.facts.schema_)
+    page = evidently_html(before, now.assign(**{"first seen": pd.NaT}), predictor.info.schema_)
     assert page.lstrip().lower().startswith("<!doctype html>")
     for name in ("age", "dose, mg", "key", "probability"):
         assert name in page

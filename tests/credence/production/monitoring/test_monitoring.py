@@ -25,14 +25,14 @@ def moved(rows: pd.DataFrame) -> pd.DataFrame:
 
 def hashing(predictor: Predictor, *columns: str) -> Predictor:
     """The same predictor under a policy that hashes some columns."""
-    facts = predictor.facts.model_copy(update={"log": LogPolicy(inputs=dict.fromkeys(columns, "hashed"))})
-    return Predictor(predictor.model, facts, predictor.reference, predictor.seen)
+    info = predictor.info.model_copy(update={"log": LogPolicy(inputs=dict.fromkeys(columns, "hashed"))})
+    return Predictor(predictor.model, info, predictor.reference, predictor.seen)
 
 
 def test_nothing_changed_is_quiet_and_says_on_how_much_that_rests() -> None:
     health = said(table())
     assert health.verdict == "quiet" and health.troubles == [] and not health.retrain
-    assert health.reason == "On 600 rows nothing differs from the 700 reference rows beyond luck."
+    assert health.reason == "On 600 rows nothing differs significantly from the 700 reference rows."
     assert health.drift.drifted() == [] and health.drift.enough
 
 
@@ -48,7 +48,7 @@ def test_a_shifted_column_is_drift_and_it_alone_is_named() -> None:
 def test_the_probabilities_of_test_rows_are_the_measure_not_those_of_rows_that_trained() -> None:
     """A forest is far surer of the rows it has learned than of any other: that is no drift."""
     model = ModelSpec(kind="extra_trees", folds=1, trees=200).build()
-    forest = fitted(model, table(900, 0), {"group": "clinic"})
+    forest = fitted(model, table(900, 0), "clinic")
     own, fresh = (forest.draws(rows).mean(0) for rows in (forest.reference, table(400, 5)))
     assert ks_test(own, fresh, 400)[1] < 0.001
     assert said(table(), forest).verdict == "quiet"
@@ -90,17 +90,19 @@ def test_a_prober_that_asks_the_same_all_day_does_not_blind() -> None:
 def test_too_few_rows_are_quiet_and_say_so() -> None:
     health = said(table(99, 3))
     assert health.verdict == "quiet" and not health.drift.enough
-    assert health.reason == "99 rows: fewer than the 100 that monitoring.minimum_rows asks for, too few to tell."
+    assert health.reason == "99 rows: fewer than the 100 of monitoring.minimum_rows, too few to test."
     alarmed = said(moved(table(99, 3)))
     assert alarmed.verdict == "watch" and alarmed.drift.drifted() == []
-    assert alarmed.reason.startswith("On 99 rows too little can be told of this window alone, but the bet against")
+    assert alarmed.reason.startswith(
+        "On 99 rows there are too few to test this window alone, but the exchangeability martingale"
+    )
     assert said(moved(table(99, 3)), minimum_rows=50).verdict == "drift"
 
 
 def test_a_small_sure_change_is_worth_a_watch() -> None:
     health = said(moved(table(2000, 3)), effect=0.9)
     assert health.verdict == "watch" and health.drift.drifted() == []
-    assert "differ surely, but by less than monitoring.effect, from the reference" in health.reason
+    assert "differ significantly, but by less than monitoring.effect, from the reference" in health.reason
 
 
 def test_an_ignored_column_is_shown_and_no_cause() -> None:
@@ -151,7 +153,7 @@ def test_texts_without_spaces_are_compared_by_their_characters() -> None:
     rows = texts(1900, 0, chinese).assign(text=lambda rows: rows["text"].str.replace(" ", ""))
     known, usual, tested = (rows[a:b].reset_index(drop=True) for a, b in ((0, 900), (900, 1500), (1500, 1900)))
     other = usual.assign(text=usual["text"].str.replace("星期", "账户").str.replace("蓝色", "登录"))
-    predictor = fitted(small("tfidf"), known, {})
+    predictor = fitted(small("tfidf"), known, None)
     assert said(usual, predictor, tested=tested).verdict == "quiet"
     compared = said(other, predictor, tested=tested).drift.watched
     assert "share of unknown words" in {w.trait for w in compared if w.change == "drifted"}

@@ -61,15 +61,15 @@ def test_a_loss_starts_training_and_is_told() -> None:
     health = found(wrong(logged(watched(), table()), 0.3), retrain=True)
     assert health.verdict == "quiet" and health.performance.lost and health.retrain
     assert health.troubles == [health.performance.sentence]
-    assert "points worse than on the test rows, surely worse." in health.performance.sentence
+    assert "points worse than on the test rows, significantly worse." in health.performance.sentence
 
 
 def test_a_loss_within_the_margin_is_none() -> None:
     window = wrong(logged(watched(), table()), 0.3)
     loss = found(window, margin=0.1).performance
-    assert loss.lost and "surely worse by more than 10.0 points" in loss.sentence
+    assert loss.lost and "significantly worse by more than 10.0 points" in loss.sentence
     within = found(window, margin=0.4).performance
-    assert not within.lost and "no sure loss of more than 40.0 points" in within.sentence
+    assert not within.lost and "no significant loss of more than 40.0 points" in within.sentence
 
 
 def test_a_loss_of_a_metric_that_should_be_small_has_the_same_sign() -> None:

@@ -23,7 +23,7 @@ def kinds(n: int, seed: int) -> pd.DataFrame:
 
 def window(rows: pd.DataFrame, reference: pd.DataFrame) -> Window:
     like = watched()
-    facts = like.facts.model_copy(update={"schema_": Schema.learn(reference)})
+    info = like.info.model_copy(update={"schema_": Schema.learn(reference)})
     names = [c for c in rows if c != "group"]
     records = pd.DataFrame(
         {
@@ -35,7 +35,7 @@ def window(rows: pd.DataFrame, reference: pd.DataFrame) -> Window:
             "inputs": [r.to_json() for _, r in rows[names].iterrows()],
         }
     )
-    return Window.of(Predictor(like.model, facts, reference, like.seen), records)
+    return Window.of(Predictor(like.model, info, reference, like.seen), records)
 
 
 def numbers(n: int, seed: int) -> pd.DataFrame:

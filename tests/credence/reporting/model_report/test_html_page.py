@@ -113,7 +113,7 @@ def test_what_users_wrote_is_escaped() -> None:
     nasty = '<script>alert(1)</script> & "quotes" $x_1$'
     wild = report().model_copy(update={"question": nasty, "answers": ("<no>", nasty)})
     odd = Findings(findings=[Finding(level="warning", check="x", message=nasty)], missing={nasty: 0.5, "y": 0.0})
-    page = render(wild, verdict(reason=nasty), odd, {"question": nasty})
+    page = render(wild, verdict(reason=nasty), odd, TASK.model_copy(update={"question": nasty}))
     assert "<script" not in page
     assert Reader(page).open == []
     assert page.count("&lt;script&gt;") >= 4
@@ -122,11 +122,11 @@ def test_what_users_wrote_is_escaped() -> None:
 def test_a_report_without_groups_importance_or_missing_values_is_whole() -> None:
     rows = part("test").assign(group="all")
     plain = build_report([predictor("logistic", folds=1)], 0, None, rows, "accuracy", resamples=50)
-    page = render(plain, verdict(guards=[]), Findings(findings=[], missing={}), {})
+    page = render(plain, verdict(guards=[]), Findings(findings=[], missing={}), TASK)
     assert set(report_figures(plain, None)) == FIGURES - {"groups", "importance", "parts"}
     assert "<h2>Groups</h2>" not in page
-    assert "<h2>What matters</h2>" not in page
-    assert "The checks found nothing to remark." in page
+    assert "<h2>Importance</h2>" not in page
+    assert "The checks found nothing." in page
     assert Reader(page).open == []
 
 

@@ -13,7 +13,7 @@ from credence.core.registry import load_kind
 from credence.data.rows import model_inputs
 from credence.model import Diagnostic, TrainingRecord
 from credence.models.bayes.diagnostics import arviz
-from credence.predictor import Predictor
+from credence.predictor import Predictor, TaskInfo
 from credence.reporting import plot_style
 from credence.reporting.model_report import Report, build_report, model_internals_plots
 from credence.reporting.model_report.html_page import render, report_figures, report_tables
@@ -30,7 +30,7 @@ from credence.reporting.model_report.model_internals import (
 from credence.reporting.model_report.sentences import code_length_sentence, cost_sentence, input_warnings_sentence
 from credence.statistics.calibration import Calibration
 from credence.statistics.uncertainty import Array, decompose_uncertainty
-from tests.support.evaluation_cases import findings, part, predictor, telling, text_predictor, verdict
+from tests.support.evaluation_cases import TASK, findings, part, predictor, telling, text_predictor, verdict
 
 RANDOM = np.random.default_rng(0)
 CHAINS = {f"beta{i}": (RANDOM.normal(size=(3, 500)) + (i == 4) * np.arange(3)[:, None]).tolist() for i in range(9)}
@@ -76,7 +76,7 @@ def plain() -> Report:
 
 
 def page_of(found: Report) -> str:
-    return render(found, verdict(), findings(), {})
+    return render(found, verdict(), findings(), TASK)
 
 
 def test_it_survives_json(rich: Report) -> None:
@@ -94,14 +94,14 @@ def test_a_report_from_before_these_sections_still_reads(rich: Report) -> None:
         and found.evidence is None
         and code_length_sentence(found) == input_warnings_sentence(found) == ""
     )
-    assert "<h2>Learning</h2>" not in page_of(found)
+    assert "<h2>Training</h2>" not in page_of(found)
 
 
 def test_a_kind_without_these_figures_shows_none_of_them(plain: Report) -> None:
     assert plain.evidence is None and plain.order is None and plain.curves.parts == {}
     page = page_of(plain)
     assert page.count("<figcaption>") == 10
-    for title in ("Learning", "order of the parts", "Evidence", "Where doubt comes from", "passes of the model"):
+    for title in ("Training<", "Order of the parts", "Evidence", "Parts of the uncertainty", "passes of the model"):
         assert title not in page
     assert not [name for name in plain.flat() if "evidence" in name or "order" in name or "diagnostic" in name]
 
@@ -110,18 +110,18 @@ def test_all_figures_and_tables_are_on_the_page(rich: Report) -> None:
     drawn, page = report_figures(rich, None), page_of(rich)
     assert set(drawn) >= OWN
     for expected in (
-        "<h2>Learning</h2>",
+        "<h2>Training</h2>",
         "Stopped early &lt;at&gt; epoch 3.",
         "R-hat",
         "&lt; 1.01",
         "divergences",
         "Traces",
         "by distance from training (density)",
-        "The order of the parts",
+        "Order of the parts",
         "12.5 s of processor time",
         "passes of the model",
-        "and another 64.0 for its weights",
-        "are handed back because their inputs",
+        "plus 64.0 for its weights",
+        "of the test rows because their inputs differ",
     ):
         assert expected in page, expected
     assert page.count("<figcaption>") == len(drawn)
@@ -257,11 +257,14 @@ def test_ranks_are_level_where_chains_mixed_and_count_every_draw() -> None:
     assert (sorted_chains == 10 * np.eye(4)).all()
 
 
-@pytest.mark.parametrize("name", ["training_figures", "evidence_plot", "learning_curves", "trace_plot", "rank_plot"])
+@pytest.mark.parametrize("name", ["parts", "evidence", "learning", "traces", "ranks"])
 def test_every_figure_is_small_svg_and_png(rich: Report, name: str) -> None:
-    figure: Figure = getattr(model_internals_plots, name)(rich)
+    figure: Figure = getattr(model_internals_plots, f"{name}_plot")(rich)
     drawn = plot_style.svg(figure, name, "alt")
-    assert drawn == plot_style.svg(getattr(model_internals_plots, name)(rich), name, "alt") and len(drawn) < 400_000
+    assert (
+        drawn == plot_style.svg(getattr(model_internals_plots, f"{name}_plot")(rich), name, "alt")
+        and len(drawn) < 400_000
+    )
     assert plot_style.png(figure, 40).startswith(b"\x89PNG")
 
 
@@ -286,11 +289,11 @@ def test_a_network_shows_its_curves_and_its_passes() -> None:
     model = load_kind("models", "bilstm")(epochs=3, passes=4, width=8, vocabulary=100).fit(
         model_inputs(rows), rows["label"].to_numpy()
     )
-    about = {"task": "films", "question": "Is it praise?", "answers": ("no", "yes")}
+    about = TaskInfo(task="films", question="Is it praise?", answers=("no", "yes"))
     best = Predictor.calibrate(model, rows, rows, Calibration(), about)
     found = build_report([best], 0, None, rows, "accuracy", resamples=50)
     assert len(found.learned.curves["loss"]) == 3 and set(found.curves.parts) & {"right", "wrong"}
     page = page_of(found)
-    assert "Curves of learning" in page and "Where doubt comes from" in page and found.evidence is None
+    assert "Training curves" in page and "Parts of the uncertainty" in page and found.evidence is None
     assert set(found.selective) == {"total", "epistemic"}
     assert "order" not in report_tables(found)

@@ -50,7 +50,7 @@ def test_the_constant_is_always_compared_and_names_say_who_is_who(found: Report)
     assert sorted(c.role for c in found.candidates) == ["candidate", "champion", "constant", "winner"]
     assert found.candidates[-1].role == "constant"
     assert found.candidates[-1].scores["auroc"].value == 0.5
-    share = predictor(KINDS[0]).facts.base_rate
+    share = predictor(KINDS[0]).info.base_rate
     y = part("test")["label"].to_numpy()
     expected = score("log_loss", np.full(len(y), share), np.full(len(y), share >= 0.5), y)
     assert found.candidates[-1].scores["log_loss"].value == pytest.approx(expected)
@@ -144,7 +144,7 @@ def test_rows_of_one_key_stay_together_and_widen_intervals() -> None:
 
 def test_calibrated_and_raw_log_loss_stand_beside_each_other(found: Report) -> None:
     best, rows = predictor(KINDS[0]), part("test")
-    raw = best.model.draws(best.facts.schema_.select(rows)).mean(0)
+    raw = best.model.draws(best.info.schema_.select(rows)).mean(0)
     expected = METRICS["log_loss"].of(raw, raw >= 0.5, rows["label"].to_numpy())
     assert found.calibration.raw_log_loss.value == pytest.approx(expected)
 

@@ -211,7 +211,7 @@ def test_a_log_that_cannot_be_compared_says_why(spoil: Any, message: str) -> Non
 def test_a_senseless_setting_is_refused(key: str, value: float) -> None:
     with pytest.raises(InputError, match=f"{key} is {value:g}; expected"):
         compare_on_traffic(pair_answers(log(20)), **{key: value})  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="no row that champion and challenger both answered"):
+    with pytest.raises(InputError, match="have answered no row in common"):
         compare_on_traffic(pair_answers(log(20)).head(0))
 
 

@@ -147,9 +147,9 @@ def test_sentences_follow_the_figures() -> None:
     found = report()
     high = found.calibration.chance.model_copy(update={"high": 1.0})
     low = found.calibration.chance.model_copy(update={"high": 0.0})
-    for chance, word in ((high, "inside"), (low, "outside")):
+    for chance, word in ((high, "within"), (low, "above")):
         moved = found.model_copy(update={"calibration": found.calibration.model_copy(update={"chance": chance})})
-        assert f" is {word} what binning noise" in calibration_sentence(moved)
+        assert f" is {word} the chance level" in calibration_sentence(moved)
     assert "disagreement between 5 draws" in uncertainty_sentence(found)
     flawless = found.operating.model_copy(update={"false_yes": 0, "false_no": 0})
     assert uncertainty_sentence(found.model_copy(update={"operating": flawless})).startswith("No answer of ")

@@ -235,7 +235,7 @@ def test_notes_name_arguments_of_python(table: pd.DataFrame) -> None:
 def test_columns_may_be_named_by_numbers(table: pd.DataFrame) -> None:
     frame = table.set_axis(range(table.shape[1]), axis=1)
     found = train(frame, label=4, group=3, models=QUICK[:1], progress=False)
-    assert found.predictor.facts.schema_.group == "3"
+    assert found.predictor.info.schema_.group == "3"
     answers = found.predictor.predict(frame.head(3))
     assert answers["probability"].between(0, 1).all()
 

@@ -68,7 +68,7 @@ class Model(BaseModel):
 
     model_config = ConfigDict(extra="forbid", validate_assignment=False)
     reads: ClassVar[ReadsInputs] = "columns"
-    seed: int = Field(0, description="Seed of everything random")
+    seed: int = Field(0, description="seed of everything random")
     _fitted: bool = PrivateAttr(default=False)
     _fit_seconds: float = PrivateAttr(default=0.0)
     _cpu_seconds: float = PrivateAttr(default=0.0)

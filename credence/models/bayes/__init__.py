@@ -40,10 +40,10 @@ class PooledModel(Model):
     reads = "both"
     encode: Encode = Field(
         "auto",
-        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+        description="encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
     )
-    words: int = Field(64, ge=0, description="Number of most frequent words that are candidates for columns of a text")
-    keep: int = Field(32, ge=1, description="Most columns of a text, by weight in an L1 logistic regression")
+    words: int = Field(64, ge=0, description="number of most frequent words that are candidates for columns of a text")
+    keep: int = Field(32, ge=1, description="most columns of a text, by weight in an L1 logistic regression")
     _inputs: DesignMatrix = PrivateAttr()
     _groups: list[str] = PrivateAttr(default_factory=list)
     _coefficients: FloatArray = PrivateAttr()

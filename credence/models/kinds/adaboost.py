@@ -13,9 +13,9 @@ from credence.models.tabular import TabularModel
 class AdaBoost(TabularModel):
     """AdaBoost with trees (Freund & Schapire 1997)."""
 
-    rounds: int = Field(100, ge=1, description="Number of trees")
-    depth: int = Field(2, ge=1, le=10, description="Depth of each tree")
-    learning_rate: float = Field(0.2, gt=0, le=2, description="Factor of each tree's weight")
+    rounds: int = Field(100, ge=1, description="number of trees")
+    depth: int = Field(2, ge=1, le=10, description="depth of each tree")
+    learning_rate: float = Field(0.2, gt=0, le=2, description="factor of each tree's weight")
 
     def _estimator(self, y: Labels) -> Any:
         tree = DecisionTreeClassifier(max_depth=self.depth)

@@ -17,10 +17,10 @@ from credence.statistics.uncertainty import Array
 class Bagging(TabularModel):
     """Bagging (Breiman 1996)."""
 
-    base: Literal["tree", "logistic"] = Field("tree", description="Estimator")
-    members: int = Field(20, ge=1, description="Number of estimators per fold")
-    min_leaf: int = Field(5, ge=1, description="Fewest rows per leaf, for trees")
-    C: float = Field(1.0, gt=0, description="Inverse of the L2 penalty, for logistic regressions")
+    base: Literal["tree", "logistic"] = Field("tree", description="estimator")
+    members: int = Field(20, ge=1, description="number of estimators per fold")
+    min_leaf: int = Field(5, ge=1, description="fewest rows per leaf, for trees")
+    C: float = Field(1.0, gt=0, description="inverse of the L2 penalty, for logistic regressions")
 
     def _learn(self, Z: Array, y: Labels) -> Any:
         rng = np.random.default_rng(self.seed)

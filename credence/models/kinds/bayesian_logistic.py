@@ -22,10 +22,10 @@ class BayesianLogistic(Model):
 
     encode: Encode = Field(
         "auto",
-        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+        description="encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
     )
-    knots: int = Field(0, ge=0, le=20, description="Spline knots per number; 0 is a straight line")
-    samples: int = Field(200, ge=2, description="Number of draws: weight vectors from the posterior")
+    knots: int = Field(0, ge=0, le=20, description="spline knots per number; 0 is a straight line")
+    samples: int = Field(200, ge=2, description="number of draws: weight vectors from the posterior")
     _inputs: DesignMatrix = PrivateAttr()
     _weights: Array = PrivateAttr()
     _center: Array = PrivateAttr()

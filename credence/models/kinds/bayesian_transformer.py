@@ -42,10 +42,10 @@ class BayesianTransformer(TorchModel):
 
     reads = "both"
     read_by = TrainingInputs
-    width: int = Field(64, ge=2, description="Dimension of the vectors")
-    layers: int = Field(2, ge=1, description="Number of layers")
-    heads: int = Field(4, ge=1, description="Attention heads; divides `width`")
-    samples: int = Field(50, ge=1, description="Weight vectors drawn from the last layer")
+    width: int = Field(64, ge=2, description="dimension of the vectors")
+    layers: int = Field(2, ge=1, description="number of layers")
+    heads: int = Field(4, ge=1, description="attention heads; divides `width`")
+    samples: int = Field(50, ge=1, description="weight vectors drawn from the last layer")
     orders: Literal["auto", "exact", "average", "off"] = Field(
         "auto",
         description=(
@@ -53,26 +53,26 @@ class BayesianTransformer(TorchModel):
             "order. `auto` is `exact` for columns and `off` for texts."
         ),
     )
-    permutations: int = Field(1, ge=1, description="Permutations averaged in prediction, with `orders: average`")
+    permutations: int = Field(1, ge=1, description="permutations averaged in prediction, with `orders: average`")
     mdl: bool = Field(
-        True, description="Use a variational last layer, trained by code length, NLL + KL / N (VBLL, arXiv 2404.11599)"
+        True, description="use a variational last layer, trained by code length, NLL + KL / N (VBLL, arXiv 2404.11599)"
     )
     evidence: bool = Field(
-        True, description="Estimate Beta pseudo-counts from feature density (DIP-EDL, arXiv 2602.01477)"
+        True, description="estimate Beta pseudo-counts from feature density (DIP-EDL, arXiv 2602.01477)"
     )
-    debias: bool = Field(True, description="Remove periodic position artifacts from texts of 64 tokens or more")
+    debias: bool = Field(True, description="remove periodic position artifacts from texts of 64 tokens or more")
     loops: int = Field(
-        1, ge=1, description="Most repetitions of the layers with the same weights; a fitted budget decides per row"
+        1, ge=1, description="most repetitions of the layers with the same weights; a fitted budget decides per row"
     )
     relations: bool = Field(
-        True, description="Add the relations between the numbers of a text (`credence.models.relations`) as an input"
+        True, description="add the relations between the numbers of a text (`credence.models.relations`) as an input"
     )
     fone: bool = Field(
         True,
         description="Read a number as one token with Fourier features (arXiv 2502.09741). Otherwise: digit by digit.",
     )
-    vocabulary: int = Field(30_000, ge=1, description="Most words, or categories per column")
-    longest: int = Field(512, ge=1, description="Most tokens per text")
+    vocabulary: int = Field(30_000, ge=1, description="most words, or categories per column")
+    longest: int = Field(512, ge=1, description="most tokens per text")
     checkpoint: str | None = Field(
         None,
         min_length=1,

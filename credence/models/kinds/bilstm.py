@@ -19,10 +19,10 @@ class BiLSTM(TorchModel):
 
     reads = "text"
     read_by = TextTokenizer
-    patience: int = Field(8, ge=1, description="Epochs without a better held-out log-loss before training stops")
+    patience: int = Field(8, ge=1, description="epochs without a better held-out log-loss before training stops")
     width: int = Field(64, ge=1, description="LSTM units per direction")
-    dropout: float = Field(0.3, ge=0, lt=1, description="Dropout probability")
-    passes: int = Field(50, ge=0, description="Number of draws; 0 is one draw without dropout")
+    dropout: float = Field(0.3, ge=0, lt=1, description="dropout probability")
+    passes: int = Field(50, ge=0, description="number of draws; 0 is one draw without dropout")
     full: bool = Field(
         False,
         description=(
@@ -31,14 +31,14 @@ class BiLSTM(TorchModel):
         ),
     )
     relations: bool = Field(
-        False, description="Add the relations between the numbers of a text (`credence.models.relations`) as an input"
+        False, description="add the relations between the numbers of a text (`credence.models.relations`) as an input"
     )
     fone: bool = Field(
         False,
         description="Read a number as one token with Fourier features (arXiv 2502.09741). Default: digit by digit.",
     )
-    vocabulary: int = Field(30_000, ge=1, description="Most words")
-    longest: int = Field(512, ge=1, description="Most tokens per text")
+    vocabulary: int = Field(30_000, ge=1, description="most words")
+    longest: int = Field(512, ge=1, description="most tokens per text")
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         return TextTokenizer.learn(X, self.vocabulary, self.longest, self.fone, self.relations)

@@ -41,19 +41,19 @@ class Embeddings(Model):
     checkpoint: str = Field(
         "minilm",
         min_length=1,
-        description="Folder, name on the Hugging Face Hub, or `minilm`, the package of all-MiniLM-L6-v2",
+        description="folder, name on the Hugging Face Hub, or `minilm`, the package of all-MiniLM-L6-v2",
     )
-    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
+    folds: int = Field(5, ge=1, description="number of folds; 1 is a single fit on all rows")
     C: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
         "auto",
         description=(
             "Inverse of the L2 penalty. `auto` takes the best of six by out-of-fold log-loss, and 10 for one fold."
         ),
     )
-    longest: int = Field(256, ge=2, description="Most word pieces per text")
-    batch_rows: int = Field(32, ge=1, description="Texts per forward pass")
+    longest: int = Field(256, ge=2, description="most word pieces per text")
+    batch_rows: int = Field(32, ge=1, description="texts per forward pass")
     device: Literal["auto", "cpu", "cuda"] = Field(
-        "auto", description="Device during `fit`; draws are computed on the CPU"
+        "auto", description="device during `fit`; draws are computed on the CPU"
     )
     _reader: PieceEncoder = PrivateAttr()
     _encoder: SentenceEncoder = PrivateAttr()

@@ -17,9 +17,9 @@ class Ensemble(Model):
 
     reads = "both"
     model: ModelSpec = Field(
-        ModelSpec(kind="bayesian_transformer"), description="Kind of the members, with its parameters"
+        ModelSpec(kind="bayesian_transformer"), description="kind of the members, with its parameters"
     )
-    members: int = Field(4, ge=2, le=100, description="Number of members")
+    members: int = Field(4, ge=2, le=100, description="number of members")
     _learned: list[Model] = PrivateAttr(default_factory=list)
 
     def display_name(self) -> str:

@@ -12,11 +12,11 @@ from credence.models.tabular import TabularModel
 class GradientBoosting(TabularModel):
     """Stochastic gradient boosting (Friedman 2002)."""
 
-    rounds: int = Field(150, ge=1, description="Number of trees")
-    learning_rate: float = Field(0.05, gt=0, le=1, description="Factor of each tree")
-    depth: int = Field(3, ge=1, le=12, description="Depth of each tree")
-    min_leaf: int = Field(5, ge=1, description="Fewest rows per leaf")
-    subsample: float = Field(0.7, gt=0, le=1, description="Share of the rows that each tree is fitted to")
+    rounds: int = Field(150, ge=1, description="number of trees")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="factor of each tree")
+    depth: int = Field(3, ge=1, le=12, description="depth of each tree")
+    min_leaf: int = Field(5, ge=1, description="fewest rows per leaf")
+    subsample: float = Field(0.7, gt=0, le=1, description="share of the rows that each tree is fitted to")
 
     def _estimator(self, y: Labels) -> Any:
         return GradientBoostingClassifier(

@@ -17,10 +17,10 @@ class Hierarchical(PooledModel):
     Groups with few rows are shrunk towards the others; a new group gets the spread of the groups as uncertainty.
     """
 
-    chains: int = Field(4, ge=1, description="Number of chains")
-    warmup: int = Field(1000, ge=20, description="Adapting transitions per chain")
-    samples: int = Field(1000, ge=20, description="Draws per chain")
-    served: int = Field(200, ge=2, description="Number of draws kept for prediction")
+    chains: int = Field(4, ge=1, description="number of chains")
+    warmup: int = Field(1000, ge=20, description="adapting transitions per chain")
+    samples: int = Field(1000, ge=20, description="draws per chain")
+    served: int = Field(200, ge=2, description="number of draws kept for prediction")
 
     def _max_draws(self) -> int:
         return self.served

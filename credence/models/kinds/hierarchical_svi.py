@@ -22,9 +22,9 @@ class HierarchicalSVI(PooledModel):
     guide: Literal["normal", "low_rank"] = Field(
         "normal", description="`normal` is a Gaussian with independent weights; `low_rank` has a low-rank covariance"
     )
-    steps: int = Field(3000, ge=1, description="Optimizer steps")
-    batch_rows: int = Field(2000, ge=1, description="Rows per step")
-    samples: int = Field(200, ge=2, description="Number of draws from the guide")
+    steps: int = Field(3000, ge=1, description="optimizer steps")
+    batch_rows: int = Field(2000, ge=1, description="rows per step")
+    samples: int = Field(200, ge=2, description="number of draws from the guide")
     extractor: int | None = Field(
         None,
         ge=1,

@@ -19,13 +19,13 @@ class HistGradientBoosting(TabularModel):
     """
 
     native = True
-    rounds: int = Field(500, ge=1, description="Largest number of trees")
-    learning_rate: float = Field(0.05, gt=0, le=1, description="Factor of each tree")
-    leaves: int = Field(15, ge=2, description="Most leaves per tree")
-    min_leaf: int = Field(10, ge=1, description="Fewest rows per leaf")
+    rounds: int = Field(500, ge=1, description="largest number of trees")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="factor of each tree")
+    leaves: int = Field(15, ge=2, description="most leaves per tree")
+    min_leaf: int = Field(10, ge=1, description="fewest rows per leaf")
     l2: float = Field(1.0, ge=0, description="L2 penalty of leaf values")
-    columns: float = Field(0.5, gt=0, le=1, description="Share of the columns that each split may choose from")
-    validation: float = Field(0.1, gt=0, lt=0.5, description="Share of the fold's rows used for early stopping")
+    columns: float = Field(0.5, gt=0, le=1, description="share of the columns that each split may choose from")
+    validation: float = Field(0.1, gt=0, lt=0.5, description="share of the fold's rows used for early stopping")
 
     def _estimator(self, y: Labels) -> Any:
         watched = self._watched(y)

@@ -14,7 +14,7 @@ from credence.models.tabular.encoding import TableEncoding
 class Logistic(TabularModel):
     """Logistic regression with an L2 penalty."""
 
-    C: float = Field(0.3, gt=0, description="Inverse of the penalty: smaller shrinks more")
+    C: float = Field(0.3, gt=0, description="inverse of the penalty: smaller shrinks more")
     knots: int = Field(
         3,
         ge=0,

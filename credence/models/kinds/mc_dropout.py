@@ -16,8 +16,8 @@ class McDropout(Model):
     """MC dropout (Gal & Ghahramani 2016); a draw is one mask for all rows."""
 
     reads = "both"
-    model: ModelSpec = Field(ModelSpec(kind="bayesian_transformer"), description="A torch kind, with its parameters")
-    passes: int = Field(50, ge=2, description="Number of draws")
+    model: ModelSpec = Field(ModelSpec(kind="bayesian_transformer"), description="a torch kind, with its parameters")
+    passes: int = Field(50, ge=2, description="number of draws")
     full: bool = Field(
         False,
         description=(

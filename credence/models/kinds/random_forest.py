@@ -13,11 +13,11 @@ class RandomForest(TabularModel):
     """Random forest (Breiman 2001)."""
 
     grown_by: ClassVar[Any] = RandomForestClassifier
-    trees: int = Field(200, ge=1, description="Number of trees")
-    min_leaf: int = Field(3, ge=1, description="Fewest rows per leaf")
+    trees: int = Field(200, ge=1, description="number of trees")
+    min_leaf: int = Field(3, ge=1, description="fewest rows per leaf")
     columns: Literal["sqrt"] | float = Field(
         "sqrt",
-        description="Share of the columns that each split may choose from; `sqrt` is the square root of their number",
+        description="share of the columns that each split may choose from; `sqrt` is the square root of their number",
     )
 
     def _estimator(self, y: Labels) -> Any:

@@ -22,13 +22,13 @@ class Relations(TorchModel):
 
     reads = "text"
     read_by = RelationEncoder
-    members: int = Field(5, ge=1, description="Number of networks")
-    width: int = Field(64, ge=1, description="Hidden units")
-    vocabulary: int = Field(2000, ge=1, description="Most words and word pairs")
-    epochs: int = Field(40, ge=1, description="Largest number of passes over the training rows")
-    batch_rows: int = Field(256, ge=1, description="Rows per batch")
-    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False, description="Peak learning rate of AdamW")
-    patience: int = Field(5, ge=1, description="Epochs without a better held-out log-loss before training stops")
+    members: int = Field(5, ge=1, description="number of networks")
+    width: int = Field(64, ge=1, description="hidden units")
+    vocabulary: int = Field(2000, ge=1, description="most words and word pairs")
+    epochs: int = Field(40, ge=1, description="largest number of passes over the training rows")
+    batch_rows: int = Field(256, ge=1, description="rows per batch")
+    learning_rate: float = Field(1e-2, gt=0, allow_inf_nan=False, description="peak learning rate of AdamW")
+    patience: int = Field(5, ge=1, description="epochs without a better held-out log-loss before training stops")
 
     def _read(self, X: pd.DataFrame) -> RowEncoder:
         return RelationEncoder.learn(X, self.vocabulary)

@@ -22,7 +22,7 @@ class Stacking(EnsembleModel):
     inner: int = Field(
         3,
         ge=2,
-        description="Number of inner folds, within each fold, whose out-of-fold log-odds the weights are fitted to",
+        description="number of inner folds, within each fold, whose out-of-fold log-odds the weights are fitted to",
     )
 
     def _member(self, table: Table, y: Labels) -> WeightedEnsemble:

@@ -30,8 +30,8 @@ class TfIdf(Model):
     """
 
     reads = "text"
-    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
-    word_ngrams: Span = Field((1, 2), description="Shortest and longest word n-gram")
+    folds: int = Field(5, ge=1, description="number of folds; 1 is a single fit on all rows")
+    word_ngrams: Span = Field((1, 2), description="shortest and longest word n-gram")
     char_ngrams: Span | Literal["auto"] | None = Field(
         "auto",
         description=(
@@ -39,8 +39,8 @@ class TfIdf(Model):
             "most three million characters, else none."
         ),
     )
-    max_features: int = Field(300_000, ge=1, description="Most terms, by frequency")
-    C: float = Field(10.0, gt=0, description="Inverse of the L2 penalty")
+    max_features: int = Field(300_000, ge=1, description="most terms, by frequency")
+    C: float = Field(10.0, gt=0, description="inverse of the L2 penalty")
     _pieces: Span | None = PrivateAttr(default=None)
     _known: dict[str, int] = PrivateAttr(default_factory=dict)
     _is_piece: Flags = PrivateAttr()

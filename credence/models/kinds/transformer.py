@@ -32,7 +32,7 @@ class Transformer(TorchModel):
     reads = "text"
     read_by = PieceEncoder
     checkpoint: str = Field(
-        "distilbert-base-uncased", min_length=1, description="Folder, name on the Hugging Face Hub, or `minilm`"
+        "distilbert-base-uncased", min_length=1, description="folder, name on the Hugging Face Hub, or `minilm`"
     )
     head: Literal["plain", "mc_dropout", "variational"] = Field(
         "variational",
@@ -41,17 +41,17 @@ class Transformer(TorchModel):
             "(VBLL, arXiv 2404.11599). `mc_dropout` drops features after pooling. `plain` is one draw."
         ),
     )
-    samples: int = Field(50, ge=1, description="Draws of `variational`")
-    passes: int = Field(50, ge=1, description="Draws of `mc_dropout`")
-    longest: int = Field(256, ge=2, description="Most word pieces per text")
+    samples: int = Field(50, ge=1, description="draws of `variational`")
+    passes: int = Field(50, ge=1, description="draws of `mc_dropout`")
+    longest: int = Field(256, ge=2, description="most word pieces per text")
     freeze: int = Field(
         0,
         ge=0,
-        description="Number of lower layers that are not trained, together with the embeddings; 0 trains everything",
+        description="number of lower layers that are not trained, together with the embeddings; 0 trains everything",
     )
-    epochs: int = Field(3, ge=1, description="Largest number of passes over the training rows")
-    learning_rate: float = Field(5e-5, gt=0, le=100, description="Peak learning rate of AdamW")
-    warmup: float = Field(0.1, ge=0, lt=1, description="Share of all steps in which the learning rate rises")
+    epochs: int = Field(3, ge=1, description="largest number of passes over the training rows")
+    learning_rate: float = Field(5e-5, gt=0, le=100, description="peak learning rate of AdamW")
+    warmup: float = Field(0.1, ge=0, lt=1, description="share of all steps in which the learning rate rises")
     _pretrained: PreTrainedModel | None = PrivateAttr(default=None)
     _rows_learned: int = PrivateAttr(default=1)
 

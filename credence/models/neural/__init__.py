@@ -78,7 +78,7 @@ class TorchModel(Training, Model):
         lt=0.5,
         description="Share of the training rows used for early stopping. Too few rows of a label: no early stopping.",
     )
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout probability")
+    dropout: float = Field(0.1, ge=0, lt=1, description="dropout probability")
     _reader: RowEncoder = PrivateAttr()
     _module: TwoPartModule = PrivateAttr()
     _history: History = PrivateAttr(default_factory=History)

@@ -62,11 +62,11 @@ class TabularModel(Model):
     """A kind that reads columns. Each fold's model is fitted on the other folds and is one draw."""
 
     native: ClassVar[bool] = False
-    folds: int = Field(5, ge=1, description="Number of folds; 1 is a single fit on all rows")
-    scale: bool = Field(True, description="Whether to scale columns to mean 0 and standard deviation 1")
+    folds: int = Field(5, ge=1, description="number of folds; 1 is a single fit on all rows")
+    scale: bool = Field(True, description="whether to scale columns to mean 0 and standard deviation 1")
     encode: Encode = Field(
         "auto",
-        description="Encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
+        description="encoding of categories; `auto` is one-hot up to 20 categories, else the shrunk mean of the label",
     )
     drop_collinear: float | None = Field(
         None, gt=1, description="Largest variance inflation factor; columns above it are dropped. Default: none are."

@@ -1,4 +1,4 @@
-"""The one command: python run.py --pipeline training --task breast_cancer  (see --help)."""
+"""Run a pipeline: python run.py --pipeline training --task breast_cancer (see --help)."""
 
 from cli.main import main, run_and_exit
 

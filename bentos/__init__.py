@@ -1,1 +1,1 @@
-"""A predictor behind HTTP, with BentoML: what a request may hold, who may ask, how a bento is built and started."""
+"""Serve a predictor over HTTP with BentoML: request models, API, rollout of new versions, packaging."""

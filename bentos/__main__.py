@@ -1,16 +1,16 @@
-"""Package, try and swap predictors from the shell, in a process that never meets ZenML:
+"""Package, check and roll out predictors from the shell, in a process without ZenML.
 
     python -m bentos build FOLDER                   store the predictor of a folder and build its bento
-    python -m bentos try BENTO FOLDER ROWS.parquet  serve it, and compare its answers with the folder's own
-    python -m bentos prepare FOLDER                 let every running worker of its task load and prove it; - waits for
-                                                    the folder on standard input, with everything imported
-    python -m bentos commit TASK GENERATION         let them answer with what they prepared
-    python -m bentos abort TASK GENERATION          or drop it
+    python -m bentos try BENTO FOLDER ROWS.parquet  serve the bento and compare its answers with the predictor's
+    python -m bentos prepare FOLDER                 load and check it in every running worker of its task;
+                                                    with - as FOLDER, import first, then read the folder from stdin
+    python -m bentos commit TASK GENERATION         switch the workers to the prepared predictor
+    python -m bentos abort TASK GENERATION          drop the prepared predictor
     python -m bentos challenge FOLDER [--mode shadow|split] [--share 0.1]
-                                                    try it on a copy, or on a share, of the traffic
-    python -m bentos unchallenge TASK               end the trial
+                                                    serve it beside the champion, on a copy or a share of the traffic
+    python -m bentos unchallenge TASK               stop serving the challenger
 
-Prints one line of JSON. Exit code 2 and one sentence where the input cannot be used.
+Every command prints one line of JSON. Input that cannot be used gives exit code 2 and one sentence on stderr.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from typing import Any, NoReturn
 from credence.core.errors import InputError, did_you_mean
 from credence.core.paths import state_dir
 
-# Every command imports what it needs itself: a commit takes a tenth of a second, and the model's libraries seconds.
-Found = dict[str, Any]
+# Every command imports what it needs: a commit takes 0.1 s, importing the model's libraries takes seconds.
+JsonObject = dict[str, Any]
 
 
-def built(folder: str) -> Found:
-    """Store and build; the same predictor twice is one bento."""
+def build(folder: str) -> JsonObject:
+    """Store the predictor of a folder and build its bento; an identical predictor reuses its bento."""
     from bentos.packaging.build import build_bento, store_by_version
 
     return {"bento": build_bento(store_by_version(Path(folder)))}
 
 
-def tried(bento: str, folder: str, rows: str) -> Found:
-    """Serve, ask, compare, and give one question with its answer to show."""
+def try_bento(bento: str, folder: str, rows: str) -> JsonObject:
+    """Serve a bento, compare its answers with the predictor's, and return one example request with its answer."""
     import pandas as pd
 
     from bentos.packaging.local_server import serve_locally
@@ -55,39 +55,43 @@ def tried(bento: str, folder: str, rows: str) -> Found:
     }
 
 
-def prepare(folder: str) -> Found:
-    """Store the predictor, and wait until every worker has proven it or one refuses."""
+def prepare(folder: str) -> JsonObject:
+    """Store the predictor and wait until every worker has loaded and checked it, or one has refused it."""
     from bentos.rollout import hot_swap
     from bentos.rollout.load_check import describe_predictor
 
-    return hot_swap.prepare_version(*describe_predictor(Path(awaited() if folder == "-" else folder)))
+    return hot_swap.prepare_version(*describe_predictor(Path(folder_from_stdin() if folder == "-" else folder)))
 
 
-def awaited() -> str:
-    """The folder that standard input names, once what most models need is imported."""
+def folder_from_stdin() -> str:
+    """Import what most models need, then read a folder name from standard input.
+
+    Raises:
+        InputError: Standard input ended without a folder name.
+    """
     import sklearn.linear_model  # noqa: F401
 
     if not (folder := sys.stdin.readline().rstrip("\n")):
-        raise InputError("prepare - waits for a folder on standard input, which ended; nothing was prepared.")
+        raise InputError("prepare - expects a folder on standard input, which ended; nothing was prepared.")
     return folder
 
 
-def commit(task: str, generation: int) -> Found:
-    """Swap in every worker what it has prepared."""
+def commit(task: str, generation: int) -> JsonObject:
+    """Switch every worker to the predictor it has prepared."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.commit_version(known(task), generation)
+    return hot_swap.commit_version(require_served_task(task), generation)
 
 
-def abort(task: str, generation: int) -> Found:
-    """Let every worker drop what it has prepared."""
+def abort(task: str, generation: int) -> JsonObject:
+    """Drop the prepared predictor in every worker."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.abort_version(known(task), generation)
+    return hot_swap.abort_version(require_served_task(task), generation)
 
 
-def challenge(folder: str, mode: str, share: float) -> Found:
-    """Store the predictor, and wait until every worker tries it or one refuses."""
+def challenge(folder: str, mode: str, share: float) -> JsonObject:
+    """Store the predictor and wait until every worker serves it as challenger, or one has refused it."""
     from bentos.rollout import hot_swap
     from bentos.rollout.desired_state import DesiredChallenger
     from bentos.rollout.load_check import describe_predictor
@@ -98,15 +102,19 @@ def challenge(folder: str, mode: str, share: float) -> Found:
     return hot_swap.start_challenger(task, DesiredChallenger(**found.model_dump(), mode=mode, share=share))
 
 
-def unchallenge(task: str) -> Found:
-    """End the trial in every worker."""
+def unchallenge(task: str) -> JsonObject:
+    """Stop serving the challenger in every worker."""
     from bentos.rollout import hot_swap
 
-    return hot_swap.stop_challenger(known(task))
+    return hot_swap.stop_challenger(require_served_task(task))
 
 
-def known(task: str) -> str:
-    """A task that some server has answered. BadInput with the nearest where it is misspelt."""
+def require_served_task(task: str) -> str:
+    """Return the name of a task that a server has served before.
+
+    Raises:
+        InputError: No server has served it; the message suggests the nearest name.
+    """
     tasks = [folder.parent.name for folder in state_dir().glob("*/serving")]
     if task not in tasks:
         hint = did_you_mean(task, tasks) if tasks else "No server has run yet."
@@ -115,44 +123,45 @@ def known(task: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one sentence what it expected."""
+    """An argument parser that raises InputError with one sentence."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise InputError with the message and the usage on one line."""
         raise InputError(f"{message}; {' '.join(self.format_usage().split())}")
 
 
 def parser() -> Parser:
-    """The commands and what they take."""
-    made = Parser(prog="python -m bentos")
-    commands = made.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
-    wanted: dict[str, tuple[Callable[..., Found], list[str]]] = {
-        "build": (built, ["folder"]),
-        "try": (tried, ["bento", "folder", "rows"]),
+    """Build the parser with every command and its arguments."""
+    top = Parser(prog="python -m bentos")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
+    arguments_of: dict[str, tuple[Callable[..., JsonObject], list[str]]] = {
+        "build": (build, ["folder"]),
+        "try": (try_bento, ["bento", "folder", "rows"]),
         "prepare": (prepare, ["folder"]),
         "commit": (commit, ["task", "generation"]),
         "abort": (abort, ["task", "generation"]),
         "challenge": (challenge, ["folder"]),
         "unchallenge": (unchallenge, ["task"]),
     }
-    for name, (run, words) in wanted.items():
+    for name, (run, arguments) in arguments_of.items():
         command = commands.add_parser(name, help=run.__doc__)
         command.set_defaults(run=run)
-        for word in words:
-            command.add_argument(word, type=int if word == "generation" else str)
+        for argument in arguments:
+            command.add_argument(argument, type=int if argument == "generation" else str)
     commands.choices["challenge"].add_argument("--mode", choices=["shadow", "split"], default="shadow")
     commands.choices["challenge"].add_argument("--share", type=float, default=0.1)
-    return made
+    return top
 
 
 def main(argv: list[str]) -> int:
-    """Run one of the commands."""
+    """Run one command and return its exit code: 0 done, 2 the input cannot be used."""
     try:
         given = vars(parser().parse_args(argv))
-        found = given.pop("run")(**given)
+        result = given.pop("run")(**given)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(json.dumps(found))
+    print(json.dumps(result))
     return 0
 
 

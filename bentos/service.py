@@ -1,4 +1,4 @@
-"""What `bentoml serve credence:latest` runs: one stored predictor, asked over HTTP."""
+"""The BentoML service that `bentoml serve credence:latest` runs: one stored predictor over HTTP."""
 
 import json
 import os
@@ -28,9 +28,13 @@ ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
-    """The service for a stored predictor; reads its facts, and the weights only when a worker starts."""
+    """Build the service of a stored predictor. Its weights are loaded when a worker starts.
+
+    Raises:
+        InputError: The stored predictor was changed after it was signed, or a setting cannot be used.
+    """
     folder = Path(stored.path)
-    verify(folder)  # before anything is read from it: a server of a changed predictor ends at once, and says why
+    verify(folder)  # before anything is read from it: the server of a changed predictor must not start
     info = read_info(folder)
     row = row_model(info)
     rows = rows_model(row, info)
@@ -41,17 +45,21 @@ def credence_service(stored: bentoml.Model) -> bentoml.Service[Any]:
         "feedback": bentoml.api(Endpoints.feedback, input_spec=Feedback, output_spec=FeedbackCount),
     }
     settings = Settings.read(os.environ)
-    follower = ModelWatcher(folder, info.task, settings.log)
-    about = {"follower": follower, "settings": settings, "model": BentoModel(stored.tag)}
-    desk = type("Desk", (Endpoints,), {**about, **api, "starting": at_start(info.task)})
-    made = bentoml.service(service_class=KnownPathsService, **_options(settings))(desk)
-    made.mount_asgi_app(html_pages(lambda: follower.lineup.champion), name="front")
-    made.add_asgi_middleware(RequestGuard, keys=[k.get_secret_value() for k in settings.api_keys], rate=settings.rate)
-    return made
+    watcher = ModelWatcher(folder, info.task, settings.log)
+    attributes = {"model_watcher": watcher, "settings": settings, "model": BentoModel(stored.tag)}
+    endpoints = type("TaskEndpoints", (Endpoints,), {**attributes, **api, "starting": at_start(info.task)})
+    service = bentoml.service(service_class=KnownPathsService, **_options(settings))(endpoints)
+    service.mount_asgi_app(html_pages(lambda: watcher.router.champion), name="pages")
+    keys = [k.get_secret_value() for k in settings.api_keys]
+    service.add_asgi_middleware(RequestGuard, keys=keys, rate=settings.rate)
+    return service
 
 
 def at_start(task: str) -> Any:
-    """What the server does before its workers start: tell them all, also later ones, what was wanted already."""
+    """Create the hook that runs before the workers start.
+
+    It passes the current edition of the desired state to all workers, also to those restarted later.
+    """
 
     @bentoml.on_deployment
     def starting() -> None:
@@ -61,7 +69,7 @@ def at_start(task: str) -> Any:
 
 
 def _options(settings: Settings) -> dict[str, Any]:
-    """One thread per worker: the models are bound by the processor, and a queue is kinder than a crowd."""
+    """Build BentoML's options: one thread per worker (models are CPU-bound), a queue of 64 requests, 10 s timeout."""
     return {
         "name": "credence",
         "workers": settings.workers,
@@ -73,8 +81,12 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def chosen() -> bentoml.Model:
-    """The stored model that this process serves: the one its bento was built for, or CREDENCE_MODEL."""
+def served_model() -> bentoml.Model:
+    """Return the stored model that this process serves: the one its bento was built for, or CREDENCE_MODEL.
+
+    Raises:
+        InputError: CREDENCE_MODEL is not set, or the store has no such model.
+    """
     tag = json.loads(PINNED.read_text())["model"] if PINNED.is_file() else os.environ.get("CREDENCE_MODEL")
     if not tag:
         raise InputError("CREDENCE_MODEL is not set; expected the tag of a stored model, such as breast_cancer:latest.")
@@ -87,11 +99,11 @@ def chosen() -> bentoml.Model:
 
 
 def __getattr__(name: str) -> Any:
-    """`Credence` is made when BentoML asks for it, so that importing this module touches no store."""
+    """Create `Credence` when BentoML asks for it, so that importing this module reads no store."""
     if name != "Credence":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        globals()[name] = credence_service(chosen())
+        globals()[name] = credence_service(served_model())
     except InputError as error:
         raise BentoMLException(str(error)) from None
     return globals()[name]

@@ -1,4 +1,4 @@
-"""What the environment says about a server: how many workers, whose keys, how many requests."""
+"""Server settings read from the environment: workers, API keys, rate limit, log."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -20,9 +20,15 @@ EXPECTED = {
 
 
 class Settings(StrictModel):
-    """CREDENCE_WORKERS, _API_KEYS, _RATE, _LOG, _LOG_DAYS and _FOLLOW.
+    """Values of CREDENCE_WORKERS, _API_KEYS, _RATE, _LOG, _LOG_DAYS and _FOLLOW.
 
-    Without keys everyone may ask, without rate at will, without days the log is kept for good.
+    Attributes:
+        workers: Number of worker processes; default 1.
+        api_keys: Accepted keys of at least 8 characters; none means that every caller is accepted.
+        rate: Requests per second for each caller; None means no limit.
+        log: Whether answers and feedback are logged.
+        log_days: Days until logged answers are deleted; None keeps them.
+        follow: Whether workers switch to newly promoted versions.
     """
 
     workers: int = Field(1, ge=1)
@@ -34,9 +40,13 @@ class Settings(StrictModel):
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
-        """The settings in an environment. BadInput names the variable that cannot be used, and never shows a key."""
-        said = {name: environment.get(PREFIX + name.upper(), "").strip() for name in EXPECTED}
-        given = {name: value for name, value in said.items() if value}
+        """Read the settings from environment variables.
+
+        Raises:
+            InputError: A variable cannot be used; the message names it and never contains a key.
+        """
+        values = {name: environment.get(PREFIX + name.upper(), "").strip() for name in EXPECTED}
+        given = {name: value for name, value in values.items() if value}
         try:
             return cls(**{**given, "api_keys": _keys(given.pop("api_keys", ""))})
         except ValidationError as error:

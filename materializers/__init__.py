@@ -1,1 +1,1 @@
-"""How artifacts are stored; each with a hash of its content, so that equal content is a cache hit."""
+"""ZenML materializers, each with a content hash, so that equal content is a cache hit."""

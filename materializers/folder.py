@@ -1,4 +1,4 @@
-"""Store a model or a predictor as the folder it writes itself."""
+"""Store a model or a predictor as the folder that its `save` writes."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,19 +15,23 @@ from materializers.saved import Saved
 
 
 class FolderMaterializer(BaseMaterializer):
-    """For anything with `save(folder)` and `load(folder)`."""
+    """Materializer for classes with `save(folder)` and `load(folder)`."""
 
     ASSOCIATED_TYPES: ClassVar[tuple[type[Any], ...]] = (Model, Predictor, Saved)
     ASSOCIATED_ARTIFACT_TYPE: ClassVar[ArtifactType] = ArtifactType.MODEL
 
     def save(self, thing: Any) -> None:
-        """Write the folder into the artifact store."""
+        """Copy the saved folder to the artifact store."""
         with self.get_temporary_directory(delete_at_exit=True) as folder:
             thing.save(Path(folder))
             io_utils.copy_dir(folder, self.uri, overwrite=True)
 
     def load(self, data_type: type[Any]) -> Any:
-        """Read the folder back; the folder itself names its kind. FileNotFoundError where the store has lost it."""
+        """Load from the artifact store; the folder names its model kind.
+
+        Raises:
+            FileNotFoundError: The artifact's files are gone.
+        """
         if not self.artifact_store.exists(self.uri):
             raise FileNotFoundError(self.uri)
         with self.get_temporary_directory(delete_at_exit=True) as folder:
@@ -35,12 +39,12 @@ class FolderMaterializer(BaseMaterializer):
             return data_type.load(Path(folder))
 
     def compute_content_hash(self, thing: Any) -> str:
-        """SHA-256 of every file in the folder."""
+        """Hash the names and contents of all files that `save` writes (SHA-256, hex)."""
         with TemporaryDirectory() as folder:
             thing.save(Path(folder))
             return content_hash(Path(folder))
 
 
 def content_hash(folder: Path) -> str:
-    """Return the SHA-256 of the names and contents of all files below a folder, as stored with artifacts."""
+    """Hash the names and contents of all files below a folder (SHA-256, hex), as stored with artifacts."""
     return folder_digest(folder, end=b"")

@@ -1,1 +1,1 @@
-"""Which step follows which; nothing else."""
+"""ZenML pipelines: the order of steps, and nothing else."""

@@ -1,4 +1,4 @@
-"""champion -> bento -> the same answers over HTTP"""
+"""The deployment pipeline: champion -> bento -> the same answers over HTTP."""
 
 from zenml import pipeline
 from zenml.config import CachePolicy
@@ -11,5 +11,5 @@ from steps.deployment.try_bento import try_bento
 
 @pipeline(cache_policy=CachePolicy(cache_func=source_digest), execution_mode=ExecutionMode.FAIL_FAST)
 def deployment(task: str) -> None:
-    """Package the champion of a task, start it, and fail unless it answers as it was evaluated."""
+    """Package the champion of a task, serve it, and fail unless its answers match the evaluation."""
     try_bento(task, build_bento(task))

@@ -1,4 +1,4 @@
-"""a plan -> rows that language models wrote -> their report -> the rows that training reads"""
+"""The generation pipeline: plan -> rows written by language models -> quality report -> stored rows."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from steps.generation.write_rows import write_rows
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def generation(task: str, section: Generation, resume: bool = True, tracked: bool = True) -> None:
-    """Write, check and store labelled rows; run again after a kill, it goes on where it was."""
+    """Write, check and store labelled rows; a second run continues an interrupted one."""
     tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
     ledger, stopped = write_rows(task, section, resume)
     examined = examine_rows.with_options(**tracker)(task, ledger)

@@ -1,4 +1,4 @@
-"""rows -> answers of the champion, in as many shards as the orchestrator has nodes for"""
+"""The batch inference pipeline: rows -> answers of the champion, in parallel shards."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -10,6 +10,6 @@ from steps.inference.score_rows import score_rows
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def inference(task: str, job: BatchJob, shards: int = 1) -> None:
-    """Score a source of any size with the champion; run again after a kill, it goes on where it was."""
+    """Score a source of any size with the champion; a second run continues an interrupted one."""
     scored = [score_rows(task, job, i, shards, id=f"score_{i + 1}_of_{shards}") for i in range(shards)]
     assemble_answers(job, scored)

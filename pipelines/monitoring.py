@@ -1,4 +1,4 @@
-"""the log -> a verdict, its pages, and word to those who asked for it"""
+"""The monitoring pipeline: prediction log -> verdict -> pages -> alerts."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -12,7 +12,7 @@ from steps.monitoring.raise_alerts import raise_alerts
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def monitoring(task: Task, since: str | None = None, until: str | None = None, tracked: bool = True) -> None:
-    """Compare a window of the log with what the champion learned from, and with the truth where it has come."""
+    """Compare a window of the prediction log with the champion's training rows, and with true labels if known."""
     tracker = {"experiment_tracker": True} if tracked else {}
     window, reading = load_predictions(task.name, task.answers, task.monitoring, since, until)
     examined = examine_window.with_options(**tracker)

@@ -1,4 +1,4 @@
-"""a version -> champion: signed, staged, and on every running service; or beside the champion, on trial"""
+"""Promote a version to champion by hand, or serve it as challenger (A/B test)."""
 
 from zenml import pipeline
 from zenml.enums import ExecutionMode
@@ -10,7 +10,7 @@ from steps.promotion.try_challenger import try_challenger
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def promotion(task: str, to: str | None, approve: bool, reason: str, tracked: bool = True) -> None:
-    """Make a version the champion by hand, with a reason, and package it for whatever starts next."""
+    """Promote a version by hand, with a reason, and build its bento."""
     tracker = {"experiment_tracker": True} if tracked else {}
     outcome = promote_version.with_options(**tracker)(task, to, approve, reason)
     build_bento(task, after=[outcome])
@@ -18,5 +18,5 @@ def promotion(task: str, to: str | None, approve: bool, reason: str, tracked: bo
 
 @pipeline(enable_cache=False, execution_mode=ExecutionMode.FAIL_FAST)
 def ab_test(task: str, challenger: str, share: float | None, reason: str) -> None:
-    """Let a version answer real traffic beside the champion, or end that."""
+    """Start or stop serving a version beside the champion on real traffic."""
     try_challenger(task, challenger, share, reason)

@@ -1,4 +1,4 @@
-"""rows -> candidates -> one calibrated challenger -> verdict -> card -> champion"""
+"""The training pipeline: rows -> candidates -> one calibrated challenger -> verdict -> model card -> champion."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ POLICY = CachePolicy(cache_func=source_digest, include_artifact_ids=False)
 
 @pipeline(cache_policy=POLICY, execution_mode=ExecutionMode.FAIL_FAST)  # the step's own exception, not a summary
 def training(task: Task, sample: int | None = None, feedback: bool = False, tracked: bool = True) -> None:
-    """Train every candidate of a task, judge the best against the champion, and promote it if it is surely better."""
+    """Train the candidates of a task, compare the best with the champion, and promote it if the gate says so."""
     tracker: dict[str, Any] = {"experiment_tracker": True} if tracked else {}
     rows = load_rows(task.source, task.columns, task.split.split_columns(), sample)
     if feedback:

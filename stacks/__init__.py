@@ -1,1 +1,1 @@
-"""Where pipelines run: one YAML per place."""
+"""ZenML stacks: where pipelines run, one YAML file each, and the code that activates them."""

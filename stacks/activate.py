@@ -1,4 +1,4 @@
-"""Make a stack the active one; `stacks/<name>.yaml` is registered the first time it is used."""
+"""Activate a ZenML stack; `stacks/<name>.yaml` is registered at its first use."""
 
 import re
 from typing import Any
@@ -14,7 +14,7 @@ from stacks.names import project_stacks, stack_file
 
 
 def complete_flavors(client: Client, kind: StackComponentType, flavor: str) -> None:
-    """A first run that was killed while ZenML filled its store left flavors out, and ZenML does not look again."""
+    """Register missing component flavors: ZenML does not, if its first run was killed while it filled the store."""
     try:
         client.get_flavor_by_name_and_type(flavor, kind)
     except KeyError:
@@ -23,17 +23,27 @@ def complete_flavors(client: Client, kind: StackComponentType, flavor: str) -> N
 
 
 class StackNotReady(ValueError):
-    """A stack that cannot be used as it is; the message says what it lacks."""
+    """A stack that cannot be used as it is; the message says what is missing."""
 
 
 def describe_stack(name: str) -> dict[str, Any]:
-    """The contents of `stacks/<name>.yaml`: components by role, and optionally secrets and settings."""
+    """Read `stacks/<name>.yaml`: components by role, and optionally secrets and settings."""
     content: dict[str, Any] = yaml.safe_load(stack_file(name).read_text())
     return content
 
 
 def activate_stack(name: str) -> dict[str, Any]:
-    """Activate a stack, our own (registered if need be) or an existing one; return its secrets and settings."""
+    """Activate a stack of this project, or any stack that ZenML has.
+
+    Args:
+        name: A file of stacks/ without .yaml, or the name of an existing stack.
+
+    Returns:
+        The file's secrets and settings; empty for an existing stack.
+
+    Raises:
+        StackNotReady: There is no such stack, a placeholder is left in its file, or a secret is missing.
+    """
     client = Client()
     if name not in project_stacks():
         client.activate_stack(_existing(client, name))
@@ -55,7 +65,7 @@ def _existing(client: Client, name: str) -> UUID:
 
 
 def has_tracker() -> bool:
-    """Does the active stack track experiments?"""
+    """Return whether the active stack has an experiment tracker."""
     return StackComponentType.EXPERIMENT_TRACKER in Client().active_stack_model.components
 
 

@@ -1,6 +1,6 @@
-"""ZenML's dashboard over the local store: python -m stacks.dashboard [--port 8237]
+"""Serve ZenML's dashboard for the local store: python -m stacks.dashboard [--port 8237].
 
-`zenml login --local` would do it too, but leaves a daemon behind and every later command depending on it.
+`zenml login --local` does this too, but leaves a daemon running on which every later command depends.
 """
 
 import argparse
@@ -14,14 +14,14 @@ QUIET = {"ZENML_ANALYTICS_OPT_IN": "false", "ZENML_LOGGING_VERBOSITY": "CRITICAL
 
 
 def dashboard_environment() -> dict[str, str]:
-    """The environment in which a server reads this user's own store, without asking for a password or for an e-mail."""
+    """Return the environment for a server on this user's local store, without password and e-mail prompts."""
     from zenml import constants
     from zenml.client import Client
     from zenml.config.global_config import GlobalConfiguration
     from zenml.enums import AuthScheme
     from zenml.models import ServerDeploymentType, UserUpdate
 
-    own, client = GlobalConfiguration(), Client()  # creates the store where nothing has been run yet
+    own, client = GlobalConfiguration(), Client()  # creates the store before the first run
     answered = UserUpdate(email_opted_in=False, user_metadata={"finished_onboarding_survey": True})
     if client.active_user.email_opted_in is None:
         client.zen_store.update_user(client.active_user.id, answered)
@@ -39,7 +39,7 @@ def dashboard_environment() -> dict[str, str]:
 
 
 def free_port(port: int) -> bool:
-    """May this port be listened on?"""
+    """Return whether this port of 127.0.0.1 can be listened on."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -50,7 +50,7 @@ def free_port(port: int) -> bool:
 
 
 def serve(port: int) -> None:
-    """Serve until Ctrl-C. ZenML reads its environment when it is imported first, and again for the server."""
+    """Serve until Ctrl-C. ZenML reads the environment at its first import, and again when the server starts."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     environment = dashboard_environment()
@@ -66,7 +66,7 @@ def serve(port: int) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit codes: 0 stopped with Ctrl-C, 2 the port cannot be used."""
+    """Serve the dashboard. Exit code 0 after Ctrl-C, 2 if the port is in use."""
     parser = argparse.ArgumentParser("python -m stacks.dashboard", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--port", type=int, default=8237, help="default 8237")
     port = parser.parse_args(argv).port

@@ -1,4 +1,4 @@
-"""Which stacks there are, told in milliseconds: ZenML is not imported, its local store is only read."""
+"""List the available stacks in milliseconds: read ZenML's local store without importing ZenML."""
 
 import os
 import sqlite3
@@ -10,18 +10,18 @@ FOLDERS = (Path("stacks"), HERE)  # a file of the working directory comes first
 
 
 def project_stacks() -> list[str]:
-    """The stacks that a file describes, in the working directory or among those that come with credence."""
+    """List the stacks with a file in stacks/ of the working directory, or among those installed with credence."""
     return sorted({f.stem for folder in FOLDERS for f in folder.glob("*.yaml")})
 
 
 def stack_file(name: str) -> Path:
-    """The file of one of the `project_stacks`."""
+    """Return the file of one of the `project_stacks`."""
     files = [folder / f"{name}.yaml" for folder in FOLDERS]
     return next((file for file in files if file.is_file()), files[-1])
 
 
 def available_stacks() -> list[str] | None:
-    """Every stack that can be used; None where ZenML keeps its stacks on a server that would have to be asked."""
+    """List all stacks; None if ZenML keeps them on a server."""
     store = local_store()
     if store is None:
         return None
@@ -29,7 +29,7 @@ def available_stacks() -> list[str] | None:
 
 
 def local_store() -> Path | None:
-    """The file of ZenML's local store, whether it is there or not; None where ZenML asks a server."""
+    """Return the path of ZenML's local store, which may not exist yet; None if ZenML uses a server."""
     config = Path(os.environ.get("ZENML_CONFIG_PATH") or _default_config())
     if os.environ.get("ZENML_STORE_URL") or "type: rest" in _text(config / "config.yaml"):
         return None
@@ -40,7 +40,7 @@ def _registered(store: Path) -> list[str]:
     connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
     try:
         return [name for (name,) in connection.execute("SELECT name FROM stack")]
-    except sqlite3.Error:  # a store that ZenML has not filled yet holds no stacks
+    except sqlite3.Error:  # ZenML has not created the tables yet
         return []
     finally:
         connection.close()

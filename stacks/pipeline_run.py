@@ -1,4 +1,4 @@
-"""A pipeline from its start to its end, also where somebody stops it."""
+"""Run a pipeline and turn an interruption into KeyboardInterrupt."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,11 @@ from zenml.utils import env_utils
 
 
 def run_pipeline(pipeline: Any, **parameters: Any) -> Any:
-    """The pipeline's run. ZenML turns Ctrl-C into an exception of its own; here it is Ctrl-C again."""
+    """Run a pipeline and return its run.
+
+    Raises:
+        KeyboardInterrupt: It was interrupted; ZenML raises its own exceptions for that.
+    """
     try:
         with keep_placeholders(), skip_integration_imports():
             return pipeline(**parameters)
@@ -20,7 +24,7 @@ def run_pipeline(pipeline: Any, **parameters: Any) -> Any:
 
 @contextmanager
 def keep_placeholders() -> Iterator[None]:
-    """Parameters reach the store as they are: ZenML would put the value of ${PASSWORD} there, readable to everybody."""
+    """Store parameters unchanged inside the block: ZenML would store the value of ${PASSWORD} in clear text."""
     before = env_utils.substitute_env_variable_placeholders
     env_utils.substitute_env_variable_placeholders = lambda value, raise_when_missing=True: value
     try:
@@ -31,8 +35,10 @@ def keep_placeholders() -> Iterator[None]:
 
 @contextmanager
 def skip_integration_imports() -> Iterator[None]:
-    """ZenML would import every library that it has a materializer for, torch and BentoML among them: a quarter of a
-    short run. Our artifacts name their materializers, and components are imported when a stack has them.
+    """Keep ZenML from importing every library it has a materializer for inside the block.
+
+    These imports (torch, BentoML and others) take a quarter of a short run. They are not needed: our artifacts name
+    their materializers, and a stack imports the components it has.
     """
     before = integration_registry.activate_integrations
     integration_registry.activate_integrations = lambda: None  # type: ignore[method-assign]

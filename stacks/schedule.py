@@ -1,4 +1,4 @@
-"""Let an orchestrator that has a clock run a pipeline again and again."""
+"""Schedules for orchestrators that can run pipelines periodically."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -9,19 +9,19 @@ MINUTE, HOUR, DAY = 60, 3600, 86400
 
 
 def schedules() -> bool:
-    """Does the active stack's orchestrator run pipelines at given times?"""
+    """Return whether the active stack's orchestrator supports schedules."""
     return bool(Client().active_stack.orchestrator.config.is_schedulable)
 
 
 def schedule(every: float) -> Schedule:
-    """A schedule for every so many seconds: as a cron expression where there is one, which all orchestrators take."""
+    """Create a schedule with an interval in seconds, as a cron expression if possible: all orchestrators accept it."""
     if (expression := cron(every)) is not None:
         return Schedule(cron_expression=expression)
     return Schedule(interval_second=timedelta(seconds=every), start_time=datetime.now(UTC))
 
 
 def cron(every: float) -> str | None:
-    """Seconds as a cron expression; None where the clock cannot say it, such as every 7 minutes."""
+    """Convert an interval in seconds to a cron expression; None if there is none, as for 7 minutes."""
     if every == DAY:
         return "0 0 * * *"
     if every % HOUR == 0 and DAY % every == 0:

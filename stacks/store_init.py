@@ -1,4 +1,4 @@
-"""ZenML's own store, made whole before anything uses it: a first run may be killed while it is being made."""
+"""Create ZenML's local store completely before it is used, also after a first run that was killed."""
 
 import fcntl
 import sqlite3
@@ -7,15 +7,14 @@ from pathlib import Path
 from stacks.names import local_store
 
 LEFTOVER_FILES = ("", "-journal", "-wal", "-shm")
-# A row only where each of them has one: what ZenML puts into a new store, first to last.
+# Returns a row only if each table has one: everything that ZenML writes to a new store.
 FINISHED = 'SELECT 1 FROM alembic_version, "user", project, stack, server_settings LIMIT 1'
 
 
 def ensure_store() -> None:
-    """Make ZenML's local store where there is none, after clearing away what a killed run left of one.
+    """Create ZenML's local store if it is missing or incomplete.
 
-    A store that lacks what ZenML puts into a new one was never finished, and so nothing can have been kept in it.
-    Several first runs at once take turns.
+    An incomplete store was never used, so its files are deleted. A lock lets concurrent first runs take turns.
     """
     store = local_store()
     if store is None or is_complete(store):
@@ -30,10 +29,10 @@ def ensure_store() -> None:
 
 
 def is_complete(store: Path) -> bool:
-    """Does the store hold all that ZenML puts into a new one?"""
+    """Return whether the store has everything that ZenML writes to a new one."""
     if not store.is_file():
         return False
-    connection = sqlite3.connect(f"file:{store}?mode=rw", uri=True)  # what a kill left in the journal is rolled back
+    connection = sqlite3.connect(f"file:{store}?mode=rw", uri=True)  # rw, to roll back the journal of a killed run
     try:
         return connection.execute(FINISHED).fetchone() is not None
     except sqlite3.OperationalError as error:

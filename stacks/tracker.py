@@ -1,4 +1,4 @@
-"""Where the active stack's MLflow keeps its runs: python -m stacks.tracker"""
+"""Print the MLflow tracking URI of the active stack: python -m stacks.tracker."""
 
 import sys
 
@@ -6,7 +6,7 @@ from zenml.client import Client
 
 
 def main() -> int:
-    """Print the tracking URI; exit code 2 where the stack has no MLflow tracker."""
+    """Print the tracking URI. Exit code 2 if the stack has no MLflow tracker."""
     tracker = Client().active_stack.experiment_tracker
     if tracker is None or not hasattr(tracker, "get_tracking_uri"):
         print("error: the active stack has no MLflow tracker; run training on a stack that has one.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""POST /feedback: what turned out to be true, one answer at a time or many."""
+"""POST /feedback: parse true labels of answered rows, one at a time or many."""
 
 from typing import Any
 
@@ -18,22 +18,33 @@ FLAGS = {"0": 0, "false": 0, "1": 1, "true": 1}
 
 
 class Feedback(JsonBody):
-    """What was true of one answered row; or `feedback_record`, a list of such."""
+    """The true label of one answered row, or a list of such objects under `feedback`."""
 
     request_id: str = Field("", description="the X-Request-ID of the answer")
-    row: int = Field(0, description="its place in the request; 0 for /predict")
+    row: int = Field(0, description="the row's position in the request, from 0; 0 for /predict")
     label: Any = Field(None, description="one of the task's two answers; 0 and false are no, 1 and true are yes")
-    feedback: list[dict[str, Any]] | None = Field(None, description=f"up to {MAX_ROWS:,} of them instead of one")
+    feedback: list[dict[str, Any]] | None = Field(None, description=f"1 to {MAX_ROWS:,} such objects, instead of one")
 
 
 class FeedbackCount(BaseModel):
-    """How many truths are on disk now."""
+    """The number of labels that this request stored on disk."""
 
     recorded: int
 
 
 def parse_feedback(body: bytes, answers: tuple[str, str]) -> list[LogRecord]:
-    """The records that a body stands for. Raises BadRequest with one sentence about the first mistake."""
+    """Parse the body of a feedback request.
+
+    Args:
+        body: JSON, either one object or `{"feedback": [...]}` with 1 to 10,000 objects.
+        answers: The task's two answers, no and yes.
+
+    Returns:
+        One log record per label.
+
+    Raises:
+        InvalidRequest: The body cannot be used; the message describes the first mistake.
+    """
     try:
         given = from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -41,13 +52,13 @@ def parse_feedback(body: bytes, answers: tuple[str, str]) -> list[LogRecord]:
     if not isinstance(given, dict):
         raise InvalidRequest(f"the body is {quote(given)}; expected an object with request_id and label.")
     if "feedback" not in given:
-        return [_truth(given, answers, "")]
+        return [_record(given, answers, "")]
     if len(given) > 1:
         raise InvalidRequest("expected either feedback or request_id with label, and not both.")
-    return [_truth(one, answers, f"feedback[{i}]") for i, one in enumerate(_list(given["feedback"]))]
+    return [_record(one, answers, f"feedback[{i}]") for i, one in enumerate(_feedback_list(given["feedback"]))]
 
 
-def _list(given: Any) -> list[Any]:
+def _feedback_list(given: Any) -> list[Any]:
     if not isinstance(given, list):
         raise InvalidRequest(f"field 'feedback' is {quote(given)}; expected a list.", "feedback")
     if not 1 <= len(given) <= MAX_ROWS:
@@ -55,7 +66,7 @@ def _list(given: Any) -> list[Any]:
     return given
 
 
-def _truth(given: Any, answers: tuple[str, str], place: str) -> LogRecord:
+def _record(given: Any, answers: tuple[str, str], place: str) -> LogRecord:
     where = f"{place}, " if place else ""
     if not isinstance(given, dict):
         raise InvalidRequest(f"{place} is {quote(given)}; expected an object with request_id and label.", place)
@@ -67,10 +78,11 @@ def _truth(given: Any, answers: tuple[str, str], place: str) -> LogRecord:
     for name in ("request_id", "label"):
         if name not in given:
             raise InvalidRequest(f"{where}field {name!r} is missing; it has to be given.", f"{place}.{name}".strip("."))
-    return feedback_record(_id(given["request_id"], where), _label(given["label"], answers, where), _row(given, where))
+    label = _label(given["label"], answers, where)
+    return feedback_record(_request_id(given["request_id"], where), label, _row(given, where))
 
 
-def _id(value: Any, where: str) -> str:
+def _request_id(value: Any, where: str) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_ID_LENGTH:
         expected = f"expected the X-Request-ID of an answer, at most {MAX_ID_LENGTH} characters"
         raise InvalidRequest(f"{where}field 'request_id' is {quote(value)}; {expected}.", "request_id")

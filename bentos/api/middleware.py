@@ -1,4 +1,4 @@
-"""Who may ask, how much and how often: one ASGI middleware before every handler."""
+"""ASGI middleware before every handler: API keys, rate limit, body size, request id."""
 
 import hmac
 import json
@@ -28,7 +28,7 @@ MAX_CALLERS = 10_000
 
 
 class RequestRefused(Exception):
-    """Stop here: answer with this status, sentence and headers."""
+    """A request that is answered at once with this HTTP status, sentence and headers."""
 
     def __init__(self, status: int, sentence: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(sentence)
@@ -36,14 +36,17 @@ class RequestRefused(Exception):
 
 
 class TokenBuckets:
-    """A token bucket per caller: `rate` requests per second, and twice that (at least one) at once."""
+    """One token bucket per caller: `rate` requests per second, bursts of twice that (at least one).
+
+    The 10,000 callers seen last are kept.
+    """
 
     def __init__(self, rate: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.rate, self.size, self.clock = rate, max(2 * rate, 1.0), clock
         self._left: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def wait(self, caller: bytes) -> float:
-        """Take a token; 0, or the seconds until there is one again."""
+        """Take a token and return 0, or return the seconds until the next token."""
         now = self.clock()
         left, then = self._left.pop(caller, (self.size, now))
         left = min(self.size, left + (now - then) * self.rate)
@@ -54,7 +57,13 @@ class TokenBuckets:
 
 
 class RequestGuard:
-    """Checks key, rate and size of a request, and gives it an id. Keys appear in no answer and no log."""
+    """Check key, rate and size of a request and set its id. Keys are never written to an answer or a log.
+
+    Args:
+        app: The ASGI application behind this middleware.
+        keys: Accepted API keys; none means that every caller is accepted.
+        rate: Requests per second for each caller; None means no limit.
+    """
 
     def __init__(self, app: App, keys: Sequence[str] = (), rate: float | None = None) -> None:
         self.app = app
@@ -62,30 +71,30 @@ class RequestGuard:
         self._buckets = TokenBuckets(rate) if rate else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401, 413 or 429 with one sentence as JSON, or pass the request on."""
+        """Answer 401, 413 or 429 with one sentence as JSON, or call the application."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = dict(scope["headers"])
         identity = request_id(headers.get(b"x-request-id", b""))
-        answer = _with_id(send, identity)
+        send_reply = _with_id(send, identity)
         try:
             if scope["path"] not in OPEN_PATHS:
                 self._check_rate(self._caller(headers, scope))
                 limit = MAX_BATCH_BYTES if scope["path"] in LARGE_PATHS else MAX_BODY_BYTES
                 receive = await read_body(receive, headers, limit)
         except RequestRefused as refused:
-            await _answer(answer, refused)
+            await _send_refusal(send_reply, refused)
         else:
             REQUEST_CONTEXT.set(RequestContext(identity.decode(), headers.get(b"x-session-id", b"").decode("latin-1")))
-            await self.app(scope, receive, answer)
+            await self.app(scope, receive, send_reply)
 
     def _caller(self, headers: dict[bytes, bytes], scope: Scope) -> bytes:
-        """The key of the caller, or the address where no key is asked for."""
+        """Return the caller's key, or the client address if no key is required."""
         if not self._keys:
             return str((scope.get("client") or ("",))[0]).encode()
         given = headers.get(b"x-api-key") or _bearer(headers.get(b"authorization", b""))
-        # Every key is compared in full, so that the time taken tells nothing about any of them.
+        # Compare with every key in constant time, so that timing reveals nothing about them.
         known = [key for key in self._keys if hmac.compare_digest(key, given)]
         if not known:
             raise RequestRefused(401, "no known API key; send one as X-API-Key or as Authorization: Bearer.", BEARER)
@@ -107,12 +116,21 @@ def _bearer(authorization: bytes) -> bytes:
 
 
 def request_id(given: bytes) -> bytes:
-    """The caller's own id where it is short and plain, otherwise a new one."""
+    """Return the caller's id if it has 1 to 64 characters of A-Z a-z 0-9 . _ : -, otherwise a new one."""
     return given if REQUEST_ID_PATTERN.fullmatch(given) else uuid.uuid4().hex.encode()
 
 
 async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> Receive:
-    """Read the body up to `limit` bytes, and hand it on as one message. Refuses a longer one with 413."""
+    """Read a whole body and return an ASGI `receive` that yields it as one message.
+
+    Args:
+        receive: The server's ASGI `receive`.
+        headers: Request headers, names in lower case.
+        limit: Maximum size in bytes.
+
+    Raises:
+        RequestRefused: The body is larger than `limit` (status 413).
+    """
     length = headers.get(b"content-length", b"0")
     if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
@@ -149,7 +167,7 @@ def _with_id(send: Send, identity: bytes) -> Send:
     return send_with_id
 
 
-async def _answer(send: Send, refused: RequestRefused) -> None:
+async def _send_refusal(send: Send, refused: RequestRefused) -> None:
     body = json.dumps({"error": refused.sentence, "field": None}).encode()
     length = (b"content-length", str(len(body)).encode())
     headers = [(b"content-type", b"application/json"), length, *refused.headers]

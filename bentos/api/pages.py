@@ -1,4 +1,4 @@
-"""The pages beside the predictions: what is asked here, is it alive, and the model card."""
+"""Pages beside the API: `/` (what this server answers), `/health` and `/card` (model card)."""
 
 import html
 from collections.abc import Callable
@@ -17,10 +17,14 @@ LINKS = ("/card", "/docs.json", "/health", "/metrics")
 
 
 def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
-    """An application with `/`, `/health` and `/card` of the present champion, to be mounted beside the API."""
+    """Build an ASGI application with `/`, `/health` and `/card`, to be mounted beside the API.
+
+    Args:
+        champion: Returns the current champion; called for every request.
+    """
 
     async def index(request: Request) -> Response:
-        """Take the place of BentoML's own page, which loads a tracker of a third party."""
+        """Replace BentoML's index page, which loads a third-party tracker."""
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(_page(about_page(champion().info)))
         return JSONResponse(about_page(champion().info))
@@ -39,7 +43,7 @@ def html_pages(champion: Callable[[], LoadedPredictor]) -> Starlette:
 
 
 def about_page(info: PredictorInfo) -> dict[str, Any]:
-    """What this server answers, for people who open its address."""
+    """Describe the task, its answers and the endpoints, for the index page."""
     return {
         "task": info.task,
         "question": info.question,

@@ -1,4 +1,4 @@
-"""Keeps BentoML's figures small: it labels them by whatever path a caller asks for, and never forgets one."""
+"""Bound the number of path labels in BentoML's metrics, which keep every requested path forever."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,31 +12,31 @@ UNKNOWN = "/unknown"
 
 
 class KnownPathsService(bentoml.Service[Any]):
-    """A service that is asked for, and so counts, the paths that it has and one that it has not."""
+    """A service that counts requests by known path, and all unknown paths as `/unknown`."""
 
     def to_asgi(self, is_main: bool = True) -> Any:
-        """The application; what is added last to one of Starlette's comes first, also before BentoML counts."""
+        """Build the application. Starlette runs the middleware added last first, so before BentoML's metrics."""
         app: Any = super().to_asgi(is_main)
         app.add_middleware(UnknownPathMiddleware, known=known_paths(app.routes))
         return app
 
 
 class UnknownPathMiddleware:
-    """Asks for `/unknown` in the place of every path that the service does not have."""
+    """Replace every path that the service does not have by `/unknown`."""
 
     def __init__(self, app: App, known: Iterable[str]) -> None:
         self.app = app
         self._known = frozenset(path + end for path in known for end in ("", "/"))  # Starlette redirects from the other
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on."""
+        """Call the application with the path, or with `/unknown`."""
         if "path" in scope and scope["path"] not in self._known:
             scope = {**scope, "path": UNKNOWN, "raw_path": UNKNOWN.encode()}
         await self.app(scope, receive, send)
 
 
 def known_paths(routes: Iterable[BaseRoute]) -> list[str]:
-    """What can be asked for. Of BentoML's pages, which we replace, the files are left out: any name might be one."""
-    found = [r.path for r in routes if isinstance(r, Route)]
+    """List the URL paths of the routes, without BentoML's static files (unbounded names)."""
+    direct = [r.path for r in routes if isinstance(r, Route)]
     mounted = [r.path + path for r in routes if isinstance(r, Mount) for path in known_paths(r.routes)]
-    return found + mounted
+    return direct + mounted

@@ -1,1 +1,1 @@
-"""Build a bento, start it locally, and check that it answers as the predictor does."""
+"""Build a bento, serve it locally, and check that it answers as its predictor does."""

@@ -1,4 +1,4 @@
-"""From a saved predictor to BentoML's model store, and from there to a bento that anyone can serve."""
+"""Store a saved predictor in BentoML's model store and build a self-contained bento from it."""
 
 import json
 import os
@@ -25,18 +25,28 @@ QUIET = {"BENTOML_DO_NOT_TRACK": "True"}
 
 
 def store_predictor(folder: Path, name: str, version: str, metadata: Mapping[str, Any] | None = None) -> str:
-    """Copy a saved predictor into BentoML's model store; its tag `name:version`. The same twice is one model.
+    """Copy a saved predictor into BentoML's model store. Storing identical content again changes nothing.
 
-    Raises BadInput where the folder holds no predictor, another one has that tag, or the store cannot be written.
+    Args:
+        folder: The saved predictor.
+        name: The model's name in the store.
+        version: The model's version in the store.
+        metadata: JSON values to keep with it.
+
+    Returns:
+        Its tag, `name:version`.
+
+    Raises:
+        InputError: The folder holds no predictor, the tag holds other content, or the store cannot be written.
     """
     stored_info(folder)
     digest = folder_digest(folder)
     with store_errors_as_input_errors():
         tag = _tag(name, version)
-        if (there := find_stored(tag)) is None:
+        if (existing := find_stored(tag)) is None:
             with bentoml.models.create(tag, labels={"digest": digest}, metadata=dict(metadata or {})) as model:
                 shutil.copytree(folder, model.path, dirs_exist_ok=True)
-        elif there.info.labels.get("digest") != digest:
+        elif existing.info.labels.get("digest") != digest:
             raise InputError(
                 f"{tag} is already stored with other content; give a new version, or run `bentoml models delete {tag}`."
             )
@@ -44,15 +54,22 @@ def store_predictor(folder: Path, name: str, version: str, metadata: Mapping[str
 
 
 def store_by_version(folder: Path) -> str:
-    """Store a saved predictor under its task and version; its content is part of the tag."""
+    """Store a saved predictor under the tag `task:number-digest` (8 hex digits of its content) and return the tag."""
     task, number = stored_info(folder)["version"].rsplit(":", 1)
     return store_predictor(folder, task, f"{number}-{folder_digest(folder)[:8]}")
 
 
 def build_bento(tag: str) -> str:
-    """Build a bento that serves the stored model `tag`, and make it `credence:latest`; the bento's tag.
+    """Build a bento that serves a stored model, as `credence:latest`. Nothing is downloaded.
 
-    Nothing is downloaded. Raises BadInput where the model is not stored or the store cannot be written.
+    Args:
+        tag: The model's tag.
+
+    Returns:
+        The bento's tag.
+
+    Raises:
+        InputError: The model is not in the store, or the store cannot be written.
     """
     with store_errors_as_input_errors(), tempfile.TemporaryDirectory(prefix="credence-bento-") as context:
         model = find_stored(bentoml.Tag.from_taglike(tag))
@@ -67,13 +84,13 @@ def build_bento(tag: str) -> str:
 
 
 def write_context(context: Path, model: bentoml.Model) -> None:
-    """All that a bento holds: our two packages, which model they serve, and the build's instructions."""
+    """Write the build context: our two packages, the tag of the served model, and `bentofile.yaml`."""
     for package in ("credence", "bentos"):
         shutil.copytree(ROOT / package, context / package, ignore=shutil.ignore_patterns("__pycache__"))
     (context / "bentos" / "bento.json").write_text(json.dumps({"model": str(model.tag)}))
     pins = pinned_requirements(Path(model.path))
     facts = stored_info(Path(model.path))
-    # JSON is YAML.
+    # JSON is valid YAML.
     (context / "bentofile.yaml").write_text(
         json.dumps(
             {
@@ -89,7 +106,11 @@ def write_context(context: Path, model: bentoml.Model) -> None:
 
 
 def stored_info(folder: Path) -> dict[str, Any]:
-    """What a saved predictor says of itself, read without the libraries that answering needs."""
+    """Read `predictor.json` of a saved predictor, without importing the libraries that answering needs.
+
+    Raises:
+        InputError: The folder has no such file.
+    """
     if not (folder / "predictor.json").is_file():
         raise InputError(f"{folder} holds no predictor.json; expected a folder that Predictor.save wrote.")
     facts: dict[str, Any] = json.loads((folder / "predictor.json").read_text())
@@ -97,13 +118,13 @@ def stored_info(folder: Path) -> dict[str, Any]:
 
 
 def bento_version(model: bentoml.Model, digest: str) -> str:
-    """Task, model version and content of a bento in the 63 characters that BentoML grants."""
+    """Name a bento's version by task, model version and content, within BentoML's 63 characters."""
     end = f"-{model.tag.version}-{digest[:8]}"
     return model.tag.name[: MAX_TAG_LENGTH - len(end)] + end
 
 
 def find_stored(tag: bentoml.Tag) -> bentoml.Model | None:
-    """The model of this tag in BentoML's store."""
+    """Find a model in BentoML's store; None if there is none."""
     try:
         return bentoml.models.get(tag)
     except NotFound:
@@ -112,7 +133,7 @@ def find_stored(tag: bentoml.Tag) -> bentoml.Model | None:
 
 @contextmanager
 def store_errors_as_input_errors() -> Iterator[None]:
-    """Turn a store that cannot be written (read-only, full, not there) into one sentence."""
+    """Raise InputError with one sentence if BentoML's store cannot be written (read-only, full, missing)."""
     try:
         yield
     except OSError as error:
@@ -123,7 +144,7 @@ def store_errors_as_input_errors() -> Iterator[None]:
 
 
 def _why(error: OSError) -> str:
-    """Copying a folder collects the errors of its files; the first says enough."""
+    """Describe an OSError; of the errors that `shutil.copytree` collects, take the first."""
     if isinstance(error, shutil.Error):
         return str(error.args[0][0][2])
     return f"{error.strerror}{f' ({error.filename})' if error.filename else ''}"
@@ -147,7 +168,7 @@ def _is_latest(bento: bentoml.Tag) -> bool:
 
 
 def _discard(bento: bentoml.Tag) -> None:
-    """A rollback builds the same content again: only the newest bento is `latest`."""
+    """Delete a bento if it exists: a rollback rebuilds the same version, and only the newest one is `latest`."""
     try:
         bentoml.bentos.delete(bento)
     except NotFound:
@@ -155,9 +176,9 @@ def _discard(bento: bentoml.Tag) -> None:
 
 
 def _run(context: Path, version: str) -> None:
-    """Build in a process of its own, where our packages are the context's copies and nothing else is imported yet."""
+    """Build in a separate process, where our packages resolve to the context's copies."""
     command = [sys.executable, "-m", "bentoml", "build", ".", "--version", version, "--output", "tag"]
-    surroundings = {**os.environ, **QUIET, "PYTHONPATH": ""}
-    done = subprocess.run(command, cwd=context, env=surroundings, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **QUIET, "PYTHONPATH": ""}
+    done = subprocess.run(command, cwd=context, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"the bento was not built: {(done.stderr.strip() or done.stdout.strip()).splitlines()[-1]}")

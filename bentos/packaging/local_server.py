@@ -1,4 +1,4 @@
-"""Start a server as a child of this process, wait until it answers, and stop all of it again."""
+"""Start a server as a child process, wait until it is ready, and stop it with all its workers."""
 
 import os
 import socket
@@ -23,7 +23,7 @@ STOP_SECONDS = 10.0
 
 
 class NotServing(RuntimeError):
-    """The server ended, or did not become ready in time; the message holds its last lines."""
+    """The server ended or was not ready in time; the message holds its last lines of output."""
 
 
 @contextmanager
@@ -33,24 +33,34 @@ def serve_locally(
     port: int | None = None,
     seconds: float = 60.0,
 ) -> Iterator[str]:
-    """Serve a bento (or `bentos.service:Credence`) at the URL that is yielded, until the block ends.
+    """Serve a bento on 127.0.0.1 until the block ends.
 
-    Without `port` the operating system chooses one. BadInput where the port is taken; NotServing where the server
-    ends, or is not ready after so many seconds.
+    Args:
+        target: The tag of a bento, or `bentos.service:Credence`.
+        env: Variables to add to the server's environment.
+        port: The port; None lets the operating system choose.
+        seconds: Time limit until the server is ready.
+
+    Yields:
+        The server's URL.
+
+    Raises:
+        InputError: The port is in use.
+        NotServing: The server ended, or was not ready in time.
     """
     with tempfile.TemporaryDirectory(prefix="credence-serve-") as folder:
         log = Path(folder) / "log"
-        chosen = _free(port)
-        process = _start(target, chosen, Path(folder), log, env or {})
+        free = _free_port(port)
+        process = _start(target, free, Path(folder), log, env or {})
         try:
-            url = f"http://{HOST}:{chosen}"
-            _wait(process, url, log, seconds)
+            url = f"http://{HOST}:{free}"
+            _wait_until_ready(process, url, log, seconds)
             yield url
         finally:
             _stop(process)
 
 
-def _free(port: int | None) -> int:
+def _free_port(port: int | None) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -61,37 +71,37 @@ def _free(port: int | None) -> int:
 
 
 def _start(target: str, port: int, folder: Path, log: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    """A session of its own, which no Ctrl-C of ours reaches; metrics of its own, so that servers do not mix."""
+    """Start in a new session, which Ctrl-C does not reach, and with a metrics folder that no other server uses."""
     (folder / "metrics").mkdir()
-    surroundings = {**os.environ, **QUIET, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
+    environment = {**os.environ, **QUIET, "PROMETHEUS_MULTIPROC_DIR": str(folder / "metrics"), **env}
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", HOST, "--port", str(port)]
     with log.open("wb") as file:
-        return subprocess.Popen(command, cwd=ROOT, env=surroundings, stdout=file, stderr=file, start_new_session=True)
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=file, start_new_session=True)
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path, seconds: float) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise NotServing(f"the server ended with status {process.returncode}: {_last_words(log)}")
+            raise NotServing(f"the server ended with status {process.returncode}: {_last_lines(log)}")
         with suppress(httpx.TransportError):
             if httpx.get(f"{url}/readyz", timeout=2.0).status_code == 200:
                 return
         time.sleep(0.1)
-    raise NotServing(f"the server was not ready after {seconds:g} s: {_last_words(log)}")
+    raise NotServing(f"the server was not ready after {seconds:g} s: {_last_lines(log)}")
 
 
-def _last_words(log: Path) -> str:
+def _last_lines(log: Path) -> str:
     lines = log.read_text(errors="replace").strip().splitlines()
-    return "\n".join(lines[-LAST_LINES:]) or "it said nothing."
+    return "\n".join(lines[-LAST_LINES:]) or "it printed nothing."
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to end, then end what is left of it; its workers are in groups of their own."""
+    """Terminate the server, then kill what is left after 10 s; its workers are in process groups of their own."""
     with suppress(psutil.NoSuchProcess):
-        family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+        processes = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
         process.terminate()
-        _, left = psutil.wait_procs(family, STOP_SECONDS)
-        for survivor in left:
-            survivor.kill()
+        _, alive = psutil.wait_procs(processes, STOP_SECONDS)
+        for child in alive:
+            child.kill()
     process.wait()

@@ -1,4 +1,4 @@
-"""Which packages serving a predictor needs, read off the code that serves it and pinned to what is installed."""
+"""Find the packages that serving a predictor needs from the imports of our code; pin the installed versions."""
 
 import ast
 import json
@@ -14,25 +14,25 @@ from credence.core.registry import available_kinds
 
 ROOT = Path(__file__).parents[2]
 OWN_PACKAGES = ("bentos", "credence")
-# Used without an import of ours: uvicorn picks up the first two, pandas reads parquet with the third.
+# Needed without an import in our code: uvicorn uses the first two, pandas reads Parquet with the third.
 IMPLICIT_PACKAGES = ("uvloop", "httptools", "pyarrow")
 TORCH_WHEELS = "https://download.pytorch.org/whl/"
 
 
 def pinned_requirements(folder: Path) -> list[str]:
-    """`name==version` of everything that serving the predictor in `folder` imports, and of what that needs in turn."""
+    """List `name==version` of all packages needed to serve a saved predictor, dependencies included."""
     modules = {"bentos.service", *(f"credence.models.kinds.{kind}" for kind in kinds_in(folder))}
     found = closure([*IMPLICIT_PACKAGES, *distributions(third_party(modules))])
     return [f"{name}=={metadata.version(name)}" for name in sorted(found)]
 
 
 def extra_indexes(pins: Iterable[str]) -> list[str]:
-    """The package index beside PyPI that local versions such as 2.13.0+cpu come from."""
+    """List the package indexes, beside PyPI, of pins with a local version such as 2.13.0+cpu."""
     return sorted({TORCH_WHEELS + pin.rpartition("+")[2] for pin in pins if "+" in pin})
 
 
 def kinds_in(folder: Path) -> set[str]:
-    """Every model kind that a saved predictor names, also inside ensembles."""
+    """Collect the model kinds of a saved predictor, ensemble members included."""
     files = folder.rglob("model.json")
     return {kind for file in files for kind in _kinds(json.loads(file.read_text()))} & set(available_kinds("models"))
 
@@ -46,7 +46,7 @@ def _kinds(value: object) -> Iterator[str]:
 
 
 def third_party(modules: Iterable[str]) -> set[str]:
-    """The top-level names that these modules of ours import, directly or through other modules of ours."""
+    """Collect the top-level modules, not ours, that our `modules` import directly or through others of ours."""
     seen: set[str] = set()
     waiting = list(modules)
     while waiting:
@@ -58,7 +58,7 @@ def third_party(modules: Iterable[str]) -> set[str]:
 
 @cache
 def _imports(module: str) -> frozenset[str]:
-    """Absolute names of all modules that a module of ours imports, and of the packages above them."""
+    """Collect the absolute names that one of our modules imports, and its own package."""
     found = {module.rpartition(".")[0]} - {""}
     for node in ast.walk(ast.parse((_file(module) or Path()).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -69,24 +69,24 @@ def _imports(module: str) -> frozenset[str]:
 
 
 def _file(module: str) -> Path | None:
-    """Where a module of ours is written; None for everyone else's, and for names that are no modules."""
+    """Find the source file of one of our modules; None for other modules and for names that are no modules."""
     path = ROOT.joinpath(*module.split("."))
     options = (path.with_suffix(".py"), path / "__init__.py") if module.partition(".")[0] in OWN_PACKAGES else ()
     return next((file for file in options if file.is_file()), None)
 
 
 def distributions(modules: Iterable[str]) -> set[str]:
-    """The installed distributions that hold these top-level modules; the standard library's are in none."""
-    return {name for module in modules for name in _holders().get(module, [])}
+    """Find the installed distributions of top-level modules; the standard library's have none."""
+    return {name for module in modules for name in _distributions_by_module().get(module, [])}
 
 
 @cache
-def _holders() -> Mapping[str, list[str]]:
+def _distributions_by_module() -> Mapping[str, list[str]]:
     return metadata.packages_distributions()
 
 
 def closure(found: Iterable[str]) -> set[str]:
-    """These distributions and every installed one that they need, in their canonical names."""
+    """Add all installed dependencies to the given distributions; returns canonical names."""
     seen: set[str] = set()
     waiting = [(canonicalize_name(name), frozenset[str]()) for name in found]
     while waiting:

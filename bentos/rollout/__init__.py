@@ -1,1 +1,1 @@
-"""Change the served model without a pause, and serve a challenger beside the champion."""
+"""Swap the served model without downtime, and serve a challenger beside the champion."""

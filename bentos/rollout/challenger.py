@@ -1,10 +1,10 @@
-"""A challenger on trial in one worker: which requests it answers, and the process where copies are answered."""
+"""Routing between champion and challenger in one worker, for A/B splits and shadow traffic."""
 
 import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from bentos.rollout.desired_state import DesiredChallenger
 from bentos.rollout.load_check import load_and_verify
@@ -16,67 +16,95 @@ logger = logging.getLogger("bentoml.credence")
 
 
 class ServedChallenger:
-    """What one edition of `challenger` asks for. Raises BadInput where the challenger is not what it should be."""
+    """A challenger that one worker serves beside the champion.
 
-    def __init__(self, named: DesiredChallenger, champion: LoadedPredictor, task: str, logs: bool) -> None:
-        self.named, self.champion = named, champion
-        self._answerer = load_and_verify(named, task) if named.mode == "split" else None
-        self.shadow = ShadowClient(named, champion.folder if self._answerer else None, task, logs)
-        self._missed = 0
+    Args:
+        stored: The challenger, its mode (shadow or split) and its share of the traffic.
+        champion: The present champion; in a split it answers copies of the challenger's requests.
+        task: The task's name.
+        logs: Whether answers to copies are logged.
 
-    def choose(self, caller: RequestContext) -> LoadedPredictor | None:
-        """The challenger for a stable share of the sessions, or of the requests that name none."""
-        if self._answerer and hash_share(caller.session or caller.request_id, self.named.tag) < self.named.share:
-            return self._answerer
+    Raises:
+        InputError: In a split, the challenger cannot be loaded or does not give the expected answers.
+    """
+
+    def __init__(self, stored: DesiredChallenger, champion: LoadedPredictor, task: str, logs: bool) -> None:
+        self.stored = stored
+        self._predictor = load_and_verify(stored, task) if stored.mode == "split" else None
+        self.shadow = ShadowClient(stored, champion.folder if self._predictor else None, task, logs)
+        self._fallbacks = 0
+
+    def choose(self, context: RequestContext) -> LoadedPredictor | None:
+        """Return the challenger if it gets this request: a stable share of sessions, or of requests without one."""
+        if self._predictor and hash_share(context.session or context.request_id, self.stored.tag) < self.stored.share:
+            return self._predictor
         return None
 
     def fall_back(self, error: Exception) -> None:
-        """Count a request that the champion had to answer in the challenger's place."""
-        self._missed += 1
-        logger.warning("%s could not answer, the champion did: %r", self.named.tag, error)
+        """Count a request of the challenger that failed and that the champion answered."""
+        self._fallbacks += 1
+        logger.warning("%s could not answer, the champion did: %r", self.stored.tag, error)
 
     def failures(self) -> int:
-        """How many requests the trial has missed."""
-        return self._missed + self.shadow.failures
+        """Return the number of requests that the challenger did not answer, copies included."""
+        return self._fallbacks + self.shadow.failures
 
     def close(self) -> None:
-        """End the trial; copies that wait are dropped."""
+        """Stop the shadow process; queued copies are dropped."""
         self.shadow.close()
 
 
 def hash_share(key: str, salt: str) -> float:
-    """Where a key lies between 0 and 1: the same for all workers, another for every challenger."""
+    """Hash a key to [0, 1): equal in all workers for one salt, independent between salts."""
     digest = hashlib.blake2b(key.encode(), digest_size=8, salt=hashlib.blake2b(salt.encode(), digest_size=16).digest())
     return int.from_bytes(digest.digest(), "big") / 2**64
 
 
 Role = Literal["champion", "challenger"]
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Router:
-    """One request takes one lineup and keeps it, so no answer is made of two."""
+    """The champion and the challenger at one moment. A request uses one router throughout, also during a swap."""
 
     champion: LoadedPredictor
-    trial: ServedChallenger | None = None
+    challenger: ServedChallenger | None = None
 
-    def route(self, caller: RequestContext, work: Callable[[LoadedPredictor], T]) -> tuple[Role, T]:
-        """The work done by the challenger where the request is on its side, otherwise by the champion.
+    def route(
+        self,
+        context: RequestContext,
+        method: Callable[Concatenate[LoadedPredictor, P], T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> tuple[Role, LoadedPredictor, T]:
+        """Call a method of the challenger if it gets this request, otherwise of the champion.
 
-        A challenger that fails is made up for: the champion answers, and the failure is counted.
+        If the challenger raises, the failure is counted and the champion is called instead.
+
+        Args:
+            context: The request.
+            method: A method of `LoadedPredictor`, such as `LoadedPredictor.answer`.
+            *args: Its arguments.
+            **kwargs: Its keyword arguments.
+
+        Returns:
+            The role and the predictor that answered, and what the method returned.
         """
-        challenger = self.trial.choose(caller) if self.trial else None
-        if self.trial is None or challenger is None:
-            return "champion", work(self.champion)
+        chosen = self.challenger.choose(context) if self.challenger else None
+        if self.challenger is None or chosen is None:
+            return "champion", self.champion, method(self.champion, *args, **kwargs)
         try:
-            return "challenger", work(challenger)
+            return "challenger", chosen, method(chosen, *args, **kwargs)
         except Exception as error:
-            made_up = work(self.champion)  # a request that is wrong for both is the caller's mistake
-            self.trial.fall_back(error)
-            return "champion", made_up
+            # Raises again if the request itself is wrong; then it is not the challenger's failure.
+            result = method(self.champion, *args, **kwargs)
+            self.challenger.fall_back(error)
+            return "champion", self.champion, result
 
-    def shadow(self, role: Role, caller: RequestContext, body: bytes, many: bool) -> None:
-        """Let whoever did not answer the caller answer a copy, beside the hot path."""
-        if self.trial:
-            self.trial.shadow.put("champion" if role == "challenger" else "challenger", caller.request_id, body, many)
+    def shadow(self, role: Role, context: RequestContext, body: bytes, many: bool) -> None:
+        """Queue a copy of the request for the side that did not answer it."""
+        if self.challenger:
+            other = "champion" if role == "challenger" else "challenger"
+            self.challenger.shadow.put(other, context.request_id, body, many)

@@ -1,4 +1,4 @@
-"""What the servers of a task shall answer with: one small file, replaced whole, that every worker watches."""
+"""Desired model versions of a task, in one atomically replaced JSON file that every worker watches."""
 
 import time
 from contextlib import AbstractContextManager
@@ -18,14 +18,21 @@ RolloutMode = Literal["shadow", "split"]
 
 
 class ExpectedAnswer(StrictModel):
-    """What the predictor says of one of its own reference rows."""
+    """The predictor's answer to one of its own reference rows."""
 
     label: str
     probability: float
 
 
 class StoredPredictor(StrictModel):
-    """A stored predictor, the answers that prove it, and the edition of the file that first asked for it."""
+    """A predictor in BentoML's store.
+
+    Attributes:
+        tag: Its tag in the store.
+        version: Its version, as task:number.
+        golden: The expected answers to its first reference rows, which a worker checks after loading.
+        generation: The edition of the desired state that first asked for it.
+    """
 
     tag: str
     version: str
@@ -34,24 +41,36 @@ class StoredPredictor(StrictModel):
 
 
 class DesiredChallenger(StoredPredictor):
-    """A predictor that is tried: on a copy of the traffic, or on a share of it."""
+    """A predictor to serve on a copy of the traffic (`shadow`) or on a share of it (`split`)."""
 
     mode: RolloutMode = "shadow"
     share: float = Field(0.1, gt=0, lt=1)
 
 
 class DesiredState(StrictModel):
-    """`champion` is answered with; `pending` is to be loaded beside it and waits for its commit."""
+    """The desired versions of a task.
+
+    Attributes:
+        edition: Increases with every change.
+        champion: The predictor that answers; None means the one that a server was started with.
+        decided: The edition that made it the champion.
+        pending: The predictor that workers load beside it, until it is committed or aborted.
+        challenger: The predictor that is served beside the champion.
+    """
 
     edition: int = 0
     champion: StoredPredictor | None = None
-    decided: int = Field(0, description="the edition that made the champion the champion")
+    decided: int = Field(0, description="the edition that made it the champion")
     pending: StoredPredictor | None = None
     challenger: DesiredChallenger | None = None
 
 
 def read_desired_state(task: str) -> DesiredState:
-    """What is wanted of the task's servers now; nothing where nobody has asked for anything."""
+    """Read the desired state of a task; an empty one if there is no file.
+
+    Raises:
+        InputError: The file cannot be parsed.
+    """
     try:
         return DesiredState.model_validate_json((serving_folder(task) / FILE).read_bytes())
     except FileNotFoundError:
@@ -61,14 +80,14 @@ def read_desired_state(task: str) -> DesiredState:
         raise InputError(f"{file} is not what `python -m bentos` writes; remove it, and ask again.") from None
 
 
-def write_desired_state(task: str, wanted: DesiredState) -> None:
-    """Replace the file as a whole, so that no worker ever reads half of it."""
-    atomic_write_text(serving_folder(task) / FILE, wanted.model_dump_json(indent=1))
+def write_desired_state(task: str, desired: DesiredState) -> None:
+    """Replace the file atomically, so that no worker reads a partial one."""
+    atomic_write_text(serving_folder(task) / FILE, desired.model_dump_json(indent=1))
 
 
-def next_edition(wanted: DesiredState) -> int:
-    """Later than this one, and later than one that somebody deleted."""
-    return max(wanted.edition + 1, time.time_ns() // 1_000_000)
+def next_edition(desired: DesiredState) -> int:
+    """Return a number above the current edition, and above those of a deleted file (milliseconds since 1970)."""
+    return max(desired.edition + 1, time.time_ns() // 1_000_000)
 
 
 def desired_state_lock(task: str) -> AbstractContextManager[int]:

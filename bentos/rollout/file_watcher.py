@@ -1,4 +1,4 @@
-"""Look at a few small files five times a second, and say when one of them has changed."""
+"""Poll a few small files and call a function when one has changed."""
 
 import logging
 import threading
@@ -11,7 +11,12 @@ logger = logging.getLogger("bentoml.credence")
 
 
 class FileWatcher:
-    """A thread that calls a function whenever its file is written or replaced, and `always` every time it looks."""
+    """A thread that polls files.
+
+    Args:
+        always: Called at every poll.
+        seconds: Time between polls; default 0.2.
+    """
 
     def __init__(self, always: Callable[[], None], seconds: float = POLL_SECONDS) -> None:
         self._always, self._seconds, self._end = always, seconds, threading.Event()
@@ -20,15 +25,15 @@ class FileWatcher:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
 
     def add(self, file: Path, changed: Callable[[], None]) -> None:
-        """Call `changed` for the file as it is, where it is there, and for every change of it."""
+        """Call `changed` at the first poll that finds the file, and after every change."""
         self._files.append((file, changed))
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start polling."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; a function that is at work is waited for."""
+        """Stop polling and wait for a running function to return."""
         self._end.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -38,18 +43,18 @@ class FileWatcher:
             for file, changed in self._files:
                 if (now := file_stamp(file)) not in (None, self._seen.get(file)):
                     self._seen[file] = now
-                    self._call(changed, f"what {file} says")
-            self._call(self._always, "a figure")
+                    self._call(changed, f"the change of {file}")
+            self._call(self._always, "the update of metrics")
 
     def _call(self, work: Callable[[], None], what: str) -> None:
         try:
             work()
-        except Exception:  # one file that cannot be read must not end the watch over the others
-            logger.exception("%s was not taken up", what)
+        except Exception:  # one unreadable file must not stop the polling of the others
+            logger.exception("%s failed", what)
 
 
 def file_stamp(file: Path) -> Stamp:
-    """What is different after every change; None where there is no file."""
+    """Return inode, modification time (ns) and size; None if there is no file."""
     try:
         found = file.stat()
     except FileNotFoundError:

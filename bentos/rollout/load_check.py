@@ -1,4 +1,4 @@
-"""What a stored predictor has to answer before any request meets it: the first rows of its own reference."""
+"""Check a stored predictor before it serves requests: it must reproduce its answers to reference rows."""
 
 from pathlib import Path
 
@@ -14,32 +14,42 @@ CHECKED_ROWS = 20
 
 
 def describe_predictor(folder: Path) -> tuple[str, StoredPredictor]:
-    """Store the predictor of a folder: its task, and what servers need to know to load and prove it."""
-    answerer = LoadedPredictor(folder)
-    tag, info = store_by_version(folder), answerer.info
-    return info.task, StoredPredictor(tag=tag, version=info.version, golden=tuple(expected_answers(answerer)))
+    """Store the predictor of a folder in BentoML's store.
+
+    Returns:
+        Its task, and its tag, version and expected answers, with which workers load and check it.
+    """
+    loaded = LoadedPredictor(folder)
+    tag, info = store_by_version(folder), loaded.info
+    return info.task, StoredPredictor(tag=tag, version=info.version, golden=tuple(expected_answers(loaded)))
 
 
-def expected_answers(answerer: LoadedPredictor) -> list[ExpectedAnswer]:
-    """What it says of the first rows of its reference."""
-    said = answerer.predictor.predict(answerer.predictor.reference.head(CHECKED_ROWS))
-    return [ExpectedAnswer(label=a, probability=p) for a, p in zip(said["label"], said["probability"], strict=True)]
+def expected_answers(loaded: LoadedPredictor) -> list[ExpectedAnswer]:
+    """Answer the first 20 rows of the predictor's own reference sample."""
+    answers = loaded.predictor.predict(loaded.predictor.reference.head(CHECKED_ROWS))
+    pairs = zip(answers["label"], answers["probability"], strict=True)
+    return [ExpectedAnswer(label=label, probability=probability) for label, probability in pairs]
 
 
-def load_and_verify(named: StoredPredictor, task: str) -> LoadedPredictor:
-    """The stored predictor of this tag, once it has given the expected answers. BadInput where it does not."""
+def load_and_verify(stored: StoredPredictor, task: str) -> LoadedPredictor:
+    """Load a stored predictor and compare its answers with the expected ones, up to its model's batch tolerance.
+
+    Raises:
+        InputError: The store has no such model, it is another version, or an answer differs.
+    """
     try:
-        folder = Path(bentoml.models.get(named.tag).path)
+        folder = Path(bentoml.models.get(stored.tag).path)
     except NotFound:
-        raise InputError(f"no model {named.tag!r} in BentoML's store; store it again.") from None
-    found = LoadedPredictor(folder)
-    if (found.info.task, found.info.version) != (task, named.version):
-        raise InputError(f"{named.tag} holds {found.info.version} of {found.info.task}; expected {named.version}.")
-    rounding = found.predictor.model.batch_tolerance
-    for row, (said, expected) in enumerate(zip(expected_answers(found), named.golden, strict=True)):
-        if said.label != expected.label or abs(said.probability - expected.probability) > rounding:
+        raise InputError(f"no model {stored.tag!r} in BentoML's store; store it again.") from None
+    loaded = LoadedPredictor(folder)
+    info = loaded.info
+    if (info.task, info.version) != (task, stored.version):
+        raise InputError(f"{stored.tag} holds {info.version} of {info.task}; expected {stored.version}.")
+    tolerance = loaded.predictor.model.batch_tolerance
+    for row, (answer, expected) in enumerate(zip(expected_answers(loaded), stored.golden, strict=True)):
+        if answer.label != expected.label or abs(answer.probability - expected.probability) > tolerance:
             raise InputError(
-                f"{named.tag} says {said.label} ({said.probability!r}) to row {row} of its reference; "
+                f"{stored.tag} says {answer.label} ({answer.probability!r}) to row {row} of its reference; "
                 f"expected {expected.label} ({expected.probability!r})."
             )
-    return found
+    return loaded

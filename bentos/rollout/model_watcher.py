@@ -1,4 +1,4 @@
-"""Keeps one worker at what is wanted: loads beside, proves, swaps in one assignment, or refuses and keeps the old."""
+"""Apply the desired state in one worker: load a version beside the old one, check it, swap it in or refuse it."""
 
 import logging
 import os
@@ -18,134 +18,146 @@ logger = logging.getLogger("bentoml.credence")
 
 
 class ModelWatcher:
-    """What this worker answers with. Requests take `lineup` once; one thread alone assigns it."""
+    """The predictors of one worker.
 
-    lineup: Router
+    A request reads `router` once. Only the file watcher's thread assigns it, so a swap is one assignment.
+
+    Args:
+        folder: The predictor that the server was started with.
+        task: The task's name.
+        logs: Whether answers to shadow traffic are logged.
+        environment: Where CREDENCE_SINCE, the edition at the server's start, is read from.
+    """
+
+    router: Router
 
     def __init__(self, folder: Path, task: str, logs: bool, environment: Mapping[str, str] = os.environ) -> None:
         self._folder, self.task, self._logs = folder, task, logs
-        # A server serves what it was started with and obeys what is asked for afterwards; so do the workers that it
-        # starts again later.
+        # A server applies only editions later than its start. Workers that it restarts do the same.
         self._since = int(environment.get(SINCE) or last_edition(task))
-        self._serves, self._loaded, self._tried = 0, 0, 0
-        self._missed = 0
-        self._beside: LoadedPredictor | None = None
+        self._serving, self._loaded, self._tried = 0, 0, 0
+        self._failures = 0
+        self._prepared: LoadedPredictor | None = None
         self._report: worker_status.WorkerStatus | None = None
 
     def start(self, follows: bool = True) -> None:
-        """Load what the server was started with, or what has been asked for since."""
+        """Load the predictor that the server was started with, or the champion committed since.
+
+        Args:
+            follows: Whether to apply the desired state at all.
+        """
         if not follows:
-            self.lineup = Router(LoadedPredictor(self._folder))
+            self.router = Router(LoadedPredictor(self._folder))
             return
         self._report = worker_status.own_status(self._since)
-        self._tell()
-        wanted = self._read()
-        self._swap(wanted)
-        if not self._serves:
-            self.lineup = Router(LoadedPredictor(self._folder))
-            self._tell(version=self.lineup.champion.info.version)
+        self._publish()
+        desired = self._read()
+        self._apply_champion(desired)
+        if not self._serving:
+            self.router = Router(LoadedPredictor(self._folder))
+            self._publish(version=self.router.champion.info.version)
         if self._report.state == "starting":
-            self._tell(state="serving")
-        self._follow(wanted)
+            self._publish(state="serving")
+        self._apply_candidates(desired)
 
     def apply(self) -> None:
-        """Do what the file says now."""
-        wanted = read_desired_state(self.task)
-        self._swap(wanted)
-        self._follow(wanted)
+        """Read the desired state and apply it."""
+        desired = read_desired_state(self.task)
+        self._apply_champion(desired)
+        self._apply_candidates(desired)
 
     def report(self) -> None:
-        """Tell how the trial stands, whose process comes up in its own time."""
-        trial = self.lineup.trial
-        if self._report and trial and trial.shadow.state != self._report.trial:
-            self._tell(trial=trial.shadow.state, reason=trial.shadow.reason)
+        """Publish the state of the shadow process if it has changed; the process starts in the background."""
+        challenger = self.router.challenger
+        if self._report and challenger and challenger.shadow.state != self._report.trial:
+            self._publish(trial=challenger.shadow.state, reason=challenger.shadow.reason)
 
     def failures(self) -> int:
-        """How many requests the trials of this worker have missed so far."""
-        return self._missed + (self.lineup.trial.failures() if self.lineup.trial else 0)
+        """Return how many requests this worker's challengers have not answered so far."""
+        return self._failures + (self.router.challenger.failures() if self.router.challenger else 0)
 
     def stop(self) -> None:
-        """End the trial, and say that this worker is gone."""
+        """Stop serving the challenger and remove this worker's status file."""
         self._end_trial()
         if self._report:
             worker_status.remove_status(self.task, self._report)
 
     def _read(self) -> DesiredState:
-        """A server must start also where the file is spoiled; then it serves what it was started with."""
+        """Read the desired state; an empty one if the file is damaged, since the server must start anyway."""
         try:
             return read_desired_state(self.task)
         except InputError as error:
             logger.error("%s", error)
             return DesiredState()
 
-    def _swap(self, wanted: DesiredState) -> None:
-        named = wanted.champion
-        if named is None or wanted.decided <= self._since or named.generation == self._serves:
+    def _apply_champion(self, desired: DesiredState) -> None:
+        stored = desired.champion
+        if stored is None or desired.decided <= self._since or stored.generation == self._serving:
             return
-        if named.generation != self._loaded:
-            self._load(named)
-        if self._beside:
+        if stored.generation != self._loaded:
+            self._load(stored)
+        if self._prepared:
             self._end_trial()
-            self.lineup, self._beside, self._serves = Router(self._beside), None, named.generation
-            version = self.lineup.champion.info.version
-            self._tell(state="serving", generation=self._serves, version=version, reason="")
+            self.router, self._prepared, self._serving = Router(self._prepared), None, stored.generation
+            version = self.router.champion.info.version
+            self._publish(state="serving", generation=self._serving, version=version, reason="")
 
-    def _follow(self, wanted: DesiredState) -> None:
-        self._prepare(wanted.pending)
-        self._try(wanted.challenger)
+    def _apply_candidates(self, desired: DesiredState) -> None:
+        self._apply_pending(desired.pending)
+        self._apply_challenger(desired.challenger)
 
-    def _prepare(self, named: StoredPredictor | None) -> None:
-        if named and named.generation > max(self._since, self._loaded):
-            self._load(named)
-        elif named is None and self._beside:
-            self._beside = None
-            self._tell(state="serving", generation=self._serves)
+    def _apply_pending(self, stored: StoredPredictor | None) -> None:
+        if stored and stored.generation > max(self._since, self._loaded):
+            self._load(stored)
+        elif stored is None and self._prepared:
+            self._prepared = None
+            self._publish(state="serving", generation=self._serving)
 
-    def _load(self, named: StoredPredictor) -> None:
-        self._loaded, self._beside = named.generation, None
+    def _load(self, stored: StoredPredictor) -> None:
+        self._loaded, self._prepared = stored.generation, None
         try:
-            self._beside = load_and_verify(named, self.task)
-            self._tell(state="prepared", generation=named.generation, reason="")
-        except Exception as error:  # whatever is wrong with the new one, the old one goes on answering
-            logger.exception("%s is refused; %s is answered as before", named.tag, self.task)
-            self._tell(state="refused", generation=named.generation, reason=str(error) or type(error).__name__)
+            self._prepared = load_and_verify(stored, self.task)
+            self._publish(state="prepared", generation=stored.generation, reason="")
+        except Exception as error:  # whatever is wrong with the new version, the old one continues to serve
+            logger.exception("%s is refused; %s is answered as before", stored.tag, self.task)
+            self._publish(state="refused", generation=stored.generation, reason=str(error) or type(error).__name__)
 
-    def _try(self, named: DesiredChallenger | None) -> None:
-        if named is None or named.version == self.lineup.champion.info.version:
+    def _apply_challenger(self, stored: DesiredChallenger | None) -> None:
+        if stored is None or stored.version == self.router.champion.info.version:
             self._end_trial()
-        elif named.generation != self._tried:
+        elif stored.generation != self._tried:
             self._end_trial()
-            self._tried = named.generation
-            self._begin_trial(named)
+            self._tried = stored.generation
+            self._start_trial(stored)
 
-    def _begin_trial(self, named: DesiredChallenger) -> None:
-        told = {"tried": named.generation, "challenger": named.version}
+    def _start_trial(self, stored: DesiredChallenger) -> None:
+        about = {"tried": stored.generation, "challenger": stored.version}
         try:
-            trial = ServedChallenger(named, self.lineup.champion, self.task, self._logs)
-            self.lineup = Router(self.lineup.champion, trial)
-            self._tell(**told, trial="starting", reason="")
-        except Exception as error:  # a challenger that cannot be loaded is no reason to answer less
-            logger.exception("%s is not tried", named.tag)
-            self._tell(**told, trial="refused", reason=str(error) or type(error).__name__)
+            challenger = ServedChallenger(stored, self.router.champion, self.task, self._logs)
+            self.router = Router(self.router.champion, challenger)
+            self._publish(**about, trial="starting", reason="")
+        except Exception as error:  # a challenger that cannot be loaded must not disturb the champion
+            logger.exception("%s is not served as challenger", stored.tag)
+            self._publish(**about, trial="refused", reason=str(error) or type(error).__name__)
 
     def _end_trial(self) -> None:
-        """Requests under way still hold the trial; what they copy then is dropped."""
-        if hasattr(self, "lineup") and (trial := self.lineup.trial):
-            self.lineup = Router(self.lineup.champion)
-            trial.close()
-            self._missed += trial.failures()
+        """Remove the challenger. Requests in progress still hold it; their copies are dropped."""
+        if hasattr(self, "router") and (challenger := self.router.challenger):
+            self.router = Router(self.router.champion)
+            challenger.close()
+            self._failures += challenger.failures()
         if self._tried:
             self._tried = 0
-            self._tell(tried=0, challenger="", trial="none")
+            self._publish(tried=0, challenger="", trial="none")
 
-    def _tell(self, **about: Any) -> None:
+    def _publish(self, **about: Any) -> None:
         if self._report:
             self._report = self._report.model_copy(update=about)
             worker_status.write_status(self.task, self._report)
 
 
 def last_edition(task: str) -> int:
-    """The edition of what is wanted now. A file that cannot be read stops no server: it obeys the next one."""
+    """Return the edition of the desired state; 0 if the file cannot be read, so that a server starts anyway."""
     try:
         return read_desired_state(task).edition
     except InputError:

@@ -1,4 +1,4 @@
-"""Copies of requests on their way to a process that answers them for the log alone."""
+"""Send copies of requests (shadow traffic) to a child process, whose answers go to the log only."""
 
 import json
 import logging
@@ -23,9 +23,16 @@ logger = logging.getLogger("bentoml.credence")
 
 
 class ShadowClient:
-    """A child process and a bounded queue to it. Nothing that happens there reaches an answer.
+    """A child process and a bounded queue of copies for it. It never delays or changes an answer.
 
-    What does not fit into the queue, and what a crash loses, is counted in `failures`.
+    The queue holds at most 256 copies and 64 MiB. Copies that do not fit, and copies lost in a crash, are counted in
+    `failures`.
+
+    Args:
+        challenger: The predictor that answers copies.
+        champion: The champion's folder, if it answers copies too (in a split).
+        task: The task's name.
+        logs: Whether the answers are logged.
     """
 
     def __init__(self, challenger: DesiredChallenger, champion: Path | None, task: str, logs: bool) -> None:
@@ -49,7 +56,7 @@ class ShadowClient:
             thread.start()
 
     def put(self, role: str, request_id: str, body: bytes, many: bool) -> bool:
-        """Queue a copy of a request for the side `role`. False where it does not fit: it is dropped and counted."""
+        """Queue a copy of a request for the side `role`; return False if it was dropped."""
         head = json.dumps({"role": role, "id": request_id, "many": many, "size": len(body)}).encode()
         with self._changed:
             full = len(self._waiting) >= MAX_WAITING or self._bytes + len(body) > MAX_BYTES
@@ -62,7 +69,7 @@ class ShadowClient:
         return True
 
     def close(self) -> None:
-        """End the child; what waits is dropped."""
+        """Kill the child process; queued copies are dropped."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -72,7 +79,7 @@ class ShadowClient:
             thread.join()
 
     def _keep(self) -> None:
-        """Start the child, listen to it until it ends, and start it again: a few times a minute at most."""
+        """Start the child, read its output until it ends, and restart it, at most 3 times a minute."""
         while (child := self._start()) is not None:
             with child:
                 self._listen(child)
@@ -82,11 +89,11 @@ class ShadowClient:
                 self.failures += self._open
                 self._open = 0
                 if not self._closed and self.state != "refused":
-                    logger.warning("the process that answers copies ended; it is started again")
+                    logger.warning("the process that answers copies ended; it is restarted")
                     self._changed.wait_for(lambda: self._closed, self._pause())
 
     def _pause(self) -> float:
-        """Seconds until it may be started again."""
+        """Return the seconds until the child may be restarted."""
         full = len(self._starts) == MAX_STARTS
         return max(0.0, self._starts[0] + PER_SECONDS - time.monotonic()) if full else 0.0
 
@@ -126,7 +133,7 @@ class ShadowClient:
             self._send(child, frame)
 
     def _send(self, child: subprocess.Popen[bytes], frame: bytes) -> None:
-        """A pipe that broke is what `_keep` notices too; it counts what was lost."""
+        """Write a frame. If the pipe is broken, `_keep` counts the lost copies."""
         try:
             pipe = cast(IO[bytes], child.stdin)
             pipe.write(frame)

@@ -1,4 +1,4 @@
-"""The process that answers copies of requests: `python -m bentos.rollout.shadow_worker ABOUT`."""
+"""The child process that answers copies of requests: `python -m bentos.rollout.shadow_worker ABOUT`."""
 
 import json
 import logging
@@ -20,12 +20,18 @@ logger = logging.getLogger("bentoml.credence")
 
 
 def main(about: dict[str, Any], frames: IO[bytes], said: IO[bytes]) -> None:
-    """Answer until the frames end, which they do when the worker closes or dies."""
+    """Answer copies until the input ends, which it does when the worker closes or dies.
+
+    Args:
+        about: JSON with `task`, `challenger`, `champion` (a folder or null) and `logs`.
+        frames: Copies: one line of JSON with the body's size, then the body.
+        said: One line per event: ready, refused with a reason, done or failed.
+    """
     try:
         sides = {"challenger": load_and_verify(DesiredChallenger(**about["challenger"]), about["task"])}
         if about["champion"]:
             sides["champion"] = LoadedPredictor(Path(about["champion"]))
-        journal = RequestLog(about["task"]) if about["logs"] else None
+        request_log = RequestLog(about["task"]) if about["logs"] else None
     except InputError as error:
         _say(said, REFUSED + b" " + str(error).encode())
         return
@@ -33,20 +39,20 @@ def main(about: dict[str, Any], frames: IO[bytes], said: IO[bytes]) -> None:
     while head := frames.readline():
         frame = json.loads(head)
         body = frames.read(frame["size"])
-        _say(said, DONE if _answered(frame, body, sides[frame["role"]], journal) else FAILED)
-    if journal:
-        journal.close()
+        _say(said, DONE if _answered(frame, body, sides[frame["role"]], request_log) else FAILED)
+    if request_log:
+        request_log.close()
 
 
-def _answered(frame: dict[str, Any], body: bytes, answerer: LoadedPredictor, journal: RequestLog | None) -> bool:
-    caller = RequestContext(frame["id"])
+def _answered(frame: dict[str, Any], body: bytes, loaded: LoadedPredictor, request_log: RequestLog | None) -> bool:
+    context = RequestContext(frame["id"])
     try:
-        rows, found = answerer.answer(body, frame["many"])
-    except Exception as error:  # the next copy may be one that it can answer
-        logger.warning("%s could not answer a copy: %r", answerer.info.version, error)
+        rows, found = loaded.answer(body, frame["many"])
+    except Exception as error:  # it may be able to answer the next copy
+        logger.warning("%s could not answer a copy: %r", loaded.info.version, error)
         return False
-    if journal:
-        journal.note(caller, answerer.info, rows, found, frame["role"], delivered=False)
+    if request_log:
+        request_log.note(context, loaded.info, rows, found, frame["role"], delivered=False)
     return True
 
 
@@ -56,5 +62,5 @@ def _say(said: IO[bytes], words: bytes) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICE)  # answers that somebody waits for come first
+    os.nice(NICE)  # lower priority than the workers that callers wait for
     main(json.loads(sys.argv[1]), sys.stdin.buffer, sys.stdout.buffer)

@@ -1,4 +1,4 @@
-"""What every worker of a task's servers says of itself: one small file each, dropped where its process is gone."""
+"""Status of each worker process of a task, one JSON file each; files of dead processes are removed."""
 
 import os
 from pathlib import Path
@@ -13,14 +13,27 @@ from credence.core.paths import serving_folder
 from credence.core.registry import StrictModel
 
 FOLDER = "workers"
-CLOCK_MS = 2000  # the time at which a process began is told from the clock, which may be set meanwhile
+CLOCK_MS = 2000  # tolerance for a process's start time, which shifts when the system clock is set
 WorkerState = Literal["starting", "serving", "prepared", "refused"]
 ChallengerState = Literal["none", "starting", "ready", "refused"]
 
 
 class WorkerStatus(StrictModel):
-    """A worker's own words: what it answers with, how far it is with the generation that was asked for last, and with
-    the challenger that it tries."""
+    """The status that a worker publishes.
+
+    Attributes:
+        pid: Its process id.
+        started: When the process started, in milliseconds since 1970.
+        supervisor: The process id of its server.
+        since: It applies editions of the desired state later than this one.
+        state: Where it is with `generation`.
+        generation: The last generation it was asked to load.
+        version: The version it serves.
+        tried: The generation of its challenger; 0 for none.
+        challenger: The version of its challenger; empty for none.
+        trial: The state of its challenger.
+        reason: Why it refused, if it did.
+    """
 
     pid: int
     started: int
@@ -35,30 +48,34 @@ class WorkerStatus(StrictModel):
     reason: str = ""
 
     def lives(self) -> bool:
-        """Whether the process is there, and no later one that was given the same number."""
+        """Return whether the process is running, and is not a later one with the same id."""
         started = _started(self.pid)
         return started is not None and abs(started - self.started) <= CLOCK_MS
 
 
 def own_status(since: int) -> WorkerStatus:
-    """The report of this process before it has answered anything; it obeys what is later than edition `since`."""
+    """Create the initial status of this process, which applies editions later than `since`."""
     return WorkerStatus(pid=os.getpid(), started=_started(os.getpid()) or 0, supervisor=os.getppid(), since=since)
 
 
 def write_status(task: str, report: WorkerStatus) -> None:
-    """Put a worker's report in the place of its last one."""
+    """Replace a worker's status file."""
     file = _file(task, report)
     file.parent.mkdir(parents=True, exist_ok=True)
     atomic_write_text(file, report.model_dump_json())
 
 
 def remove_status(task: str, report: WorkerStatus) -> None:
-    """A worker that ends takes its report with it."""
+    """Remove a worker's status file."""
     _file(task, report).unlink(missing_ok=True)
 
 
 def live_workers(task: str) -> list[WorkerStatus]:
-    """The reports of all workers that run; those of the dead are removed."""
+    """Read the status of all running workers of a task; remove the files of dead ones.
+
+    Raises:
+        InputError: A status file cannot be parsed.
+    """
     found = []
     for file in sorted((serving_folder(task) / FOLDER).glob("*.json")):
         report = _read(file)
@@ -72,7 +89,7 @@ def live_workers(task: str) -> list[WorkerStatus]:
 def _read(file: Path) -> WorkerStatus | None:
     try:
         return WorkerStatus.model_validate_json(file.read_bytes())
-    except FileNotFoundError:  # its worker ended this moment
+    except FileNotFoundError:  # its worker has just ended
         return None
     except ValidationError:
         raise InputError(f"{file} is not what a worker writes; remove it, and try again.") from None
@@ -83,7 +100,7 @@ def _file(task: str, report: WorkerStatus) -> Path:
 
 
 def _started(pid: int) -> int | None:
-    """When a process began, in milliseconds; None where there is none, or only its remains."""
+    """Return a process's start time in milliseconds since 1970; None if it is gone or a zombie."""
     try:
         process = psutil.Process(pid)
         return None if process.status() == psutil.STATUS_ZOMBIE else round(process.create_time() * 1000)

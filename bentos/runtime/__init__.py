@@ -1,1 +1,1 @@
-"""What one worker holds: the loaded predictor, request log, metrics."""
+"""State of one worker process: the loaded predictor, the request log, metrics."""

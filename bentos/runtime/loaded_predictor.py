@@ -1,4 +1,4 @@
-"""A loaded predictor with everything that depends on it: what a request may hold, what an answer says."""
+"""A loaded predictor with the request models that depend on its schema."""
 
 import logging
 from pathlib import Path
@@ -16,39 +16,58 @@ from credence.evaluation.explain import explain_rows
 from credence.predictor import Predictor, read_info
 from credence.security.signing import verify
 
-logger = logging.getLogger("bentoml.credence")  # what is below bentoml is shown where a server runs
+logger = logging.getLogger("bentoml.credence")  # BentoML's servers show what loggers below `bentoml` write
 
 
 class LoadedPredictor:
-    """What one request is read and answered with, from its first byte to its last: a swap never comes between."""
+    """A predictor and its request models. One request uses one of these throughout, also during a swap."""
 
     def __init__(self, folder: Path) -> None:
-        """Load a folder that somebody vouches for. BadInput where it was changed, or cannot answer."""
-        vouched = verify(folder)
+        """Verify and load a predictor folder, and answer one row with it.
+
+        Raises:
+            InputError: The folder was changed after it was signed, or the predictor cannot answer.
+        """
+        signature = verify(folder)
         self.folder, self.info = folder, read_info(folder)
-        logger.info("%s: %s", self.info.version, vouched)
+        logger.info("%s: %s", self.info.version, signature)
         self.row = row_model(self.info)
         self.rows = rows_model(self.row, self.info)
         with lazy_torch(folder):
             self.predictor = Predictor.load(folder)
-            # A server that cannot answer a row it has seen must not report ready; and the first answer is the slowest.
+            # Not ready until a training row is answered: it proves that the predictor works, and warms it up.
             self.predictor.predict(self.predictor.reference.head(1))
 
     def answer(self, body: bytes, many: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """The rows of a body and the predictor's answers to them. BadInput where a row is none."""
+        """Parse a body and answer its rows.
+
+        Args:
+            body: JSON as `row` describes it, or as `rows` describes it if `many`.
+            many: Whether the body holds a list of rows.
+
+        Returns:
+            The parsed rows and the frame that `Predictor.predict` returns for them, both in the order of the body.
+
+        Raises:
+            InputError: The body or one of its rows cannot be used.
+        """
         rows = self.table(self._read_rows(body) if many else [self._read_row(body)])
         return rows, self.predictor.predict(rows)
 
     def explain(self, body: bytes) -> Explanation:
-        """What each column of a row adds to the log-odds of yes."""
+        """Compute the contribution of each column of one row to the log-odds of yes.
+
+        Raises:
+            InputError: The body cannot be used.
+        """
         schema = self.info.schema_
-        found = explain_rows(self.predictor, schema.select(self.table([self._read_row(body)])))[0]
+        explained = explain_rows(self.predictor, schema.select(self.table([self._read_row(body)])))[0]
         raw = {n: original_name(n) for n in schema.names()}
-        parts = [Contribution(column=raw.get(column, column), contribution=value) for column, value in found]
+        parts = [Contribution(column=raw.get(column, column), contribution=value) for column, value in explained]
         return Explanation(contributions=parts, version=self.info.version)
 
     def table(self, rows: list[BaseModel]) -> pd.DataFrame:
-        """Rows of a request as `predict` takes them."""
+        """Convert parsed rows to the frame that `Predictor.predict` takes."""
         return requests_table(rows, self.info.schema_)
 
     def _read_row(self, body: bytes) -> BaseModel:

@@ -1,4 +1,4 @@
-"""Who asks: what the guard learned about the request that is being answered."""
+"""Context of the request being answered: its id, its session, its arrival time."""
 
 import time
 from contextvars import ContextVar
@@ -7,14 +7,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RequestContext:
-    """The id of the request, by what it keeps to one side of a split, and when all of it was there."""
+    """Request id, session id (empty if none was sent) and `time.perf_counter()` when the body was complete.
+
+    In an A/B split, all requests of one session go to the same side.
+    """
 
     request_id: str
     session: str = ""
     since: float = field(default_factory=time.perf_counter)
 
     def milliseconds(self) -> float:
-        """How long it has been waiting for its answer."""
+        """Return the milliseconds since the body was complete."""
         return (time.perf_counter() - self.since) * 1000
 
 

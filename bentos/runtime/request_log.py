@@ -1,4 +1,4 @@
-"""Remembers what this worker answered and what turned out to be true, beside the answering."""
+"""Write this worker's answers and the feedback it receives to the prediction log, off the request path."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -14,33 +14,49 @@ from credence.security.keyed_hash import KeyedHasher
 
 
 class RequestLog:
-    """The log of one task, as one process writes it. BadInput where its folder cannot be written."""
+    """The log of one task as one process writes it.
+
+    Args:
+        task: The task's name.
+        days: Days until answers are deleted; None keeps them. Feedback is always kept.
+
+    Raises:
+        InputError: The log's folder cannot be written.
+    """
 
     def __init__(self, task: str, days: float | None = None) -> None:
-        """Answers are removed after so many days, truths never."""
         folder = log_folder(task)
         keep = timedelta(days=days) if days else None
         self.predictions = LogWriter(folder / "predictions", PREDICTION, keep=keep)
-        self.truths = LogWriter(folder / "feedback", FEEDBACK)
+        self.feedback = LogWriter(folder / "feedback", FEEDBACK)
         self._hasher = KeyedHasher.of(folder)
 
     def note(
         self,
-        caller: RequestContext,
+        context: RequestContext,
         info: PredictorInfo,
         rows: pd.DataFrame,
-        found: pd.DataFrame,
+        answers: pd.DataFrame,
         role: str,
         delivered: bool = True,
     ) -> None:
-        """Have the answers to these rows written down. The records are made in the writer's thread."""
-        now, latency = datetime.now(UTC), caller.milliseconds()
+        """Queue the answers to these rows; the writer's thread builds and writes the records.
+
+        Args:
+            context: The request; its age now is logged as latency.
+            info: The predictor that answered.
+            rows: The rows of the request.
+            answers: What `Predictor.predict` returned for them.
+            role: champion or challenger.
+            delivered: Whether the caller got these answers; False for shadow traffic.
+        """
+        now, latency = datetime.now(UTC), context.milliseconds()
 
         def make() -> list[LogRecord]:
             return build_records(
-                caller.request_id,
+                context.request_id,
                 rows,
-                found,
+                answers,
                 info,
                 role=role,
                 delivered=delivered,
@@ -52,10 +68,10 @@ class RequestLog:
         self.predictions.put(make, len(rows))
 
     def dropped(self) -> int:
-        """How many records were not written since this process began."""
+        """Return the number of records dropped since this process started."""
         return self.predictions.dropped
 
     def close(self) -> None:
-        """Write what still waits."""
+        """Write what is queued and stop."""
         self.predictions.close()
-        self.truths.close()
+        self.feedback.close()

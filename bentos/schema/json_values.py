@@ -1,4 +1,4 @@
-"""One JSON value as the cell that canonical rows would hold, or the reason why it is none."""
+"""Convert one JSON value to the cell that canonical rows would hold, or say what is wrong with it."""
 
 from typing import Any
 
@@ -20,7 +20,14 @@ JsonValue = str | float | bool | None
 
 
 def parse_json_value(column: Column, value: Any) -> JsonValue:
-    """The value of this column as `schema.typed` reads it. ValueError says what was expected and what was given."""
+    """Check a JSON value against a column.
+
+    Returns:
+        The value as `parse_column` reads it; None if it is missing.
+
+    Raises:
+        ValueError: The value does not fit; the message names what was expected and what was given.
+    """
     if value is None or (column.kind in ("category", "date") and _says_missing(value)):
         _refuse_missing(column, value)
         return None
@@ -36,7 +43,11 @@ def parse_json_value(column: Column, value: Any) -> JsonValue:
 
 
 def parse_group(value: Any) -> JsonValue:
-    """A group is any word, for `rows.plain` spells it; null is a row of no known group."""
+    """Check a group: any string or number; null means that the row's group is unknown.
+
+    Raises:
+        ValueError: The value is a list or an object.
+    """
     return value if isinstance(value, str) else parse_json_value(ANY_GROUP, value)
 
 
@@ -58,18 +69,18 @@ def _fits(column: Column, value: Any) -> bool:
 
 
 def _is_flag(column: Column) -> bool:
-    """Tables store true and false as 1 and 0, so a column of nothing else takes them."""
+    """Return whether a number column was always within 0 to 1, so that it accepts true and false."""
     return column.low is not None and column.high is not None and column.low >= 0 and column.high <= 1
 
 
 def _is_date(value: str) -> bool:
-    """pandas also reads "now" and "today", whose meaning changes by the minute; a date has digits."""
+    """Return whether this is a date. Require digits: pandas also parses "now" and "today"."""
     found = pd.to_datetime([value], errors="coerce", format="mixed", utc=True)
     return any(c.isdigit() for c in value) and not found.isna()[0]
 
 
 def quote(value: Any) -> str:
-    """A value in a sentence: short, and on one line."""
+    """Format a JSON value for a message, on one line and at most about 40 characters."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, (list, dict)):

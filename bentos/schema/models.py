@@ -1,4 +1,4 @@
-"""Request and answer models of one task, made from what its predictor learned about every column."""
+"""Request and response models of one task, built from its predictor's schema."""
 
 import math
 from collections.abc import Sequence
@@ -26,31 +26,31 @@ JSON_TYPES = {"number": "number", "category": "string", "date": "string", "text"
 
 
 class JsonBody(IODescriptor):  # type: ignore[misc]
-    """A request body. Its bytes reach the handler unread, so that a mistake in them becomes one sentence of ours."""
+    """A request body. The handler gets its raw bytes, so that our code writes the error messages."""
 
     model_config = ConfigDict(extra="forbid")
     __root_input__ = True
 
     @classmethod
     async def from_http_request(cls, request: Request, serde: Any) -> bytes:
-        """The body as it came; `refusal.parse` reads it."""
+        """Return the raw body; `request_errors.parse_request` parses it."""
         return await request.body()
 
 
 class Prediction(BaseModel):
-    """The answer to one row; what the model cannot know is null."""
+    """The answer to one row. A value that the model cannot compute is null."""
 
-    label: str = Field(description="the answer")
+    label: str = Field(description="the answer, one of the task's two answers")
     probability: float = Field(ge=0, le=1, description="calibrated probability of yes, the second of the two answers")
-    low: float | None = Field(description="lower end of its 90 % interval; null where the model has one opinion")
-    high: float | None = Field(description="upper end of that interval")
-    uncertainty: float = Field(description="entropy in bits; 1 is a coin toss")
-    epistemic: float | None = Field(description="the part of it that more training data could remove")
-    aleatoric: float | None = Field(description="the part of it that lies in the row itself")
-    set: list[str] = Field(description="the answers that cannot be ruled out")
-    abstain: bool = Field(description="true when a person should answer instead")
+    low: float | None = Field(description="lower end of the 90 % interval; null if the model gives one draw only")
+    high: float | None = Field(description="upper end of the 90 % interval; null if the model gives one draw only")
+    uncertainty: float = Field(description="entropy in bits, 0 to 1; 1 is a coin toss")
+    epistemic: float | None = Field(description="the part of it, in bits, that more training data could remove")
+    aleatoric: float | None = Field(description="the part of it, in bits, that is inherent in the row")
+    set: list[str] = Field(description="the answers that cannot be ruled out (conformal prediction)")
+    abstain: bool = Field(description="true if a person should answer instead")
     reasons: list[str] = Field(description="why to abstain")
-    version: str = Field(description="the predictor that answered")
+    version: str = Field(description="the predictor that answered, as task:number")
 
 
 class PredictionList(BaseModel):
@@ -60,28 +60,31 @@ class PredictionList(BaseModel):
 
 
 class Contribution(BaseModel):
-    """What one input column adds to the log-odds of yes."""
+    """The contribution of one input column to the log-odds of yes."""
 
     column: str
     contribution: float
 
 
 class Explanation(BaseModel):
-    """Why one row was answered as it was; contributions are in log-odds, the largest first."""
+    """The contribution of each column to one answer, in log-odds, the largest absolute value first."""
 
     contributions: list[Contribution]
     version: str
 
 
 class ErrorResponse(BaseModel):
-    """Why a request was not answered, in one sentence, and the field at fault where there is one."""
+    """Why a request was not answered: one sentence, and the field at fault or null."""
 
     error: str
     field: str | None = None
 
 
 def row_model(info: PredictorInfo) -> type[BaseModel]:
-    """The body of one row: one field per input column under its raw name, and the group where the task has one."""
+    """Create the model of a body of one row: one field per input column, and the group if the task has one.
+
+    Fields have the raw column name as alias, and `c0`, `c1`, … as attribute, since a raw name may be no identifier.
+    """
     schema = info.schema_
     fields: dict[str, Any] = {f"c{i}": _field(c) for i, c in enumerate(schema.columns)}
     if schema.group and schema.group not in map(original_name, schema.names()):
@@ -93,16 +96,16 @@ def row_model(info: PredictorInfo) -> type[BaseModel]:
 
 
 def rows_model(row: type[BaseModel], info: PredictorInfo) -> type[BaseModel]:
-    """The body of a batch: `rows`, or for a text task `texts` as well."""
+    """Create the model of a batch body: `rows` (1 to 10,000), or for a text task either `rows` or `texts`."""
     many: Any = list[row]  # type: ignore[valid-type]
     if info.schema_.names() != ["text"]:
-        return create_model("Rows", __base__=JsonBody, rows=(many, _some(...)))
+        return create_model("Rows", __base__=JsonBody, rows=(many, _list_field(...)))
     return create_model(
-        "Rows", __base__=JsonBody, rows=(many | None, _some(None)), texts=(list[str] | None, _some(None))
+        "Rows", __base__=JsonBody, rows=(many | None, _list_field(None)), texts=(list[str] | None, _list_field(None))
     )
 
 
-def _some(default: Any) -> Any:
+def _list_field(default: Any) -> Any:
     return Field(default, min_length=1, max_length=MAX_ROWS)
 
 
@@ -114,7 +117,7 @@ def _field(column: Column) -> Any:
 
 
 def describe_column(column: Column) -> str:
-    """What training saw of a column, for people who read the API's documentation."""
+    """Describe kind and training range of a column, for the API's documentation."""
     empty = "; null where it is missing" if column.nullable else ""
     if column.kind == "category":
         return f"category{_listed(column.categories)}{empty}"
@@ -134,7 +137,7 @@ def _listed(categories: list[str] | None) -> str:
 
 
 def example_of(column: Column) -> str | float:
-    """An ordinary value of this column: the middle of its range, or its first category."""
+    """Return an example value: the middle of the column's training range, or its first category."""
     if column.kind == "category":
         return (column.categories or ["…"])[0]
     if column.kind == "text":
@@ -142,11 +145,11 @@ def example_of(column: Column) -> str | float:
     if column.low is None or column.high is None:
         return "2024-01-31" if column.kind == "date" else 0.0
     middle = (column.low + column.high) / 2
-    return _day(middle) if column.kind == "date" else _short(middle, column.low, column.high)
+    return _day(middle) if column.kind == "date" else _rounded(middle, column.low, column.high)
 
 
-def _short(middle: float, low: float, high: float) -> float:
-    """Few digits, and a whole number between whole ends: 0.5 is no example of a flag."""
+def _rounded(middle: float, low: float, high: float) -> float:
+    """Round to 4 digits, or to an integer if both limits are integers: 0.5 is no example of a flag."""
     whole = low.is_integer() and high.is_integer()
     rounded = float(int(middle)) if whole else float(f"{middle:.4g}")
     return rounded if low <= rounded <= high else middle
@@ -157,7 +160,11 @@ def _day(seconds: float) -> str:
 
 
 def requests_table(rows: Sequence[BaseModel], schema: Schema) -> pd.DataFrame:
-    """Validated rows as the frame that `Predictor.predict` takes: what canonical rows hold, but not yet typed."""
+    """Convert validated rows to the frame that `Predictor.predict` takes.
+
+    Returns:
+        One row per request row: the schema's columns, not yet typed, and `group`.
+    """
     cells = [r.__dict__ for r in rows]
     columns = {c.name: _array([r[f"c{i}"] for r in cells], c) for i, c in enumerate(schema.columns)}
     return pd.DataFrame({**columns, "group": _groups(cells, schema)})
@@ -175,7 +182,7 @@ def _groups(cells: list[dict[str, Any]], schema: Schema) -> list[str]:
 
 
 def predictions_of(found: pd.DataFrame) -> list[Prediction]:
-    """The rows of `Predictor.predict` as answers; absent numbers become null."""
+    """Convert the frame that `Predictor.predict` returns to answers; NaN becomes null."""
     names = [str(name) for name in found]
     columns = [[None if v != v else v for v in found[name].tolist()] for name in names]
     return [Prediction(**dict(zip(names, cells, strict=True))) for cells in zip(*columns, strict=True)]

@@ -1,4 +1,4 @@
-"""A request that cannot be answered, as one sentence that names the field."""
+"""Turn a request that cannot be answered into one sentence that names the field."""
 
 from typing import Any, TypeVar
 
@@ -15,7 +15,12 @@ MAX_HINT_LENGTH = 200
 
 
 class InvalidRequest(InputError):
-    """A request that breaks the rules; `field` names the place where there is one."""
+    """A request that cannot be answered.
+
+    Args:
+        sentence: What was given, what was expected and what to do.
+        field: Where it went wrong, such as `rows[3].age`; None if it is the body itself.
+    """
 
     def __init__(self, sentence: str, field: str | None = None) -> None:
         super().__init__(sentence)
@@ -23,26 +28,35 @@ class InvalidRequest(InputError):
 
 
 def parse_request(model: type[M], body: bytes, row: type[BaseModel]) -> M:
-    """The body as `model`, whose rows are `row`s. Raises BadRequest with one sentence about the first mistake."""
+    """Parse a request body.
+
+    Args:
+        model: The model of the whole body.
+        body: JSON.
+        row: The model of one row; equal to `model` for a body of one row.
+
+    Raises:
+        InvalidRequest: The body does not fit; the message describes the first mistake.
+    """
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=False)
-    # A misspelt field is missing under its right name too; the misspelling is the better thing to show.
+    # A misspelled field is also reported as missing under its right name; show the misspelling.
     first = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
-    raise _bad_request(dict(first), model if len(first["loc"]) == 1 else row)
+    raise _invalid_request(dict(first), model if len(first["loc"]) == 1 else row)
 
 
-def _bad_request(mistake: dict[str, Any], model: type[BaseModel]) -> InvalidRequest:
+def _invalid_request(mistake: dict[str, Any], model: type[BaseModel]) -> InvalidRequest:
     loc = mistake["loc"]
     if mistake["type"] == "json_invalid":
         return InvalidRequest(f"the body is not JSON: {mistake['msg'].removeprefix('Invalid JSON: ')}.")
     if not loc:
         return InvalidRequest(f"the body is {quote(mistake['input'])}; expected an object with the fields of a row.")
-    return InvalidRequest(f"{_where(loc)}{_what(mistake, model)}", _path(loc))
+    return InvalidRequest(f"{_describe_place(loc)}{_describe_mistake(mistake, model)}", _path(loc))
 
 
-def _what(mistake: dict[str, Any], model: type[BaseModel]) -> str:
+def _describe_mistake(mistake: dict[str, Any], model: type[BaseModel]) -> str:
     kind, given = mistake["type"], mistake["input"]
     if kind == "extra_forbidden":
         return f" is not known. {_hint(str(mistake['loc'][-1]), model)}"
@@ -63,12 +77,12 @@ def _hint(name: str, model: type[BaseModel]) -> str:
 
 
 def _path(loc: Loc) -> str:
-    """rows[3].age"""
+    """Format a location as in `rows[3].age`."""
     steps = [f"[{s}]" if isinstance(s, int) else f".{s[:MAX_NAME_LENGTH]}" for s in loc]
     return "".join(steps).removeprefix(".")
 
 
-def _where(loc: Loc) -> str:
+def _describe_place(loc: Loc) -> str:
     *above, last = loc
     if isinstance(last, int):
         return _path(loc)

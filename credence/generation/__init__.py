@@ -1,1 +1,1 @@
-"""Rows that language models write: balanced, checked by something other than their author, and never paid for twice."""
+"""Generate labelled rows with language models: balanced, independently checked, cached, within a budget."""

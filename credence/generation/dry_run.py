@@ -1,4 +1,4 @@
-"""What a run would do and cost at most, said before anything is asked."""
+"""Plan a generation run without calling a model: rows, calls, tokens, cost and time."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -24,7 +24,15 @@ LATENCY_SECONDS = 10.0
 
 @dataclass
 class ProviderShare:
-    """What one provider is asked: tokens and cost at most, seconds at least."""
+    """What a plan asks of one provider.
+
+    Attributes:
+        calls: Number of calls.
+        input: Input tokens, upper bound.
+        output: Output tokens, upper bound.
+        cost: Nanodollars, upper bound.
+        seconds: Run time, lower bound.
+    """
 
     calls: int = 0
     input: int = 0
@@ -35,7 +43,7 @@ class ProviderShare:
 
 @dataclass(frozen=True)
 class _ExistingRows:
-    """What a ledger holds already: the slots that lack their row, the items refused for them, and the money spent."""
+    """What a ledger holds already: slots without a row, items rejected for them, nanodollars spent."""
 
     due: list[Slot]
     refused: RejectedItems
@@ -43,25 +51,36 @@ class _ExistingRows:
 
 
 def generation_plan(task: str, section: Generation) -> str:
-    """The slots, what is there already, and what the rest takes of every provider: calls, tokens, money, time."""
+    """Format the plan of a run as text.
+
+    It lists the rows wanted and those in the ledger, then what each provider is asked: calls, tokens, cost, time.
+
+    Args:
+        task: The task's name.
+        section: The task's section `generation`.
+
+    Raises:
+        InputError: The section cannot be run, or an existing ledger is damaged.
+    """
     providers, writer, folder = providers_of(section), writer_of(section), generation_run_folder(task, section)
-    there, prices = _there(folder, slots(folder.name, section.wanted())), prices_of(section, providers)
+    existing, prices = _existing_rows(folder, slots(folder.name, section.wanted())), prices_of(section, providers)
     named = [(p.name, p.model) for p in providers]
     shares, most = {p.name: ProviderShare() for p in providers}, 0
-    for i, pack in enumerate(make_batches(there.due, writer.size, there.refused)):
+    for i, batch in enumerate(make_batches(existing.due, writer.size, existing.refused)):
         start = i % len(named)
-        for request in writer.foreseen(pack, named[start:] + named[:start]):
+        for request in writer.foreseen(batch, named[start:] + named[:start]):
             costs = {p.name: prices[p.name].most(p.with_max_tokens(request)) for p in providers}
             asked = next(p for p in providers if p.name == request.provider)
             _add(shares[asked.name], asked.with_max_tokens(request), costs[asked.name])
             most += max(costs.values())
     for provider in providers:
         shares[provider.name].seconds = _seconds(shares[provider.name], provider)
-    said = [*_slots(section.wanted(), there.due), _table(shares), _money(most, there.spent, section.budget_usd)]
-    return "\n".join([*said, *_keys(providers), f"ledger: {folder}"])
+    rows = _slot_lines(section.wanted(), existing.due)
+    cost = _cost_line(most, existing.spent, section.budget_usd)
+    return "\n".join([*rows, _table(shares), cost, *_missing_keys(providers), f"ledger: {folder}"])
 
 
-def _there(folder: Path, wanted: list[Slot]) -> _ExistingRows:
+def _existing_rows(folder: Path, wanted: list[Slot]) -> _ExistingRows:
     try:
         with LedgerReader(folder) as reader:
             rows = set(reader.results()["slot_id"].to_pylist())
@@ -82,7 +101,7 @@ def _add(share: ProviderShare, request: Request, cost: int) -> None:
 
 
 def _seconds(share: ProviderShare, provider: Provider) -> float:
-    """As fast as the limits let it, were every answer to take ten seconds; nothing where no network is asked."""
+    """Estimate the time that the rate limits need if every call takes 10 s; 0 if no network is used."""
     if provider.key_env is None and provider.limits.rpm is None:
         return 0.0
     limits = provider.limits
@@ -92,7 +111,7 @@ def _seconds(share: ProviderShare, provider: Provider) -> float:
     return max(slowest)
 
 
-def _slots(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
+def _slot_lines(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
     missing = Counter((slot.category, slot.label) for slot in due)
     wanted = sum(sum(cells.values()) for cells in quotas.values())
     lines = [f"{wanted:,} rows wanted, {wanted - len(due):,} of them in the ledger, {len(due):,} to write"]
@@ -104,26 +123,26 @@ def _slots(quotas: Quotas, due: Sequence[Slot]) -> list[str]:
 
 def _table(shares: dict[str, ProviderShare]) -> str:
     rows = [
-        [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _spoken(s.seconds)]
+        [name, f"{s.calls:,}", f"{s.input:,}", f"{s.output:,}", dollars(s.cost), _duration(s.seconds)]
         for name, s in shares.items()
     ]
-    about = ["tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"]
+    bounds = ["tokens in, at most", "tokens out, at most", "cost, at most", "time, at least"]
     calls = "calls, taking turns" if len(shares) > 1 else "calls"
-    return align_columns(pd.DataFrame(rows, columns=["provider", calls, *about]))
+    return align_columns(pd.DataFrame(rows, columns=["provider", calls, *bounds]))
 
 
-def _money(most: int, spent: int, limit: float | None) -> str:
+def _cost_line(most: int, spent: int, limit: float | None) -> str:
     said = "no limit" if limit is None else f"${limit:,.2f}"
     said += f", {dollars(spent)} of it spent" if spent else ""
     said += ", which may not pay for all of it" if limit is not None and spent + most > limit * DOLLAR else ""
     return f"at most {dollars(most)} whoever answers, without second attempts, by prices of {read_on()}; budget: {said}"
 
 
-def _spoken(seconds: float) -> str:
+def _duration(seconds: float) -> str:
     return format_duration(round(seconds)) if seconds >= 1 else "–"
 
 
-def _keys(providers: Sequence[Provider]) -> list[str]:
+def _missing_keys(providers: Sequence[Provider]) -> list[str]:
     lines = []
     for provider in providers:
         try:

@@ -1,4 +1,4 @@
-"""From a section to a ledger that holds its rows: opened, filled until nothing is due, and closed whatever happens."""
+"""Run a task's section `generation`: open its ledger, fill it until no slot is due, and close it."""
 
 import asyncio
 import logging
@@ -36,19 +36,23 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class GenerationResult:
-    """The ledger's folder, and why the run stopped before its end, if it did."""
+    """The ledger's folder, and why the run stopped early, or None."""
 
     folder: Path
     stopped: str | None = None
 
 
 def writer_of(section: Generation) -> RowWriter:
-    """Who fills the section's slots."""
+    """Create the writer that fills the section's slots: statements, or examples if it has a topic."""
     return Statements(section.items_per_call) if section.topic is None else Examples(section)
 
 
 def providers_of(section: Generation) -> list[Provider]:
-    """The section's providers. BadInput where two have one name or too few of the models differ."""
+    """Create the section's providers.
+
+    Raises:
+        InputError: Two have the same name, too few models differ, or the offline provider is given a topic.
+    """
     built: list[Provider] = [spec.build() for spec in section.providers]
     names, models = [p.name for p in built], {p.model for p in built}
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -66,13 +70,21 @@ def providers_of(section: Generation) -> list[Provider]:
 
 
 def prices_of(section: Generation, providers: Sequence[Provider]) -> dict[str, Price]:
-    """The price of every provider, by its name. BadInput where a model has none."""
+    """Return the price of every provider by its name.
+
+    Raises:
+        InputError: A model is not in the price file and the provider gives no price.
+    """
     given = zip(section.providers, providers, strict=True)
     return {provider.name: spec.price or price_of(provider.model) for spec, provider in given}
 
 
 def check_ready(section: Generation) -> tuple[RowWriter, list[Provider]]:
-    """Writer and providers. BadInput where a key is missing, a price is unknown or the budget too small for a call."""
+    """Create writer and providers and check that a run can start.
+
+    Raises:
+        InputError: A key is missing, a price is unknown, or the budget is too small for one call.
+    """
     writer, providers = writer_of(section), providers_of(section)
     prices, budget = prices_of(section, providers), Budget(section.budget_usd)
     for provider in providers:
@@ -87,20 +99,23 @@ def check_ready(section: Generation) -> tuple[RowWriter, list[Provider]]:
 
 
 def generation_run_folder(task: str, section: Generation) -> Path:
-    """Where the ledger of this data set is."""
+    """Return the folder of this data set's ledger."""
     return ledger_folder(task, section.spec(writer_of(section).templates))
 
 
 def generate(
     task: str, section: Generation, watch: OnProgress = lambda run: None, *, fresh: bool = False
 ) -> GenerationResult:
-    """Fill the ledger of the section's data set, going on where an earlier run stopped.
+    """Fill the ledger of the section's data set, continuing an earlier run.
 
     Args:
-        watch: is called every second, and once at the end, with the run.
-        fresh: begin anew, and pay for everything again; the ledger of before stays beside it under another name.
+        task: The task's name.
+        section: The task's section `generation`.
+        watch: Called with the run every second and once at the end.
+        fresh: Start over and pay for everything again; the existing ledger is renamed and kept.
 
-    Raises BadInput before any call where a key is missing, a price is unknown or the budget is too small for one.
+    Raises:
+        InputError: Before any call, if a key is missing, a price is unknown or the budget is too small for one call.
     """
     writer, providers = check_ready(section)
     spec = section.spec(writer.templates)
@@ -123,7 +138,11 @@ def generate(
 
 
 def archive_ledger(folder: Path) -> None:
-    """Give a ledger another name. BadInput where a run writes it."""
+    """Rename a ledger so that the next run starts a new one.
+
+    Raises:
+        InputError: A run is writing it.
+    """
     if folder.exists():
         lock = FileLock(folder)
         try:
@@ -151,7 +170,7 @@ async def _fill(
         meters=meters,
         on_attempt=lambda attempt: ledger.note(AttemptRecord.of(attempt)),
     )
-    packs = make_batches(ledger.due(), writer.size, rejected_items(ledger))
+    batches = make_batches(ledger.due(), writer.size, rejected_items(ledger))
     run = Runner(
         ledger,
         dispatcher,
@@ -162,13 +181,13 @@ async def _fill(
         watch=watch,
     )
     try:
-        await run.run(packs, providers)
+        await run.run(batches, providers)
     finally:
         await asyncio.gather(*(provider.close() for provider in providers))
 
 
 def _earlier(folder: Path, spec: dict[str, Any]) -> list[LedgerReader]:
-    """The ledgers of the task's other data sets: what they paid for is not paid for again."""
+    """Open the ledgers of the task's other data sets, whose replies are reused."""
     readers = []
     for other in sorted(
         f.parent for f in folder.parent.glob(f"*/{ledger_database.DATABASE_FILE}") if f.parent != folder
@@ -176,18 +195,18 @@ def _earlier(folder: Path, spec: dict[str, Any]) -> list[LedgerReader]:
         try:
             reader = LedgerReader(other)
         except InputError as error:
-            # Killed before its first table was there, damaged, or of another version: this data set can do without.
-            _log.warning("not looked through for answers: %s", error)
+            # Killed before its tables were created, damaged, or of another version: reuse is optional.
+            _log.warning("no replies are reused from this ledger: %s", error)
             continue
-        if _of_the_same(reader, spec["providers"]):
+        if _has_same_providers(reader, spec["providers"]):
             readers.append(reader)
         else:
             reader.close()
     return readers
 
 
-def _of_the_same(reader: LedgerReader, providers: Sequence[dict[str, Any]]) -> bool:
-    """Whether what is called the same there is the same: at another address, or with another seed, it is not."""
+def _has_same_providers(reader: LedgerReader, providers: Sequence[dict[str, Any]]) -> bool:
+    """Return whether providers of the same kind, name and model also have the same address and seed there."""
     ours = {(p.get("kind"), p.get("name"), p.get("model")): p for p in providers}
     try:
         theirs = reader.spec()["providers"]

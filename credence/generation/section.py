@@ -1,4 +1,4 @@
-"""Which rows shall be written, by whom, how they are checked, and what that may cost."""
+"""The section `generation` of a task: which rows to write, by which providers, with what checks and budget."""
 
 import json
 from pathlib import Path
@@ -19,17 +19,30 @@ from credence.generation.seed_examples import SeedExample, read_seed_examples
 Quotas = dict[str, dict[str, int]]
 TRUTHS = ("no", "yes")
 EXAMPLES = "examples"
-# What a model says that reads a text and cannot tell; the longest label leaves room for that in its reply.
+# A rater replies "unclear" if a text cannot be labelled. Labels of at most 40 characters fit into its short reply.
 UNCLEAR, MAX_LABEL_LENGTH = "unclear", 40
-# Limits and time-outs say how a provider is asked; these say who answers.
+# The parameters that change the answers; limits and time-outs do not.
 IDENTITY = ("kind", "name", "model", "base_url", "seed")
 
 
 class Generation(StrictModel):
-    """Statements of arithmetic whose truth is worked out, or, with a `topic`, examples that two models agree on.
+    """Arithmetic statements whose truth is computed, or, with a `topic`, examples that several models agree on.
 
-    `rows` are dealt evenly to categories and labels; `quotas` says it for each category (statements) or label
-    (examples). `complete`: the least share of every quota without which the rows are not stored.
+    Attributes:
+        providers: The language models.
+        rows: Number of rows, divided evenly among categories and labels; default 1,000 without `quotas`.
+        quotas: Number of rows for each category (statements) or label (examples), instead of `rows`.
+        topic: What the texts of examples are about.
+        labels: Each label of a topic and its meaning.
+        seeds: A file of texts that show the style.
+        agreement: How many different models must agree on an example's label; default 2.
+        seed: Seed of the statements and of the samples.
+        items_per_call: Rows asked for in one call; default 20.
+        budget_usd: Maximum cost in US dollars; default 10; None means no limit.
+        patience_minutes: Minutes without any answer after which the run stops; default 15.
+        complete: Minimum share of every quota for the rows to be stored; default 0.99.
+        export: A .jsonl file to write the rows to as well.
+        sink: A database table to write the rows to as well.
     """
 
     providers: list[ProviderSpec] = Field(min_length=1, description="the language models that write")
@@ -50,7 +63,7 @@ class Generation(StrictModel):
     @field_validator("labels", "quotas", mode="before")
     @classmethod
     def _names_are_words(cls, given: Any) -> Any:
-        """YAML reads true and 1 as they are meant everywhere else."""
+        """Reject names that YAML reads as booleans or numbers."""
         mappings = [given, *given.values()] if isinstance(given, dict) else []
         for name in (name for mapping in mappings if isinstance(mapping, dict) for name in mapping):
             if not isinstance(name, str):
@@ -60,7 +73,7 @@ class Generation(StrictModel):
     @field_validator("quotas", mode="before")
     @classmethod
     def _quotas_are_whole(cls, quotas: Any) -> Any:
-        """One sentence, where pydantic has one for a number and one more for a mapping."""
+        """Raise one sentence; pydantic would report one error for the integer and another for the mapping."""
         for name, rows in quotas.items() if isinstance(quotas, dict) else ():
             cells = {f"{name}.{label}": n for label, n in rows.items()} if isinstance(rows, dict) else {name: rows}
             for where, n in cells.items():
@@ -76,7 +89,7 @@ class Generation(StrictModel):
         return path
 
     @model_validator(mode="after")
-    def _hangs_together(self) -> Self:
+    def _is_consistent(self) -> Self:
         own = ("labels", "seeds", "agreement")
         if self.topic is None and (odd := [k for k in own if getattr(self, k) != type(self).model_fields[k].default]):
             raise InputError(f"{odd[0]} belongs to a topic of your own; add topic, or remove {odd[0]}.")
@@ -86,18 +99,22 @@ class Generation(StrictModel):
             raise InputError("topic: expected what the texts are about, in words, not blanks.")
         for label, meaning in self.labels.items():
             _refuse_label(label, meaning)
-        canonical_json({"labels": self.labels})  # refuses what no message can hold
+        canonical_json({"labels": self.labels})  # raises if a label cannot be JSON-encoded
         self.wanted()
         return self
 
     @property
     def writer(self) -> Literal["statements", "examples"]:
-        """What is written."""
+        """Return what is written: statements, or examples if there is a topic."""
         return "statements" if self.topic is None else "examples"
 
     def wanted(self) -> Quotas:
-        """Category -> label -> rows. BadInput where rows and quotas contradict each other or leave a cell empty."""
-        quotas = self._spelled_out() if self.quotas else self._dealt(self.rows or 1000)
+        """Return the number of rows for each category and label.
+
+        Raises:
+            InputError: `rows` and `quotas` contradict each other, or a label would get no row.
+        """
+        quotas = self._given_quotas() if self.quotas else self._even_quotas(self.rows or 1000)
         for category, cells in quotas.items():
             for label, rows in cells.items():
                 if rows < 1:
@@ -109,11 +126,19 @@ class Generation(StrictModel):
         return quotas
 
     def written_by_hand(self) -> list[SeedExample]:
-        """The texts that show the style. BadInput where the file cannot be used."""
+        """Read the texts that show the style; none without `seeds`.
+
+        Raises:
+            InputError: The file cannot be used.
+        """
         return read_seed_examples(self.seeds, self.labels) if self.seeds else []
 
     def spec(self, templates: list[str]) -> dict[str, Any]:
-        """What makes two runs the same, so that one goes on where the other stopped."""
+        """Return the specification that identifies the data set; a run with an equal one continues its ledger.
+
+        Args:
+            templates: Name, version and digest of the prompts.
+        """
         about = {"topic": self.topic, "labels": self.labels, "agreement": self.agreement, "seeds": self._seeds()}
         return {
             "writer": self.writer,
@@ -131,8 +156,8 @@ class Generation(StrictModel):
     def _labels(self) -> tuple[str, ...]:
         return tuple(self.labels) if self.topic else TRUTHS
 
-    def _dealt(self, rows: int) -> Quotas:
-        """As many rows for every category and label, the first ones taking what is left over."""
+    def _even_quotas(self, rows: int) -> Quotas:
+        """Divide rows evenly among categories and labels; the first ones get the remainder."""
         categories = [EXAMPLES] if self.topic else list(CATEGORIES)
         cells = [(c, label) for label in self._labels() for c in categories]
         if rows < len(cells):
@@ -142,17 +167,17 @@ class Generation(StrictModel):
             quotas[category][label] = rows // len(cells) + (i < rows % len(cells))
         return quotas
 
-    def _spelled_out(self) -> Quotas:
+    def _given_quotas(self) -> Quotas:
         if self.topic is not None:
-            cells = {label: _whole(label, rows) for label, rows in self.quotas.items()}
-            return {EXAMPLES: self._of_labels(cells)}
+            cells = {label: _require_count(label, rows) for label, rows in self.quotas.items()}
+            return {EXAMPLES: self._in_label_order(cells)}
         for category in self.quotas:
             if category not in CATEGORIES:
                 raise InputError(f"quotas: no category {category!r}. {did_you_mean(category, CATEGORIES)}")
         halves = {c: {"no": n // 2, "yes": n - n // 2} if isinstance(n, int) else n for c, n in self.quotas.items()}
-        return {category: self._of_labels(cells) for category, cells in halves.items()}
+        return {category: self._in_label_order(cells) for category, cells in halves.items()}
 
-    def _of_labels(self, cells: dict[str, int]) -> dict[str, int]:
+    def _in_label_order(self, cells: dict[str, int]) -> dict[str, int]:
         labels = self._labels()
         for label in cells:
             if label not in labels:
@@ -160,7 +185,7 @@ class Generation(StrictModel):
         return {label: cells.get(label, 0) for label in labels}
 
 
-def _whole(label: str, rows: int | dict[str, int]) -> int:
+def _require_count(label: str, rows: int | dict[str, int]) -> int:
     if isinstance(rows, dict):
         raise InputError(f"quotas.{label}: expected how many rows of this label, a whole number.")
     return rows

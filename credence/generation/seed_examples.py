@@ -1,4 +1,4 @@
-"""Texts that a person wrote, which show language models the style that is wanted."""
+"""Texts written by people that show language models the desired style."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +12,22 @@ MAX_TEXT_LENGTH = 2000
 
 
 class SeedExample(NamedTuple):
-    """A text, and its label where the file says it."""
+    """A text of at most 2,000 characters, and its label if the file has one."""
 
     text: str
     label: str | None
 
 
 def read_seed_examples(path: Path, labels: dict[str, str]) -> list[SeedExample]:
-    """The texts of a file: .txt with one in a line, or a table with a column `text` and perhaps one `label`."""
+    """Read a .txt file with one text per line, or a table with a column `text` and optionally `label`.
+
+    Args:
+        path: The file.
+        labels: The labels of the topic.
+
+    Raises:
+        InputError: The file is missing, empty, not UTF-8, or has an unknown label.
+    """
     if not path.is_file():
         raise InputError(
             f"seeds: {path} is no file; name a .txt with a text in every line, or a table with a column text."
@@ -45,10 +53,10 @@ def _table(path: Path, labels: dict[str, str]) -> list[SeedExample]:
         raise InputError(f"seeds: {error}") from None
     if "text" not in table:
         raise InputError(f"seeds: {path} has no column 'text'; its columns are {', '.join(map(str, table.columns))}.")
-    said = table["label"] if "label" in table else [None] * len(table)
+    given_labels = table["label"] if "label" in table else [None] * len(table)
     seeds = [
-        SeedExample(_word(text)[:MAX_TEXT_LENGTH], _word(label) or None)
-        for text, label in zip(table["text"], said, strict=True)
+        SeedExample(_cell_text(text)[:MAX_TEXT_LENGTH], _cell_text(label) or None)
+        for text, label in zip(table["text"], given_labels, strict=True)
     ]
     for row, seed in enumerate(seeds, 1):
         if seed.label is not None and seed.label not in labels:
@@ -56,9 +64,9 @@ def _table(path: Path, labels: dict[str, str]) -> list[SeedExample]:
     return [seed for seed in seeds if seed.text]
 
 
-def _word(cell: Any) -> str:
-    """A cell as the file spells it; nothing where it is empty."""
+def _cell_text(cell: Any) -> str:
+    """Convert a cell to text as the file spells it; empty if it is missing."""
     if pd.api.types.is_scalar(cell) and pd.isna(cell):
         return ""
-    word = str(cell).lower() if isinstance(cell, bool) else str(cell)
-    return word.encode(errors="replace").decode().strip()  # JSON may hold half of a surrogate pair, a prompt may not
+    text = str(cell).lower() if isinstance(cell, bool) else str(cell)
+    return text.encode(errors="replace").decode().strip()  # a prompt cannot hold the lone surrogates that JSON allows

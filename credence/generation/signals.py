@@ -1,4 +1,4 @@
-"""A loop of tasks that a signal ends in order, whoever handles the signal."""
+"""Run an asyncio program so that SIGINT and SIGTERM cancel it cleanly."""
 
 import asyncio
 import signal
@@ -11,10 +11,10 @@ ENDING = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_signalled(main: MainCoroutine) -> None:
-    """As asyncio.run, but a signal first ends the coroutine and only then meets the handler that was there.
+    """Do as `asyncio.run`, but on a signal cancel the coroutine first and call the existing handler afterwards.
 
-    A handler that raises, as ZenML's do, could raise between two steps of the loop: the task that was to go on next
-    would be forgotten, and its end awaited for ever.
+    Existing handlers may raise, as ZenML's do. Raised inside the event loop, such an exception would lose the task
+    that was about to run, and the loop would wait for it forever.
     """
     if threading.current_thread() is not threading.main_thread():
         return asyncio.run(main)

@@ -1,4 +1,4 @@
-"""Package the champion."""
+"""Build a bento of the champion."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from steps.shared.model_versions import champion_version, download_predictor
 
 @step(enable_cache=False)  # reads the registry and writes BentoML's store
 def build_bento(task: str) -> Annotated[str, "bento"]:
-    """The tag of a bento that holds the champion, made once per champion."""
+    """Build a bento of the champion, or reuse it if it was built before; returns its tag."""
     version = champion_version(task)
     if version is None:
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")

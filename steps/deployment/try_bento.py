@@ -1,4 +1,4 @@
-"""Start the bento, ask it about test rows over HTTP, and fail unless it answers as it was evaluated."""
+"""Serve the bento, send it test rows over HTTP, and fail unless its answers match the evaluation."""
 
 import json
 from pathlib import Path
@@ -15,12 +15,16 @@ ROWS = 50
 
 
 class AnswersDiffer(RuntimeError):
-    """The service does not answer as the predictor was evaluated."""
+    """The service's answers differ from the predictor's."""
 
 
-@step(enable_cache=False)  # a server can only be tried now
+@step(enable_cache=False)  # the server must be tried now
 def try_bento(task: str, bento: str) -> Annotated[str, "tried"]:
-    """What was compared and one answer, to read."""
+    """Compare answers over HTTP with the predictor's on 50 test rows; returns a summary with one example.
+
+    Raises:
+        AnswersDiffer: An answer differs, or the champion is gone.
+    """
     version = champion_version(task)
     if version is None:
         raise AnswersDiffer(f"{bento} was built from a champion that is gone.")
@@ -35,7 +39,7 @@ def try_bento(task: str, bento: str) -> Annotated[str, "tried"]:
 
 
 def report_differences(bento: str, found: dict[str, object]) -> str:
-    """The comparison in words, with one question and its answer."""
+    """Format the comparison, with one example request and its answer."""
     return (
         f"{bento} gave the same answers over HTTP as in evaluation: {found['rows']} test rows, one by one and "
         f"as a batch, largest difference {found['largest_difference']:.0e}.\n"
@@ -44,6 +48,6 @@ def report_differences(bento: str, found: dict[str, object]) -> str:
 
 
 def shorten(request: object) -> str:
-    """A request that fits a line or two."""
+    """Format a request as JSON, cut to 200 characters."""
     text = json.dumps(request, ensure_ascii=False)
     return text if len(text) <= 200 else f"{text[:200]} …"

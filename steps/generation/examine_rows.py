@@ -1,4 +1,4 @@
-"""How good is what was written? Counts, refusals, errors of each model, shortcuts, cost."""
+"""Report the quality of generated rows: counts, rejections, errors of each model, shortcuts, cost."""
 
 from pathlib import Path
 from typing import Annotated
@@ -18,7 +18,7 @@ from steps.shared import tracking
 def examine_rows(
     task: str, ledger: str
 ) -> tuple[Annotated[QualityReport, "quality"], Annotated[HTMLString, "generation"]]:
-    """The figures and their page, which lies in CREDENCE_HOME too: also of a run that stopped."""
+    """Compute the quality report and its HTML page, also of a stopped run; the page is saved in CREDENCE_HOME too."""
     with LedgerReader(Path(ledger)) as reader:
         quality = examine_generation(reader)
     page = render(quality, task)

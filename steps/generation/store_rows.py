@@ -1,4 +1,4 @@
-"""Hand the rows on: as an artifact, and where the task says, as JSON lines and to a database."""
+"""Store the rows as an artifact and, if the task asks for it, as JSON Lines and in a database."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,11 @@ from steps.shared import tracking
 def store_rows(
     task: str, section: Generation, ledger: str, stopped: str
 ) -> Annotated[pd.DataFrame, ArtifactConfig(name="{task}.rows")]:
-    """The rows, sorted by what they say. BadInput, and nothing is stored, where too many of them are missing."""
+    """Store the rows, sorted by content id.
+
+    Raises:
+        InputError: Writing stopped early or too many rows are missing; nothing is stored.
+    """
     with LedgerReader(Path(ledger)) as reader:
         refuse_incomplete(reader, section, stopped)
         rows = reader.results()
@@ -33,7 +37,11 @@ def store_rows(
 
 
 def refuse_incomplete(reader: LedgerReader, section: Generation, stopped: str) -> None:
-    """Raise BadInput where a category and label lacks more than the section allows."""
+    """Check that every category and label has the share of rows that the section asks for (`complete`).
+
+    Raises:
+        InputError: One has fewer, or the run was stopped.
+    """
     counts = reader.counts().to_pylist()
     there, wanted = (sum(row[name] for row in counts) for name in ("committed", "quota"))
     kept = f"{there:,} of {wanted:,} rows are kept"
@@ -52,6 +60,6 @@ def refuse_incomplete(reader: LedgerReader, section: Generation, stopped: str) -
 
 
 def _reasons(reader: LedgerReader) -> str:
-    """What the refusals were, the most frequent first."""
+    """List the three most frequent reasons of rejection."""
     counts = reader.quarantined().to_pandas()["reason"].value_counts()
     return ", ".join(f"{reason} {count:,} ×" for reason, count in counts.head(3).items())

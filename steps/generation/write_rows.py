@@ -1,4 +1,4 @@
-"""Have language models write what is missing; every reply is kept where a later run finds it."""
+"""Let language models write the missing rows; every reply is stored in the ledger for later runs."""
 
 from typing import Annotated
 
@@ -11,11 +11,11 @@ from credence.generation.section import Generation
 from steps.shared import tracking
 
 
-@step(enable_cache=False)  # goes on where an earlier run stopped
+@step(enable_cache=False)  # continues an earlier run
 def write_rows(
     task: str, section: Generation, resume: bool
 ) -> tuple[Annotated[str, "ledger"], Annotated[str, "stopped"]]:
-    """Where the ledger is, and why writing stopped before its end, if it did."""
+    """Write rows into the ledger; returns its folder, and why writing stopped early (empty if it did not)."""
     done = generate(task, section, Progress(), fresh=not resume)
     with LedgerReader(done.folder) as reader:
         tracking.log_run_metadata(

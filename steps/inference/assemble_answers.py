@@ -10,7 +10,7 @@ from steps.shared import tracking
 
 @step(enable_cache=False)  # writes outside the artifact store
 def assemble_answers(job: BatchJob, scored: list[JobSummary]) -> Annotated[str, "answers"]:
-    """Where the answers lie, and how many there are."""
+    """Write the job's output; returns its place and the number of answers in a sentence."""
     place = assemble_output(job)
     rows, rejected = sum(s.rows for s in scored), sum(s.rejected for s in scored)
     yes = sum(s.share_yes * (s.rows - s.rejected) for s in scored) / max(rows - rejected, 1)

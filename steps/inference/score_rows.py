@@ -1,4 +1,4 @@
-"""Answer the rows of a source with the champion, chunk by chunk; what is done stays done."""
+"""Score the rows of a source with the champion in chunks; finished chunks are not scored again."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from steps.shared.model_versions import champion_version, download_predictor
 
 @step(enable_cache=False)  # writes outside the artifact store
 def score_rows(task: str, job: BatchJob, shard: int, shards: int) -> Annotated[JobSummary, "scored"]:
-    """What became of the rows of one shard: every `shards`-th chunk from number `shard` on."""
+    """Score one shard (every `shards`-th chunk, starting with number `shard`) and return its summary."""
     version = champion_version(task)
     if version is None:
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")

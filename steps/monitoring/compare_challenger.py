@@ -1,4 +1,4 @@
-"""Champion against challenger on the traffic that both have answered."""
+"""Compare champion and challenger on the traffic that both have answered."""
 
 import html
 from typing import Annotated
@@ -22,7 +22,7 @@ COLUMNS = [name for name in TAKEN if name in PREDICTION.names]
 def compare_challenger(
     task: str, answers: tuple[str, str]
 ) -> tuple[Annotated[str, "recommendation"], Annotated[HTMLString, "trial"]]:
-    """What to do about the challenger, in a sentence, and the picture behind it. Nothing where none is on trial."""
+    """Recommend what to do about the challenger, with an HTML page; empty if no challenger is served."""
     folder = log_folder(task)
     log = read_predictions(folder, columns=COLUMNS).frame
     if not (log["role"] == "challenger").any():

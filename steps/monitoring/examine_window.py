@@ -1,4 +1,4 @@
-"""Is what is served still what was learned, and still right? The verdict on a window of the log, and its pages."""
+"""Examine a window of the prediction log for drift and loss of performance."""
 
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ def examine_window(
 ) -> tuple[
     Annotated[MonitoringSummary, "health"], Annotated[HTMLString, "monitoring"], Annotated[HTMLString, "evidently"]
 ]:
-    """The verdict, our page, and Evidently's report on the same rows."""
+    """Compute the verdict on a window, its HTML page, and Evidently's report on the same rows."""
     version = champion_version(task)
     if version is None:
         raise InputError(f"{task!r} has no champion yet; run python run.py --pipeline training --task {task} first.")
@@ -55,33 +55,36 @@ def examine_window(
 
 
 def test_set_answers(predictor: Predictor, version: ModelVersionResponse) -> ScoredRows:
-    """The champion's answers on its test rows."""
+    """Return the champion's probabilities and answers (yes or no) on its test rows, with the true labels."""
     test = version.get_artifact("test").load()
     p = predictor.draws(test).mean(0)
     return ScoredRows(p, p >= predictor.info.threshold, test["label"].to_numpy(np.int64))
 
 
 def load_memory(version: ModelVersionResponse) -> MartingaleMemory | None:
-    """How far the bet over this champion's windows has come; it begins anew where nobody can read that any more."""
+    """Return the martingale's memory over this champion's windows; None to start over if it cannot be read."""
     if (before := version.get_artifact("health")) is None:
         return None
     try:
         health: MonitoringSummary = before.load()
     except ValidationError:
         tracking.log_line(
-            "what the last window left was written by another version of the project; the bet begins anew"
+            "the state left by the last window was written by another version of the project; the martingale starts over"
         )
         return None
     return health.sequential.memory
 
 
 def log_report(predictor: Predictor, seen: Window, unseen: Array) -> str:
-    """Evidently's own report: columns, descriptors of texts, and the predictions.
+    """Render Evidently's report: columns, text descriptors and predictions.
 
-    The reference rows have trained the predictor, which is too sure of them; `unseen` are the probabilities of rows
-    that have not, dealt at random.
+    Args:
+        predictor: The champion, with its reference rows.
+        seen: The window.
+        unseen: The champion's probabilities on test rows. A random sample of them stands for the reference rows,
+            because the predictor is overconfident on rows it was trained on.
     """
-    dealt = np.random.default_rng(0).choice(unseen, len(predictor.reference))
-    before = predictor.reference.assign(probability=dealt)
+    sampled = np.random.default_rng(0).choice(unseen, len(predictor.reference))
+    before = predictor.reference.assign(probability=sampled)
     now = seen.inputs.assign(probability=np.asarray(seen.records["probability"], float))
     return evidently_html(before, now, predictor.info.schema_)

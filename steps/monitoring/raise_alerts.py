@@ -1,4 +1,4 @@
-"""Tell those who asked to be told, and the running services, what monitoring found."""
+"""Send alerts about what monitoring found, and publish the verdict to running services."""
 
 from typing import Annotated
 
@@ -16,22 +16,22 @@ LATEST = "latest.json"
 
 @step(enable_cache=False)  # sends messages
 def raise_alerts(health: MonitoringSummary, alerts: AlertSinks) -> Annotated[list[str], "sent"]:
-    """What became of every message."""
+    """Publish the verdict and send an alert if there is trouble; returns one line per message sent."""
     publish(health)
     if not health.troubles:
         return []
     alert = alert_of(health)
-    told = send_alert(alert, alerts)
+    sent = send_alert(alert, alerts)
     if (alerter := Client().active_stack.alerter) is not None:
         posted = alerter.post(f"{alert.task}, {alert.kind}: {alert.sentence}")
-        told.append(f"the stack's alerter: {'sent' if posted else 'not sent'}")
-    for line in told:
+        sent.append(f"the stack's alerter: {'sent' if posted else 'not sent'}")
+    for line in sent:
         tracking.log_line(line)
-    return told
+    return sent
 
 
 def alert_of(health: MonitoringSummary) -> Alert:
-    """One message for all troubles of a window."""
+    """Combine all troubles of a window into one alert."""
     lost = health.performance.lost
     return Alert(
         task=health.task,
@@ -44,7 +44,7 @@ def alert_of(health: MonitoringSummary) -> Alert:
 
 
 def publish(health: MonitoringSummary) -> None:
-    """Leave the verdict where running services find it for their metrics."""
+    """Write the verdict to the file that running services read for their metrics."""
     folder = monitoring_folder(health.task)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write_text(folder / LATEST, health.model_dump_json(indent=1))

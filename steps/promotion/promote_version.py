@@ -1,4 +1,4 @@
-"""Make a version the champion by hand: back to what the champion replaced, or forward to one that a person approves."""
+"""Promote a version by hand: roll back to the previous champion, or approve a version on hold."""
 
 from typing import Annotated
 
@@ -13,7 +13,14 @@ from steps.shared.promotion_transaction import promote_transaction
 
 @step(enable_cache=False)  # changes the registry
 def promote_version(task: str, to: str | None, approve: bool, reason: str) -> Annotated[str, "outcome"]:
-    """What happened, in one sentence. `to` is a number, or "previous"; without it, the newest version on hold."""
+    """Promote a version; returns the outcome in one sentence.
+
+    Args:
+        task: The task's name.
+        to: A version's number, or "previous"; None means the newest version on hold.
+        approve: Whether a version on hold may be promoted.
+        reason: Why; kept in the audit table.
+    """
     version, how = target(task, to, approve)
     outcome = promote_transaction(version, how, reason)
     tracking.log_line(outcome)
@@ -21,7 +28,11 @@ def promote_version(task: str, to: str | None, approve: bool, reason: str) -> An
 
 
 def target(task: str, to: str | None, approve: bool) -> tuple[ModelVersionResponse, PromotionReason]:
-    """The version that is meant, and how it comes to be champion. BadInput where it may not be."""
+    """Find the version to promote and the kind of promotion.
+
+    Raises:
+        InputError: There is no such version, or it may not be promoted.
+    """
     if to == "previous":
         return previous(task), "rollback"
     version = on_hold(task) if to is None else get_version(task, to)
@@ -39,7 +50,11 @@ def target(task: str, to: str | None, approve: bool) -> tuple[ModelVersionRespon
 
 
 def previous(task: str) -> ModelVersionResponse:
-    """What the champion's own record says it replaced, which is not always the number before it."""
+    """Find the version that the champion replaced by its audit record; it need not be the number before.
+
+    Raises:
+        InputError: There is no champion, or it replaced none.
+    """
     champion = champion_version(task)
     if champion is None:
         raise InputError(f"{task} has no champion, so there is no way back; run --pipeline training first.")
@@ -50,7 +65,11 @@ def previous(task: str) -> ModelVersionResponse:
 
 
 def on_hold(task: str) -> ModelVersionResponse:
-    """The newest version that waits for a person."""
+    """Find the newest version on hold that was never champion.
+
+    Raises:
+        InputError: No version is on hold.
+    """
     for version in reversed(list_versions(task)):
         if version.run_metadata.get("verdict") == "hold" and not was_champion(version):
             return version
@@ -58,7 +77,7 @@ def on_hold(task: str) -> ModelVersionResponse:
 
 
 def was_champion(version: ModelVersionResponse) -> bool:
-    """Did it serve before? Then it passed the gate, or a person let it pass."""
+    """Return whether the version was champion before, so that it passed the gate or was approved."""
     return any(line.how != "trial" for line in audit_log.promotion_lines(version))
 
 

@@ -1,4 +1,4 @@
-"""Let a version answer real traffic beside the champion, or end that."""
+"""Start or stop serving a version beside the champion on real traffic."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,14 @@ from steps.shared.promotion_transaction import ensure_signed
 
 @step(enable_cache=False)  # talks to running services
 def try_challenger(task: str, challenger: str, share: float | None, reason: str) -> Annotated[str, "outcome"]:
-    """What happened, in one sentence. Without `share` the challenger answers copies only."""
+    """Start or stop an A/B test; returns the outcome in one sentence.
+
+    Args:
+        task: The task's name.
+        challenger: A version's number, or "none" to stop.
+        share: Share of requests that the challenger answers (0 to 1); None means copies of all requests.
+        reason: Why; kept in the audit table.
+    """
     if challenger == "none":
         run_bentos("unchallenge", task)
         return f"no challenger answers beside the champion of {task} any more"

@@ -1,1 +1,1 @@
-"""What several steps share: tracking, registries, model versions, the promotion transaction."""
+"""Code shared by steps: tracking, registries, model versions, the promotion transaction."""

@@ -1,4 +1,4 @@
-"""Call the serving side in a process of its own, so that ZenML's code and the service's never meet."""
+"""Run `python -m bentos` in a child process, so that ZenML and BentoML are never imported together."""
 
 import json
 import subprocess
@@ -12,36 +12,41 @@ from credence.core.paths import serving_folder
 
 
 def has_running_service(task: str) -> bool:
-    """Has a service of the task been started and not tidied away?"""
+    """Return whether a service of the task has left status files of workers, so that it may be running."""
     return any((serving_folder(task) / "workers").glob("*.json"))
 
 
 def run_bentos(*arguments: str) -> dict[str, Any]:
-    """What `python -m bentos ...` found. BadInput for its one sentence, RuntimeError for anything else."""
-    return _found(_started(*arguments), "")
+    """Run `python -m bentos` and return the JSON it prints.
+
+    Raises:
+        InputError: It ended with exit code 2; the message is its sentence.
+        RuntimeError: It failed in another way.
+    """
+    return _result(_start(*arguments), "")
 
 
 @cache
 def preload() -> "subprocess.Popen[str]":
-    """What will have running services prove a predictor. Started early, it imports beside ZenML and not after it."""
-    return _started("prepare", "-")
+    """Start the `python -m bentos prepare` process early, so that its imports overlap with ZenML's."""
+    return _start("prepare", "-")
 
 
 def prepare_services(folder: Path) -> dict[str, Any]:
-    """Let every running worker load the predictor of a folder and prove it."""
+    """Let every running worker load and check the predictor of a folder; returns the JSON of `prepare`."""
     process = preload()
     preload.cache_clear()
-    return _found(process, f"{folder}\n")
+    return _result(process, f"{folder}\n")
 
 
-def _started(*arguments: str) -> "subprocess.Popen[str]":
+def _start(*arguments: str) -> "subprocess.Popen[str]":
     pipes: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     return subprocess.Popen([sys.executable, "-m", "bentos", *arguments], text=True, **pipes)
 
 
-def _found(process: "subprocess.Popen[str]", said: str) -> dict[str, Any]:
+def _result(process: "subprocess.Popen[str]", stdin: str) -> dict[str, Any]:
     with process:
-        out, error = process.communicate(said)
+        out, error = process.communicate(stdin)
     if process.returncode == 2:
         raise InputError(error.strip().splitlines()[-1].removeprefix("error: "))
     if process.returncode:

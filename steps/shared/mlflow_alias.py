@@ -1,4 +1,4 @@
-"""The champion in MLflow's registry: the predictor as a registered version, and the alias that points at it."""
+"""The champion in MLflow's model registry: a registered version and the alias `champion`."""
 
 from pathlib import Path
 
@@ -10,7 +10,11 @@ ALIAS, TAG = "champion", "zenml_version"
 
 
 def register_version(name: str, number: int, folder: Path) -> str:
-    """MLflow's version of a ZenML version, with the predictor's `folder` in the active run; made once."""
+    """Register a ZenML version in MLflow, unless it is registered; its folder is logged to the active run.
+
+    Returns:
+        MLflow's version.
+    """
     if (found := find_version(name, number)) is not None:
         return found
     run, client = mlflow.active_run(), MlflowClient()
@@ -25,18 +29,18 @@ def register_version(name: str, number: int, folder: Path) -> str:
 
 
 def find_version(name: str, number: int) -> str | None:
-    """MLflow's own number of a ZenML version, or None where it was never registered."""
+    """Find MLflow's version of a ZenML version; None if it is not registered."""
     found = MlflowClient().search_model_versions(f"name = '{name}'")
     return next((str(v.version) for v in found if v.tags.get(TAG) == str(number)), None)
 
 
 def set_alias(name: str, version: str) -> None:
-    """Let the alias name this version of MLflow's."""
+    """Point the alias at one of MLflow's versions."""
     MlflowClient().set_registered_model_alias(name, ALIAS, version)
 
 
 def remove_alias(name: str) -> None:
-    """Take the alias away where it stands: there is no champion."""
+    """Remove the alias, if it is set, because there is no champion."""
     client = MlflowClient()
     for model in client.search_registered_models(f"name = '{name}'"):
         if ALIAS in model.aliases:

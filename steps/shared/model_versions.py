@@ -1,4 +1,4 @@
-"""Versions of a model: which there are, which one is the champion, and their predictors."""
+"""ZenML's model versions: list them, find the champion, load predictors."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +19,7 @@ PROMOTED = "promoted"
 
 
 def champion_version(name: str) -> ModelVersionResponse | None:
-    """The version of the model in production, or None where there is none yet."""
+    """Return the model's version in stage production; None if there is none yet."""
     try:
         return Client().get_model_version(name, ModelStages.PRODUCTION)
     except KeyError:
@@ -27,16 +27,20 @@ def champion_version(name: str) -> ModelVersionResponse | None:
 
 
 def get_version(task: str, number: str) -> ModelVersionResponse:
-    """The version of that number. BadInput lists the versions there are."""
+    """Return the version with this number.
+
+    Raises:
+        InputError: There is none; the message lists the existing versions.
+    """
     try:
         return Client().get_model_version(task, int(number))
     except KeyError:
-        there = ", ".join(str(v.number) for v in list_versions(task)) or "none"
-        raise InputError(f"{task} has no version {number}; there is {there}.") from None
+        existing = ", ".join(str(v.number) for v in list_versions(task)) or "none"
+        raise InputError(f"{task} has no version {number}; there is {existing}.") from None
 
 
 def list_versions(task: str) -> list[ModelVersionResponse]:
-    """All versions of a model, oldest first; none where there is no such model."""
+    """List all versions of a model, oldest first; empty if there is no such model."""
     try:
         found = depaginate(Client().list_model_versions, model=task, hydrate=True)
     except KeyError:
@@ -45,7 +49,11 @@ def list_versions(task: str) -> list[ModelVersionResponse]:
 
 
 def predictor_artifact(version: ModelVersionResponse) -> ArtifactVersionResponse:
-    """The predictor as it was promoted, or else as it was judged. BadInput where the version has none."""
+    """Return the artifact of the predictor: the promoted one, or else the one that the gate judged.
+
+    Raises:
+        InputError: The version has none.
+    """
     artifact = version.get_artifact(PROMOTED) or version.get_artifact("predictor")
     if artifact is None:
         raise InputError(_lost(version, "ZenML's store"))
@@ -53,9 +61,10 @@ def predictor_artifact(version: ModelVersionResponse) -> ArtifactVersionResponse
 
 
 def download_predictor(version: ModelVersionResponse, place: Path) -> Path:
-    """A copy of a version's predictor folder inside `place`: as it was promoted, or else as it was judged.
+    """Copy a version's predictor folder to `place` and return its path.
 
-    BadInput where the artifact store has lost it.
+    Raises:
+        InputError: Its files are gone from the artifact store.
     """
     artifact, folder = predictor_artifact(version), place / "predictor"
     if not artifact_store_of(artifact).exists(artifact.uri):
@@ -65,7 +74,7 @@ def download_predictor(version: ModelVersionResponse, place: Path) -> Path:
 
 
 def artifact_store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
-    """The artifact store that holds it, which need not be that of the active stack: a champion serves all stacks."""
+    """Return the artifact store of an artifact, which may belong to another stack than the active one."""
     client, place = Client(), artifact.artifact_store_id
     if place in (None, client.active_stack.artifact_store.id):
         return client.active_stack.artifact_store
@@ -73,7 +82,7 @@ def artifact_store_of(artifact: ArtifactVersionResponse) -> BaseArtifactStore:
 
 
 def load_predictor(version: ModelVersionResponse) -> Predictor:
-    """The predictor of a version that is or was champion, once its signature has been checked."""
+    """Verify and load the predictor of a version that is or was champion."""
     with TemporaryDirectory() as place:
         folder = download_predictor(version, Path(place))
         verify(folder)

@@ -1,4 +1,4 @@
-"""Let another version answer: signed, in ZenML's stage, under MLflow's alias, on every running service; or nowhere."""
+"""Promote a version everywhere or nowhere: signature, ZenML stage, MLflow alias, running services."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +19,17 @@ from steps.shared.registry import promote_in_registry
 
 
 def promote_transaction(version: ModelVersionResponse, how: PromotionReason, reason: str) -> str:
-    """Make a version the champion; what happened, in a sentence. BadInput, and nothing has changed, where it cannot be.
+    """Make a version the champion; returns the outcome in a sentence.
 
-    A running service answers golden rows with the new predictor before anything moves, and swaps after all else has.
+    Running services load and check the new predictor first, and switch to it last.
+
+    Args:
+        version: The version.
+        how: The kind of promotion.
+        reason: Why; kept in the audit table.
+
+    Raises:
+        InputError: The version cannot be promoted, and nothing has changed; or a running service did not follow.
     """
     name = f"{version.model.name}:{version.number}"
     with TemporaryDirectory() as place:
@@ -34,11 +42,22 @@ def promote_transaction(version: ModelVersionResponse, how: PromotionReason, rea
 
 
 def ensure_signed(version: ModelVersionResponse, folder: Path) -> str:
-    """Who vouches for the predictor. One that was never promoted, or never signed, is signed now, card and all."""
+    """Sign a predictor, model card included, unless it was promoted and signed before.
+
+    Args:
+        version: Its version.
+        folder: A copy of its folder.
+
+    Returns:
+        The description of its signature.
+
+    Raises:
+        InputError: The folder is not what was saved.
+    """
     kept, keys = predictor_artifact(version), Keys.read()
     if kept.name == PROMOTED and (keys.signing is None or (folder / SIGNATURE).exists()):
         return verify(folder, keys)
-    if content_hash(folder) != kept.content_hash:  # a signature must not bless what was changed in the artifact store
+    if content_hash(folder) != kept.content_hash:  # never sign what was changed in the artifact store
         check_integrity(folder)
         raise InputError(f"{folder} is not what ZenML's store says was saved; choose another version.")
     if (card := version.get_artifact("card")) is not None:
@@ -51,7 +70,14 @@ def ensure_signed(version: ModelVersionResponse, folder: Path) -> str:
 
 @contextmanager
 def prepared_services(task: str, folder: Path) -> Iterator[str]:
-    """Have every running service of the task load the predictor beside its own; swap once the block is done."""
+    """Let running services load the predictor on entry, and switch to it when the block ends.
+
+    Yields:
+        How many workers will answer with it, as the end of a sentence; empty without running workers.
+
+    Raises:
+        InputError: A service refused the predictor, or did not switch.
+    """
     if not has_running_service(task):
         yield ""
         return

@@ -1,4 +1,4 @@
-"""The raw table behind a source, wherever it lies."""
+"""Read the raw table of a source, also one stored by another pipeline."""
 
 import pandas as pd
 from zenml.client import Client
@@ -8,7 +8,11 @@ from credence.core.registry import SourceSpec
 
 
 def read_raw_table(source: SourceSpec) -> pd.DataFrame:
-    """The raw table; rows that another pipeline stored are fetched here, since credence knows no artifact store."""
+    """Read a source; stored artifacts are loaded here, because credence does not import ZenML.
+
+    Raises:
+        InputError: The source cannot be read, or no pipeline has stored such rows.
+    """
     place = source.build()
     if source.kind != "artifact":
         read: pd.DataFrame = place.read()

@@ -1,7 +1,7 @@
-"""The champion: the model version in ZenML's stage `production`. MLflow's alias `champion` follows it.
+"""The champion: the model version in ZenML's stage `production`, followed by MLflow's alias `champion`.
 
-The stage is the truth and changes in one transaction. The alias is set after it, and again by every later run, so that
-a crash between the two is mended by whatever runs next.
+The stage is authoritative and changes in one transaction. The alias is set after it, and again by every later run, so
+that the next run repairs a crash between the two.
 """
 
 from pathlib import Path
@@ -19,9 +19,16 @@ from steps.shared.model_versions import champion_version, download_predictor
 def promote_in_registry(
     version: ModelVersionResponse, folder: Path, how: PromotionReason, reason: str
 ) -> Promotion | None:
-    """Make a version, whose predictor lies in `folder`, the champion, and write down what it replaces.
+    """Make a version the champion and record it in the audit table.
 
-    Safe to repeat: a version that is the champion already stays so, no line is added, and None is returned.
+    Args:
+        version: The version.
+        folder: A copy of its predictor.
+        how: The kind of promotion.
+        reason: Why.
+
+    Returns:
+        The audit entry; None if the version is the champion already.
     """
     name, current, line = version.model.name, champion_version(version.model.name), None
     if current is None or current.id != version.id:
@@ -35,10 +42,10 @@ def promote_in_registry(
 
 
 def sync_mlflow_alias(name: str) -> None:
-    """Point MLflow's alias at the champion, wherever an earlier run left it; nothing to do without a tracker.
+    """Point MLflow's alias at the champion; does nothing without an active MLflow run.
 
-    A champion that was promoted without a tracker is registered now. Where another run promotes meanwhile, the last one
-    to look sees it.
+    A champion that was promoted without a tracker is registered now. If another run promotes at the same time, the
+    alias is set again.
     """
     if mlflow.active_run() is None:
         return

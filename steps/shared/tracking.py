@@ -1,4 +1,4 @@
-"""Where figures go: always to ZenML's metadata, to MLflow where the stack tracks experiments, and to the screen."""
+"""Log to ZenML's metadata, to MLflow if the stack tracks experiments, and to stderr."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from credence.core.log import log
 
 
 def log_line(text: str) -> None:
-    """One line of progress for the person who waits."""
+    """Print one line of progress to stderr."""
     log(f"  {text}")
 
 
 def log_run_metadata(values: Mapping[str, Any], to_model: bool = False) -> None:
-    """Attach values to the step, and to the model version where asked."""
+    """Attach values to the step and, if `to_model`, to the model version."""
     log_metadata(dict(values))
     if to_model:
         log_metadata(dict(values), infer_model=True)
@@ -25,7 +25,7 @@ def log_run_metadata(values: Mapping[str, Any], to_model: bool = False) -> None:
 
 @contextmanager
 def nested_run(name: str) -> Iterator[bool]:
-    """A nested MLflow run of that name; yields False, and logs nowhere, where the stack has no tracker."""
+    """Open a nested MLflow run; yields False, and opens none, without an active run."""
     if mlflow.active_run() is None:
         yield False
         return
@@ -34,24 +34,24 @@ def nested_run(name: str) -> Iterator[bool]:
 
 
 def log_metrics(values: Mapping[str, float], step: int | None = None) -> None:
-    """Figures of the active MLflow run; those that are not numbers are left out, since MLflow refuses them."""
+    """Log metrics to the active MLflow run, if any; None and NaN are left out, because MLflow rejects them."""
     if mlflow.active_run() is not None:
         mlflow.log_metrics({k: float(v) for k, v in values.items() if v is not None and v == v}, step=step)
 
 
 def log_parameters(values: Mapping[str, Any]) -> None:
-    """Hyper-parameters of the active MLflow run."""
+    """Log hyper-parameters to the active MLflow run, if any."""
     if mlflow.active_run() is not None:
         mlflow.log_params(dict(values))
 
 
 def log_files(folder: Path, under: str) -> None:
-    """A folder as artifacts of the active MLflow run."""
+    """Log a folder as artifacts of the active MLflow run, if any."""
     if mlflow.active_run() is not None:
         mlflow.log_artifacts(str(folder), under)
 
 
 def log_text(content: str, name: str) -> None:
-    """A text file as an artifact of the active MLflow run."""
+    """Log a text file as an artifact of the active MLflow run, if any."""
     if mlflow.active_run() is not None:
         mlflow.log_text(content, name)

@@ -1,4 +1,4 @@
-"""Put the answers whose truth came back beside the rows of the source."""
+"""Add logged rows with known true labels to the rows of the source."""
 
 from typing import Annotated
 
@@ -14,11 +14,11 @@ from materializers.rows import RowsMaterializer
 from steps.shared import tracking
 
 
-@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the log grew
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # the log may have grown
 def add_feedback(
     rows: pd.DataFrame, task: str, answers: tuple[str, str], columns: Columns, split: Split
 ) -> Annotated[pd.DataFrame, "rows"]:
-    """The rows of the source and, after them, those of the log that are not among them."""
+    """Return the rows of the source, followed by labelled rows of the log that are not among them."""
     folder = log_folder(task)
     known = join_feedback(read_predictions(folder).frame, read_feedback(folder).frame, answers)
     new = feedback_as_rows(known.frame[known.frame["delivered"]], rows, columns, split)

@@ -1,4 +1,4 @@
-"""Look for what would spoil the evaluation before anything is trained."""
+"""Check the rows for problems that would invalidate the evaluation, before training."""
 
 from typing import Annotated
 
@@ -13,7 +13,11 @@ from steps.shared import tracking
 
 @step
 def check_rows(rows: pd.DataFrame, checks: Checks, split: Split) -> Annotated[Findings, "findings"]:
-    """What is odd about the rows; raises BadInput where they cannot be learned from."""
+    """Check the rows and return the findings.
+
+    Raises:
+        InputError: No model can be trained on these rows.
+    """
     findings = data_checks.check_rows(rows, assign_parts(rows, split), checks)
     tracking.log_run_metadata({"findings": {f.check: f.message for f in findings.findings}})
     for finding in findings.findings:

@@ -1,4 +1,4 @@
-"""Calibrate every candidate and choose the one that challenges the champion."""
+"""Calibrate every candidate and choose the challenger."""
 
 from typing import Annotated
 
@@ -23,7 +23,11 @@ def choose_challenger(
     metric: str,
     minimum: float,
 ) -> tuple[Annotated[Predictor, "challenger"], Annotated[list[Predictor], "contenders"]]:
-    """The challenger and all contenders, calibrated; no test row has a say."""
+    """Calibrate the candidates and choose the one with the lowest log-loss, without using test rows.
+
+    Returns:
+        The challenger and all candidates, calibrated.
+    """
     contenders = [Predictor.calibrate(m, train, calibration, section, about, metric, minimum) for m in models]
     losses = select_challenger(contenders, train, calibration)
     best = contenders[losses.index(min(losses))]

@@ -1,4 +1,4 @@
-"""Measure every contender on the test rows, with intervals."""
+"""Measure every candidate on the test rows, with intervals."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,7 +26,7 @@ def evaluate_challenger(
     metric: MetricName,
     shifts: pd.DataFrame | None = None,
 ) -> Annotated[Report, "report"]:
-    """The report: what the dashboard draws, what the card states and what MLflow keeps as figures."""
+    """Build the report for the dashboard, the model card and MLflow."""
     winner = [p.digest() for p in contenders].index(challenger.digest())
     tracking.log_line(
         f"measuring {len(contenders)} candidates on {len(test):,} test rows, each figure with its interval"
@@ -38,12 +38,12 @@ def evaluate_challenger(
         with tracking.nested_run(contender.model.display_name()) as tracked:
             if tracked:
                 tracking.log_line(f"{contender.model.display_name()} by itself, for MLflow")
-                _keep(contender, build_report([contender], 0, None, test, metric, FEW, elsewhere=shifts))
+                _log_candidate(contender, build_report([contender], 0, None, test, metric, FEW, elsewhere=shifts))
     return report
 
 
-def _keep(contender: Predictor, report: Report) -> None:
-    """A candidate's own MLflow run: parameters, figures, pictures and folder."""
+def _log_candidate(contender: Predictor, report: Report) -> None:
+    """Log a candidate to its MLflow run: parameters, metrics, pictures and folder."""
     tracking.log_parameters({"kind": contender.model.kind(), **contender.model.model_dump(mode="json")})
     tracking.log_metrics(report.flat())
     with TemporaryDirectory() as place:

@@ -1,4 +1,4 @@
-"""Compare challenger and champion on the same test rows, and remember that those rows were looked at."""
+"""Compare challenger and champion on the same test rows, and count this use of the test set."""
 
 from typing import Annotated
 
@@ -20,7 +20,11 @@ from steps.shared.model_versions import champion_version, load_predictor
 def judge_challenger(
     challenger: Predictor, test: pd.DataFrame, gate: Gate, findings: Findings
 ) -> tuple[Annotated[Verdict, "verdict"], Annotated[TestSetUsage, "looks"], Annotated[Predictor, "predictor"]]:
-    """The verdict, the test rows' memory of it, and the challenger under the number of this model version."""
+    """Apply the gate.
+
+    Returns:
+        The verdict, the usage of the test set so far, and the challenger with the number of this model version.
+    """
     model, current = get_step_context().model, champion_version(get_step_context().model.name)
     champion = None if current is None else load_predictor(current)
     verdict, looks = compare_predictors(challenger, champion, test, gate, earlier_looks(model.name), findings)
@@ -29,7 +33,7 @@ def judge_challenger(
 
 
 def earlier_looks(name: str) -> TestSetUsage:
-    """The memory that the newest judged version left; empty for a model that was never judged."""
+    """Load the test set's usage from the newest judged version; empty for a model never judged."""
     for version in Client().list_model_versions(model=name, sort_by="desc:number", size=100, hydrate=True):
         artifact = version.get_artifact("looks")
         if artifact is not None:

@@ -1,4 +1,4 @@
-"""Read the source and put it into the one table shape."""
+"""Read the source and convert it to canonical rows."""
 
 from typing import Annotated
 
@@ -12,11 +12,11 @@ from steps.shared import tracking
 from steps.shared.raw_table import read_raw_table
 
 
-@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # the data may have changed
 def load_rows(
     source: SourceSpec, columns: Columns, helpers: SplitColumns, sample_size: int | None
 ) -> Annotated[pd.DataFrame, "rows"]:
-    """The rows of a task. What follows is cached as long as their content stays the same."""
+    """Load the rows of a task. Later steps are cached while their content is unchanged."""
     rows = canonical_sample(read_raw_table(source), columns, helpers, sample_size)
     tracking.log_run_metadata({"rows": len(rows), "share_yes": float(rows["label"].mean())})
     tracking.log_line(f"{len(rows):,} rows, {rows['label'].mean():.1%} yes")

@@ -1,4 +1,4 @@
-"""Read the sets of rows from elsewhere, on which the challenger is measured beside the test rows."""
+"""Read the shift sets: rows from other sources, on which the challenger is measured too."""
 
 from typing import Annotated
 
@@ -13,11 +13,11 @@ from steps.shared import tracking
 from steps.shared.raw_table import read_raw_table
 
 
-@step(enable_cache=False, output_materializers=RowsMaterializer)  # only reading tells whether the data changed
+@step(enable_cache=False, output_materializers=RowsMaterializer)  # the data may have changed
 def load_shifts(
     shift: dict[SetName, ShiftSet], columns: Columns, helpers: SplitColumns, rows: pd.DataFrame, sample_size: int | None
 ) -> Annotated[pd.DataFrame, "shifts"]:
-    """All sets as one table, each row with the name of its set; their inputs are those of the task's own `rows`."""
+    """Load all shift sets as one table with the set's name in each row; inputs are the columns of `rows`."""
     parts = [to_shift_rows(name, _read(name, s), columns, helpers, rows) for name, s in shift.items()]
     parts = [sample_rows(part, sample_size) for part in parts]
     tracking.log_run_metadata({name: len(part) for name, part in zip(shift, parts, strict=True)})

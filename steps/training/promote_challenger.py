@@ -1,4 +1,4 @@
-"""Carry out the verdict, and see to it that both registries name the same champion."""
+"""Apply the verdict, and keep ZenML's and MLflow's registries in agreement."""
 
 from typing import Annotated
 
@@ -13,7 +13,7 @@ from steps.shared.registry import sync_mlflow_alias
 
 @step(enable_cache=False)  # changes the registry
 def promote_challenger(verdict: Verdict) -> Annotated[str, "outcome"]:
-    """What happened, in one sentence."""
+    """Promote the challenger if the verdict says so; returns the outcome in one sentence."""
     model = get_step_context().model
     if verdict.outcome != "promote":
         sync_mlflow_alias(model.name)

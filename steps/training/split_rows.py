@@ -1,4 +1,4 @@
-"""Deal the rows into the part that trains, the part that calibrates and the part that judges."""
+"""Split the rows into training, calibration and test rows."""
 
 from typing import Annotated
 
@@ -10,13 +10,12 @@ from materializers.rows import RowsMaterializer
 from steps.shared import tracking
 
 
-@step(
-    output_materializers=dict.fromkeys(PARTS, RowsMaterializer)
-)  # not one for all: ZenML then forgets their order, and so the cache
+# One materializer for each output: with a single one ZenML loses the outputs' order, and so the cache.
+@step(output_materializers=dict.fromkeys(PARTS, RowsMaterializer))
 def split_rows(
     rows: pd.DataFrame, split: Split
 ) -> tuple[Annotated[pd.DataFrame, "train"], Annotated[pd.DataFrame, "calibration"], Annotated[pd.DataFrame, "test"]]:
-    """The three parts; a row's part never changes while the split stays the same."""
+    """Return the three parts. A row's part depends on the row and the split settings only."""
     part = assign_parts(rows, split)
     train, calibration, test = (rows[part == name].reset_index(drop=True) for name in PARTS)
     tracking.log_run_metadata({"train": len(train), "calibration": len(calibration), "test": len(test)})

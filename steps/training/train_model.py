@@ -1,4 +1,4 @@
-"""Fit one candidate, after a search of its hyper-parameters where the task asks for one."""
+"""Fit one candidate, after a hyper-parameter search if the task asks for one."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,11 +19,11 @@ from steps.shared import tracking
 
 @step
 def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candidate"]:
-    """The fitted candidate; a search leaves its trials as nested MLflow runs."""
+    """Fit a candidate; the trials of a search become nested MLflow runs."""
     X, y = model_inputs(train), train["label"].to_numpy()
-    found = tune(spec, X, y, on_trial=_trial(spec.kind))
+    found = tune(spec, X, y, on_trial=_trial_logger(spec.kind))
     model: Model = found.build()
-    with _curves(model) as watch:
+    with _epoch_logger(model) as watch:
         model.with_checkpoints(training_folder(), watch).fit(X, y)
     if found.prequential:
         model.set_prequential_bits(prequential_bits(found, X, y))
@@ -35,8 +35,8 @@ def train_model(train: pd.DataFrame, spec: ModelSpec) -> Annotated[Model, "candi
 
 
 @contextmanager
-def _curves(model: Model) -> Iterator[OnEpoch]:
-    """A nested MLflow run that begins with the first epoch, and so only for kinds that learn in epochs."""
+def _epoch_logger(model: Model) -> Iterator[OnEpoch]:
+    """Yield a callback that logs epochs to a nested MLflow run, opened at the first epoch."""
     with ExitStack() as runs:
 
         def watch(epoch: int, figures: dict[str, float]) -> None:
@@ -48,10 +48,10 @@ def _curves(model: Model) -> Iterator[OnEpoch]:
         yield watch
 
 
-def _trial(kind: str) -> Any:
-    def keep(number: int, parameters: dict[str, Any], loss: float) -> None:
+def _trial_logger(kind: str) -> Any:
+    def log_trial(number: int, parameters: dict[str, Any], loss: float) -> None:
         with tracking.nested_run(f"{kind} trial {number}"):
             tracking.log_parameters(parameters)
             tracking.log_metrics({"log_loss": loss})
 
-    return keep
+    return log_trial

@@ -1,4 +1,4 @@
-"""The two pages that people read: the report and the model card."""
+"""Write the report and the model card."""
 
 from typing import Annotated
 
@@ -21,7 +21,7 @@ from steps.shared import tracking
 def write_card(
     report: Report, verdict: Verdict, findings: Findings, predictor: Predictor, test: pd.DataFrame, task: TaskInfo
 ) -> tuple[Annotated[HTMLString, "page"], Annotated[MarkdownString, "model_card"]]:
-    """The report as one HTML page and the model card as Markdown, in the dashboard and in MLflow."""
+    """Render the report as HTML and the model card as Markdown, for the dashboard and MLflow."""
     report = report.model_copy(update={"version": predictor.info.version})
     page = render(report, verdict, findings, task, importance(predictor, test))
     words = model_card(predictor, report, verdict, findings)

@@ -26,7 +26,7 @@ from bentos.packaging.parity_check import rows_as_requests
 from bentos.runtime.lazy_torch import absent, lazy_torch
 from bentos.schema.json_values import MAX_SAFE_INTEGER, parse_json_value
 from bentos.schema.models import MAX_ROWS, describe_column, example_of, requests_table, row_model
-from bentos.service import chosen
+from bentos.service import served_model
 from credence.core.errors import InputError
 from credence.data.rows import internal_name, original_name
 from credence.data.schema import Column, parse_column
@@ -504,10 +504,10 @@ def test_a_table_of_requests_is_the_table_of_rows(tabular: Case) -> None:
 
 def test_the_model_to_serve_is_named_by_the_environment(tabular: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENCE_MODEL", "table:latest")
-    assert str(chosen().tag) == "table:1"
+    assert str(served_model().tag) == "table:1"
     monkeypatch.setenv("CREDENCE_MODEL", "tabel:1")
     with pytest.raises(InputError, match=r"no model 'tabel:1' in BentoML's store\. Did you mean 'table'\?"):
-        chosen()
+        served_model()
     monkeypatch.delenv("CREDENCE_MODEL")
     with pytest.raises(BentoMLException, match="CREDENCE_MODEL is not set; expected the tag of a stored model"):
         _ = bentos.service.Credence

@@ -199,7 +199,7 @@ def test_monitoring_goes_on_where_it_was(project: Project) -> None:
     done = project.run("--pipeline", "monitoring", "--task", "parcels", "--since", "2024-01-01T00:00")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "60 answers in the window, the truth of 25 is known" in done.stderr
-    assert "the bet begins anew" not in done.stderr
+    assert "the martingale starts over" not in done.stderr
 
 
 def test_training_goes_on_where_it_was(project: Project, expected: dict[str, Any]) -> None:

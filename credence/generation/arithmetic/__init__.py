@@ -1,4 +1,4 @@
-"""Statements about numbers: proposed to be true or false, and, by code of its own, checked from the text alone."""
+"""Arithmetic statements: propose true and false ones, and check them from their text with independent code."""
 
 from credence.generation.arithmetic.checker import CheckedStatement, check_statement
 from credence.generation.arithmetic.normalization import content_id, mask_numbers, normalize_statement

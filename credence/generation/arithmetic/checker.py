@@ -1,4 +1,4 @@
-"""Truth from the text alone: a closed grammar, read and worked out without the code that proposes statements."""
+"""Compute the truth of a statement from its text alone: a closed grammar, sharing no code with the proposer."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from credence.generation.arithmetic import reference_arithmetic
 
-# [0-9] and not \d, which takes the digits of every script
+# [0-9] and not \d, which matches the digits of every script
 WHOLE = r"-?(?:0|[1-9][0-9]{0,17})"
 NATURAL = r"(?:0|[1-9][0-9]{0,8})"
 RATIONAL = rf"{WHOLE}(?:\.[0-9]{{1,9}}|/[1-9][0-9]{{0,17}})?"
@@ -22,7 +22,7 @@ MAX_CHARACTERS = 400
 
 
 class CheckedStatement(NamedTuple):
-    """What a statement says, part by part as it is written, and whether that is so."""
+    """A parsed statement: its category, its parts as written, and whether it is true."""
 
     category: str
     claim: dict[str, Any]
@@ -30,21 +30,16 @@ class CheckedStatement(NamedTuple):
 
 
 def check_statement(question: str) -> CheckedStatement | None:
-    """The statement worked out, or None for every text that is not of the grammar; never an exception."""
+    """Parse a statement and compute its truth; None if the text does not fit the grammar. Never raises."""
     if len(question) > MAX_CHARACTERS:
         return None
-    for grammar, category, work_out in CLAIM_CHECKERS:
+    for grammar, category, truth_of in CLAIM_CHECKERS:
         if found := grammar.fullmatch(question):
-            return _checked(category, work_out, found.groupdict())
+            parts: dict[str, Any] = found.groupdict()
+            truth = truth_of(parts)
+            claim = {**parts, "terms": parts["terms"].split(", ")} if "terms" in parts else parts
+            return None if truth is None else CheckedStatement(category, claim, truth)
     return None
-
-
-def _checked(
-    category: str, work_out: Callable[[dict[str, str]], bool | None], parts: dict[str, str]
-) -> CheckedStatement | None:
-    true = work_out(parts)
-    claim = {**parts, "terms": parts["terms"].split(", ")} if "terms" in parts else parts
-    return None if true is None else CheckedStatement(category, claim, true)
 
 
 def _calculation(parts: dict[str, str]) -> bool | None:

@@ -1,4 +1,4 @@
-"""Statements such as 48.21 is at least 48.196."""
+"""Propose statements such as "48.21 is at least 48.196"."""
 
 from credence.generation.arithmetic.deterministic_random import DeterministicRandom
 
@@ -9,17 +9,25 @@ EQUAL_EVERY = 8
 
 
 def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
-    """A statement and its parts.
+    """Write a statement.
 
-    One number is drawn, the other lies close above or below it, and which of them comes first is drawn too: sizes,
-    lengths and relation are the same for both labels, but for their order.
+    One number is drawn, the other is close above or below it, and their order is drawn too. So sizes, lengths and
+    relations have the same distribution for both labels.
+
+    Args:
+        dice: Source of randomness.
+        label: Whether the statement is to be true.
+        ordinal: Position among the statements of this label; determines relation, form and length.
+
+    Returns:
+        The statement and its parts as written.
     """
     relation, rest = RELATIONS[ordinal % 4], ordinal // 4
     form, rest = FORMS[rest % 3], rest // 3
     length, rest = LENGTHS[rest % 4], rest // 4
     anchor_first = dice.pick((True, False))
-    wanted = relation in ("greater than", "at least")
-    up = anchor_first != (wanted == label)
+    left_is_larger = (relation in ("greater than", "at least")) == label
+    up = anchor_first != left_is_larger
     may_be_equal = label == (relation in ("at least", "at most"))
     gap = 0 if may_be_equal and rest % EQUAL_EVERY == 0 else dice.between(1, 10 ** dice.between(1, length - 2))
     pair = _pair(dice, form, dice.digits(length), gap if up else -gap)
@@ -28,7 +36,7 @@ def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dic
 
 
 def _pair(dice: DeterministicRandom, form: str, size: int, gap: int) -> tuple[str, str]:
-    """The number drawn and the one that differs by the gap, which may be written in finer steps."""
+    """Write the drawn number and the one that differs by the gap, which may have one more decimal place."""
     if form == "whole":
         return str(size), str(size + gap)
     if form == "decimal":

@@ -1,4 +1,4 @@
-"""Statements such as 417 * 23 = 9591."""
+"""Propose statements such as "417 * 23 = 9591"."""
 
 from credence.generation.arithmetic.deterministic_random import DeterministicRandom, digit_range
 
@@ -7,10 +7,18 @@ LENGTHS = tuple((left, right) for left in (2, 3, 4) for right in (2, 3, 4))
 
 
 def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
-    """A statement and its parts.
+    """Write a statement.
 
-    A false result is the true result of a neighbouring problem: taken by itself it looks like any other, down to how
-    often products end in 0.
+    A false result is the true result of a similar problem. By itself it has the same distribution as a true result,
+    such as how often products end in 0.
+
+    Args:
+        dice: Source of randomness.
+        label: Whether the statement is to be true.
+        ordinal: Position among the statements of this label; determines operator and lengths.
+
+    Returns:
+        The statement and its parts as written.
     """
     operator = OPERATORS[ordinal % 4]
     lengths = LENGTHS[ordinal // 4 % len(LENGTHS)]
@@ -25,7 +33,7 @@ def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dic
 
 
 def _problem(operator: str, first: int, second: int) -> tuple[int, int, int]:
-    """Both operands and the result; what is taken away and what is divided by come first, so that all are whole."""
+    """Return both operands and the result, all integers: differences and quotients are built from their result."""
     match operator:
         case "+":
             return first, second, first + second

@@ -1,4 +1,4 @@
-"""What makes two texts the same: their content, whoever wrote it and however it is spaced."""
+"""Normalize texts to detect duplicates, independent of author, case and spacing."""
 
 import re
 from unicodedata import normalize
@@ -10,15 +10,15 @@ NUMBER = re.compile(r"\d+(?:[.,/]\d+)*")
 
 
 def normalize_statement(question: str) -> str:
-    """The text in NFC, with small letters and single spaces."""
+    """Normalize to Unicode NFC, case-folded, with single spaces."""
     return normalize("NFC", " ".join(normalize("NFC", question).split()).casefold())
 
 
 def mask_numbers(question: str) -> str:
-    """The normalised text with every number replaced, the same for near duplicates."""
+    """Replace every number of the normalized text by #, so that near duplicates become equal."""
     return NUMBER.sub("#", normalize_statement(question))
 
 
 def content_id(category: str, question: str) -> str:
-    """The identity of an item; no data set holds one of them twice."""
+    """Hash category and normalized text (hex); a data set holds each id at most once."""
     return json_digest([SCHEMA_VERSION, category, normalize_statement(question)])

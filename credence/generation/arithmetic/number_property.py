@@ -1,4 +1,4 @@
-"""Statements such as 7919 is prime, or 1001 is divisible by 13."""
+"""Propose statements such as "7919 is prime" or "1001 is divisible by 13"."""
 
 from functools import cache
 from math import isqrt
@@ -9,13 +9,24 @@ PROPERTIES = ("even", "odd", "prime", "a perfect square", "divisible")
 LENGTHS = (3, 4, 5, 6, 7, 8, 9)
 LENGTHS_OF_PRIMES = (4, 5, 5, 6, 6, 6)
 LENGTHS_OF_ROOTS = (3, 4, 4, 4, 4, 4)
-# the last digit would tell whether 2, 5 or 10 divide
+# without 2, 5 and 10, because the last digit reveals whether they divide
 DIVISORS = tuple(n for n in range(3, 100) if n not in (5, 10))
 SIEVED = 10**6
 
 
 def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str]]:
-    """A statement and its parts; but for parity, what lacks a property has the size and last digit of what has it."""
+    """Write a statement.
+
+    Numbers without a property have the sizes and last digits of numbers with it, except for even and odd.
+
+    Args:
+        dice: Source of randomness.
+        label: Whether the statement is to be true.
+        ordinal: Position among the statements of this label; determines property and length.
+
+    Returns:
+        The statement and its parts as written.
+    """
     name, shape = PROPERTIES[ordinal % 5], ordinal // 5
     match name:
         case "prime":
@@ -30,17 +41,17 @@ def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dic
 
 
 def _prime(dice: DeterministicRandom, label: bool, length: int) -> int:
-    """A prime, or a neighbour with its last digit that is none."""
+    """Draw a prime, or a nearby composite with the same last digit."""
     low, high = digit_range(length)
-    prime = _ring(dice.digits(length), 1, low, high, wanted=True)
-    return prime if label else _ring(prime, 10 * dice.pick((1, -1)), low, high, wanted=False)
+    prime = _next_in_range(dice.digits(length), 1, low, high, prime=True)
+    return prime if label else _next_in_range(prime, 10 * dice.pick((1, -1)), low, high, prime=False)
 
 
-def _ring(start: int, step: int, low: int, high: int, *, wanted: bool) -> int:
-    """The first number from start on, going round from low to high, that is prime, or that is not."""
+def _next_in_range(start: int, step: int, low: int, high: int, *, prime: bool) -> int:
+    """Find the first prime, or the first composite, from `start` on, wrapping around at `high`."""
     sieve, size = _sieve(), high - low + 1
     number = start
-    while bool(sieve[number]) != wanted:
+    while bool(sieve[number]) != prime:
         number = low + (number - low + step) % size
     return number
 
@@ -56,7 +67,7 @@ def _sieve() -> bytearray:
 
 
 def _square(dice: DeterministicRandom, label: bool, length: int) -> int:
-    """A square, or a neighbour with its last two digits that is none."""
+    """Draw a square, or a nearby non-square with the same last two digits."""
     low, high = (root**2 for root in digit_range(length))
     number = dice.digits(length) ** 2
     step = 100 * dice.between(1, 9) * dice.pick((1, -1))
@@ -66,11 +77,11 @@ def _square(dice: DeterministicRandom, label: bool, length: int) -> int:
 
 
 def _divisible(dice: DeterministicRandom, label: bool, length: int) -> tuple[str, dict[str, str]]:
-    """A multiple, or a number at a distance of tens from one that is none."""
+    """Write a statement about a multiple, or about a nearby non-multiple with the same last digit."""
     low, high = digit_range(length)
     by = dice.pick(DIVISORS)
     number = dice.between(-(-low // by), high // by) * by
     if not label:
-        away = dice.pick([n for n in range(10, 100, 10) if n % by]) * dice.pick((1, -1))
-        number += away if low <= number + away <= high else -away
+        step = dice.pick([n for n in range(10, 100, 10) if n % by]) * dice.pick((1, -1))
+        number += step if low <= number + step <= high else -step
     return f"{number} is divisible by {by}", {"number": str(number), "property": "divisible", "by": str(by)}

@@ -1,4 +1,4 @@
-"""Statements such as the sequence 2, 8, 14, 20 continues with 26."""
+"""Propose statements such as "the sequence 2, 8, 14, 20 continues with 26"."""
 
 from credence.generation.arithmetic.deterministic_random import DeterministicRandom, digit_range
 
@@ -9,7 +9,18 @@ RATIOS = (2, 12)
 
 
 def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dict[str, str | list[str]]]:
-    """A statement and its parts; a false next term is the true next term of a neighbouring sequence of that rule."""
+    """Write a statement.
+
+    A false next term is the true next term of a similar sequence of the same rule.
+
+    Args:
+        dice: Source of randomness.
+        label: Whether the statement is to be true.
+        ordinal: Position among the statements of this label; determines rule, length and direction.
+
+    Returns:
+        The statement and its parts as written.
+    """
     rule, rest = RULES[ordinal % 3], ordinal // 3
     shown, rest = SHOWN[rest % 3], rest // 3
     falling = bool(rest % 2)
@@ -26,7 +37,7 @@ def make(dice: DeterministicRandom, label: bool, ordinal: int) -> tuple[str, dic
 
 
 def _ranges(rule: str, length: int) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Where the first number of a sequence is drawn from, and the second: its step, its ratio or its second term."""
+    """Return the ranges of the first term and of the second parameter: step, ratio or second term."""
     if rule == "geometric":
         return digit_range(length + 2), RATIOS
     return (
@@ -37,7 +48,7 @@ def _ranges(rule: str, length: int) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _sequence(rule: str, first: int, second: int, count: int, falling: bool) -> list[int]:
-    """So many terms, the other way round where it falls."""
+    """Compute `count` terms, reversed if `falling`."""
     terms = [first, second]
     for _ in range(count):
         terms.append(terms[-1] + terms[-2])

@@ -1,4 +1,4 @@
-"""One statement per place in the plan: a pure function of seed, category, label, ordinal and attempt."""
+"""Propose one statement per slot: a pure function of seed, category, label, ordinal and attempt."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ CATEGORIES = tuple(_MAKERS)
 
 
 class Statement(StrictModel):
-    """A statement, its parts as they are written in it, and whether it is true."""
+    """A statement, its parts as written in it, and whether it is true."""
 
     category: str
     question: str
@@ -26,10 +26,20 @@ class Statement(StrictModel):
 
 
 def propose_statement(seed: int, category: str, label: bool, ordinal: int, attempt: int = 0) -> Statement:
-    """The statement for this place; another attempt says another of the same shape.
+    """Propose the statement of a slot.
 
-    Operator, relation, property, rule and length follow from the ordinal alone, so that they are the same for both
-    labels, also after duplicates were replaced.
+    Operator, relation, property, rule and length depend on the ordinal only. So both labels have the same
+    distribution of them, also after duplicates are replaced.
+
+    Args:
+        seed: Seed of the data set.
+        category: One of `CATEGORIES`.
+        label: Whether the statement is to be true.
+        ordinal: Position of the slot in its category and label, from 0.
+        attempt: Try number, from 0; each gives another statement of the same shape.
+
+    Raises:
+        InputError: The category is unknown, or ordinal or attempt is negative.
     """
     if category not in _MAKERS:
         raise InputError(f"no category {category!r}. {did_you_mean(category, CATEGORIES)}")

@@ -1,11 +1,11 @@
-"""The facts that statements are checked against, worked out again by the plainest means; part of the checker."""
+"""The checker's arithmetic, by the simplest methods and, on purpose, without code of the proposer."""
 
 from fractions import Fraction
 from itertools import pairwise
 
 
 def is_prime(number: int) -> bool:
-    """Whether no smaller number but 1 divides it, by trial."""
+    """Return whether a non-negative integer is prime, by trial division."""
     if number < 4:
         return number >= 2
     if number % 2 == 0 or number % 3 == 0:
@@ -19,7 +19,7 @@ def is_prime(number: int) -> bool:
 
 
 def is_square(number: int) -> bool:
-    """Whether some whole number times itself gives it, by halving the interval that such a number must lie in."""
+    """Return whether a non-negative integer is a perfect square, by bisection."""
     low, high = 0, number + 1
     while high - low > 1:
         middle = (low + high) // 2
@@ -28,7 +28,10 @@ def is_square(number: int) -> bool:
 
 
 def next_terms(terms: list[int]) -> Fraction | None:
-    """The next term, where one of the three rules fits all terms and no other says otherwise; else None."""
+    """Return the next term of a sequence; None if no rule fits all terms, or two rules disagree.
+
+    The rules are arithmetic, geometric and Fibonacci-like (each term is the sum, or difference, of the two before).
+    """
     pairs = list(pairwise(terms))
     fitting = set()
     if len({b - a for a, b in pairs}) == 1:
@@ -40,7 +43,7 @@ def next_terms(terms: list[int]) -> Fraction | None:
 
 
 def _sums(terms: list[int]) -> set[Fraction]:
-    """The next sum of two neighbours, forwards or, where every term is what the next two differ by, backwards."""
+    """Return the next terms of a Fibonacci-like sequence, read forwards and backwards."""
     triples = list(zip(terms, terms[1:], terms[2:], strict=False))
     forwards = {Fraction(terms[-2] + terms[-1])} if all(a + b == c for a, b, c in triples) else set()
     backwards = {Fraction(terms[-2] - terms[-1])} if all(a - b == c for a, b, c in triples) else set()

@@ -1,4 +1,4 @@
-"""What language models wrote and what it cost, kept so that nothing is lost, doubled or paid for twice."""
+"""The ledger of a data set in SQLite: rows, calls and costs; crash-safe, with a cache of replies."""
 
 from credence.generation.ledger.exports import SCHEMA, export_jsonl, export_parquet
 from credence.generation.ledger.ledger import Ledger, ledger_folder

@@ -1,4 +1,4 @@
-"""The ledger's file: its tables, how it is opened, and what its errors mean."""
+"""The ledger's SQLite file: tables, connections, error messages."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ create table if not exists budget (
 MEANING = {
     "SQLITE_FULL": "the disk is full; what was recorded before is safe: free some space and run the same command again",
     "SQLITE_NOTADB": "this is no ledger; move the file away, or name another folder",
-    "SQLITE_CORRUPT": "the file is damaged; restore it from a copy, or move it away and start anew",
+    "SQLITE_CORRUPT": "the file is damaged; restore it from a copy, or move it away and start over",
     "SQLITE_BUSY": "another program keeps the file locked; close it and run the same command again",
     "SQLITE_CANTOPEN": "the file cannot be opened; set CREDENCE_HOME to a folder that can be written",
     "SQLITE_READONLY": "the file cannot be written; set CREDENCE_HOME to a folder that can be written",
@@ -45,7 +45,15 @@ MEANING = {
 
 
 def connect_ledger(folder: Path, *, write: bool) -> sqlite3.Connection:
-    """The database of a folder; one that may write commits to the disk itself before it goes on."""
+    """Open a ledger's database.
+
+    Args:
+        folder: The ledger's folder.
+        write: Whether to create missing tables and to write; commits are then flushed to disk (`synchronous=full`).
+
+    Raises:
+        InputError: The file cannot be opened, is damaged, has another format, or has no tables yet.
+    """
     file = folder / DATABASE_FILE
     with explain_sqlite_error(file):
         database = sqlite3.connect(file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False)
@@ -91,7 +99,7 @@ def _refuse_other_format(database: sqlite3.Connection, file: Path) -> None:
 
 @contextmanager
 def explain_sqlite_error(file: Path) -> Iterator[None]:
-    """What the database says, as one sentence."""
+    """Raise InputError with one sentence for errors of the database file inside the block."""
     try:
         yield
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:

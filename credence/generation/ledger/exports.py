@@ -1,4 +1,4 @@
-"""The data set as a file: whole or not at all, and the same bytes for the same rows."""
+"""Export the data set to Parquet or JSON Lines, atomically; equal rows give equal bytes."""
 
 import hashlib
 import json
@@ -19,25 +19,33 @@ GROUP_ROWS, LINES = 1 << 16, 4096
 
 
 def export_parquet(table: pa.Table, file: Path) -> str:
-    """Write the rows as Parquet; the SHA-256 of the file."""
-    return _exported(
+    """Write the rows as Parquet and return the file's SHA-256 (hex).
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    return _export(
         file, lambda draft: pq.write_table(table, draft, compression="zstd", row_group_size=GROUP_ROWS, version="2.6")
     )
 
 
 def export_jsonl(table: pa.Table, file: Path) -> str:
-    """Write one JSON object per row; the SHA-256 of the file."""
+    """Write one JSON object per row and return the file's SHA-256 (hex).
+
+    Raises:
+        InputError: The file cannot be written.
+    """
 
     def write(draft: IO[bytes]) -> None:
         for part in table.to_batches(max_chunksize=LINES):
             lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in part.to_pylist())
             draft.write("".join(lines).encode())
 
-    return _exported(file, write)
+    return _export(file, write)
 
 
-def _exported(file: Path, write: Callable[[IO[bytes]], None]) -> str:
-    """A crash at any moment leaves the file of before or the new one, never a part."""
+def _export(file: Path, write: Callable[[IO[bytes]], None]) -> str:
+    """Write a file atomically: a crash leaves the old file or the new one."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         remove_stale_temp_files(file.parent, file.name)

@@ -1,4 +1,4 @@
-"""Many small writes become one transaction, and one wait for the disk."""
+"""Group commit: combine many small writes into one transaction and one flush to disk."""
 
 import logging
 import queue
@@ -28,12 +28,18 @@ class _Job(Generic[T]):
 
 
 class GroupCommit:
-    """A thread that alone writes. Work that came within a hundredth of a second, or 256 rows, is committed together."""
+    """The only thread that writes. Work that arrives within 10 ms is committed together, up to 256 rows."""
 
     def __init__(
         self, database: sqlite3.Connection, file: Path, on_commit: Callable[[float, int], None] | None = None
     ) -> None:
-        """`on_commit` is told the seconds and the rows of every commit."""
+        """Start the thread.
+
+        Args:
+            database: A connection that may write.
+            file: The database file, for messages.
+            on_commit: Called with the seconds and the rows of every commit.
+        """
         self._database, self._file, self._on_commit = database, file, on_commit
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
@@ -42,9 +48,21 @@ class GroupCommit:
         self._thread.start()
 
     def put(self, work: WriteFn[T], rows: int, *, patient: bool) -> "Future[T]":
-        """Have this done in a transaction; the future is set when it is on the disk. Impatient work delays nobody."""
+        """Queue work for the next transaction.
+
+        Args:
+            work: Called with the database connection.
+            rows: How many rows it writes.
+            patient: Whether it may wait up to 10 ms for other work to share the flush.
+
+        Returns:
+            A future that is done when the transaction is on disk. It cannot be cancelled.
+
+        Raises:
+            ValueError: The ledger is closed.
+        """
         done: Future[T] = Future()
-        done.set_running_or_notify_cancel()  # whoever stops waiting for it does not undo it
+        done.set_running_or_notify_cancel()  # cancelling the wait does not undo the work
         with self._closing:
             if self._closed:
                 raise ValueError(f"{self._file}: the ledger is closed")
@@ -52,7 +70,7 @@ class GroupCommit:
         return done
 
     def close(self) -> None:
-        """Commit what waits, and end."""
+        """Commit queued work and stop the thread."""
         with self._closing:
             if not self._closed:
                 self._closed = True
@@ -62,12 +80,12 @@ class GroupCommit:
     def _run(self) -> None:
         open_ = True
         while open_:
-            jobs, open_ = self._gathered()
+            jobs, open_ = self._next_jobs()
             if jobs:
                 self._commit(jobs)
 
-    def _gathered(self) -> tuple[list[_Job[Any]], bool]:
-        """The next jobs, and whether more may come."""
+    def _next_jobs(self) -> tuple[list[_Job[Any]], bool]:
+        """Return the next jobs, and whether the queue is still open."""
         job, jobs, rows, patient = self._jobs.get(), list[_Job[Any]](), 0, True
         until = time.monotonic() + MAX_SECONDS
         while job is not None:
@@ -86,17 +104,17 @@ class GroupCommit:
         began = time.monotonic()
         try:
             with explain_sqlite_error(self._file):
-                ends = self._transaction(jobs)
+                callbacks = self._transaction(jobs)
         except BaseException as error:
             for job in jobs:
                 job.done.set_exception(error)
             return
-        self._tell(time.monotonic() - began, sum(job.rows for job in jobs))
-        for end in ends:
-            end()
+        self._report(time.monotonic() - began, sum(job.rows for job in jobs))
+        for callback in callbacks:
+            callback()
 
-    def _tell(self, seconds: float, rows: int) -> None:
-        """A meter that fails stops no run."""
+    def _report(self, seconds: float, rows: int) -> None:
+        """Call `on_commit`; its failure must not stop a run."""
         try:
             if self._on_commit:
                 self._on_commit(seconds, rows)
@@ -104,19 +122,19 @@ class GroupCommit:
             log.exception("%s: a commit of %d rows was not counted", self._file, rows)
 
     def _transaction(self, jobs: list[_Job[Any]]) -> list[Callable[[], None]]:
-        """All jobs at once; returns what to tell those who wait, once the transaction is on the disk."""
+        """Run all jobs in one transaction; returns callbacks that set their futures."""
         self._database.execute("begin immediate")
         try:
-            ends = [self._one(job) for job in jobs]
+            callbacks = [self._run_job(job) for job in jobs]
             self._database.execute("commit")
         except BaseException:
             if self._database.in_transaction:
                 self._database.execute("rollback")
             raise
-        return ends
+        return callbacks
 
-    def _one(self, job: _Job[Any]) -> Callable[[], None]:
-        """A job that is wrong in itself fails alone; an error of the disk fails all, for nothing was written."""
+    def _run_job(self, job: _Job[Any]) -> Callable[[], None]:
+        """Run a job in a savepoint: its own error fails it alone, an error of the database fails all jobs."""
         self._database.execute("savepoint job")
         try:
             value = job.work(self._database)

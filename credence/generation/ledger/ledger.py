@@ -1,4 +1,4 @@
-"""The one writer of a ledger: cache, resume and audit in one file."""
+"""The ledger's writer. One file is cache, checkpoint and audit trail."""
 
 import asyncio
 import json
@@ -30,28 +30,34 @@ T = TypeVar("T")
 
 
 def ledger_folder(task: str, spec: dict[str, Any]) -> Path:
-    """Where a task's run of this specification keeps its ledger, outside of any step's temporary folder."""
+    """Return the folder of the ledger for a task and a specification, below CREDENCE_HOME."""
     return state_dir() / task / "ledger" / json_digest(spec)
 
 
 class Ledger(LedgerReader):
-    """Everything is on the disk when a method returns; a kill loses calls in flight, never a record."""
+    """A ledger opened for writing, by one process at a time.
+
+    Records are on disk when a method returns (except `note`). A killed process loses calls in progress only.
+    """
 
     def __init__(
         self, folder: Path, spec: dict[str, Any], *, on_commit: Callable[[float, int], None] | None = None
     ) -> None:
-        """Open or begin the ledger of this specification.
+        """Open or create the ledger of a specification.
 
         Args:
-            on_commit: told the seconds and the rows of every commit.
+            folder: The ledger's folder.
+            spec: The specification, as JSON.
+            on_commit: Called with the seconds and the rows of every commit.
 
-        Raises BadInput where another run writes it, where it belongs to another specification, or the disk refuses.
+        Raises:
+            InputError: Another run is writing it, it belongs to another specification, or the disk fails.
         """
         self._lock = FileLock(folder)
         try:
             self._writing = database.connect_ledger(folder, write=True)
             try:
-                self.spec_id = self._begin(folder, spec)
+                self.spec_id = self._register_run(folder, spec)
                 super().__init__(folder)
             except BaseException:
                 self._writing.close()
@@ -63,21 +69,21 @@ class Ledger(LedgerReader):
         self._commits = GroupCommit(self._writing, self.file, on_commit)
 
     def close(self) -> None:
-        """Commit what waits, and let the next run write."""
+        """Commit queued work and release the lock."""
         self._commits.close()
         super().close()
         self._writing.close()
         self._lock.release()
-        self._tell_failure()
+        self._raise_failure()
 
     def due_slots(self, slots: Iterable[Slot]) -> list[Slot]:
-        """Make the slots of the run known, and return those that are due."""
+        """Register the slots of the run and return those that are due."""
         wanted = list(slots)
         self._put(lambda tables: register_slots(tables, wanted), len(wanted)).result()
         return self.due()
 
     def reopen(self) -> int:
-        """Let the slots that were given up be tried again; how many there are."""
+        """Allow new attempts at slots that were given up; returns their number."""
         return self._put(reopen_slots, 1).result()
 
     def record(
@@ -86,7 +92,11 @@ class Ledger(LedgerReader):
         attempts: Sequence[AttemptRecord] = (),
         quarantine: Sequence[RejectedItem] = (),
     ) -> ApplyResult:
-        """Keep all of it, or none where this raises. Calls, their cost and their rows are one transaction."""
+        """Record accepted rows, calls and rejected attempts in one transaction.
+
+        Raises:
+            InputError: The disk or the database fails; nothing is recorded.
+        """
         return self._put(*_entries(results, attempts, quarantine)).result()
 
     async def record_async(
@@ -95,54 +105,64 @@ class Ledger(LedgerReader):
         attempts: Sequence[AttemptRecord] = (),
         quarantine: Sequence[RejectedItem] = (),
     ) -> ApplyResult:
-        """The same; others that record at the same time share the wait for the disk. Cancelling does not undo it."""
+        """Do as `record`, sharing the flush with concurrent calls. Cancelling does not undo it."""
         return await asyncio.wrap_future(self._put(*_entries(results, attempts, quarantine), patient=True))
 
     def note(self, attempt: AttemptRecord) -> None:
-        """Record a call without waiting. It is on the disk before whatever is recorded later, for its row too.
+        """Record a call without waiting. It is on disk before anything that is recorded later.
 
-        Where that fails, the next method that writes raises what happened.
+        If it fails, the next method that writes raises the error.
         """
         noted = self._put(*_entries((), [attempt], ()), patient=True)
         noted.add_done_callback(self._remember_failure)
 
     def reserve(self, request_id: str, cost: int) -> str:
-        """Hold the most that a call can cost, before it is made. What a kill leaves held counts as spent."""
+        """Reserve the maximum cost of a call before it is sent.
+
+        A reservation that a killed process leaves behind counts as spent.
+
+        Args:
+            request_id: The request.
+            cost: Nanodollars.
+
+        Returns:
+            The reservation's name.
+        """
         name = secrets.token_hex(8)
         self._put(lambda tables: reserve(tables, name, request_id, cost), 1).result()
         return name
 
     async def reserve_async(self, request_id: str, cost: int) -> str:
-        """The same, sharing the wait for the disk. Nothing stays held where this is cancelled."""
+        """Do as `reserve`, sharing the flush with concurrent calls. Cancelling releases the reservation."""
         name = secrets.token_hex(8)
-        held = self._put(lambda tables: reserve(tables, name, request_id, cost), 1, patient=True)
+        reserved = self._put(lambda tables: reserve(tables, name, request_id, cost), 1, patient=True)
         try:
-            await asyncio.wrap_future(held)
+            await asyncio.wrap_future(reserved)
         except asyncio.CancelledError:
-            gone = self._put(lambda tables: release_reservation(tables, name), 1, patient=True)
-            gone.add_done_callback(self._remember_failure)
+            released = self._put(lambda tables: release_reservation(tables, name), 1, patient=True)
+            released.add_done_callback(self._remember_failure)
             raise
         return name
 
     def release(self, reservation: str) -> None:
-        """The call was not made after all."""
+        """Release the reservation of a call that was not sent."""
         self._put(lambda tables: release_reservation(tables, reservation), 1).result()
 
     def _remember_failure(self, noted: "Future[Any]") -> None:
         if error := noted.exception():
             self._failures.append(error)
 
-    def _tell_failure(self) -> None:
+    def _raise_failure(self) -> None:
         if self._failures:
             error = self._failures[0]
             self._failures.clear()
             raise error
 
     def _put(self, work: WriteFn[T], rows: int, *, patient: bool = False) -> "Future[T]":
-        self._tell_failure()
+        self._raise_failure()
         return self._commits.put(work, rows, patient=patient)
 
-    def _begin(self, folder: Path, spec: dict[str, Any]) -> str:
+    def _register_run(self, folder: Path, spec: dict[str, Any]) -> str:
         spec_id = json_digest(spec)
         with database.explain_sqlite_error(folder / database.DATABASE_FILE):
             row = (spec_id, canonical_json(spec).decode(), datetime.now(UTC).isoformat())

@@ -1,4 +1,4 @@
-"""What a ledger holds, for the run that writes it and for anybody beside it."""
+"""Read a ledger: rows, calls, rejected attempts, counts, cost."""
 
 import hashlib
 import json
@@ -45,10 +45,13 @@ group by category, label order by category, label
 
 
 class LedgerReader:
-    """Reads a ledger as it was after the last commit, also while a run writes it."""
+    """Reads a ledger as of its last commit, also while a run writes it.
+
+    Raises:
+        InputError: The folder has no ledger, or it cannot be read.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Raises BadInput where there is no ledger."""
         if not (folder / database.DATABASE_FILE).exists():
             raise InputError(f"{folder}: there is no ledger; run the generation first, or name its folder.")
         self.folder, self.file = folder, folder / database.DATABASE_FILE
@@ -61,11 +64,15 @@ class LedgerReader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database connection."""
         self._reading.close()
 
     def spec(self) -> dict[str, Any]:
-        """The specification of the run."""
+        """Return the specification of the run.
+
+        Raises:
+            InputError: No run has begun in this ledger.
+        """
         rows = self._query("select spec from run")
         if not rows:
             raise InputError(f"{self.folder}: {database.NOT_BEGUN}.")
@@ -73,53 +80,53 @@ class LedgerReader:
         return found
 
     def due(self) -> list[Slot]:
-        """The slots that have no row yet and are not given up, with the attempt that is due."""
+        """List the slots that have no row and are not given up, with the attempt that is due."""
         return [Slot(**dict(zip(Slot.model_fields, row, strict=True))) for row in self._query(TO_DO)]
 
     def cached(self, request_id: str) -> Reply | None:
-        """The whole answer that was got for this request before, if any; its text may have been found unusable."""
+        """Return the latest complete reply to a request, or None. Its text may have been rejected."""
         query = "select exchange from attempt where request_id = ? and kind = 'ok' order by number desc limit 1"
         rows = self._query(query, request_id)
         return decompress(rows[0][0])[1] if rows else None
 
     def exchanges(self, request_id: str) -> list[tuple[Request, Reply]]:
-        """What was sent and what came back, for every attempt at this request."""
+        """List request and reply of every attempt at a request."""
         rows = self._query("select exchange from attempt where request_id = ? order by number", request_id)
         return [decompress(row[0]) for row in rows]
 
     def results(self) -> pa.Table:
-        """The data set, sorted by content_id."""
+        """Return the data set, sorted by content_id; columns as in `SCHEMA`."""
         return self._table("select {} from result order by content_id", exports.SCHEMA)
 
     def attempts(self) -> pa.Table:
-        """Every call: who was asked, how it ended, how long it took, its tokens and its cost."""
+        """Return all calls by time: provider, model, outcome, latency (s), tokens, cost (nanodollars)."""
         return self._table("select {} from attempt order by time, request_id, number", ATTEMPTS)
 
     def quarantined(self) -> pa.Table:
-        """Every attempt that gave no row, and why."""
+        """Return all rejected attempts at slots, with reasons."""
         return self._table(QUARANTINED, QUARANTINE)
 
     def counts(self) -> pa.Table:
-        """Per category and label: rows wanted and there, slots given up, duplicates, quarantined attempts."""
+        """Count by category and label: rows wanted, rows committed, slots given up, duplicates, rejected attempts."""
         return self._table(COUNTED, COUNTS)
 
     def spent(self) -> Spending:
-        """What the run has cost so far."""
+        """Return the cost of the run so far, in nanodollars."""
         query = "select (select coalesce(sum(cost), 0) from attempt), (select coalesce(sum(reserved), 0) from budget)"
         [(settled, reserved)] = self._query(query)
         return Spending(settled=settled, reserved=reserved)
 
     def digest(self) -> str:
-        """BLAKE2b-128 over the sorted content ids: two data sets with the same rows have the same."""
+        """Hash the sorted content ids (BLAKE2b-128, hex); equal for data sets with the same rows."""
         ids = self._query("select content_id from result order by content_id")
         return hashlib.blake2b("\n".join(row[0] for row in ids).encode(), digest_size=16).hexdigest()
 
     def export_parquet(self, file: Path) -> str:
-        """The data set as Parquet; the SHA-256 of the file."""
+        """Write the data set as Parquet and return the file's SHA-256 (hex)."""
         return exports.export_parquet(self.results(), file)
 
     def export_jsonl(self, file: Path) -> str:
-        """The data set as JSON lines; the SHA-256 of the file."""
+        """Write the data set as JSON Lines and return the file's SHA-256 (hex)."""
         return exports.export_jsonl(self.results(), file)
 
     def _query(self, query: str, *values: object) -> list[Any]:

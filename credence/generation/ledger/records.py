@@ -1,4 +1,4 @@
-"""What goes into a ledger and what it says back."""
+"""Records of the ledger: slots, dataset rows, calls, rejected items, spending."""
 
 import json
 from collections.abc import Mapping
@@ -19,13 +19,13 @@ LENGTH = 4
 
 
 def compress(request: Request, reply: Reply) -> bytes:
-    """Both, behind the length that they have unpacked."""
+    """Compress request and reply: 4 bytes with the uncompressed length, then JSON in zstd."""
     text = json.dumps({"request": request.model_dump(), "reply": reply.model_dump(mode="json")}).encode()
     return len(text).to_bytes(LENGTH, "big") + cast(bytes, CODEC.compress(text, asbytes=True))
 
 
 def decompress(exchange: bytes) -> tuple[Request, Reply]:
-    """Both again."""
+    """Restore what `compress` packed."""
     length = int.from_bytes(exchange[:LENGTH], "big")
     found = json.loads(cast(bytes, CODEC.decompress(exchange[LENGTH:], length, asbytes=True)))
     return Request(**found["request"]), Reply.model_validate_json(json.dumps(found["reply"]))
@@ -35,7 +35,7 @@ MAX_ATTEMPTS = 20
 
 
 class Slot(StrictModel):
-    """A place in the data set that wants one row; `attempt` says which try at filling it is due."""
+    """A position in the data set to be filled with one row; `attempt` is the try that is due, from 0."""
 
     slot_id: str
     category: str
@@ -45,10 +45,11 @@ class Slot(StrictModel):
 
 
 def slots(spec_id: str, quotas: Mapping[str, Mapping[str, int]]) -> list[Slot]:
-    """The places of a run, known before any call, the labels and categories in turn.
+    """List the slots of a run, alternating between categories and labels.
 
     Args:
-        quotas: category -> label -> how many rows.
+        spec_id: The id of the run's specification.
+        quotas: Number of rows for each category and label.
     """
     wanted = [(i, c, label) for c, labels in quotas.items() for label, most in labels.items() for i in range(most)]
     return [
@@ -58,7 +59,7 @@ def slots(spec_id: str, quotas: Mapping[str, Mapping[str, int]]) -> list[Slot]:
 
 
 class DatasetRow(StrictModel):
-    """One row of the data set, in the order of its columns. Nothing in it depends on when or how often was asked."""
+    """One row of the data set; its fields are the columns in order. None depends on the time or number of calls."""
 
     content_id: str
     category: str
@@ -75,14 +76,25 @@ class DatasetRow(StrictModel):
 
 
 class SlotResult(StrictModel):
-    """A row that was accepted, for that attempt at its slot."""
+    """A row accepted at one attempt at its slot."""
 
     record: DatasetRow
     attempt: int = Field(ge=0)
 
 
 class AttemptRecord(StrictModel):
-    """One call, what it was for and what was decided of it. `cost` is in nanodollars; `reserve` gave `reservation`."""
+    """One call and its outcome.
+
+    Attributes:
+        request: What was sent.
+        reply: What came back.
+        cost: Nanodollars charged.
+        slot: The slot or batch that it was for.
+        verdict: What was decided, a value of `ReplyAction`.
+        reason: Why, as a word of a closed set.
+        reservation: Name of the reservation that the cost settles.
+        time: When it ended, in UTC.
+    """
 
     request: Request
     reply: Reply
@@ -95,13 +107,13 @@ class AttemptRecord(StrictModel):
 
     @classmethod
     def of(cls, made: work_item.CallAttempt) -> Self:
-        """The call as the dispatcher tells of it."""
+        """Convert the dispatcher's description of a call."""
         about = {"slot": made.slot, "verdict": str(made.verdict.value), "reason": made.reason}
         return cls(request=made.request, reply=made.reply, cost=made.cost, reservation=made.reservation, **about)
 
 
 class RejectedItem(StrictModel):
-    """An attempt at a slot that gave no row, and why. After a `final` one the slot is not tried again."""
+    """An attempt at a slot that gave no row, with the reason. After a `final` one the slot is given up."""
 
     slot_id: str
     attempt: int = Field(ge=0)
@@ -113,7 +125,14 @@ class RejectedItem(StrictModel):
 
 @dataclass
 class ApplyResult:
-    """What became of the entries: slots with a row now, slots to try again, slots given up, and what came too late."""
+    """The effect of entries on slots.
+
+    Attributes:
+        kept: Ids of slots that have a row now.
+        again: Slots to try again, also those displaced by a duplicate.
+        given_up: Slots without attempts left.
+        late: Ids of slots whose entry was ignored, because the attempt was not due.
+    """
 
     kept: list[str] = field(default_factory=list)
     again: list[Slot] = field(default_factory=list)
@@ -122,12 +141,12 @@ class ApplyResult:
 
 
 class Spending(StrictModel):
-    """Nanodollars: what answered calls cost, and what is held for calls whose end nobody knows yet."""
+    """Nanodollars charged for completed calls, and reserved for calls whose outcome is unknown."""
 
     settled: int
     reserved: int
 
     @property
     def total(self) -> int:
-        """What the budget has to count."""
+        """Return the sum, which counts against the budget."""
         return self.settled + self.reserved

@@ -1,4 +1,4 @@
-"""The data set as a table of a database: each row once, whatever was killed and however often it is sent."""
+"""Write the data set to a database table; repeated or interrupted writes leave each row exactly once."""
 
 import pyarrow as pa
 from pydantic import Field
@@ -16,19 +16,35 @@ CHUNK_ROWS = 5000
 
 
 class SqlSink(StrictModel):
-    """A table that several runs may share. The url may name environment variables, as that of a source."""
+    """A database table that several runs may share.
+
+    Attributes:
+        url: SQLAlchemy URL; may contain environment variables as ${NAME}.
+        table: The table's name.
+    """
 
     url: str = Field(min_length=1)
     table: str = Field(min_length=1)
 
     def write(self, rows: pa.Table, run: str) -> int:
-        """Make the run's rows in the table these, in one transaction; how many there are."""
+        """Replace the run's rows in the table, in one transaction.
+
+        Args:
+            rows: The data set.
+            run: The id of the run's specification.
+
+        Returns:
+            The number of rows.
+
+        Raises:
+            InputError: The database cannot be reached or written, or the table has other columns.
+        """
         engine = connect_database(self.url, "sink.url", new=True)
         try:
             with engine.begin() as connection:
                 self._replace(connection, rows, run)
         except SQLAlchemyError as error:
-            raise self._sentence(error, engine) from None
+            raise self._input_error(error, engine) from None
         finally:
             engine.dispose()
         return int(rows.num_rows)
@@ -53,7 +69,7 @@ class SqlSink(StrictModel):
         if found != set(table.c.keys()) or keys != {RUN, KEY}:
             raise InputError(f"the database has another table {self.table!r}; name another in sink.table, or drop it.")
 
-    def _sentence(self, error: SQLAlchemyError, engine: Engine) -> InputError:
+    def _input_error(self, error: SQLAlchemyError, engine: Engine) -> InputError:
         said = first_line(getattr(error, "orig", None) or error)
         password = engine.url.password
         said = said.replace(str(password), "***") if password else said

@@ -1,4 +1,4 @@
-"""How many calls may be in flight: up while calls succeed, halved when the endpoint is overloaded."""
+"""Adapt the number of concurrent calls: raise it while calls succeed, halve it when the endpoint is overloaded."""
 
 import asyncio
 import math
@@ -12,7 +12,13 @@ LATENCIES = 200
 
 
 class AdaptiveConcurrency:
-    """Additive increase, multiplicative decrease; doubles per round trip until the first decrease, to get going."""
+    """Additive increase, multiplicative decrease (as TCP); doubles per round trip until the first decrease.
+
+    Args:
+        requests_per_minute: The endpoint's rate limit, if any.
+        most: Maximum of concurrent calls; at most 256.
+        start: Initial limit; default 4.
+    """
 
     def __init__(
         self, *, requests_per_minute: int | None = None, most: int | None = None, start: int = INITIAL_LIMIT
@@ -24,22 +30,22 @@ class AdaptiveConcurrency:
         self._latencies: deque[float] = deque(maxlen=LATENCIES)
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._growing = True
-        # Calls that started before a decrease say nothing about the limit after it.
+        # Calls that started before a decrease carry no information about the limit after it.
         self._period = 0
         self.in_flight = 0
 
     @property
     def limit(self) -> int:
-        """Calls that may be in flight now."""
+        """Return the number of calls that may be in progress now."""
         return max(1, min(int(self._limit), self.ceiling()))
 
     def ceiling(self) -> int:
-        """Calls in flight that the rate limit can feed, at the latency of the slowest per cent."""
+        """Return the concurrency that the rate limit can use at the 99th percentile of latency."""
         return self._ceiling
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[int]:
-        """A place among the calls in flight, in order of asking; yields the period to report with."""
+        """Wait for a place among the calls in progress, first come, first served; yields the current period."""
         await self._enter()
         try:
             yield self._period
@@ -48,23 +54,27 @@ class AdaptiveConcurrency:
             self._wake()
 
     def succeeded(self, latency: float) -> None:
-        """A call was answered in so many seconds."""
+        """Record a successful call and its latency in seconds."""
         self._latencies.append(latency)
-        self._ceiling = self._fed()
-        # A limit that nobody reaches has not been tried: it does not grow.
+        self._ceiling = self._usable_concurrency()
+        # Grow the limit only if it is used: at least half of it.
         if 2 * self.in_flight >= self.limit:
             self._limit = min(self._limit + (1 if self._growing else 1 / self._limit), self._most)
         self._wake()
 
     def overloaded(self, period: int) -> None:
-        """A call was refused or cut for want of capacity. One decrease per round trip."""
+        """Record a call that was throttled or timed out. The limit decreases once per round trip.
+
+        Args:
+            period: What `slot` yielded for this call.
+        """
         if period == self._period:
             self._limit = max(1.0, self.limit / 2)
             self._growing = False
             self._period += 1
 
     def mean_latency(self) -> float | None:
-        """Seconds that a recent call took."""
+        """Return the mean latency of the last 200 calls in seconds; None before the first."""
         return sum(self._latencies) / len(self._latencies) if self._latencies else None
 
     async def _enter(self) -> None:
@@ -81,7 +91,7 @@ class AdaptiveConcurrency:
                 self._wake()
             raise
 
-    def _fed(self) -> int:
+    def _usable_concurrency(self) -> int:
         if self._rpm is None:
             return self._most
         slowest = sorted(self._latencies)[math.ceil(0.99 * len(self._latencies)) - 1]

@@ -1,4 +1,4 @@
-"""A circuit breaker: it stops calls to a failing endpoint, and lets a single probe find out when it is back."""
+"""Circuit breaker: stop calls to a failing endpoint, and test with single probe calls when it is back."""
 
 import random
 from collections import deque
@@ -16,30 +16,36 @@ BreakerState = Literal["closed", "half-open", "open"]
 
 
 class Permit:
-    """Leave to make one call. Exactly one of its methods is called when the call has ended."""
+    """Permission for one call. Call exactly one of its methods when the call has ended."""
 
     def __init__(self, breaker: "CircuitBreaker", period: int) -> None:
         self._breaker, self._period = breaker, period
 
     def ok(self) -> None:
-        """The endpoint did its work."""
+        """Report that the endpoint answered."""
         self._breaker.ended(self._period, failed=False)
 
     def failed(self) -> None:
-        """The endpoint did not: 5xx, network, deadline, envelope."""
+        """Report a failure of the endpoint: 5xx, network, deadline, envelope."""
         self._breaker.ended(self._period, failed=True)
 
     def ignored(self) -> None:
-        """The endpoint lives and says no (429, 4xx) or answers badly: not counted, though it ends a probe well."""
+        """Report a reply that is no failure (429, 4xx, unusable text): not counted, but a probe succeeds."""
         self._breaker.lives(self._period)
 
     def cancelled(self) -> None:
-        """We gave up the call ourselves: nothing is known."""
+        """Report that the call was cancelled on our side: no information."""
         self._breaker.forget(self._period)
 
 
 class CircuitBreaker:
-    """Opens when half of the last calls failed; the time to the next probe doubles with each failed one."""
+    """Opens when half of the last 5 to 20 calls failed. A probe follows after 5 s, doubling per failure to 300 s.
+
+    Args:
+        probe_deadline: Seconds after which a probe that has not reported is replaced.
+        clock: Returns monotonic seconds.
+        chance: Source of the ±20 % jitter of delays.
+    """
 
     def __init__(
         self, *, probe_deadline: float = 120.0, clock: Clock = loop_time, chance: random.Random | None = None
@@ -48,7 +54,7 @@ class CircuitBreaker:
         self._chance = chance or random.Random()
         self._probe_deadline = probe_deadline
         self._recent: deque[bool] = deque(maxlen=WINDOW_CALLS)
-        # Every opening and every probe begins a new period; a call of an earlier one has no say any more.
+        # Every opening and every probe begins a new period; calls of earlier periods are ignored.
         self._period = 0
         self._open_for = 0.0
         self._next_probe: float | None = None
@@ -57,28 +63,28 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        """Closed, open, or half-open while a probe is out."""
+        """Return closed, open, or half-open while a probe is in progress."""
         if self._next_probe is None:
             return "closed"
         return "half-open" if self._probing else "open"
 
     def delay(self) -> float:
-        """Seconds until a call may be made: 0 when closed or due for a probe."""
+        """Return the seconds until a call may be made; 0 if closed or due for a probe."""
         return 0.0 if self._next_probe is None else max(0.0, self._next_probe - self._clock())
 
     def admit(self) -> Permit | None:
-        """Leave to call now, or None."""
+        """Return a permit for a call now, or None."""
         if self.delay() > 0:
             return None
         if self._next_probe is not None:
             self._period += 1
             self._probing = True
-            # A probe that never reports must not keep the endpoint closed for ever.
+            # A probe that never reports must not block the endpoint forever.
             self._next_probe = self._clock() + self._probe_deadline
         return Permit(self, self._period)
 
     def ended(self, period: int, *, failed: bool) -> None:
-        """Count the end of a call."""
+        """Record the end of a call."""
         if period != self._period:
             return
         if self._next_probe is not None:
@@ -89,12 +95,12 @@ class CircuitBreaker:
             self._open()
 
     def lives(self, period: int) -> None:
-        """A call got an answer of a kind that is not counted."""
+        """Record a reply of a kind that is not counted; a probe succeeds."""
         if period == self._period and self._next_probe is not None:
             self._close()
 
     def forget(self, period: int) -> None:
-        """A call was given up; if it was the probe, the next caller is the probe."""
+        """Record a cancelled call; if it was the probe, the next call is the probe."""
         if period == self._period and self._next_probe is not None:
             self._next_probe = self._clock()
             self._probing = False

@@ -1,4 +1,4 @@
-"""The one retry loop: an item goes to an endpoint that can take it until it is answered, given up or put off."""
+"""The retry loop: send an item to an available endpoint until it is answered, given up or deferred."""
 
 import asyncio
 import random
@@ -20,9 +20,19 @@ from credence.generation.llm.work_item import CallAttempt, FailureCounts, ItemRe
 
 @dataclass(frozen=True)
 class EndpointStatus:
-    """How an endpoint does, for people to watch.
+    """The state of an endpoint, for progress display.
 
-    `rate`: calls per second that its limits and latency allow. `rests`: seconds for which it asked to be left alone.
+    Attributes:
+        name: The provider's name.
+        in_flight: Calls in progress.
+        limit: Calls that may be in progress now.
+        breaker: State of its circuit breaker.
+        opened: How often the breaker has opened.
+        throttled: Number of 429 replies.
+        utilisation: Share of its rate limit in use, 0 to 1.
+        rate: Calls per second that its limits and latency allow; None if neither is known.
+        rests: Seconds left of a pause that it asked for.
+        stopped: Why it is not called any more; None if it is.
     """
 
     name: str
@@ -38,7 +48,7 @@ class EndpointStatus:
 
 
 class Dispatcher:
-    """Providers in order of preference, one budget, one way to ask."""
+    """Sends requests to providers, within one budget."""
 
     def __init__(
         self,
@@ -52,14 +62,20 @@ class Dispatcher:
         clock: Clock = loop_time,
         chance: random.Random | None = None,
     ) -> None:
-        """Make an endpoint of each provider.
+        """Create an endpoint for each provider.
 
         Args:
-            providers: the stand-ins of each provider are those after it, then those before it.
-            budget: shared by all.
-            failover: whether another provider may stand in. Never for raters: another model is another rater.
-            prices: of providers by their names, or of models that the price file does not have.
-            on_attempt: is told every call that has ended or was given up, and must not wait.
+            providers: With failover, a provider is replaced by those after it, then by those before it.
+            budget: Shared by all providers.
+            failover: Whether another provider may replace a failing one. Never for raters: each model is one rater.
+            prices: Prices by provider name or by model, for models that the price file does not have.
+            on_attempt: Called with every completed or cancelled call; must not block.
+            meters: Metrics to update.
+            clock: Returns monotonic seconds.
+            chance: Source of jitter.
+
+        Raises:
+            InputError: There is no provider, two have the same name, or a price is unknown.
         """
         self.budget, self.failover = budget, failover
         self._on_attempt, self._meters, self._clock = on_attempt, meters, clock
@@ -75,32 +91,39 @@ class Dispatcher:
         }
 
     def check(self, request: Request) -> None:
-        """Raise BadInput where the provider is unknown or the whole budget would not pay for this one call."""
+        """Check that a request could be sent.
+
+        Raises:
+            InputError: The provider is unknown, or the whole budget would not pay for this call.
+        """
         for endpoint in self._order(request.provider):
             self.budget.check(endpoint.max_cost(request), endpoint.provider.model)
 
     async def call(
         self, request: Request, *, slot: str, read: ReplyParser | None = None, tally: FailureCounts | None = None
     ) -> ItemResult:
-        """Ask until there is an answer that `read` accepts, or a reason why there is none.
+        """Call until there is a reply that `read` accepts, or a reason why there is none.
 
         Args:
-            request: its provider is the first to be asked.
-            slot: what the attempts are recorded under.
-            read: makes a value of the text, or raises Unusable.
-            tally: what an earlier outcome counted, when the item comes back from the queue.
+            request: Its provider is called first.
+            slot: The name under which attempts are recorded.
+            read: Parses the text of a reply, or raises UnusableReply.
+            tally: Failures counted by an earlier call for the same item, if it was deferred.
+
+        Raises:
+            InputError: The provider is unknown, or the whole budget would not pay for this call.
         """
         self.check(request)
         item = WorkItem(request, slot, read, tally or FailureCounts(), self._order(request.provider))
         while item.outcome is None:
-            if endpoint := await self._ready(item):
+            if endpoint := await self._next_endpoint(item):
                 await self._attempt(item, endpoint)
         if self._meters and item.outcome.end in ("ok", "quarantine"):
             self._meters.tried(len(item.attempts))
         return item.outcome
 
     def standing(self) -> list[EndpointStatus]:
-        """How every endpoint does."""
+        """Return the state of every endpoint."""
         return [
             EndpointStatus(
                 name=e.name,
@@ -118,7 +141,7 @@ class Dispatcher:
         ]
 
     def silence(self) -> float:
-        """Seconds since any endpoint last answered, or since the first call: a run that hears nothing should end."""
+        """Return the seconds since any endpoint last answered, or since the first call; 0 before it."""
         heard = [e.heard for e in self.endpoints.values() if e.heard is not None]
         return self._clock() - max(heard) if heard else 0.0
 
@@ -129,8 +152,8 @@ class Dispatcher:
         place = names.index(first)
         return [self.endpoints[n] for n in (names[place:] + names[:place] if self.failover else [first])]
 
-    async def _ready(self, item: WorkItem) -> Endpoint | None:
-        """The endpoint whose turn it is; None after a wait, or when there is nothing to wait for."""
+    async def _next_endpoint(self, item: WorkItem) -> Endpoint | None:
+        """Return the endpoint to call now; None after a wait, or after ending the item."""
         if not (left := item.candidates()):
             item.end("stopped", "; ".join(e.stopped or "" for e in item.order))
             return None
@@ -172,7 +195,7 @@ class Dispatcher:
         try:
             judged = item.judge(called.reply)
         finally:
-            # A reader that fails ends the run, but the call was made and is paid for.
+            # If the parser itself fails, the run ends; the call must be recorded because it was paid for.
             self._record(item, request, called, judged)
         return judged
 

@@ -1,4 +1,4 @@
-"""One provider with everything that guards it: limits, concurrency, breaker, retry budget, price, deadline."""
+"""One provider with its policies: rate limits, concurrency, circuit breaker, retry budget, price, deadline."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from credence.generation.llm.rate_limiter import RateLimiter, RateTicket
 from credence.generation.llm.retry import MAX_SLEEP_SECONDS, RetryBudget, is_endpoint_failure, is_overload, was_not_sent
 
 DEADLINE_SECONDS = 120.0
-# The provider cuts at its deadline; this is the second cut, should it not.
+# The provider stops at its deadline; this is added for a second timeout, in case it does not.
 GRACE_SECONDS = 0.5
 ANSWERS = {"ok", "truncated", "refusal", "empty"}
 
@@ -38,7 +38,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class SentCall:
-    """A call that was sent: the reply, its cost in nanodollars, and the reservation that the cost settles."""
+    """A call that was sent: the reply, its cost in nanodollars, and the name of the reservation it settles."""
 
     reply: Reply
     cost: int
@@ -51,11 +51,20 @@ _log = logging.getLogger(__name__)
 
 
 class EndpointClosed(Exception):
-    """The endpoint closed, or its retries were used up, while the call waited for its turn; nothing was sent."""
+    """The endpoint closed, or its retry budget was used up, while the call waited. Nothing was sent."""
 
 
 class Endpoint:
-    """A provider as the dispatcher sees it."""
+    """A provider with its policies.
+
+    Args:
+        provider: The provider.
+        price: Its price.
+        budget: Where the cost of calls is reserved.
+        meters: Metrics to update.
+        clock: Returns monotonic seconds.
+        chance: Source of jitter.
+    """
 
     def __init__(
         self,
@@ -76,103 +85,115 @@ class Endpoint:
         self.retries = RetryBudget(clock)
         self.stopped: str | None = None
         self.throttled = 0
-        # When it last answered, or else when it was first called.
+        # Time of its last answer, or else of its first call.
         self.heard: float | None = None
         self._budget, self._meters, self._clock = budget, meters, clock
         self._rests_until = 0.0
-        # Calls that came here and were not sent yet: they wait for a place, for money or for a limit.
+        # Calls not sent yet, which wait for concurrency, for money or for the rate limit.
         self._ahead = 0
         self._stretch = Fraction(1)
 
     @property
     def name(self) -> str:
-        """The provider's name."""
+        """Return the provider's name."""
         return self.provider.name
 
     def delay(self) -> float:
-        """Seconds until it may be called, as far as is known."""
+        """Return the seconds until it may be called, by breaker and requested pauses; 0 for now."""
         opens = self.breaker.delay()
         if self.breaker.state == "half-open":
-            # The probe is out and will report long before its deadline: wait for it rather than put items off.
+            # The probe reports long before its deadline: wait for it rather than defer items.
             opens = min(opens, MAX_SLEEP_SECONDS)
         return max(opens, self.is_resting())
 
     def is_resting(self) -> float:
-        """Seconds for which it asked to be left alone."""
+        """Return the seconds left of a pause that the endpoint asked for."""
         return max(0.0, self._rests_until - self._clock())
 
     def wait(self, request: Request) -> float:
-        """Seconds until its limits let the call go, after those that were here before."""
+        """Return the seconds until the rate limit allows the call, behind those already waiting."""
         return self.limiter.delay(self._tokens(request), self._ahead)
 
     def rest(self, seconds: float) -> None:
-        """Call nobody here for so many seconds: the endpoint asked for it."""
+        """Pause calls for this many seconds, because the endpoint asked for it."""
         self._rests_until = max(self._rests_until, self._clock() + seconds)
 
     def stop(self, why: str, said: str | None) -> None:
-        """Call nobody here any more: every further call would end the same way."""
+        """Stop calling this endpoint, because every further call would fail in the same way.
+
+        Args:
+            why: A reason such as http_401.
+            said: The error type that the server sent.
+        """
         self.stopped = f"{self.name} was stopped: {MEANING.get(why, why)}{f' ({said})' if said else ''}"
         _log.error("%s", self.stopped)
 
     def max_cost(self, request: Request) -> int:
-        """Nanodollars that a call may cost, made larger where an earlier call cost more than was thought possible."""
+        """Return the maximum cost of a call in nanodollars; raised if an earlier call exceeded its estimate."""
         return math.ceil(self._estimate(request) * self._stretch)
 
     def _estimate(self, request: Request) -> int:
         return self.price.most(self.provider.with_max_tokens(request))
 
     def _tokens(self, request: Request) -> int:
-        roomy = self.provider.with_max_tokens(request)
-        return input_tokens(roomy) + roomy.max_tokens
+        full = self.provider.with_max_tokens(request)
+        return input_tokens(full) + full.max_tokens
 
     def update_metrics(self) -> None:
-        """Let the meters say how it stands."""
+        """Export concurrency, breaker state and remaining budget."""
         if self._meters:
             self._meters.stands(self.name, self.concurrency.in_flight, self.breaker.state, self._budget.remaining)
 
     def addressed(self, request: Request) -> Request:
-        """The request as it is sent to this provider."""
+        """Return the request with this provider's name and model."""
         if (request.provider, request.model) == (self.name, self.provider.model):
             return request
         return request.model_copy(update={"provider": self.name, "model": self.provider.model})
 
     def rate(self) -> float | None:
-        """Calls per second that limits and latency allow now; None where neither is known."""
+        """Return the calls per second that limits and latency allow now; None if neither is known."""
         latency = self.concurrency.mean_latency()
         known = [self.limiter.requests / 60] if self.limiter.requests else []
         known += [self.concurrency.limit / latency] if latency else []
         return min(known, default=None)
 
     async def call(self, request: Request, *, retry: bool, lost: OnLateReply) -> SentCall:
-        """Make one call in its turn.
+        """Make one call when concurrency, budget and rate limit allow it.
 
-        Raises Away when the endpoint takes no more meanwhile, and Spent when the money is gone. A call that is given
-        up after it was sent is reported to `lost` with the cost that it is charged with.
+        Args:
+            request: The request, addressed to this provider.
+            retry: Whether it counts against the retry budget.
+            lost: Called if the call is cancelled after it was sent, with the cost charged for it.
+
+        Raises:
+            EndpointClosed: The endpoint closed, or its retry budget was used up, while the call waited.
+            BudgetExhausted: The budget does not pay for the call.
         """
         async with AsyncExitStack() as slot:
             with self._queue():
                 period = await slot.enter_async_context(self.concurrency.slot())
-                hold = await self._budget.reserve(self.max_cost(request), request.id)
+                reservation = await self._budget.reserve(self.max_cost(request), request.id)
                 try:
-                    ticket, permit = await self._turn(request, retry)
+                    ticket, permit = await self._admit(request, retry)
                 except BaseException:
-                    hold.release()
+                    reservation.release()
                     raise
-            # From here on the call counts as sent: nothing may be awaited in between.
+            # From here on the call counts as sent: nothing may be awaited before it is.
             self.retries.call(retry=retry)
             self.heard = self._clock() if self.heard is None else self.heard
             try:
                 reply = await self._send(request)
             except InputError:
                 permit.cancelled()
-                hold.release()
+                reservation.release()
                 raise
             except BaseException:
                 permit.cancelled()
-                lost(SentCall(Reply(kind="deadline", error_type="cancelled"), hold.settle_in_full(), hold.name))
+                cancelled = Reply(kind="deadline", error_type="cancelled")
+                lost(SentCall(cancelled, reservation.settle_in_full(), reservation.name))
                 raise
-            self._learn(reply, permit, period, ticket)
-            return SentCall(reply, self._settle(request, hold, reply), hold.name)
+            self._update_policies(reply, permit, period, ticket)
+            return SentCall(reply, self._settle(request, reservation, reply), reservation.name)
 
     @contextmanager
     def _queue(self) -> Iterator[None]:
@@ -182,13 +203,13 @@ class Endpoint:
         finally:
             self._ahead -= 1
 
-    async def _turn(self, request: Request, retry: bool) -> tuple[RateTicket, Permit]:
+    async def _admit(self, request: Request, retry: bool) -> tuple[RateTicket, Permit]:
         began = self._clock()
         ticket = await self.limiter.reserve(self._tokens(request))
         if self._meters:
             self._meters.waited(self.name, self._clock() - began, self.limiter.utilisation())
-        away = self.stopped or self.delay() > 0 or (retry and not self.retries.allows())
-        permit = None if away else self.breaker.admit()
+        closed = self.stopped or self.delay() > 0 or (retry and not self.retries.allows())
+        permit = None if closed else self.breaker.admit()
         if permit is None:
             self.limiter.release(ticket)
             raise EndpointClosed
@@ -203,7 +224,7 @@ class Endpoint:
         except TimeoutError:
             return Reply(kind="deadline", latency=self._clock() - began, error_type="total_seconds")
 
-    def _learn(self, reply: Reply, permit: Permit, period: int, ticket: RateTicket) -> None:
+    def _update_policies(self, reply: Reply, permit: Permit, period: int, ticket: RateTicket) -> None:
         if is_endpoint_failure(reply):
             permit.failed()
         elif reply.kind == "ok":
@@ -222,13 +243,13 @@ class Endpoint:
         if reply.retry_after:
             self.rest(reply.retry_after)
 
-    def _settle(self, request: Request, hold: Reservation, reply: Reply) -> int:
+    def _settle(self, request: Request, reservation: Reservation, reply: Reply) -> int:
         if reply.usage:
             cost = self.price.cost(reply.usage)
             if estimate := self._estimate(request):
                 self._stretch = max(self._stretch, Fraction(cost, estimate))
-            return hold.settle(cost)
-        # A refusal with a status is not billed; an answer that got lost or that nobody counted may be.
+            return reservation.settle(cost)
+        # An HTTP error is not billed; a lost reply, or one without token counts, may be.
         if was_not_sent(reply) or reply.kind == "http":
-            return hold.settle(0)
-        return hold.settle_in_full()
+            return reservation.settle(0)
+        return reservation.settle_in_full()

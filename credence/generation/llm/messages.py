@@ -1,4 +1,4 @@
-"""What is asked of a language model, and everything that is known about its reply."""
+"""Requests to language models and their replies."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -13,7 +13,18 @@ ReplyKind = Literal["ok", "truncated", "refusal", "empty", "http", "network", "d
 
 
 class Request(StrictModel):
-    """One call: two messages, the JSON schema of the reply, and the most tokens it may take."""
+    """One call to a model.
+
+    Attributes:
+        provider: The provider's name.
+        model: The model's name.
+        system: The system message.
+        user: The user message.
+        schema_: JSON schema of the reply; None for free text.
+        max_tokens: Maximum output tokens.
+        sample: Number of the sample; another number is another request, past the cache.
+        template: Name and version of the prompt.
+    """
 
     provider: str
     model: str
@@ -26,11 +37,11 @@ class Request(StrictModel):
 
     @cached_property
     def id(self) -> str:
-        """The digest of everything above: the same request is the same id on every machine."""
+        """Return the digest of all fields; equal for equal requests on every machine."""
         return json_digest(self.model_dump())
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with other fields has another id."""
+        """Copy the request and drop the cached id if a field differs."""
         copied = super().model_copy(update=update, deep=deep)
         if copied.__dict__ != self.__dict__:
             copied.__dict__.pop("id", None)
@@ -38,7 +49,7 @@ class Request(StrictModel):
 
 
 class Usage(StrictModel):
-    """Tokens as the provider counted them: `cached` is a part of `input`, `reasoning` a part of `output`."""
+    """Tokens as the provider counted them; `cached` is part of `input`, `reasoning` is part of `output`."""
 
     input: int = Field(ge=0)
     output: int = Field(ge=0)
@@ -47,7 +58,20 @@ class Usage(StrictModel):
 
 
 class Reply(StrictModel):
-    """How one attempt ended. `raw` is the body as it came; a failed attempt keeps whatever usage it reported."""
+    """The outcome of one call.
+
+    Attributes:
+        kind: How it ended.
+        text: The model's text.
+        raw: The body as received.
+        usage: Tokens counted by the provider, also for a failed call if it reported them.
+        headers: Response headers.
+        status: HTTP status.
+        provider_id: The provider's id of the call.
+        latency: Seconds.
+        retry_after: Seconds of pause that the server asked for.
+        error_type: The server's error type, or the name of our exception.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, ser_json_bytes="base64", val_json_bytes="base64")
     kind: ReplyKind

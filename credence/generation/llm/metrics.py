@@ -1,4 +1,4 @@
-"""What Prometheus sees of a run. Labels come from closed sets: no ids, no text of a server."""
+"""Prometheus metrics of a generation run. Label values come from closed sets: no ids, no server texts."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -13,7 +13,7 @@ STATES = {"closed": 0, "half-open": 1, "open": 2}
 
 
 class LlmMetrics:
-    """The figures of one run, in a registry of its own."""
+    """The metrics of one run, in a separate registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         at = ["endpoint", "model"]
@@ -44,7 +44,7 @@ class LlmMetrics:
         self._rows = Gauge("ledger_rows", "rows written to the ledger", registry=registry)
 
     def called(self, endpoint: str, model: str, reply: Reply, reason: str, cost: int) -> None:
-        """Count a call that has ended."""
+        """Count a call that has ended; `cost` is in nanodollars."""
         self._requests.labels(endpoint, model, reason).inc()
         self._latency.labels(endpoint, model).observe(reply.latency)
         self._cost.labels(endpoint, model).inc(cost / DOLLAR)
@@ -57,18 +57,18 @@ class LlmMetrics:
                 self._tokens.labels(endpoint, model, kind).inc(count)
 
     def waited(self, endpoint: str, seconds: float, utilisation: float) -> None:
-        """Count a wait for the limiter, and how full it is."""
+        """Record a wait for the rate limiter in seconds, and the share of the limit in use."""
         self._wait.labels(endpoint).observe(seconds)
         self._used.labels(endpoint).set(utilisation)
 
     def stands(self, endpoint: str, in_flight: int, breaker: str, remaining: int | None) -> None:
-        """Show how an endpoint and the budget stand."""
+        """Export an endpoint's state and the remaining budget in nanodollars (None: no limit)."""
         self._in_flight.labels(endpoint).set(in_flight)
         self._state.labels(endpoint).set(STATES[breaker])
         self._remaining.set(float("inf") if remaining is None else remaining / DOLLAR)
 
     def tried(self, attempts: int) -> None:
-        """Count the calls that an item took."""
+        """Record how many calls an item took."""
         self._attempts.observe(attempts)
 
     def item(self, category: str, label: str, result: str) -> None:
@@ -80,6 +80,6 @@ class LlmMetrics:
         self._quarantine.labels(reason).inc()
 
     def committed(self, seconds: float, rows: int) -> None:
-        """Count a commit of the ledger, which wrote so many rows."""
+        """Record a commit of the ledger: seconds and rows."""
         self._commits.observe(seconds)
         self._rows.inc(rows)

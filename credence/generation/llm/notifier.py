@@ -1,4 +1,4 @@
-"""Time and waiting: one clock for every policy, and a bell that wakes whoever waits for a change."""
+"""Clock and condition variable for asyncio policies."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ Clock = Callable[[], float]
 
 
 def loop_time() -> float:
-    """The monotonic time by which the running event loop sleeps; a thread that only watches has the same one."""
+    """Return the running event loop's time in seconds; outside a loop, `time.monotonic()`, which is the same clock."""
     try:
         return asyncio.get_running_loop().time()
     except RuntimeError:
@@ -16,18 +16,18 @@ def loop_time() -> float:
 
 
 class Notifier:
-    """Wakes all who wait, each time it rings."""
+    """Wakes all waiting tasks at each notification."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def notify_all(self) -> None:
-        """Wake all who wait now."""
+        """Wake all tasks that wait now."""
         self._event.set()
         self._event = asyncio.Event()
 
     async def wait(self, seconds: float | None = None) -> None:
-        """Return at the next ring, or after so many seconds."""
+        """Wait for the next notification, at most this many seconds (None: no limit)."""
         event = self._event
         try:
             async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""What a call costs, from a dated file. Money is whole nanodollars, so that sums are exact."""
+"""Prices of models from a dated file. Costs are integers in nanodollars, so that sums are exact."""
 
 import datetime
 import json
@@ -16,26 +16,26 @@ from credence.generation.llm.messages import Request, Usage
 
 DOLLAR = 1_000_000_000
 PRICES = Path(__file__).parent / "prices.yaml"
-# A token of English, JSON or arithmetic has three bytes or more.
+# Lower bound for English, JSON and arithmetic, so that the number of tokens is an upper bound.
 BYTES_PER_TOKEN = 3
 
 
 class Price(StrictModel):
-    """US dollars per million tokens; cached input costs as much as other input where nothing else is said."""
+    """US dollars per million tokens; without `cached`, cached input costs as much as other input."""
 
     input: float = Field(ge=0, allow_inf_nan=False)
     output: float = Field(ge=0, allow_inf_nan=False)
     cached: float | None = Field(None, ge=0, allow_inf_nan=False)
 
     def cost(self, usage: Usage) -> int:
-        """Nanodollars for what a provider counted, rounded up."""
+        """Compute the cost of counted tokens in nanodollars, rounded up."""
         cached = self.input if self.cached is None else self.cached
         fresh = max(0, usage.input - usage.cached)
         parts = ((fresh, self.input), (usage.cached, cached), (usage.output, self.output))
         return math.ceil(sum(_nano(tokens, rate) for tokens, rate in parts))
 
     def most(self, request: Request) -> int:
-        """Nanodollars that a call may cost at most."""
+        """Compute the maximum cost of a call in nanodollars."""
         dearest = max(self.input, self.cached or 0)
         return math.ceil(_nano(input_tokens(request), dearest) + _nano(request.max_tokens, self.output))
 
@@ -46,13 +46,17 @@ class _File(StrictModel):
 
 
 def input_tokens(request: Request) -> int:
-    """Tokens that a request may have at most, by its bytes."""
+    """Estimate the maximum number of input tokens from the request's bytes (3 bytes per token)."""
     schema = json.dumps(request.schema_) if request.schema_ else ""
     return math.ceil(len((request.system + request.user + schema).encode()) / BYTES_PER_TOKEN)
 
 
 def price_of(model: str) -> Price:
-    """The price of a model. Raises BadInput for one that the price file does not have."""
+    """Look up the price of a model.
+
+    Raises:
+        InputError: The price file does not have it.
+    """
     known = _file().models
     if model not in known:
         raise InputError(
@@ -63,12 +67,12 @@ def price_of(model: str) -> Price:
 
 
 def read_on() -> datetime.date:
-    """The day of the price file."""
+    """Return the day on which the prices were looked up."""
     return _file().read
 
 
 def dollars(nano: int) -> str:
-    """Nanodollars for people to read: cents, or four figures where that would be nothing."""
+    """Format nanodollars as dollars with cents, or with 4 significant digits below $1."""
     amount = nano / DOLLAR
     return f"${amount:,.2f}" if amount >= 1 or nano == 0 else f"${amount:.4g}"
 
@@ -79,5 +83,5 @@ def _file() -> _File:
 
 
 def _nano(tokens: int, dollars_per_million: float) -> Fraction:
-    # Fraction of the written decimal, and rounded once: neither must make a call dearer than its reservation.
+    # Exact fractions, rounded once: rounding must not make a call cost more than its reservation.
     return tokens * Fraction(str(dollars_per_million)) * DOLLAR / 1_000_000

@@ -1,4 +1,4 @@
-"""A language model provider: its rate limits, its key, and one attempt at a request."""
+"""Base class of language model providers: rate limits, API key, one call."""
 
 import os
 import re
@@ -12,7 +12,13 @@ from credence.generation.llm.prices import Price
 
 
 class RateLimits(StrictModel):
-    """What the account allows: requests and tokens per minute (null: no such limit), and calls at the same time."""
+    """Limits of the account.
+
+    Attributes:
+        rpm: Requests per minute; default 60, None means no limit.
+        tpm: Tokens per minute; None means no limit.
+        in_flight: Concurrent calls, 1 to 256.
+    """
 
     rpm: int | None = Field(60, ge=1)
     tpm: int | None = Field(None, ge=1)
@@ -20,14 +26,21 @@ class RateLimits(StrictModel):
 
 
 class ProviderSpec(KindSpec):
-    """One language model and the way to it; `price` where the price file does not have the model."""
+    """A provider in a task: its kind, its parameters, and `price` if the price file does not have the model."""
 
     family = "providers"
     price: Price | None = None
 
 
 class Provider(StrictModel):
-    """One model at one place. It never retries, never waits for its turn and never reads what the text means."""
+    """One model at one address. It makes single calls; retries, rate limits and parsing happen elsewhere.
+
+    Attributes:
+        name: Name of the provider, unique within a task.
+        model: Name of the model.
+        key_env: Name of the environment variable with the API key; None if no key is needed.
+        limits: Limits of the account.
+    """
 
     name: str = Field(min_length=1)
     model: str = Field(min_length=1)
@@ -37,24 +50,32 @@ class Provider(StrictModel):
     @field_validator("key_env")
     @classmethod
     def _names_a_variable(cls, key_env: str | None) -> str | None:
-        """A key that was written here by mistake must not be shown by an error or kept with the task."""
+        """Reject a key written here by mistake, without showing it in the message."""
         if key_env is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", key_env):
             raise InputError("expected the name of an environment variable in capitals; the key itself goes into that.")
         return key_env
 
     async def complete(self, request: Request) -> Reply:
-        """One attempt. Whatever the server does is a Reply; BadInput only where nothing could be asked."""
+        """Make one call. Every outcome at the server is a Reply.
+
+        Raises:
+            InputError: No call could be made, such as without a key.
+        """
         raise NotImplementedError
 
     def with_max_tokens(self, request: Request) -> Request:
-        """The request with all the tokens that its reply may cost here."""
+        """Return the request with the maximum of output tokens that may be charged here."""
         return request
 
     async def close(self) -> None:
-        """Give the connections back; the next request opens new ones."""
+        """Close connections; the next request opens new ones."""
 
     def key(self) -> str | None:
-        """The key from the environment, None where the server asks for none. Raises BadInput where it is missing."""
+        """Read the API key from the environment; None if no key is needed.
+
+        Raises:
+            InputError: The variable is not set, or its value cannot be a key.
+        """
         if self.key_env is None:
             return None
         key = os.environ.get(self.key_env, "").strip()

@@ -1,4 +1,4 @@
-"""What an endpoint says about its limits in the headers of a reply."""
+"""Parse rate limits from the headers of a reply (OpenAI and Anthropic style)."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from credence.core.registry import StrictModel
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
 _PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-# A reset further away than a window is a daily quota: the 429 that follows says how long to park.
+# A reset further away is a daily quota; the Retry-After of the next 429 then gives the pause.
 MAX_HOLD_SECONDS = 60.0
 
 
 class HeaderLimits(StrictModel):
-    """Limits per minute, and for how long nothing is left."""
+    """Requests and tokens per minute (None: not given), and seconds until the used-up limit resets."""
 
     requests: int | None = None
     tokens: int | None = None
@@ -23,7 +23,7 @@ class HeaderLimits(StrictModel):
 
 
 def parse_rate_limit_headers(headers: Mapping[str, str]) -> HeaderLimits:
-    """Read the headers of OpenAI's and Anthropic's kind; what cannot be read says nothing."""
+    """Parse headers such as x-ratelimit-limit-requests; values that cannot be parsed are ignored."""
     low = {name.lower(): value.strip() for name, value in headers.items()}
     holds = [_hold(low, what) for what in ("requests", "tokens")]
     return HeaderLimits(
@@ -38,7 +38,7 @@ def _value(headers: Mapping[str, str], which: str, what: str) -> str | None:
 
 
 def _whole(text: str | None) -> int | None:
-    # Some gateways say 0 where they mean that they do not know.
+    # Some gateways send 0 for an unknown limit.
     return int(text) if text and re.fullmatch(r"[0-9]{1,12}", text) and int(text) else None
 
 
@@ -49,7 +49,7 @@ def _hold(headers: Mapping[str, str], what: str) -> float:
 
 
 def _seconds(reset: str, date: str | None) -> float:
-    """Seconds until a reset: a duration ("6m0s"), a number of seconds, or a time by the server's own clock."""
+    """Return the seconds until a reset, given as a duration ("6m0s"), in seconds, or as a time."""
     if _DURATION.fullmatch(reset):
         return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(reset))
     if re.fullmatch(r"[0-9]{1,5}(\.[0-9]+)?", reset):

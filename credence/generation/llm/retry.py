@@ -1,4 +1,4 @@
-"""What follows a reply: accept it, try again, ask otherwise, give up the item, or stop the endpoint."""
+"""Decide what follows a reply: accept, retry, resample, give up the item, or stop the endpoint."""
 
 import random
 from collections import deque
@@ -22,11 +22,14 @@ _SPENT = ("insufficient_quota", "quota_exceeded", "spend_limit", "spendlimit", "
 
 
 class UnusableReply(ValueError):
-    """The text of a reply is not what was asked for; the message says why, in a few words of a closed set."""
+    """The text of a reply does not fit; the message is a reason of a closed set."""
 
 
 class ReplyAction(StrEnum):
-    """What to do after a reply."""
+    """What to do after a reply.
+
+    `PARK` retries after the pause the server asked for, `CONTENT` and `REFUSED` ask for another sample.
+    """
 
     ACCEPT = "accept"
     RETRY = "retry"
@@ -38,7 +41,7 @@ class ReplyAction(StrEnum):
 
 
 def judge_reply(reply: Reply) -> ReplyAction:
-    """What follows this reply, before anyone has read its text."""
+    """Decide what follows a reply, before its text is parsed."""
     match reply.kind:
         case "ok":
             return ReplyAction.ACCEPT
@@ -47,62 +50,65 @@ def judge_reply(reply: Reply) -> ReplyAction:
         case "refusal":
             return ReplyAction.REFUSED
         case "network" | "deadline" | "envelope":
-            return _again(reply)
+            return _retry_or_park(reply)
         case "http":
             return _judge_status(reply)
 
 
 def _judge_status(reply: Reply) -> ReplyAction:
     status = reply.status or 200
-    if _says_spent(reply):
+    if _is_quota_error(reply):
         return ReplyAction.STOP
     # An error in the middle of a stream has the status 200.
     if status >= 500 or status in _TRANSIENT or status < 300:
-        return _again(reply)
-    # A redirect is a wrong base_url: it fails for every item, as a wrong key or an unknown model does.
+        return _retry_or_park(reply)
+    # A redirect means a wrong base_url, which fails for every item, like a wrong key or an unknown model.
     return ReplyAction.STOP if status in _OF_THE_ENDPOINT or status < 400 else ReplyAction.QUARANTINE
 
 
-def _says_spent(reply: Reply) -> bool:
-    said = (reply.error_type or "").lower()
-    return any(word in said for word in _SPENT)
+def _is_quota_error(reply: Reply) -> bool:
+    error_type = (reply.error_type or "").lower()
+    return any(word in error_type for word in _SPENT)
 
 
-def _again(reply: Reply) -> ReplyAction:
+def _retry_or_park(reply: Reply) -> ReplyAction:
     return ReplyAction.PARK if (reply.retry_after or 0.0) > MAX_SLEEP_SECONDS else ReplyAction.RETRY
 
 
 def is_endpoint_failure(reply: Reply) -> bool:
-    """Whether the breaker counts this reply against the endpoint."""
+    """Return whether the circuit breaker counts this reply as a failure."""
     return reply.kind in ("network", "deadline", "envelope") or (
         reply.kind == "http" and ((reply.status or 200) >= 500 or (reply.status or 200) < 300)
     )
 
 
 def is_overload(reply: Reply) -> bool:
-    """Whether this reply asks for fewer calls at a time."""
+    """Return whether this reply calls for lower concurrency."""
     return reply.kind == "deadline" or (reply.kind == "http" and reply.status in _THROTTLED)
 
 
 def was_not_sent(reply: Reply) -> bool:
-    """Whether the request never reached the endpoint, so that it cannot have cost anything."""
+    """Return whether the request never reached the endpoint, so that it cost nothing."""
     return reply.kind == "network" and reply.error_type in _UNSENT
 
 
 def failure_reason(reply: Reply) -> str:
-    """A word of a closed set for what went wrong."""
+    """Name what went wrong, by a word of a closed set such as http_500 or network."""
     return f"http_{reply.status}" if reply.kind == "http" and reply.status else reply.kind
 
 
 def retry_delay(retries: int, chance: random.Random) -> float:
-    """Seconds before the next attempt, by full jitter. The endpoint itself keeps the floor of Retry-After."""
+    """Draw the seconds before the next attempt: exponential backoff from 0.5 s to 30 s with full jitter.
+
+    Retry-After is applied by the endpoint, which pauses all its calls.
+    """
     return chance.uniform(0, min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**retries))
 
 
 class RetryBudget:
-    """Retries are at most a fifth of an endpoint's calls of the last minute, and ten are always allowed.
+    """Limits retries to 20 % of an endpoint's calls in the last minute, with at least 10 allowed.
 
-    An item that is put off for this counts as a new call when it comes back from the queue.
+    An item deferred for this reason counts as a new call later.
     """
 
     def __init__(self, clock: Clock = loop_time) -> None:
@@ -111,17 +117,17 @@ class RetryBudget:
         self._retries: deque[float] = deque()
 
     def call(self, *, retry: bool) -> None:
-        """Count a call that is sent."""
+        """Record a call that is sent."""
         self._calls.append(self._clock())
         if retry:
             self._retries.append(self._clock())
 
     def allows(self) -> bool:
-        """Whether one more retry is within the budget."""
-        self._forget()
+        """Return whether another retry is within the budget."""
+        self._drop_old()
         return len(self._retries) < max(RETRY_FLOOR, RETRY_SHARE * len(self._calls))
 
-    def _forget(self) -> None:
+    def _drop_old(self) -> None:
         start = self._clock() - RETRY_WINDOW
         for log in (self._calls, self._retries):
             while log and log[0] <= start:

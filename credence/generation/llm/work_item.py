@@ -1,4 +1,4 @@
-"""One item on its way through the dispatcher: what was tried, what was counted, and what follows from a reply."""
+"""State of one item in the dispatcher: its attempts, its failure counts, and its reaction to a reply."""
 
 import random
 from collections.abc import Callable
@@ -23,7 +23,14 @@ ItemEnd = Literal["ok", "quarantine", "later", "stopped", "spent"]
 
 @dataclass(frozen=True)
 class FailureCounts:
-    """Failures counted against an item. Hand it to the next `ask` when the item comes back from the queue."""
+    """Failures counted for an item; pass it to the next `Dispatcher.call` if the item was deferred.
+
+    Attributes:
+        transport: Network errors, time-outs and HTTP errors.
+        content: Unusable, truncated or empty texts.
+        refusals: Refusals by the model.
+        doubled: Whether `max_tokens` was doubled after a truncated text.
+    """
 
     transport: int = 0
     content: int = 0
@@ -33,7 +40,7 @@ class FailureCounts:
 
 @dataclass(frozen=True)
 class CallAttempt:
-    """One call: what was sent to whom, what came back, what was decided, and its cost in nanodollars."""
+    """One call: its number for the item, request, reply, decision with reason, and cost in nanodollars."""
 
     slot: str
     number: int
@@ -49,10 +56,16 @@ class CallAttempt:
 class ItemResult:
     """How an item ended.
 
-    ok: `value` is what the reader made of `reply`, which answered `request` (its provider may be a stand-in).
-    quarantine: no further attempt would help, for `failure_reason`.
-    later: ask again after so many seconds, with `tally`; nothing was counted for the wait.
-    stopped: no endpoint is left, for `failure_reason`. spent: the budget does not pay for a further call.
+    Attributes:
+        end: ok; quarantine (another attempt would not help); later (call again after `after` seconds with `tally`);
+            stopped (no endpoint is left); spent (the budget does not pay for another call).
+        reason: Why it is not ok.
+        attempts: All calls.
+        value: What the parser made of the reply's text.
+        reply: The accepted reply.
+        request: The request that it answers; its provider may be a replacement.
+        tally: Failures counted so far.
+        after: Seconds to wait.
     """
 
     end: ItemEnd
@@ -66,18 +79,19 @@ class ItemResult:
 
     @property
     def cost(self) -> int:
-        """Nanodollars for all attempts."""
+        """Return the cost of all attempts in nanodollars."""
         return sum(attempt.cost for attempt in self.attempts)
 
 
 ReplyParser = Callable[[str], object]
-# Far from the samples that a caller numbers: a bad text must not come again from a cache or from the same seed.
+# Added to a sample's number after an unusable text, so that neither cache nor seed return the same text. It is far
+# above the numbers that callers use.
 RESAMPLE = 1 << 20
 
 
 @dataclass(frozen=True)
 class JudgedReply:
-    """A reply after it was read: what follows, why, and the value of its text."""
+    """A parsed reply: what follows, why, and the value of its text."""
 
     verdict: ReplyAction
     reason: str
@@ -86,7 +100,7 @@ class JudgedReply:
 
 @dataclass(eq=False)
 class WorkItem:
-    """A request and its history. `order`: the endpoints that may answer it, the first one first."""
+    """A request and its history; `order` lists the endpoints that may answer it, by preference."""
 
     request: Request
     slot: str
@@ -99,17 +113,17 @@ class WorkItem:
     _turn: int = 0
 
     def __post_init__(self) -> None:
-        # An item that comes back has used up the samples of its bad texts, and keeps the room that it was given.
+        # A deferred item has used up the samples of its unusable texts, and keeps its doubled max_tokens.
         used = (self.tally.content + self.tally.refusals) * RESAMPLE
         self._ask_for(max(self.request.sample, self.request.sample % RESAMPLE + used), 2 if self.tally.doubled else 1)
 
     def candidates(self) -> list[Endpoint]:
-        """The endpoints in the order in which they should be tried now: after a failure it is the next one's turn."""
+        """List the endpoints that are not stopped, starting with the next one after a failure."""
         start = self._turn % len(self.order)
         return [e for e in self.order[start:] + self.order[:start] if e.stopped is None]
 
     def judge(self, reply: Reply) -> JudgedReply:
-        """Decide on a reply, reading its text where it has a whole one."""
+        """Decide on a reply; parses its text if it is complete."""
         verdict = judge_reply(reply)
         if verdict is not ReplyAction.ACCEPT or self.read is None:
             return JudgedReply(verdict, failure_reason(reply), reply.text)
@@ -119,7 +133,7 @@ class WorkItem:
             return JudgedReply(ReplyAction.CONTENT, str(error))
 
     def follow(self, endpoint: Endpoint, reply: Reply, judged: JudgedReply, chance: random.Random) -> float:
-        """Do what the verdict asks for. Returns the seconds to wait before the next attempt."""
+        """Apply the decision and return the seconds to wait before the next attempt."""
         match judged.verdict:
             case ReplyAction.ACCEPT:
                 self.end("ok", value=judged.value, reply=reply, request=endpoint.addressed(self.request))
@@ -132,9 +146,9 @@ class WorkItem:
             case ReplyAction.RETRY:
                 return self._retry(judged.reason, chance)
             case ReplyAction.CONTENT:
-                self._ask_again(judged.reason, truncated=reply.kind == "truncated")
+                self._count_content(judged.reason, truncated=reply.kind == "truncated")
             case ReplyAction.REFUSED:
-                self._refused(judged.reason)
+                self._count_refusal(judged.reason)
         return 0.0
 
     def end(
@@ -147,7 +161,7 @@ class WorkItem:
         request: Request | None = None,
         after: float = 0.0,
     ) -> None:
-        """Fix the outcome."""
+        """Set the outcome; arguments as the attributes of `ItemResult`."""
         self.outcome = ItemResult(how, why, tuple(self.attempts), value, reply, request, self.tally, after)
 
     def _retry(self, why: str, chance: random.Random) -> float:
@@ -159,7 +173,7 @@ class WorkItem:
         self._turn += 1
         return retry_delay(self.tally.transport - 1, chance)
 
-    def _ask_again(self, why: str, *, truncated: bool) -> None:
+    def _count_content(self, why: str, *, truncated: bool) -> None:
         double = truncated and not self.tally.doubled
         self.tally = replace(self.tally, content=self.tally.content + 1, doubled=self.tally.doubled or double)
         if self.tally.content > CONTENT_RETRIES:
@@ -167,18 +181,18 @@ class WorkItem:
             return
         self._resample(2 if double else 1)
 
-    def _refused(self, why: str) -> None:
+    def _count_refusal(self, why: str) -> None:
         self.tally = replace(self.tally, refusals=self.tally.refusals + 1)
         if self.tally.refusals > REFUSAL_RETRIES:
             self.end("quarantine", why)
             return
         self._resample(1)
 
-    def _resample(self, room: int) -> None:
+    def _resample(self, factor: int) -> None:
         self.retrying = False
-        self._ask_for(self.request.sample + RESAMPLE, room)
+        self._ask_for(self.request.sample + RESAMPLE, factor)
 
-    def _ask_for(self, sample: int, room: int) -> None:
-        """Ask for that sample from now on, with so many times the room."""
-        changed = {"sample": sample, "max_tokens": self.request.max_tokens * room}
+    def _ask_for(self, sample: int, factor: int) -> None:
+        """Set the sample's number, and multiply `max_tokens` by the factor."""
+        changed = {"sample": sample, "max_tokens": self.request.max_tokens * factor}
         self.request = self.request.model_copy(update=changed)

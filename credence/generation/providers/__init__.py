@@ -1,1 +1,1 @@
-"""Language model providers: one kind per file, each makes one attempt and says how it ended."""
+"""Language model providers, one kind per file; each makes one call and returns its outcome."""

@@ -1,4 +1,4 @@
-"""What every provider behind HTTP has in common: a key, an address, three timeouts, and one attempt per call."""
+"""Base class of providers over HTTP: key, address, timeouts, one attempt per call."""
 
 import asyncio
 import re
@@ -20,7 +20,14 @@ CONNECTIONS = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
 
 
 class RemoteProvider(Provider):
-    """A provider whose SDK makes the call; the SDK's own retries and redirects are off."""
+    """A provider called through its SDK; the SDK's retries and redirects are off.
+
+    Attributes:
+        base_url: Address of the server.
+        connect_seconds: Time limit of a connection; default 5.
+        read_seconds: Time limit between two received bytes; default 60.
+        total_seconds: Time limit of the whole call; default 120.
+    """
 
     sdk: ClassVar[ModuleType]
     base_url: str
@@ -42,7 +49,7 @@ class RemoteProvider(Provider):
 
     @model_validator(mode="after")
     def _key_belongs_to_the_address(self) -> Self:
-        """A key for one company must not be sent to another because a line is missing."""
+        """Require `key_env` with a foreign address, so that a key is not sent to another company by default."""
         if self._elsewhere() and "key_env" not in self.model_fields_set:
             raise InputError(
                 f"provider {self.name!r}: base_url is {self.base_url}, so say whose key it takes with key_env: "
@@ -51,9 +58,14 @@ class RemoteProvider(Provider):
         return self
 
     async def complete(self, request: Request) -> Reply:
+        """Make one call; network errors and time-outs are Replies too.
+
+        Raises:
+            InputError: The API key is missing.
+        """
         key, start = self.key(), time.monotonic()
         try:
-            # The SDK's timeout is per read: a server that drips a byte now and then would hold us for ever.
+            # The SDK's timeout is per read: a server that sends a byte now and then would block the call forever.
             async with asyncio.timeout(self.total_seconds):
                 answer = await self._attempt(request, key)
         except TimeoutError:
@@ -65,6 +77,7 @@ class RemoteProvider(Provider):
         return self._reply(answer.without(key), time.monotonic() - start)
 
     async def close(self) -> None:
+        """Close the connections of the running event loop."""
         client, loop, self._client, self._loop = self._client, self._loop, None, None
         if client is not None and loop is asyncio.get_running_loop():
             await client.close()
@@ -81,21 +94,21 @@ class RemoteProvider(Provider):
         return build_reply(answer, body, self._content(body), self._usage(body.get("usage")), latency)
 
     def _connected(self, key: str | None) -> Any:
-        """The SDK's client: connections belong to the event loop they were opened in."""
+        """Return the SDK's client for the running event loop, to which its connections belong."""
         loop = asyncio.get_running_loop()
         if self._client is None or self._loop is not loop:
             self._client, self._loop = self._connect(key), loop
             if self._elsewhere():
-                # The SDKs take headers from the environment, meant for their own company and maybe with its key.
+                # The SDKs add headers from the environment, which may hold a key meant for their own company.
                 self._client._custom_headers = {}
         return self._client
 
     def _elsewhere(self) -> bool:
-        """Whether the address is not that of the company whose SDK this is."""
+        """Return whether the address is not the default one of the SDK's company."""
         return bool(self.base_url != type(self).model_fields["base_url"].default)
 
     def _http(self) -> dict[str, Any]:
-        """Settings that both SDKs take. A redirect is not followed: it could carry the key to another host."""
+        """Build the SDK's HTTP settings. Redirects are not followed: they could send the key to another host."""
         timeout = httpx2.Timeout(self.read_seconds, connect=self.connect_seconds, pool=None)
         client = httpx2.AsyncClient(timeout=timeout, limits=CONNECTIONS, follow_redirects=False)
         return {"base_url": self.base_url, "max_retries": 0, "timeout": timeout, "http_client": client}
@@ -114,7 +127,7 @@ class RemoteProvider(Provider):
 
 
 def host_of(url: str) -> str:
-    """The host of an address, and its port where one is given; empty where there is none."""
+    """Return host and port (if given) of an address; empty if it has no host."""
     try:
         parts = urlsplit(url)
         return f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
@@ -123,7 +136,7 @@ def host_of(url: str) -> str:
 
 
 def _timed_out(error: Exception, latency: float) -> Reply:
-    """No connection in time means nothing was asked; silence after that may mean the call is paid for."""
+    """Build the Reply to a time-out: without a connection nothing was sent, after it the call may be billed."""
     unsent = isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
     return Reply(kind="network" if unsent else "deadline", latency=latency, error_type=_cause(error))
 

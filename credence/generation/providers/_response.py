@@ -1,4 +1,4 @@
-"""What one HTTP answer says: the facts in its headers and body, whoever sent it and whatever shape it has."""
+"""Extract a Reply from an HTTP response, for any provider and any malformed body."""
 
 import json
 import math
@@ -13,16 +13,16 @@ from credence.generation.llm.messages import Reply, ReplyKind, Usage
 KEPT = {"retry-after", "retry-after-ms", "x-request-id", "request-id", "content-type", "date"}
 MAX_TOKENS = 1_000_000_000
 MAX_NAME_LENGTH = 80
-# Quotas come back within a day; who says longer is asked again after a day.
+# Quotas reset within a day; a longer Retry-After is cut to a day.
 MAX_WAIT_SECONDS = 86_400.0
-# A shorter key is a placeholder such as "none" or "EMPTY": no secret, and maybe a word of the answer.
+# A shorter key is a placeholder such as "none" or "EMPTY": no secret, and possibly a word of the reply.
 MIN_SECRET_LENGTH = 8
 MIN_KEPT_PREFIX = ("x-ratelimit-", "anthropic-ratelimit-")
 
 
 @dataclass(frozen=True)
 class ReplyContent:
-    """What a body of the expected shape holds."""
+    """How a well-formed body ended, and its text."""
 
     kind: ReplyKind
     text: str | None
@@ -30,14 +30,14 @@ class ReplyContent:
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """Status, headers (names in lower case) and body of one HTTP answer."""
+    """Status, headers (names in lower case) and body of one HTTP response."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
 
     def without(self, secret: str | None) -> "HttpResponse":
-        """The same answer where the server repeats the key, which some do to say that it is wrong."""
+        """Replace the API key by [key]: some servers repeat a wrong key in their error."""
         if not secret or len(secret) < MIN_SECRET_LENGTH:
             return self
         headers = {name: value.replace(secret, "[key]") for name, value in self.headers.items()}
@@ -45,19 +45,19 @@ class HttpResponse:
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers worth keeping: limits, waiting times and ids; cookies and the rest are not ours to store."""
+    """Select the headers to store: rate limits, waiting times and ids; never cookies."""
     lowered = {name.lower(): value for name, value in headers.items()}
     return {n: v for n, v in lowered.items() if n in KEPT or n.startswith(MIN_KEPT_PREFIX)}
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that the server asks to wait, a day at most; None where it does not say."""
-    asked = _asked(headers)
+    """Return the pause in seconds that the server asks for, at most a day; None if it asks for none."""
+    asked = _requested_pause(headers)
     return None if asked is None else min(asked, MAX_WAIT_SECONDS)
 
 
-def _asked(headers: Mapping[str, str]) -> float | None:
-    """The wait in milliseconds, in seconds or until a date."""
+def _requested_pause(headers: Mapping[str, str]) -> float | None:
+    """Parse the pause in seconds, given in milliseconds, in seconds or as a date."""
     milliseconds = _number(headers.get("retry-after-ms"))
     if milliseconds is not None:
         return milliseconds / 1000
@@ -70,28 +70,28 @@ def _asked(headers: Mapping[str, str]) -> float | None:
 
 
 def parse_document(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body holds, an empty one where it holds anything else."""
+    """Parse a body as a JSON object; returns an empty one for anything else."""
     try:
         value = json.loads(body)
-        json.dumps(value, ensure_ascii=False).encode()  # half of a surrogate pair cannot be stored anywhere
+        json.dumps(value, ensure_ascii=False).encode()  # lone surrogates cannot be stored
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
 def error_type(document: dict[str, Any]) -> str | None:
-    """The most exact name that the server gives to what went wrong; logs show it, so it is one short line."""
+    """Return the most specific error name of a body, at most 80 characters; None without a printable one."""
     error = document.get("error")
     if not isinstance(error, dict):
         return None
     details = error.get("details")
     named = [details.get("error_code") if isinstance(details, dict) else None, error.get("code"), error.get("type")]
-    said = (str(name) for name in named if isinstance(name, str | int) and name)
-    return next((name[:MAX_NAME_LENGTH] for name in said if name.isprintable()), None)
+    names = (str(name) for name in named if isinstance(name, str | int) and name)
+    return next((name[:MAX_NAME_LENGTH] for name in names if name.isprintable()), None)
 
 
 def value_at(value: Any, *path: str | int) -> Any:
-    """What lies at a path of keys and places in a JSON value; None where there is nothing."""
+    """Return the element of a JSON value at a path of keys and indices; None if there is none."""
     for step in path:
         try:
             value = value[step]
@@ -101,7 +101,7 @@ def value_at(value: Any, *path: str | int) -> Any:
 
 
 def token_count(value: Any, *path: str) -> int | None:
-    """A count of tokens; None where the server gives none that can be one."""
+    """Return the number of tokens at a path; None unless it is an integer from 0 to 1e9."""
     count = value_at(value, *path)
     return count if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= MAX_TOKENS else None
 
@@ -109,7 +109,15 @@ def token_count(value: Any, *path: str) -> int | None:
 def build_reply(
     answer: HttpResponse, body: dict[str, Any], content: ReplyContent | None, usage: Usage | None, latency: float
 ) -> Reply:
-    """The Reply to an answer whose body was read as `content`; without content the body has not the expected shape."""
+    """Build the Reply to an HTTP response.
+
+    Args:
+        answer: The response.
+        body: Its body as JSON.
+        content: The parsed content; None if the body does not have the expected shape.
+        usage: Tokens counted by the provider, if any.
+        latency: Seconds.
+    """
     read = content if 200 <= answer.status < 300 else None
     failed: ReplyKind = "envelope" if 200 <= answer.status < 300 else "http"
     headers, name = kept_headers(answer.headers), body.get("id")

@@ -1,4 +1,4 @@
-"""Claude. Its sampling cannot be controlled: two replies to one request may differ."""
+"""Claude models. Their sampling has no seed: two replies to one request may differ."""
 
 from typing import Any, ClassVar
 
@@ -11,7 +11,7 @@ from credence.generation.providers._remote import RemoteProvider
 from credence.generation.providers._response import HttpResponse, ReplyContent, token_count, value_at
 
 MAX_TOKENS = 4096
-NO_KEY = "none"  # without one the SDK would look for credentials on the disk
+NO_KEY = "none"  # without a key the SDK would search the disk for credentials
 ENDS: dict[str | None, ReplyKind] = {
     "refusal": "refusal",
     "max_tokens": "truncated",
@@ -20,7 +20,7 @@ ENDS: dict[str | None, ReplyKind] = {
 
 
 class Anthropic(RemoteProvider):
-    """The messages API, without streaming: a reply has 4,096 tokens at most."""
+    """The messages API without streaming; a reply has at most 4,096 tokens."""
 
     sdk: ClassVar = anthropic
     name: str = Field("anthropic", min_length=1)
@@ -55,7 +55,8 @@ class Anthropic(RemoteProvider):
         read, written = token_count(counted, "input_tokens"), token_count(counted, "output_tokens")
         if read is None or written is None:
             return None
-        cached = token_count(counted, "cache_read_input_tokens") or 0  # input_tokens counts neither part of the cache
+        # input_tokens excludes tokens read from and written to the prompt cache
+        cached = token_count(counted, "cache_read_input_tokens") or 0
         return Usage(
             input=read + cached + (token_count(counted, "cache_creation_input_tokens") or 0),
             output=written,

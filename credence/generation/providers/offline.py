@@ -1,4 +1,4 @@
-"""Statements of arithmetic written here, without a key, a network or a clock: the same request, the same reply."""
+"""Arithmetic statements without a language model: no key, no network, deterministic replies."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from credence.generation.llm.provider import Provider, RateLimits
 
 
 class _Slot(StrictModel):
-    """One item that is asked for."""
+    """One requested item."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
     category: str
@@ -23,7 +23,7 @@ class _Slot(StrictModel):
 
 
 class Offline(Provider):
-    """Answers a user message that holds, as JSON and amid any prose, one slot or several."""
+    """Answers a user message that contains slots as JSON objects, with any text around them."""
 
     name: str = Field("offline", min_length=1)
     model: str = "arithmetic"
@@ -32,6 +32,11 @@ class Offline(Provider):
     seed: int = 0
 
     async def complete(self, request: Request) -> Reply:
+        """Propose one statement for each slot in the message.
+
+        Raises:
+            InputError: The message contains no slot.
+        """
         text = json.dumps(
             {"items": [self._item(slot, request.sample) for slot in _slots(request.user)]}, sort_keys=True
         )

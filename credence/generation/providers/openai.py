@@ -1,4 +1,4 @@
-"""GPT and every server that speaks its chat completions: DeepSeek, Together, vLLM, Ollama."""
+"""OpenAI models and servers with the same chat completions API: DeepSeek, Together, vLLM, Ollama."""
 
 import json
 from typing import Any, ClassVar, Literal
@@ -10,11 +10,18 @@ from credence.generation.llm.messages import ReplyKind, Request, Usage
 from credence.generation.providers._remote import RemoteProvider, host_of
 from credence.generation.providers._response import HttpResponse, ReplyContent, token_count, value_at
 
-NO_KEY = "none"  # the SDK refuses to be without one; a server that asks for none ignores it
+NO_KEY = "none"  # the SDK requires a key; a server that needs none ignores it
 
 
 class Openai(RemoteProvider):
-    """Chat completions. What a server understands beyond two messages is said by the fields."""
+    """The chat completions API.
+
+    Attributes:
+        replies: How the reply's JSON is enforced: by schema, as any object, or by the prompt only.
+        tokens_key: The name of the parameter for maximum output tokens.
+        thinking_tokens: Tokens added to the maximum for a model's reasoning.
+        seeded: Whether to send a seed, derived from the request's id.
+    """
 
     sdk: ClassVar = openai
     name: str = Field("openai", min_length=1)
@@ -28,19 +35,19 @@ class Openai(RemoteProvider):
     @model_validator(mode="before")
     @classmethod
     def _named_by_its_host(cls, given: Any) -> Any:
-        """Several companies speak this format; a record should say which one answered."""
+        """Name a provider by its host, so that records tell which of the compatible servers answered."""
         if not isinstance(given, dict) or "name" in given or not isinstance(given.get("base_url"), str):
             return given
         return given | {"name": host_of(given["base_url"])}
 
     def with_max_tokens(self, request: Request) -> Request:
-        """A reasoning model thinks before it answers, and what it thinks counts as a part of the reply."""
+        """Add `thinking_tokens` to the maximum, since reasoning counts as output."""
         return request.model_copy(update={"max_tokens": request.max_tokens + self.thinking_tokens})
 
     def _connect(self, key: str | None) -> openai.AsyncOpenAI:
         client = openai.AsyncOpenAI(api_key=key or NO_KEY, **self._http())
         if self._elsewhere():
-            client.organization = client.project = None  # the environment's, and nobody else's business
+            client.organization = client.project = None  # from the environment; not for another company's server
         return client
 
     async def _call(self, client: openai.AsyncOpenAI, request: Request) -> HttpResponse:
@@ -62,7 +69,7 @@ class Openai(RemoteProvider):
         return {"response_format": {"type": "json_schema", "json_schema": named}}
 
     def _system(self, request: Request) -> str:
-        """The system message; a server that cannot be held to a schema is told it in words."""
+        """Return the system message, with the schema appended for a server that cannot enforce it."""
         if request.schema_ is None or self.replies == "json_schema":
             return request.system
         schema = json.dumps(request.schema_, sort_keys=True)
@@ -88,7 +95,7 @@ class Openai(RemoteProvider):
         )  # DeepSeek's name
         return Usage(
             input=read,
-            output=max(written, total - read),  # Grok and Gemini count their reasoning in the total alone
+            output=max(written, total - read),  # Grok and Gemini count reasoning only in the total
             cached=token_count(counted, "prompt_tokens_details", "cached_tokens") or hit or 0,
             reasoning=token_count(counted, "completion_tokens_details", "reasoning_tokens") or 0,
         )

@@ -1,4 +1,4 @@
-"""What is known of generated rows, and the HTML report of a generation."""
+"""Quality of generated rows: duplicates, label leakage, errors, cost; and the HTML report."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""What the texts of a data set show: what is in it twice, what its numbers are, and what gives a label away."""
+"""Analyze the texts of a data set: duplicates, numbers, label leakage."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,9 +16,13 @@ LabelList = Mapping[str, Sequence[str]]
 
 
 class DuplicateSummary(StrictModel):
-    """Rows whose text was there before: exactly and in its category, or also in another one; `forms` masks numbers.
+    """Duplicate texts, after normalization.
 
-    `near`: rows that share their form with another row.
+    Attributes:
+        duplicates: Rows that repeat another row of their category.
+        elsewhere: Rows whose text also occurs in another category.
+        near: Rows that equal another row once numbers are masked.
+        forms: Number of different texts with numbers masked.
     """
 
     duplicates: Proportion
@@ -28,7 +32,7 @@ class DuplicateSummary(StrictModel):
 
 
 class NumberSummary(StrictModel):
-    """How many texts of one label there are, how many numbers they hold, and how large these are."""
+    """Number of texts of one category and label, and number and size of the numbers in them."""
 
     category: str
     label: str
@@ -40,18 +44,22 @@ class NumberSummary(StrictModel):
 
 
 class LabelLeakage(StrictModel):
-    """Categories whose labels a reader of words tried to tell, and why others were left out."""
+    """Shortcut tests by category, and why other categories were not tested."""
 
     tested: list[ShortcutResult]
     untested: dict[str, str]
 
     def flagged(self) -> list[ShortcutResult]:
-        """Those whose words tell more than they may."""
+        """Return the categories whose words predict the label better than permitted."""
         return [s for s in self.tested if s.flagged]
 
 
 def find_duplicates(rows: pd.DataFrame) -> DuplicateSummary:
-    """Counted on the texts, whatever the ledger says of them."""
+    """Count duplicates in the texts themselves, independent of the ledger.
+
+    Args:
+        rows: The data set, with `category` and `question`.
+    """
     texts = Counter(zip(rows["category"], map(normalize_statement, rows["question"]), strict=True))
     categories = Counter(text for _, text in texts)
     forms = Counter(map(mask_numbers, rows["question"]))
@@ -64,34 +72,41 @@ def find_duplicates(rows: pd.DataFrame) -> DuplicateSummary:
 
 
 def summarize_numbers(rows: pd.DataFrame) -> list[NumberSummary]:
-    """The numbers of every category and label that has rows."""
+    """Summarize the numbers in the texts of every category and label.
+
+    Args:
+        rows: The data set, with `category`, `answer` and `question`.
+    """
     parts = rows.groupby(["category", "answer"], sort=True)["question"]
     return [_numbers(str(category), str(label), part.tolist()) for (category, label), part in parts]
 
 
 def _numbers(category: str, label: str, texts: list[str]) -> NumberSummary:
-    written = [n for text in texts for n in NUMBER.findall(text)]
-    sizes = [size for n in written if np.isfinite(size := _size(n))]
+    numbers = [n for text in texts for n in NUMBER.findall(text)]
+    sizes = [size for n in numbers if np.isfinite(size := _size(n))]
     low, middle, high = np.quantile(sizes, (0, 0.5, 1)).tolist() if sizes else (None, None, None)
-    counted = {"texts": len(texts), "numbers": len(written)}
-    return NumberSummary(category=category, label=label, **counted, smallest=low, median=middle, largest=high)
+    counts = {"texts": len(texts), "numbers": len(numbers)}
+    return NumberSummary(category=category, label=label, **counts, smallest=low, median=middle, largest=high)
 
 
-def _size(written: str) -> float:
-    """A number as large as it is written: the whole part before a slash or a point, without commas."""
-    return float(written.split("/")[0].split(".")[0].replace(",", ""))
+def _size(number: str) -> float:
+    """Return the integer part before a slash or a point, without commas."""
+    return float(number.split("/")[0].split(".")[0].replace(",", ""))
 
 
 def measure_label_leakage(rows: pd.DataFrame, labels: LabelList, *, lexical: bool) -> LabelLeakage:
-    """Try every category that has two labels.
+    """Run the shortcut test on every category that has two labels.
 
     Args:
-        lexical: whether words may tell the label, as they may for all that is not arithmetic.
+        rows: The data set, with `category`, `answer` and `question`.
+        labels: The labels of every category.
+        lexical: Whether words may predict the label, as for everything except arithmetic.
     """
     tested: list[ShortcutResult] = []
     untested: dict[str, str] = {}
     for category in sorted(labels):
-        found = _tried(rows[rows["category"] == category], labels[category], {} if lexical else PERMITTED_ACCURACY)
+        permitted: Mapping[str, float] = {} if lexical else PERMITTED_ACCURACY
+        found = _shortcut_or_reason(rows[rows["category"] == category], labels[category], permitted)
         if isinstance(found, ShortcutResult):
             tested.append(found)
         else:
@@ -99,8 +114,10 @@ def measure_label_leakage(rows: pd.DataFrame, labels: LabelList, *, lexical: boo
     return LabelLeakage(tested=tested, untested=untested)
 
 
-def _tried(rows: pd.DataFrame, labels: Sequence[str], permitted: Mapping[str, float]) -> ShortcutResult | str:
-    """The test, or why there is none."""
+def _shortcut_or_reason(
+    rows: pd.DataFrame, labels: Sequence[str], permitted: Mapping[str, float]
+) -> ShortcutResult | str:
+    """Run the test, or return why it cannot be run."""
     if len(labels) != 2:
         return f"it has {len(labels)} labels, and the test is for two"
     try:

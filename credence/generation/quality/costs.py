@@ -1,4 +1,4 @@
-"""What the calls of a run cost, how long they took and how they ended."""
+"""Cost, latency and outcome of the calls of a run."""
 
 from collections import Counter
 from typing import Any
@@ -28,7 +28,7 @@ CostRow = dict[str, Any]
 
 
 class TokenCounts(StrictModel):
-    """Tokens as providers counted them: `cached` is a part of `input`, `reasoning` a part of `output`."""
+    """Tokens as providers counted them; `cached` is part of `input`, `reasoning` is part of `output`."""
 
     input: int
     cached: int
@@ -37,9 +37,16 @@ class TokenCounts(StrictModel):
 
 
 class CallSummary(StrictModel):
-    """Calls, how many of them were answered, and what they took; `cost` is in nanodollars, the rest in seconds.
+    """Calls and their outcome.
 
-    `kept`: answers of earlier runs that were used again; they are no calls, and took neither time nor tokens.
+    Attributes:
+        calls: Number of calls.
+        kept: Reused replies of earlier runs, which are not counted as calls.
+        answered: Calls that were answered.
+        tokens: Tokens of all calls.
+        cost: Nanodollars.
+        median: Median latency in seconds.
+        p95: 95th percentile of latency in seconds.
     """
 
     calls: int
@@ -52,28 +59,28 @@ class CallSummary(StrictModel):
 
 
 class ModelCosts(CallSummary):
-    """The calls to one model."""
+    """Calls to one model."""
 
     provider: str
     model: str
 
 
 class EndCount(StrictModel):
-    """How many calls ended in this way."""
+    """Number of calls with one outcome."""
 
     how: str
     calls: Proportion
 
 
 class LatencyBucket(StrictModel):
-    """The calls that took up to so many seconds, and more than those of the bucket before; the last has no end."""
+    """Calls with latencies up to `up_to` seconds and above the previous bucket; None for the last one."""
 
     up_to: float | None
     calls: int
 
 
 class CallCosts(CallSummary):
-    """All calls. `held`: nanodollars set aside for calls whose end nobody knows."""
+    """All calls, by outcome, latency and model; `held` is reserved for calls with unknown outcome (nanodollars)."""
 
     held: int
     ended: list[EndCount]
@@ -82,7 +89,12 @@ class CallCosts(CallSummary):
 
 
 def call_costs(attempts: pa.Table, spent: Spending) -> CallCosts:
-    """What the ledger's calls come to."""
+    """Summarize the ledger's calls.
+
+    Args:
+        attempts: `LedgerReader.attempts`.
+        spent: `LedgerReader.spent`.
+    """
     rows = attempts.select(COLUMNS).to_pylist()
     made = [row for row in rows if row["reason"] != KEPT]
     models: dict[tuple[str, str], list[CostRow]] = {}
@@ -113,7 +125,7 @@ def _calls(rows: list[CostRow]) -> dict[str, Any]:
 
 
 def _how(row: CostRow) -> str:
-    """What was decided of the call, or else how it ended by itself."""
+    """Return the reason recorded for a call, or else the kind of its reply."""
     return str(row["reason"] or row["kind"])
 
 

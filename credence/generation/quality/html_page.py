@@ -1,4 +1,4 @@
-"""How good a generated data set is as one HTML page that needs nothing else, in the look of the report."""
+"""The quality report of a generated data set as a self-contained HTML page."""
 
 import warnings
 from pathlib import Path
@@ -23,7 +23,7 @@ OF_EXAMPLES = {"label": "its author says another label than was asked for"}
 
 
 class ErrorTable(NamedTuple):
-    """What the errors of a kind of rows are called: of an example nobody knows who was wrong."""
+    """The wording of errors. For examples it is unknown which model was wrong."""
 
     heading: str
     tile: str
@@ -49,7 +49,7 @@ ERRORS = {
 
 
 def render(quality: QualityReport, title: str) -> str:
-    """The whole page."""
+    """Render the page."""
     tone, headline = verdict_sentence(quality)
     return (
         template_environment(TEMPLATES)
@@ -73,7 +73,7 @@ def render(quality: QualityReport, title: str) -> str:
 
 
 def verdict_sentence(quality: QualityReport) -> tuple[str, str]:
-    """The colour and the words that stand above everything."""
+    """Return the tone (a CSS class) and the text of the headline."""
     if quality.faults:
         return "error", "Do not use"
     if quality.items.rows < quality.items.wanted:
@@ -82,7 +82,7 @@ def verdict_sentence(quality: QualityReport) -> tuple[str, str]:
 
 
 def key_figures(quality: QualityReport) -> list[Tile]:
-    """The key figures: what, how much, and what to compare it with."""
+    """List the key figures: name, value, and what to compare it with."""
     found, spent, twice = quality.items, quality.expenses, quality.repeats.duplicates
     return [
         (
@@ -117,37 +117,37 @@ def _erred(quality: QualityReport) -> Tile:
 
 
 def as_integer_text(size: float | None) -> str:
-    """A number of a text, as it is written there where that is not too long."""
+    """Format a number from a text: in full below 1e15, otherwise with 3 significant digits."""
     if size is None:
         return ABSENT
     return f"{size:.3g}" if size >= MAX_SHOWN_CHARACTERS else f"{size:,.1f}".removesuffix(".0")
 
 
 def sample_texts(quality: QualityReport) -> dict[str, Markup]:
-    """Every figure that there is something to show in, as inline SVG with alt text."""
+    """Draw the figures that have data, as inline SVG with alt text."""
     found, calls, tested = quality.items, quality.expenses, quality.tells.tested
     judged = [author for author in found.authors if author.errors.of]
-    made: dict[str, tuple[Figure, str]] = {}
+    drawn: dict[str, tuple[Figure, str]] = {}
     if found.cells:
-        made["places"] = plots.category_plot(found.cells), "rows of every category and label beside their quota"
+        drawn["places"] = plots.category_plot(found.cells), "rows of every category and label beside their quota"
     if judged:
         name = ERRORS[quality.writer].counted
-        made["errors"] = plots.error_plot(judged, name), f"share of {name} of every model with its 95 % interval"
+        drawn["errors"] = plots.error_plot(judged, name), f"share of {name} of every model with its 95 % interval"
     if tested:
-        made["giveaways"] = (
+        drawn["giveaways"] = (
             plots.label_leakage_plot(tested),
             "labels told by words in every category, with what is permitted",
         )
     if calls.calls:
-        made["latency"] = (
+        drawn["latency"] = (
             plots.latency_plot(calls.latency),
             f"calls by seconds, half of them up to {format_number(calls.median)}",
         )
-    return {name: _inline(figure, name, alt) for name, (figure, alt) in made.items()}
+    return {name: _inline(figure, name, alt) for name, (figure, alt) in drawn.items()}
 
 
 def _inline(figure: Figure, name: str, alt: str) -> Markup:
     with warnings.catch_warnings():
-        # The page's own font shows what the figure is measured with does not have.
+        # The page's font has the glyphs that the font for measuring the figure lacks.
         warnings.filterwarnings("ignore", message="Glyph")
         return Markup(plot_style.svg(figure, name, alt))  # nosec B704: own SVG

@@ -1,4 +1,4 @@
-"""What became of the items that models wrote: rows, duplicates and rejects, by place, by reason and by model."""
+"""Outcome of the items that models wrote: rows, duplicates and rejects by slot, by reason and by model."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from credence.reporting.proportion import Proportion, proportion
 
 RowsKind = Literal["statements", "examples"]
 UNKNOWN = "unknown"
-# What is said of an item once its label was checked: first its author's mistake, then what is none.
+# Rejection reasons of items whose label was checked: the author's error first, then the one that is not an error.
 JUDGED: Mapping[RowsKind, tuple[str, str]] = {
     "statements": ("answer", "label"),
     "examples": ("disagreement", "unclear"),
@@ -22,7 +22,7 @@ JUDGED: Mapping[RowsKind, tuple[str, str]] = {
 
 
 class CellCounts(StrictModel):
-    """The places of one category and label, and what became of the items for them."""
+    """Slots of one category and label, and the outcome of their items."""
 
     category: str
     label: str
@@ -34,21 +34,21 @@ class CellCounts(StrictModel):
 
     @property
     def departure(self) -> int:
-        """Rows above what was wanted; below 0 where rows are missing."""
+        """Return rows minus quota; negative if rows are missing."""
         return self.committed - self.quota
 
 
 class RejectCount(StrictModel):
-    """A reason, and how many were turned away for it."""
+    """Number of items rejected for one reason."""
 
     reason: str
     found: Proportion
 
 
 class ModelCounts(StrictModel):
-    """A model's items: those that were read, those that became rows, and mistakes among those whose label was checked.
+    """A model's items: read, accepted as rows, and errors among those whose label was checked.
 
-    Who wrote a duplicate is not recorded.
+    Duplicates are not counted, because their author is not recorded.
     """
 
     model: str
@@ -58,10 +58,23 @@ class ModelCounts(StrictModel):
 
 
 class ItemOutcomes(StrictModel):
-    """Tries at a place end with an item that is read, or with a call that brings none.
+    """Outcome of all tries at filling slots.
 
-    An item that is read becomes a row, is a duplicate, or is rejected. `rejects` are shares of the items that were
-    read, `failures` of all tries.
+    A try yields an item that is read, or a failed call. An item becomes a row, is a duplicate, or is rejected.
+
+    Attributes:
+        wanted: Rows wanted.
+        rows: Rows in the data set.
+        given_up: Slots given up.
+        cells: Counts by category and label.
+        tries: Number of tries.
+        tries_per_row: Tries for each row; None without rows.
+        read: Items read.
+        duplicates: Items that repeated another row.
+        rejected: Items rejected, of those read.
+        rejects: Rejections by reason, of items read.
+        failures: Failed calls by reason, of all tries.
+        authors: Counts by model.
     """
 
     wanted: int
@@ -79,11 +92,11 @@ class ItemOutcomes(StrictModel):
 
     @property
     def departure(self) -> CellCounts | None:
-        """The category and label that are furthest from their quota; none before anything was wanted."""
+        """Return the category and label furthest from their quota; None without slots."""
         return max(self.cells, key=lambda cell: abs(cell.departure), default=None)
 
     def labels(self) -> dict[str, list[str]]:
-        """The labels of every category."""
+        """Return the labels of every category."""
         found: dict[str, list[str]] = {}
         for cell in self.cells:
             found.setdefault(cell.category, []).append(cell.label)
@@ -91,7 +104,14 @@ class ItemOutcomes(StrictModel):
 
 
 def item_outcomes(reader: LedgerReader, attempts: pa.Table, rows: pd.DataFrame, kind: RowsKind) -> ItemOutcomes:
-    """What the ledger tells of its items; `rows` are those of the data set."""
+    """Count the outcome of all items in a ledger.
+
+    Args:
+        reader: The ledger.
+        attempts: Its calls.
+        rows: Its rows, with `request_id` and `source`.
+        kind: Whether they are statements or examples.
+    """
     cells, models = _cells(reader), _models(attempts)
     refused = reader.quarantined().select(["request_id", "reason"]).to_pandas()
     refused = refused.assign(model=refused["request_id"].map(models).fillna(UNKNOWN))
@@ -116,7 +136,7 @@ def item_outcomes(reader: LedgerReader, attempts: pa.Table, rows: pd.DataFrame, 
 
 
 def _cells(reader: LedgerReader) -> list[CellCounts]:
-    """The counts, and what the specification wants of places that the ledger does not know yet."""
+    """Count by category and label, including those of the specification that the ledger does not have yet."""
     quotas = reader.spec().get("quotas", {}).items()
     wanted = {
         (c, label): CellCounts(category=c, label=label, quota=n) for c, cells in quotas for label, n in cells.items()
@@ -127,7 +147,7 @@ def _cells(reader: LedgerReader) -> list[CellCounts]:
 
 
 def _models(attempts: pa.Table) -> "pd.Series[str]":
-    """The provider and model that every call was made to."""
+    """Map request ids to provider/model."""
     calls = attempts.select(["request_id", "provider", "model"]).to_pandas().drop_duplicates("request_id")
     named: pd.Series[str] = calls["provider"] + "/" + calls["model"]
     return named.set_axis(calls["request_id"])

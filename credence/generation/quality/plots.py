@@ -1,4 +1,4 @@
-"""The figures of a generated data set's page."""
+"""Figures of the generation report."""
 
 from collections.abc import Sequence
 
@@ -33,9 +33,9 @@ WIDE = (7.0, 2.8)
 
 @STYLED
 def category_plot(cells: Sequence[CellCounts]) -> Figure:
-    """Rows of every category and label within their quota; where there are many, those furthest from theirs."""
+    """Plot rows and quota by category and label; of more than 24, those furthest from their quota."""
     shown = sorted(sorted(cells, key=lambda c: -abs(c.departure))[:MAX_LINES], key=lambda c: (c.category, c.label))
-    figure, axes = _lying([f"{plain_figure(c.category, 24)} · {plain_figure(c.label, 16)}" for c in shown], "rows")
+    figure, axes = _horizontal_axes([f"{plain_figure(c.category, 24)} · {plain_figure(c.label, 16)}" for c in shown], "rows")
     for place, cell in enumerate(shown):
         axes.barh(place, cell.quota, height=0.62, color=COLOR_BAND, lw=0)
         axes.barh(place, cell.committed, height=0.62, color=COLOR_YES if not cell.departure else COLOR_NO, lw=0)
@@ -52,9 +52,9 @@ def category_plot(cells: Sequence[CellCounts]) -> Figure:
 
 @STYLED
 def error_plot(authors: Sequence[ModelCounts], name: str) -> Figure:
-    """Every model's share of errors with its interval, the highest on top."""
+    """Plot each model's share of errors with its 95 % interval, the highest on top."""
     shown = sorted(authors, key=lambda a: -(a.errors.value or 0))[:MAX_LINES]
-    figure, axes = _lying([f"{plain_figure(a.model)}  ({a.errors.of:,})" for a in shown], f"{name}, %")
+    figure, axes = _horizontal_axes([f"{plain_figure(a.model)}  ({a.errors.of:,})" for a in shown], f"{name}, %")
     for place, author in enumerate(shown):
         _dot(axes, place, author.errors)
     axes.set_xlim(0, max(MIN_PERCENT, *(105 * (a.errors.high or 0) for a in shown)))
@@ -63,9 +63,9 @@ def error_plot(authors: Sequence[ModelCounts], name: str) -> Figure:
 
 @STYLED
 def label_leakage_plot(tested: Sequence[ShortcutResult]) -> Figure:
-    """What a reader of words gets right in every category with its interval, and what it may."""
+    """Plot the accuracy of the shortcut test by category with its interval, and the permitted accuracy."""
     shown = sorted(tested, key=lambda s: -s.accuracy)[:MAX_LINES]
-    figure, axes = _lying(
+    figure, axes = _horizontal_axes(
         [f"{plain_figure(s.category)}  ({s.rows:,})" for s in shown], "labels told by words and digits, %"
     )
     axes.axvline(50, color=COLOR_MUTED, lw=1, ls=DASHED)
@@ -81,7 +81,7 @@ def label_leakage_plot(tested: Sequence[ShortcutResult]) -> Figure:
 
 @STYLED
 def latency_plot(buckets: Sequence[LatencyBucket]) -> Figure:
-    """How many calls took how long."""
+    """Plot the number of calls by latency."""
     figure, axes = new_axes("seconds, up to", "calls", WIDE)
     ends = [f"{b.up_to:g}" if b.up_to is not None else "longer" for b in buckets]
     axes.bar(range(len(buckets)), [b.calls for b in buckets], width=0.86, color=COLOR_YES, alpha=0.8, lw=0)
@@ -92,7 +92,7 @@ def latency_plot(buckets: Sequence[LatencyBucket]) -> Figure:
 
 
 def plain_figure(name: str, most: int = 32) -> str:
-    """A name of others, cut off where it is long, without signs that cannot be printed."""
+    """Shorten an external name and replace unprintable characters by spaces."""
     return truncate("".join(sign if sign.isprintable() else " " for sign in name), most)
 
 
@@ -111,9 +111,9 @@ def _dot(axes: Axes, place: int, found: Proportion) -> None:
     )
 
 
-def _lying(names: Sequence[str], across: str) -> tuple[Figure, Axes]:
-    """Lines with the first one on top."""
-    figure, axes = new_axes(across, "", (6.4, 0.75 + 0.34 * len(names)))
+def _horizontal_axes(names: Sequence[str], x_label: str) -> tuple[Figure, Axes]:
+    """Create axes with one named line per row, the first on top."""
+    figure, axes = new_axes(x_label, "", (6.4, 0.75 + 0.34 * len(names)))
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.3, -0.7)
     axes.tick_params(axis="y", colors=COLOR_TEXT, pad=7)

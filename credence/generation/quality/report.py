@@ -1,4 +1,4 @@
-"""How good a generated data set is: every figure from its ledger, with what it is counted of."""
+"""The quality report of a generated data set, computed from its ledger."""
 
 import pandas as pd
 
@@ -23,11 +23,20 @@ COLUMNS = ["category", "question", "answer", "answer_verified", "checker_version
 
 
 class QualityReport(StrictModel):
-    """What there is to say of a generated data set.
+    """The quality of a generated data set.
 
-    wrong: statements whose truth, worked out anew from the text, is not their answer; none is counted of examples.
-    unchecked: rows that are marked neither as verified nor, where examples are written, as agreed on by as many models
-    as `agreement` says.
+    Attributes:
+        writer: Whether the rows are statements or examples.
+        agreement: How many models had to agree on the label of an example.
+        items: Outcome of the items.
+        wrong: Statements whose answer differs from the truth recomputed from their text; None for examples.
+        unchecked: Rows neither verified nor (examples) agreed on by `agreement` models.
+        repeats: Duplicates.
+        tells: Label leakage.
+        numbers: Numbers in the texts.
+        expenses: Cost of calls.
+        calls_per_row: Calls for each row; None without rows.
+        digest: The data set's digest.
     """
 
     writer: RowsKind
@@ -44,7 +53,7 @@ class QualityReport(StrictModel):
 
     @property
     def sentence(self) -> str:
-        """All of it in one line."""
+        """Summarize the report in one line."""
         found, cost, held = self.items, dollars(self.expenses.cost), self.expenses.held
         gone = [plural(found.given_up, "place") + " given up"] if found.given_up else []
         about = [self._checked(), plural(self.repeats.duplicates.count, "exact duplicate")] if found.rows else []
@@ -53,7 +62,7 @@ class QualityReport(StrictModel):
 
     @property
     def faults(self) -> list[str]:
-        """What makes the data set unfit for use."""
+        """List what makes the data set unfit for use."""
         of = f"of {self.items.rows:,}"
         wrong, unchecked = self.wrong.count if self.wrong else 0, self.unchecked.count
         twice = self.repeats.duplicates.count
@@ -66,7 +75,7 @@ class QualityReport(StrictModel):
 
     @property
     def cautions(self) -> list[str]:
-        """What to know before it is used."""
+        """List what to know before using the data set."""
         absent, gone = self.items.wanted - self.items.rows, self.items.given_up
         places = f"{plural(gone, 'place')} given up, {absent - gone:,} still open"
         missing = [f"{plural(absent, 'row')} of {self.items.wanted:,} missing: {places}."] if absent > 0 else []
@@ -85,7 +94,11 @@ class QualityReport(StrictModel):
 
 
 def examine_generation(reader: LedgerReader) -> QualityReport:
-    """Everything that the ledger tells, also while it is being filled. Raises BadInput where no run has begun."""
+    """Build the report from a ledger, also while a run fills it.
+
+    Raises:
+        InputError: No run has begun in the ledger.
+    """
     spec, rows = reader.spec(), reader.results().select(COLUMNS).to_pandas()
     writer: RowsKind = "examples" if spec.get("writer") == "examples" else "statements"
     attempts = reader.attempts()
@@ -107,9 +120,9 @@ def examine_generation(reader: LedgerReader) -> QualityReport:
 
 
 def _wrong(rows: pd.DataFrame) -> int:
-    """How many texts do not say something of their category that is as true as their answer has it."""
-    said = [(c.category, "yes" if c.truth else "no") if c else None for c in map(check_statement, rows["question"])]
-    return sum(s != row for s, row in zip(said, zip(rows["category"], rows["answer"], strict=True), strict=True))
+    """Count texts whose recomputed category or truth differs from their row's."""
+    checked = [(c.category, "yes" if c.truth else "no") if c else None for c in map(check_statement, rows["question"])]
+    return sum(c != row for c, row in zip(checked, zip(rows["category"], rows["answer"], strict=True), strict=True))
 
 
 def _unchecked(rows: pd.DataFrame, writer: RowsKind, agreement: int) -> int:

@@ -1,4 +1,4 @@
-"""Can the words and digits of a text give its label away? A test of generated data for what a model must not learn."""
+"""Shortcut test: do the words and digits of generated texts predict their label?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from credence.reporting.proportion import wilson_interval
 MAX_ROWS = 3000
 MIN_TEXTS = 10
 MIN_CONFIDENCE = 3.0
-# two of five properties, even and odd, are told by the last digit; the other three are not
+# The last digit decides two of five properties (even, odd) and is uninformative for three: 0.4 + 0.6 / 2 = 0.7.
 PERMITTED_ACCURACY: Mapping[str, float] = {
     "math_verification": 0.5,
     "comparison": 0.5,
@@ -25,7 +25,7 @@ PERMITTED_ACCURACY: Mapping[str, float] = {
 
 
 class OperandSummary(StrictModel):
-    """How many texts of one label there are, and the numbers that they hold."""
+    """Number of texts of one label, and the size of the numbers in them."""
 
     label: bool
     texts: int
@@ -35,7 +35,19 @@ class OperandSummary(StrictModel):
 
 
 class ShortcutResult(StrictModel):
-    """How often a reader of words and pieces of words is right about texts it has not seen, with a 99.7 % interval."""
+    """Result of the shortcut test in one category.
+
+    Attributes:
+        category: The category.
+        rows: Texts used, half of each label.
+        accuracy: Out-of-fold accuracy of a TF-IDF model, 0 to 1.
+        low: Lower end of its 99.7 % Wilson interval.
+        high: Upper end of its 99.7 % Wilson interval.
+        control: Accuracy with shuffled labels.
+        permitted: Accuracy that the category's rule permits; 1 for no rule.
+        flagged: Whether `low` is above `permitted` and `control`.
+        operands: Numbers in the texts labelled no and yes.
+    """
 
     category: str
     rows: int
@@ -55,29 +67,34 @@ def find_shortcuts(
     permitted: Mapping[str, float] = PERMITTED_ACCURACY,
     seed: int = 0,
 ) -> list[ShortcutResult]:
-    """The test for every category that holds ten texts of both labels.
+    """Run the test in every category with at least 10 texts of both labels.
 
-    As many texts of one label as of the other are read, so that chance is a half. A category is flagged where the
-    accuracy is surely above what its rule permits and what shuffled labels reach. One that `permitted` does not name
-    may be told by its words.
+    Both labels are sampled equally (at most 3,000 texts), so that chance is 0.5. A category is flagged if its accuracy
+    is significantly above what is permitted and above what shuffled labels reach.
+
+    Args:
+        questions: The texts.
+        answers: Their labels.
+        categories: Their categories.
+        permitted: Permitted accuracy by category; one that is missing is never flagged.
+        seed: Seed of sampling and shuffling.
     """
     table = pd.DataFrame({"text": list(questions), "label": np.asarray(answers, dtype=int), "category": categories})
     groups = [(str(category), rows) for category, rows in table.groupby("category", sort=True)]
-    return [_shortcut(c, rows, permitted.get(c, 1.0), seed) for c, rows in groups if _rarer(rows) >= MIN_TEXTS]
+    return [_shortcut(c, rows, permitted.get(c, 1.0), seed) for c, rows in groups if _minority_count(rows) >= MIN_TEXTS]
 
 
-def _rarer(table: pd.DataFrame) -> int:
-    """How many texts the rarer label has."""
+def _minority_count(table: pd.DataFrame) -> int:
     return int(min((table["label"] == label).sum() for label in (0, 1)))
 
 
 def _shortcut(category: str, table: pd.DataFrame, permitted: float, seed: int) -> ShortcutResult:
-    count = min(_rarer(table), MAX_ROWS // 2)
+    count = min(_minority_count(table), MAX_ROWS // 2)
     sample = pd.concat([table[table["label"] == label].sample(count, random_state=seed) for label in (0, 1)])
     labels = sample["label"].to_numpy()
-    right = _right(sample, labels, seed)
+    right = _correct_out_of_fold(sample, labels, seed)
     shuffled = np.random.default_rng(seed).permutation(labels)
-    control = _right(sample, shuffled, seed) / len(sample)
+    control = _correct_out_of_fold(sample, shuffled, seed) / len(sample)
     low, high = wilson_interval(right, len(sample), MIN_CONFIDENCE)
     return ShortcutResult(
         category=category,
@@ -92,8 +109,7 @@ def _shortcut(category: str, table: pd.DataFrame, permitted: float, seed: int) -
     )
 
 
-def _right(sample: pd.DataFrame, labels: NDArray[Any], seed: int) -> int:
-    """How many of the texts are told rightly by a model of the other folds."""
+def _correct_out_of_fold(sample: pd.DataFrame, labels: NDArray[Any], seed: int) -> int:
     p = TfIdf(seed=seed).fit(sample[["text"]], labels).out_of_fold()
     return int(((p > 0.5) == labels).sum()) if p is not None else 0
 
@@ -107,6 +123,6 @@ def _operands(table: pd.DataFrame, label: bool) -> OperandSummary:
     return OperandSummary(label=label, texts=len(texts), smallest=low, median=middle, largest=high)
 
 
-def _value(written: str) -> float:
-    """A number as large as it is written: the part before a slash, without commas."""
-    return float(written.split("/")[0].replace(",", "").split(".")[0])
+def _value(number: str) -> float:
+    """Return the integer part before a slash or a point, without commas."""
+    return float(number.split("/")[0].replace(",", "").split(".")[0])

@@ -1,4 +1,4 @@
-"""Which slots share a call. It follows from the slots alone, so that a run that goes on asks what was asked before."""
+"""Group slots into batches of one call. Batches depend on the slots only, so a continued run repeats its requests."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,11 @@ Key = tuple[str | int, ...]
 
 @dataclass(eq=False)
 class SlotBatch:
-    """Slots of one category, label and attempt that one call shall fill.
+    """Slots of one category, label and attempt, to be filled by one call.
 
-    `tallies`: what was counted against its requests before it was put off.
+    Attributes:
+        slots: The slots.
+        tallies: Failures counted for its requests (by id) before they were deferred.
     """
 
     slots: tuple[Slot, ...]
@@ -24,20 +26,24 @@ class SlotBatch:
 
     @property
     def category(self) -> str:
-        """The category of all its slots."""
+        """Return the category of all its slots."""
         return self.slots[0].category
 
     @property
     def label(self) -> str:
-        """The label of all its slots."""
+        """Return the label of all its slots."""
         return self.slots[0].label
 
 
 def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list[SlotBatch]:
-    """First attempts by their place in the plan, what one call failed to fill together, and every other slot alone.
+    """Group slots into batches.
+
+    First attempts are grouped by ordinal. Slots whose items one call got wrong stay together. Others are alone.
 
     Args:
-        refused: (slot, attempt) -> the call whose item for it was not accepted.
+        due: The slots.
+        size: Maximum number of slots in a batch.
+        refused: The request whose item was rejected, by slot id and attempt.
     """
 
     def key(slot: Slot) -> Key:
@@ -51,6 +57,6 @@ def make_batches(due: Iterable[Slot], size: int, refused: RejectedItems) -> list
 
 
 def rejected_items(reader: LedgerReader) -> RejectedItems:
-    """The items in quarantine, as `make_batches` wants them."""
+    """Map slot id and attempt of rejected items to the request, as `make_batches` takes it."""
     rows = reader.quarantined().select(["slot_id", "attempt", "reason", "request_id"]).to_pylist()
     return {(r["slot_id"], r["attempt"]): r["request_id"] for r in rows if r["reason"] in REJECT_REASONS}

@@ -1,4 +1,4 @@
-"""One question to a language model: answered from the ledger where it was answered before, else by a provider."""
+"""Calls through the cache: reuse a stored reply if there is one, otherwise call a provider."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ ParseReply = Callable[[str], Any]
 
 
 class Deferred(Exception):
-    """Nobody can take the question now; ask again after so many seconds."""
+    """No provider can take the request now; call again after `after` seconds."""
 
     def __init__(self, after: float) -> None:
         super().__init__(after)
@@ -24,7 +24,7 @@ class Deferred(Exception):
 
 
 class NoAnswer(Exception):
-    """No further attempt at this question would help."""
+    """Another attempt at this request would not help."""
 
     def __init__(self, reason: str, request: Request) -> None:
         super().__init__(reason)
@@ -32,35 +32,50 @@ class NoAnswer(Exception):
 
 
 class RunStopped(Exception):
-    """The run cannot go on: no provider is left, or no money. The message says which."""
+    """The run cannot continue; the message says why, such as no provider or no money left."""
 
 
 @dataclass(frozen=True)
 class LlmAnswer:
-    """What the reader made of the reply, and the request that was answered."""
+    """The parsed value of a reply, and the request that it answers."""
 
     value: Any
     request: Request
 
 
 class CachedCaller:
-    """Asks for a run. What earlier runs of the same task were answered counts as answered."""
+    """Calls providers for a run and reuses replies, also from ledgers of the task's other data sets."""
 
     def __init__(
         self, ledger: Ledger, dispatcher: Dispatcher, earlier: Sequence[LedgerReader] = (), *, sample: int = 0
     ) -> None:
-        """`sample`: the same question under another number is another question, with another answer."""
+        """Create a caller.
+
+        Args:
+            ledger: The ledger of this run.
+            dispatcher: Sends calls.
+            earlier: Other ledgers whose replies are reused.
+            sample: Number of the sample; another number gives other requests, with other replies.
+        """
         self._ledger, self._dispatcher, self._earlier, self._sample = ledger, dispatcher, earlier, sample
 
-    async def call(self, variants: Sequence[Request], read: ParseReply, pack: SlotBatch) -> LlmAnswer:
-        """The answer to the variant that was answered before, or else to the first.
+    async def call(self, variants: Sequence[Request], read: ParseReply, batch: SlotBatch) -> LlmAnswer:
+        """Return a stored usable reply to any variant, or else call for the first variant.
 
-        Raises PutOff, Unanswered or Stopped.
+        Args:
+            variants: The same request for different providers, by preference.
+            read: Parses the text of a reply, or raises UnusableReply.
+            batch: The slots it is for.
+
+        Raises:
+            Deferred: No provider can take the request now.
+            NoAnswer: Another attempt would not help.
+            RunStopped: No provider or no money is left.
         """
         variants = [r.model_copy(update={"sample": self._sample}) for r in variants]
         bad: list[NoAnswer] = []
         for variant in variants:
-            for request, reply in self._kept(variant):
+            for request, reply in self._stored_replies(variant):
                 await asyncio.sleep(0)
                 try:
                     value = read(reply.text or "")
@@ -73,16 +88,16 @@ class CachedCaller:
                 return LlmAnswer(value, request)
         if len(bad) > CONTENT_RETRIES:
             raise bad[-1]
-        counted = pack.tallies.get(variants[0].id, FailureCounts())
-        return await self._asked(variants[0], read, pack, replace(counted, content=max(counted.content, len(bad))))
+        counted = batch.tallies.get(variants[0].id, FailureCounts())
+        return await self._dispatch(variants[0], read, batch, replace(counted, content=max(counted.content, len(bad))))
 
-    async def _asked(self, request: Request, read: ParseReply, pack: SlotBatch, counted: FailureCounts) -> LlmAnswer:
-        outcome = await self._dispatcher.call(request, slot=pack.slots[0].slot_id, read=read, tally=counted)
+    async def _dispatch(self, request: Request, read: ParseReply, batch: SlotBatch, counted: FailureCounts) -> LlmAnswer:
+        outcome = await self._dispatcher.call(request, slot=batch.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":
                 return LlmAnswer(outcome.value, outcome.request or request)
             case "later":
-                pack.tallies[request.id] = outcome.tally
+                batch.tallies[request.id] = outcome.tally
                 raise Deferred(outcome.after)
             case "quarantine":
                 raise NoAnswer(outcome.reason, outcome.attempts[-1].request if outcome.attempts else request)
@@ -91,16 +106,13 @@ class CachedCaller:
             case "stopped":
                 raise RunStopped(outcome.reason)
 
-    def _kept(self, request: Request) -> list[tuple[Request, Reply]]:
-        """The whole replies to it that were paid for before, here or for an earlier data set, bad texts among them.
-
-        After a bad one another sample was asked for, with twice the room where that was lacking.
-        """
+    def _stored_replies(self, request: Request) -> list[tuple[Request, Reply]]:
+        """List the stored complete replies to a request and to its later samples, unusable texts included."""
         readers = (self._ledger, *self._earlier)
         if not any(reader.exchanges(request.id) for reader in readers):
             return []
         samples = [request.sample + i * RESAMPLE for i in range(CONTENT_RETRIES + REFUSAL_RETRIES + 1)]
-        rooms = (request.max_tokens, 2 * request.max_tokens)
-        asked = [request.model_copy(update={"sample": s, "max_tokens": m}) for s in samples for m in rooms]
+        maximums = (request.max_tokens, 2 * request.max_tokens)
+        asked = [request.model_copy(update={"sample": s, "max_tokens": m}) for s in samples for m in maximums]
         found = ((r, next(filter(None, (reader.cached(r.id) for reader in readers)), None)) for r in asked)
         return [(r, reply) for r, reply in found if reply]

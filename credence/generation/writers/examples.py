@@ -1,4 +1,4 @@
-"""Examples of a user's own question: taken only if models that did not write them give them the same label."""
+"""Write examples for a user's topic; a row is accepted if other models give it the same label."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -34,9 +34,12 @@ class _Opinion(StrictModel):
 
 
 class Examples:
-    """One model writes, others that are not told the label read; agreement is weaker than a computed truth."""
+    """One model writes; others label its texts without knowing the intended label.
 
-    failover = False  # the one that reads must not be the one that wrote
+    Agreement is weaker evidence than a computed truth, so rows are not marked as verified.
+    """
+
+    failover = False  # a text must not be labelled by the model that wrote it
 
     def __init__(self, section: Generation) -> None:
         self._section = section
@@ -46,50 +49,56 @@ class Examples:
         self.templates = [self._written.id, self._read.id]
         self.size = min(section.items_per_call, MAX_REPLY_TOKENS // self._written.max_tokens)
 
-    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
-        """Texts of one call; those that are of use are read by as many other models as have to agree."""
-        answered = await _first([self._asked_to_write(pack, who) for who in turns], _texts, pack, ask)
-        texts = (answered.value + [None] * len(pack.slots))[: len(pack.slots)]
-        reasons = [self._wrong(slot, text) for slot, text in zip(pack.slots, texts, strict=True)]
+    async def write(self, batch: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+        """Get texts from one model, and labels for them from as many other models as must agree.
+
+        Raises:
+            Deferred: No provider can take a request now.
+            NoAnswer: Another attempt would not help.
+            RunStopped: Too few different models, or no money, are left.
+        """
+        answered = await _first([self._asked_to_write(batch, who) for who in turns], _texts, batch, ask)
+        texts = (answered.value + [None] * len(batch.slots))[: len(batch.slots)]
+        reasons = [self._wrong(slot, text) for slot, text in zip(batch.slots, texts, strict=True)]
         authors = {answered.request.model}
         while len(authors) < self._section.agreement and not all(reasons):
             doubtful = [i for i, reason in enumerate(reasons) if not reason]
             others = [who for who in turns if who[1] not in authors]
             requests = [self._asked_to_read([texts[i].text for i in doubtful], who) for who in others]
-            opinion = await _first(requests, _labels, pack, ask)
+            opinion = await _first(requests, _labels, batch, ask)
             authors.add(opinion.request.model)
             for number, i in enumerate(doubtful, 1):
-                reasons[i] = _differs(pack.label, opinion.value.get(number))
-        return [self._entry(*entry, answered) for entry in zip(pack.slots, texts, reasons, strict=True)]
+                reasons[i] = _differs(batch.label, opinion.value.get(number))
+        return [self._entry(*entry, answered) for entry in zip(batch.slots, texts, reasons, strict=True)]
 
-    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
-        """One call to write and one for each that has to agree."""
-        longest = ["x" * BYTES_PER_TOKEN * self._written.max_tokens] * len(pack.slots)
+    def foreseen(self, batch: SlotBatch, turns: Sequence[Named]) -> list[Request]:
+        """Return one writing request and one labelling request for each model that must agree."""
+        longest = ["x" * BYTES_PER_TOKEN * self._written.max_tokens] * len(batch.slots)
         readers = [who for who in turns if who[1] != turns[0][1]][: self._section.agreement - 1]
-        return [self._asked_to_write(pack, turns[0]), *(self._asked_to_read(longest, who) for who in readers)]
+        return [self._asked_to_write(batch, turns[0]), *(self._asked_to_read(longest, who) for who in readers)]
 
-    def _asked_to_write(self, pack: SlotBatch, who: Named) -> Request:
-        labels, first = self._section.labels, pack.slots[0]
+    def _asked_to_write(self, batch: SlotBatch, who: Named) -> Request:
+        labels, first = self._section.labels, batch.slots[0]
         user = self._written.user_message(
             topic=self._section.topic,
-            label=pack.label,
-            meaning=labels[pack.label],
-            count=len(pack.slots),
-            others={k: v for k, v in labels.items() if k != pack.label},
-            seeds=self._shown(pack),
+            label=batch.label,
+            meaning=labels[batch.label],
+            count=len(batch.slots),
+            others={k: v for k, v in labels.items() if k != batch.label},
+            seeds=self._shown(batch),
             batch=f"{first.ordinal}.{first.attempt}",
         )
-        return _request(self._written, who, user, len(pack.slots))
+        return _request(self._written, who, user, len(batch.slots))
 
     def _asked_to_read(self, texts: list[str], who: Named) -> Request:
         numbered = [{"number": i, "text": text} for i, text in enumerate(texts, 1)]
         user = self._read.user_message(topic=self._section.topic, labels=self._section.labels, texts=numbered)
         return _request(self._read, who, user, len(texts))
 
-    def _shown(self, pack: SlotBatch) -> list[str]:
-        """Other texts in every call, of the pack's label where the file says labels."""
-        fit = [seed.text for seed in self._seeds if seed.label in (None, pack.label)]
-        start = (pack.slots[0].ordinal // self.size + pack.slots[0].attempt) * SHOWN_SEEDS
+    def _shown(self, batch: SlotBatch) -> list[str]:
+        """Choose up to 5 seed texts of the batch's label (or without label), others for every batch."""
+        fit = [seed.text for seed in self._seeds if seed.label in (None, batch.label)]
+        start = (batch.slots[0].ordinal // self.size + batch.slots[0].attempt) * SHOWN_SEEDS
         return [fit[(start + i) % len(fit)] for i in range(min(SHOWN_SEEDS, len(fit)))]
 
     def _wrong(self, slot: Slot, text: _Text | None) -> str:
@@ -116,18 +125,18 @@ def _differs(label: str, opinion: str | None) -> str:
     return "" if opinion == label else "disagreement"
 
 
-async def _first(requests: Sequence[Request], read: ParseReply, pack: SlotBatch, ask: CallFn) -> LlmAnswer:
-    """The answer that was got before, or that of the first who can give one now."""
-    away: list[Deferred] = []
+async def _first(requests: Sequence[Request], read: ParseReply, batch: SlotBatch, ask: CallFn) -> LlmAnswer:
+    """Return a stored reply, or that of the first provider that can take its request now."""
+    deferred: list[Deferred] = []
     stopped = RunStopped("fewer different models are left than have to agree")
     for i in range(len(requests)):
         try:
-            return await ask(requests[i:], read, pack)
+            return await ask(requests[i:], read, batch)
         except Deferred as error:
-            away.append(error)
+            deferred.append(error)
         except RunStopped as error:
             stopped = error
-    raise min(away, key=lambda error: error.after) if away else stopped
+    raise min(deferred, key=lambda error: error.after) if deferred else stopped
 
 
 def _request(template: Template, who: Named, user: str, items: int) -> Request:

@@ -1,4 +1,4 @@
-"""Templates of what language models are asked: one file per name and version, whose content is known by its digest."""
+"""Prompt templates: one YAML file per name and version, identified by the digest of its content."""
 
 import json
 import re
@@ -21,7 +21,18 @@ PLACE = re.compile(r"\$([a-z_]+)")
 
 
 class Template(StrictModel):
-    """System and user message, the schema of the reply, examples, and the most tokens that one item of it takes."""
+    """A prompt.
+
+    Attributes:
+        name: Its folder in prompts/.
+        version: Its file, as major.minor.patch.
+        system: The system message.
+        user: The user message, with $field for every field.
+        fields: The names of the fields.
+        schema_: JSON schema of the reply.
+        max_tokens: Maximum output tokens for each item of the reply.
+        examples: Example items, appended to the system message.
+    """
 
     name: str
     version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
@@ -44,23 +55,24 @@ class Template(StrictModel):
 
     @property
     def digest(self) -> str:
-        """What the content hashes to, whatever its layout and its comments."""
+        """Return the digest of the content, independent of layout and comments."""
         return json_digest(self.model_dump(by_alias=True))
 
     @cached_property
     def id(self) -> str:
-        """Name, version and digest, as every record holds them."""
+        """Return name/version@digest, as stored with every row and call."""
         return f"{self.name}/{self.version}@{self.digest}"
 
     def system_message(self) -> str:
-        """The system message with the examples below it."""
+        """Return the system message followed by the examples."""
         shown = [json.dumps(e, ensure_ascii=False) for e in self.examples]
         return "\n".join([self.system.rstrip(), *(["Examples:", *shown] if shown else [])])
 
     def user_message(self, **values: Any) -> str:
-        """The user message; every value enters as JSON, so that no value can pass for a part of the message.
+        """Fill in the user message. Values are inserted as JSON, so that none can pass as part of the message.
 
-        Raises BadInput where a field has no value, or a value no field.
+        Raises:
+            InputError: A field has no value, or a value has no field.
         """
         missing, unknown = sorted(set(self.fields) - set(values)), sorted(set(values) - set(self.fields))
         if missing:
@@ -76,7 +88,16 @@ class Template(StrictModel):
 
 
 def load_prompt(name: str, version: str | None = None, folder: Path = PROMPTS_FOLDER) -> Template:
-    """The template of that name, in that version or in the newest. Raises BadInput in one sentence."""
+    """Load a prompt.
+
+    Args:
+        name: Its folder.
+        version: Its version; None means the newest.
+        folder: The folder of all prompts.
+
+    Raises:
+        InputError: There is no such prompt or version, or its file cannot be used.
+    """
     names = sorted(p.name for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     if name not in names:
         raise InputError(f"no prompt {name!r} in {folder}. {did_you_mean(name, names)}")
@@ -104,7 +125,7 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def prompt_digests(folder: Path = PROMPTS_FOLDER) -> dict[str, str]:
-    """The digest of every version of every prompt."""
+    """Return the digest of every version of every prompt, by name/version."""
     files = sorted(folder.glob("*/*.yaml"))
     return {f"{f.parent.name}/{f.stem}": load_prompt(f.parent.name, f.stem, folder).digest for f in files}
 

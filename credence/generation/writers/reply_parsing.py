@@ -1,4 +1,4 @@
-"""The text of a reply as JSON: one fence may be taken off, nothing else is repaired."""
+"""Parse the text of a reply as JSON. A surrounding code fence is removed; nothing else is repaired."""
 
 import json
 import re
@@ -23,7 +23,14 @@ MAX_DETAIL_CHARACTERS = 200
 
 
 def reject(slot: Slot, reason: str, request_id: str, detail: str = "") -> RejectedItem:
-    """An item that was not taken; the slot is tried again."""
+    """Record an item that was not accepted; its slot is tried again.
+
+    Args:
+        slot: The slot.
+        reason: A key of `REJECT_REASONS`.
+        request_id: The request whose reply held the item.
+        detail: The item's text; 200 characters are kept.
+    """
     shown = detail[:MAX_DETAIL_CHARACTERS].encode("utf-8", "replace").decode()
     return RejectedItem(slot_id=slot.slot_id, attempt=slot.attempt, reason=reason, detail=shown, request_id=request_id)
 
@@ -32,7 +39,11 @@ FENCED = re.compile(r"\s*```(?:json)?[ \t]*\n(.*?)\n?```\s*", re.DOTALL)
 
 
 def parse_reply_list(text: str, key: str) -> list[Any]:
-    """The list under the only key of the object. Raises Unusable: "json", or "schema" where it is another object."""
+    """Parse {"<key>": [...]} and return the list.
+
+    Raises:
+        UnusableReply: "json" if the text is not JSON, "schema" if it is another value.
+    """
     if fenced := FENCED.fullmatch(text):
         text = fenced[1]
     try:

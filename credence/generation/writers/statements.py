@@ -1,4 +1,4 @@
-"""Statements of arithmetic: taken only if their text, worked out by a program of its own, says what is claimed."""
+"""Write arithmetic statements; a row is accepted if independent code computes the claimed truth from its text."""
 
 from collections.abc import Sequence
 from itertools import zip_longest
@@ -19,13 +19,13 @@ CHECKER = "arithmetic/1"
 
 
 class _Exact(Statement):
-    """An item as it must be spelled: a number is no text, and a 1 is not true."""
+    """A statement validated strictly: no conversion of numbers to text or of 1 to true."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Statements:
-    """The model's answer never sets a label: the row's label is what the program finds."""
+    """Writes arithmetic statements. Labels come from the checker, never from the model's answer."""
 
     failover = True
 
@@ -34,20 +34,26 @@ class Statements:
         self.templates = [self._template.id]
         self.size = min(items_per_call, MAX_REPLY_TOKENS // self._template.max_tokens)
 
-    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
-        """The statements of one call, each checked."""
-        answered = await ask([self._request(pack, who) for who in turns], _items, pack)
-        said = answered.value[: len(pack.slots)]
-        return [self._judged(slot, item, answered) for slot, item in zip_longest(pack.slots, said)]
+    async def write(self, batch: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+        """Get statements from one call and check each.
 
-    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
-        """One call."""
-        return [self._request(pack, turns[0])]
+        Raises:
+            Deferred: No provider can take the request now.
+            NoAnswer: Another attempt would not help.
+            RunStopped: No provider or no money is left.
+        """
+        answered = await ask([self._request(batch, who) for who in turns], _items, batch)
+        items = answered.value[: len(batch.slots)]
+        return [self._checked(slot, item, answered) for slot, item in zip_longest(batch.slots, items)]
 
-    def _request(self, pack: SlotBatch, who: Named) -> Request:
+    def foreseen(self, batch: SlotBatch, turns: Sequence[Named]) -> list[Request]:
+        """Return the one request of a batch."""
+        return [self._request(batch, turns[0])]
+
+    def _request(self, batch: SlotBatch, who: Named) -> Request:
         slots = [
             {"category": s.category, "label": s.label == "yes", "ordinal": s.ordinal, "attempt": s.attempt}
-            for s in pack.slots
+            for s in batch.slots
         ]
         return Request(
             provider=who[0],
@@ -59,7 +65,7 @@ class Statements:
             template=self._template.id,
         )
 
-    def _judged(self, slot: Slot, item: Statement | None, answered: LlmAnswer) -> SlotResult | RejectedItem:
+    def _checked(self, slot: Slot, item: Statement | None, answered: LlmAnswer) -> SlotResult | RejectedItem:
         if item is None:
             return reject(slot, "missing", answered.request.id)
         if reason := reject_reason(slot, item):
@@ -68,7 +74,7 @@ class Statements:
 
 
 def reject_reason(slot: Slot, item: Statement) -> str:
-    """Why an item may not fill a slot; nothing where it may."""
+    """Return why an item may not fill a slot (a key of `REJECT_REASONS`); empty if it may."""
     found = check_statement(item.question)
     if found is None:
         return "grammar"

@@ -1,4 +1,4 @@
-"""What every writer does: fill the slots of a pack with rows, or say of each why it stays empty."""
+"""Interface of writers, which fill the slots of a batch with rows or give the reason why not."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
@@ -14,36 +14,52 @@ from credence.generation.writers.cached_calls import LlmAnswer, ParseReply
 CallFn = Callable[[Sequence[Request], ParseReply, SlotBatch], Awaitable[LlmAnswer]]
 Named = tuple[str, str]
 WrittenBatch = list[SlotResult | RejectedItem]
-# A reply of Claude has no more.
+# Maximum of the Anthropic provider.
 MAX_REPLY_TOKENS = 4096
 
 
 class RowWriter(Protocol):
-    """A kind of rows.
+    """Writes rows of one kind.
 
-    templates: the prompts with their digests. size: how many slots share a call. failover: whether any provider may
-    answer in another's place.
+    Attributes:
+        templates: Ids of its prompts.
+        size: Maximum number of slots in one call.
+        failover: Whether any provider may replace another one.
     """
 
     templates: list[str]
     size: int
     failover: bool
 
-    async def write(self, pack: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
-        """One entry for every slot of the pack. Raises what `ask` raises.
+    async def write(self, batch: SlotBatch, turns: Sequence[Named], ask: CallFn) -> WrittenBatch:
+        """Write the rows of a batch. Raises what `ask` raises.
 
         Args:
-            turns: name and model of all providers, the one that has time now first.
+            batch: The slots.
+            turns: Name and model of all providers, by preference.
+            ask: Makes a call.
+
+        Returns:
+            One entry for each slot.
         """
 
-    def foreseen(self, pack: SlotBatch, turns: Sequence[Named]) -> list[Request]:
-        """The calls that a pack takes where nothing goes wrong, at their longest."""
+    def foreseen(self, batch: SlotBatch, turns: Sequence[Named]) -> list[Request]:
+        """List the requests of a batch without any failure, at their maximum length."""
 
 
 def make_row(
     slot: Slot, question: str, answered: LlmAnswer, template: str, checker: str, *, verified: bool
 ) -> SlotResult:
-    """A row for the data set."""
+    """Build the data set's row for an accepted item.
+
+    Args:
+        slot: Its slot.
+        question: Its text.
+        answered: The reply that held it.
+        template: The prompt's id.
+        checker: Name and version of the check that accepted it.
+        verified: Whether its label was computed rather than agreed on.
+    """
     content, request = content_id(slot.category, question), answered.request
     record = DatasetRow(
         content_id=content,
@@ -63,6 +79,6 @@ def make_row(
 
 
 def part_of_slot(key: str) -> str:
-    """The part that training deals this key to, where the task says nothing else."""
+    """Return the part (train, calibration or test) that the default split assigns to this content id."""
     place, split = int(stable_hash(key), 16) / 2**64, Split()
     return "test" if place < split.test else "calibration" if place < split.test + split.calibration else "train"

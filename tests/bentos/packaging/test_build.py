@@ -144,7 +144,7 @@ from credence.evaluation.explain import explain_rows
 service = credence_service(bentoml.models.get(sys.argv[1]))
 service.to_asgi()
 desk = service.inner()
-predictor = desk.follower.lineup.champion.predictor
+predictor = desk.model_watcher.router.champion.predictor
 assert explain_rows(predictor, predictor.reference.head(1))
 desk.close()
 """

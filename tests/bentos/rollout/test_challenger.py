@@ -236,18 +236,16 @@ def test_a_shadow_ends_when_its_worker_is_killed(versions: Versions) -> None:
 
 
 def test_the_champion_answers_where_the_challenger_fails(versions: Versions, tmp_path: Path) -> None:
-    class Broken(LoadedPredictor):
-        def answer(self, body: bytes, many: bool) -> Any:
+    def answer(predictor: LoadedPredictor, body: bytes) -> str:
+        if predictor is not champion:
             raise RuntimeError("out of memory")
+        return "made up"
 
     champion = LoadedPredictor(Path(bentoml.models.get(store_by_version(versions.folders[0])).path))
     trial = ServedChallenger(challenger(versions.folders[1], "split", 0.999999)[1], champion, TASK, logs=False)
-    trial._answerer = Broken(champion.folder)
-    lineup = Router(champion, trial)
-    role, found = lineup.route(
-        RequestContext("any"), lambda a: a.answer(b"{}", many=False) if a is not champion else "made up"
-    )
-    assert (role, found, trial.failures()) == ("champion", "made up", 1)
+    router = Router(champion, trial)
+    role, predictor, found = router.route(RequestContext("any"), answer, b"{}")
+    assert (role, predictor, found, trial.failures()) == ("champion", champion, "made up", 1)
     trial.close()
 
 

@@ -77,7 +77,7 @@ def worker(fresh: Versions) -> Iterator[ModelWatcher]:
 
 
 def version(follower: ModelWatcher) -> str:
-    return follower.lineup.champion.info.version
+    return follower.router.champion.info.version
 
 
 def test_a_swap_under_load_loses_and_mixes_nothing(fresh: Versions) -> None:
@@ -114,7 +114,7 @@ def test_one_worker_swaps_in_two_phases(worker: ModelWatcher, versions: Versions
 
 
 def test_the_old_predictor_is_let_go(worker: ModelWatcher, versions: Versions) -> None:
-    old = weakref.ref(worker.lineup.champion.predictor)
+    old = weakref.ref(worker.router.champion.predictor)
     hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"])
     gc.collect()
     assert old() is None
@@ -122,7 +122,7 @@ def test_the_old_predictor_is_let_go(worker: ModelWatcher, versions: Versions) -
 
 def test_what_is_aborted_is_dropped(worker: ModelWatcher, versions: Versions) -> None:
     generation = hot_swap.prepare_version(*describe_predictor(versions.folders[1]))["generation"]
-    beside = weakref.ref(worker._beside)
+    beside = weakref.ref(worker._prepared)
     assert hot_swap.abort_version("swapped", generation)["state"] == "aborted"
     until(lambda: worker_status.live_workers("swapped")[0].state == "serving")
     gc.collect()
@@ -193,10 +193,10 @@ def test_a_swap_to_other_columns_reads_requests_by_the_new_ones(worker: ModelWat
     folder = kept(shifted(predictor, "swapped:7", 0.0), tmp_path / "texts")
     hot_swap.commit_version("swapped", hot_swap.prepare_version(*describe_predictor(folder))["generation"])
     body = json.dumps({"text": rows["text"].iloc[0]}).encode()
-    _, found = worker.lineup.champion.answer(body, many=False)
+    _, found = worker.router.champion.answer(body, many=False)
     assert found["probability"].item() == pytest.approx(predictor.predict(rows.head(1))["probability"].item())
     with pytest.raises(InputError, match="'age' is not known"):
-        worker.lineup.champion.answer(b'{"age": 3}', many=False)
+        worker.router.champion.answer(b'{"age": 3}', many=False)
 
 
 def test_nobody_is_waited_for(fresh: Versions) -> None:
@@ -340,7 +340,7 @@ def test_a_preparation_that_nobody_needs_ends_with_who_started_it(versions: Vers
     _, said = waiting.communicate("")
     assert (waiting.returncode, said) == (
         2,
-        "error: prepare - waits for a folder on standard input, which ended; nothing was prepared.\n",
+        "error: prepare - expects a folder on standard input, which ended; nothing was prepared.\n",
     )
 
 

@@ -35,7 +35,7 @@ def build(folder: str) -> JsonObject:
     return {"bento": build_bento(store_by_version(Path(folder)))}
 
 
-def try_bento(bento: str, folder: str, rows: str) -> JsonObject:
+def serve_and_compare(bento: str, folder: str, rows: str) -> JsonObject:
     """Serve a bento, compare its answers with the predictor's, and return one example request with its answer."""
     import pandas as pd
 
@@ -136,7 +136,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     arguments_of: dict[str, tuple[Callable[..., JsonObject], list[str]]] = {
         "build": (build, ["folder"]),
-        "try": (try_bento, ["bento", "folder", "rows"]),
+        "try": (serve_and_compare, ["bento", "folder", "rows"]),
         "prepare": (prepare, ["folder"]),
         "commit": (commit, ["task", "generation"]),
         "abort": (abort, ["task", "generation"]),

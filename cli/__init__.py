@@ -1,1 +1,1 @@
-"""The command line: arguments, one module per group of pipelines, periodic runs, the summary that is printed."""
+"""The command line: arguments, one module per group of pipelines, periodic runs, the printed summary."""

@@ -1,4 +1,4 @@
-"""`python -m cli` is `python run.py`."""
+"""Run `python -m cli` as `python run.py`."""
 
 from cli.main import run_and_exit
 

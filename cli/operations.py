@@ -1,4 +1,4 @@
-"""The pipelines around a champion: generation, inference, monitoring, promotion."""
+"""Run the pipelines around a champion: generation, inference, monitoring, promotion."""
 
 import sys
 from argparse import Namespace
@@ -12,7 +12,11 @@ from credence.core.log import log
 
 
 def run_generation(task: Any, args: Namespace) -> None:
-    """Have language models write the rows that the task asks for, or say what that would take."""
+    """Generate the task's rows with language models, or print the plan (--dry-run).
+
+    Raises:
+        InputError: The task has no section generation, or generation cannot start.
+    """
     from credence.generation.dry_run import generation_plan
     from credence.generation.generate import check_ready
 
@@ -36,7 +40,11 @@ def run_generation(task: Any, args: Namespace) -> None:
 
 
 def run_batch(task: Any, args: Namespace) -> None:
-    """Answer many rows with the champion; the same command goes on where it was stopped."""
+    """Score many rows with the champion; a second run of the same command continues an interrupted one.
+
+    Raises:
+        InputError: --out is missing, or the task has no champion.
+    """
     from credence.data.drafting import source_from_path
     from credence.production.batch.job import BatchJob
     from pipelines.inference import inference
@@ -47,8 +55,8 @@ def run_batch(task: Any, args: Namespace) -> None:
     given = {"chunk_rows": args.chunk, "processes": args.processes, "row_id": args.id or task.columns.row_id}
     source = source_from_path(Path(args.data)) if args.data else task.source
     out, _, table = args.out.partition("#")
-    named = {k: v for k, v in given.items() if v is not None} | ({"table": table} if table else {})
-    job = BatchJob(source=source, out=out, text=task.columns.text, **named)
+    options = {k: v for k, v in given.items() if v is not None} | ({"table": table} if table else {})
+    job = BatchJob(source=source, out=out, text=task.columns.text, **options)
     pipeline = on_stack(inference, task.name, args)
     require_champion(task)
     done = run_pipeline(pipeline, task=task.name, job=job, shards=args.shards or 1)
@@ -56,7 +64,13 @@ def run_batch(task: Any, args: Namespace) -> None:
 
 
 def run_monitoring(task: Any, args: Namespace) -> None:
-    """Monitor, print the verdict, and train again where the task asks for that and the verdict gives cause."""
+    """Run monitoring and print the verdict; retrain if the task and the verdict ask for it.
+
+    With --every, register a schedule with the orchestrator instead.
+
+    Raises:
+        InputError: The task has no champion.
+    """
     from zenml import Model
 
     from pipelines.monitoring import monitoring
@@ -70,9 +84,9 @@ def run_monitoring(task: Any, args: Namespace) -> None:
         return register_schedule(pipeline, args.every, given)
     done = run_pipeline(pipeline, **given)
     health = done.steps["examine_window"].outputs["health"][0].load()
-    said = [health.reason, health.performance.sentence]
-    others = [trouble for trouble in health.troubles if trouble not in said]
-    print("\n".join([f"{health.verdict}: {said[0]}", *filter(None, said[1:]), *others]), flush=True)
+    reason, performance = health.reason, health.performance.sentence
+    others = [trouble for trouble in health.troubles if trouble not in (reason, performance)]
+    print("\n".join([f"{health.verdict}: {reason}", *filter(None, [performance]), *others]), flush=True)
     if advice := done.steps["compare_challenger"].outputs["recommendation"][0].load():
         print(advice)
     if health.retrain:
@@ -81,7 +95,7 @@ def run_monitoring(task: Any, args: Namespace) -> None:
 
 
 def has_scheduler(args: Namespace) -> bool:
-    """Whether the stack's orchestrator has a clock of its own."""
+    """Activate the stack and return whether its orchestrator supports schedules."""
     if args.stack == "local":
         return False
     from stacks.activate import activate_stack
@@ -92,7 +106,7 @@ def has_scheduler(args: Namespace) -> bool:
 
 
 def register_schedule(pipeline: Any, every: float, given: dict[str, Any]) -> None:
-    """Register a schedule with the orchestrator."""
+    """Let the orchestrator run a pipeline every so many seconds."""
     from credence.core.time_format import format_duration
     from stacks.pipeline_run import run_pipeline
     from stacks.schedule import schedule
@@ -104,7 +118,7 @@ def register_schedule(pipeline: Any, every: float, given: dict[str, Any]) -> Non
 
 
 def run_every(task: Any, args: Namespace) -> None:
-    """Run the same command every so often, each time in a process of its own."""
+    """Run the same command without --every again and again, each time in a new process."""
     from cli.periodic import run_periodically, strip_flag
     from credence.core.paths import monitoring_folder
 
@@ -113,7 +127,7 @@ def run_every(task: Any, args: Namespace) -> None:
 
 
 def run_promotion(name: str, args: Namespace) -> None:
-    """Make another version the champion, try one on real traffic, or print who did so before."""
+    """Promote another version, start or stop an A/B test, or print the promotions so far (--history)."""
     from steps.shared.bento_process import has_running_service, preload
 
     if args.stack == "local" and not (args.history or args.challenger) and has_running_service(name):
@@ -135,7 +149,11 @@ def run_promotion(name: str, args: Namespace) -> None:
 
 
 def print_history(name: str, args: Namespace) -> None:
-    """Print the audit table."""
+    """Print the audit table of promotions.
+
+    Raises:
+        InputError: No version was promoted yet.
+    """
     from credence.production.audit import audit_table
     from stacks.activate import activate_stack
     from steps.shared.audit_log import promotion_history

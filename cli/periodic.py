@@ -1,4 +1,4 @@
-"""The same command again and again, on a machine that has no scheduler: never two at once, and stopped by a signal."""
+"""Run a command periodically on a machine without a scheduler, one run at a time, until a signal."""
 
 import signal
 import subprocess
@@ -16,20 +16,30 @@ Say = Callable[[str], None]
 
 
 def run_periodically(command: Sequence[str], every: float, lock: Path, say: Say, rounds: int | None = None) -> None:
-    """Run a command every so many seconds until a signal comes. A run that fails is told, and the next one is tried.
+    """Run a command every `every` seconds until SIGINT or SIGTERM.
 
-    A run that takes longer than `every` is not overtaken: the turns it misses are left out. BadInput where another
-    process repeats under the same `lock`.
+    A failed run is reported and does not stop the next one. Runs never overlap: times that pass during a run are
+    skipped.
+
+    Args:
+        command: The command.
+        every: Seconds between the starts of two runs.
+        lock: A file to lock, so that one process at a time runs the command periodically.
+        say: Prints a line.
+        rounds: Number of runs; None means no limit.
+
+    Raises:
+        InputError: Another process holds the lock.
     """
     refusal = f"another process repeats this already (it holds {lock}); stop it first."
     with exclusive_lock(lock, refusal) as held, signals_as_interrupt():
-        turn, done = time.monotonic(), 0
+        due, done = time.monotonic(), 0
         while rounds is None or done < rounds:
             code = run_once(command, held)
             done += 1
-            turn = next_run_time(turn, time.monotonic(), every)
+            due = next_run_time(due, time.monotonic(), every)
             if rounds is None or done < rounds:
-                wait = max(0.0, turn - time.monotonic())
+                wait = max(0.0, due - time.monotonic())
                 at = datetime.now().astimezone() + timedelta(seconds=wait)
                 failed = f"that run ended with exit code {code}; " if code else ""
                 say(f"{failed}next run at {at:%H:%M:%S}, in {format_duration(wait)} (Ctrl-C stops)")
@@ -37,9 +47,10 @@ def run_periodically(command: Sequence[str], every: float, lock: Path, say: Say,
 
 
 def run_once(command: Sequence[str], held: int) -> int:
-    """Run the command to its end; its exit code. A signal to us is passed on once as SIGTERM, and its end is awaited.
+    """Run a command and return its exit code; on a signal, send it SIGTERM and wait for its end.
 
-    The run holds the lock too, so that it is not joined by another where this process is killed.
+    The command inherits the lock's file descriptor `held`. So no second run starts beside it if this process is
+    killed.
     """
     with subprocess.Popen(command, start_new_session=True, pass_fds=[held]) as process:
         try:
@@ -50,21 +61,21 @@ def run_once(command: Sequence[str], held: int) -> int:
 
 
 def strip_flag(flag: str, command: Sequence[str]) -> list[str]:
-    """The command without a flag and its value, written as one word or as two."""
+    """Remove a flag and its value from a command, written as `--flag value` or as `--flag=value`."""
     places = [i for i, word in enumerate(command) if word == flag]
-    left_out = {*places, *(i + 1 for i in places)}
-    return [w for i, w in enumerate(command) if i not in left_out and not w.startswith(f"{flag}=")]
+    removed = {*places, *(i + 1 for i in places)}
+    return [w for i, w in enumerate(command) if i not in removed and not w.startswith(f"{flag}=")]
 
 
-def next_run_time(turn: float, now: float, every: float) -> float:
-    """The first turn after `turn` that is not past yet."""
-    missed = max(0, int((now - turn) // every))
-    return turn + (missed + 1) * every
+def next_run_time(due: float, now: float, every: float) -> float:
+    """Return the first time `due` + n × `every` (n ≥ 1) that is not past; all in seconds."""
+    missed = max(0, int((now - due) // every))
+    return due + (missed + 1) * every
 
 
 @contextmanager
 def signals_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM raise KeyboardInterrupt, and SIGINT also where a shell that went on without us has it ignored."""
+    """Raise KeyboardInterrupt on SIGTERM, and on SIGINT even if the shell set it to ignore."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,16 +1,27 @@
-"""The pipelines that make a champion: training and deployment."""
+"""Run the training and the deployment pipeline."""
 
 from argparse import Namespace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cli.pipeline import on_stack
 from credence.core.errors import InputError
 from credence.core.log import log
 
+if TYPE_CHECKING:
+    from credence.evaluation.gate import Verdict
+    from credence.reporting.model_report.report import Report
+
 
 def train_and_deploy(task: Any, args: Namespace, feedback: bool = False) -> None:
-    """Train, deploy a new champion, and say what to type next."""
+    """Train, deploy a new champion unless --no-deploy, and print the next command.
+
+    Args:
+        task: The task.
+        args: The parsed flags.
+        feedback: Whether to train on labelled rows of the log too, as with --feedback.
+    """
     verdict = run_training(task, args, feedback or args.feedback)
     if verdict.outcome == "promote" and not args.no_deploy:
         run_deployment(task, args)
@@ -24,7 +35,7 @@ def train_and_deploy(task: Any, args: Namespace, feedback: bool = False) -> None
 
 
 def draft_from_table(args: Namespace) -> Path:
-    """The task written for the table on the command line, with a line on everything that was decided."""
+    """Write a task file for the table of --data, print what was inferred, and return the file's path."""
     from credence.data.drafting import draft_from_cli
 
     log(f"reading {args.data} …")
@@ -35,10 +46,9 @@ def draft_from_table(args: Namespace) -> Path:
 
 
 def run_training(task: Any, args: Namespace, feedback: bool = False) -> Any:
-    """Run the training pipeline and print the table of candidates and the verdict."""
+    """Run the training pipeline, print the table of candidates and the verdict, and return the verdict."""
     from zenml import Model
 
-    from cli.summary import summary
     from pipelines.training import training
     from stacks.activate import has_tracker
     from stacks.pipeline_run import run_pipeline
@@ -48,12 +58,31 @@ def run_training(task: Any, args: Namespace, feedback: bool = False) -> Any:
     report = done.steps["evaluate_challenger"].output.load()
     verdict = done.steps["judge_challenger"].outputs["verdict"][0].load()
     cached = [name for name, step in done.steps.items() if step.status == "cached"]
-    print(summary(report, verdict, cached, len(done.steps)))
+    print(training_summary(report, verdict, cached, len(done.steps)))
     return verdict
 
 
+def training_summary(report: "Report", verdict: "Verdict", cached: Sequence[str], steps: int) -> str:
+    """Format the table of candidates, the use of the cache, and the verdict.
+
+    Args:
+        report: The report of the run.
+        verdict: The gate's verdict.
+        cached: Names of steps served from the cache.
+        steps: Number of all steps.
+    """
+    from credence.reporting.number_format import align_columns
+
+    cache_line = f"{len(cached)} of {steps} steps were served from the cache.\n" if cached else ""
+    return f"\n{align_columns(report.table())}\n\n{cache_line}{verdict.outcome}: {verdict.reason}"
+
+
 def run_deployment(task: Any, args: Namespace) -> None:
-    """Run the deployment pipeline and print what the champion answered over HTTP."""
+    """Run the deployment pipeline and print an answer of the champion over HTTP.
+
+    Raises:
+        InputError: The task has no champion.
+    """
     from zenml import Model
 
     from pipelines.deployment import deployment
@@ -67,7 +96,11 @@ def run_deployment(task: Any, args: Namespace) -> None:
 
 
 def require_champion(task: Any) -> Any:
-    """The champion's version. BadInput where there is none yet."""
+    """Return the champion's model version.
+
+    Raises:
+        InputError: There is none yet.
+    """
     from zenml.client import Client
 
     try:

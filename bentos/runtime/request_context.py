@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Request id, session id (empty if none was sent) and `time.perf_counter()` when the body was complete.
+    """What the middleware knows of a request.
 
-    In an A/B split, all requests of one session go to the same side.
+    Attributes:
+        request_id: Its id, also sent back as X-Request-ID.
+        session: The caller's X-Session-ID, or empty. In an A/B split, a session's requests go to the same side.
+        since: `time.perf_counter()` when the body was complete.
     """
 
     request_id: str

@@ -69,7 +69,7 @@ def load_memory(version: ModelVersionResponse) -> MartingaleMemory | None:
         health: MonitoringSummary = before.load()
     except ValidationError:
         tracking.log_line(
-            "the state left by the last window was written by another version of the project; the martingale starts over"
+            "the last window's state was written by another version of the project; the martingale starts over"
         )
         return None
     return health.sequential.memory

@@ -20,5 +20,8 @@ def mask_numbers(question: str) -> str:
 
 
 def content_id(category: str, question: str) -> str:
-    """Hash category and normalized text (hex); a data set holds each id at most once."""
+    """Hash category and normalized text (hex).
+
+    A data set holds each id at most once.
+    """
     return json_digest([SCHEMA_VERSION, category, normalize_statement(question)])

@@ -35,7 +35,9 @@ WIDE = (7.0, 2.8)
 def category_plot(cells: Sequence[CellCounts]) -> Figure:
     """Plot rows and quota by category and label; of more than 24, those furthest from their quota."""
     shown = sorted(sorted(cells, key=lambda c: -abs(c.departure))[:MAX_LINES], key=lambda c: (c.category, c.label))
-    figure, axes = _horizontal_axes([f"{plain_figure(c.category, 24)} · {plain_figure(c.label, 16)}" for c in shown], "rows")
+    figure, axes = _horizontal_axes(
+        [f"{plain_figure(c.category, 24)} · {plain_figure(c.label, 16)}" for c in shown], "rows"
+    )
     for place, cell in enumerate(shown):
         axes.barh(place, cell.quota, height=0.62, color=COLOR_BAND, lw=0)
         axes.barh(place, cell.committed, height=0.62, color=COLOR_YES if not cell.departure else COLOR_NO, lw=0)

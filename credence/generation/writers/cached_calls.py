@@ -91,7 +91,9 @@ class CachedCaller:
         counted = batch.tallies.get(variants[0].id, FailureCounts())
         return await self._dispatch(variants[0], read, batch, replace(counted, content=max(counted.content, len(bad))))
 
-    async def _dispatch(self, request: Request, read: ParseReply, batch: SlotBatch, counted: FailureCounts) -> LlmAnswer:
+    async def _dispatch(
+        self, request: Request, read: ParseReply, batch: SlotBatch, counted: FailureCounts
+    ) -> LlmAnswer:
         outcome = await self._dispatcher.call(request, slot=batch.slots[0].slot_id, read=read, tally=counted)
         match outcome.end:
             case "ok":

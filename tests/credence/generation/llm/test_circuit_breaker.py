@@ -149,7 +149,7 @@ def test_an_endpoint_that_says_no_to_the_probe_is_alive(breaker: CircuitBreaker,
     assert breaker.state == "closed"
 
 
-@given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "failed", "aside", "cancelled"]), st.floats(0, 400))))
+@given(st.lists(st.tuples(st.sampled_from(["admit", "ok", "failed", "ignored", "cancelled"]), st.floats(0, 400))))
 def test_there_is_never_more_than_one_live_probe(steps: list[tuple[str, float]]) -> None:
     clock = Hands()
     breaker = CircuitBreaker(clock=clock, chance=random.Random(0))

@@ -26,24 +26,7 @@ IDENTITY = ("kind", "name", "model", "base_url", "seed")
 
 
 class Generation(StrictModel):
-    """Arithmetic statements whose truth is computed, or, with a `topic`, examples that several models agree on.
-
-    Attributes:
-        providers: The language models.
-        rows: Number of rows, divided evenly among categories and labels; default 1,000 without `quotas`.
-        quotas: Number of rows for each category (statements) or label (examples), instead of `rows`.
-        topic: What the texts of examples are about.
-        labels: Each label of a topic and its meaning.
-        seeds: A file of texts that show the style.
-        agreement: How many different models must agree on an example's label; default 2.
-        seed: Seed of the statements and of the samples.
-        items_per_call: Rows asked for in one call; default 20.
-        budget_usd: Maximum cost in US dollars; default 10; None means no limit.
-        patience_minutes: Minutes without any answer after which the run stops; default 15.
-        complete: Minimum share of every quota for the rows to be stored; default 0.99.
-        export: A .jsonl file to write the rows to as well.
-        sink: A database table to write the rows to as well.
-    """
+    """Arithmetic statements whose truth is computed, or, with a `topic`, examples that several models agree on."""
 
     providers: list[ProviderSpec] = Field(min_length=1, description="the language models that write")
     rows: int | None = Field(None, ge=1, description="how many rows; 1,000 without quotas")

@@ -16,15 +16,10 @@ CHUNK_ROWS = 5000
 
 
 class SqlSink(StrictModel):
-    """A database table that several runs may share.
+    """A database table that several runs may share."""
 
-    Attributes:
-        url: SQLAlchemy URL; may contain environment variables as ${NAME}.
-        table: The table's name.
-    """
-
-    url: str = Field(min_length=1)
-    table: str = Field(min_length=1)
+    url: str = Field(min_length=1, description="SQLAlchemy URL; may name environment variables, as ${PASSWORD}")
+    table: str = Field(min_length=1, description="the table's name")
 
     def write(self, rows: pa.Table, run: str) -> int:
         """Replace the run's rows in the table, in one transaction.

@@ -12,40 +12,27 @@ from credence.generation.llm.prices import Price
 
 
 class RateLimits(StrictModel):
-    """Limits of the account.
+    """Limits of the account."""
 
-    Attributes:
-        rpm: Requests per minute; default 60, None means no limit.
-        tpm: Tokens per minute; None means no limit.
-        in_flight: Concurrent calls, 1 to 256.
-    """
-
-    rpm: int | None = Field(60, ge=1)
-    tpm: int | None = Field(None, ge=1)
-    in_flight: int = Field(256, ge=1, le=256)
+    rpm: int | None = Field(60, ge=1, description="requests per minute; null: no limit")
+    tpm: int | None = Field(None, ge=1, description="tokens per minute; null: no limit")
+    in_flight: int = Field(256, ge=1, le=256, description="calls at the same time")
 
 
 class ProviderSpec(KindSpec):
     """A provider in a task: its kind, its parameters, and `price` if the price file does not have the model."""
 
     family = "providers"
-    price: Price | None = None
+    price: Price | None = Field(None, description="dollars per million tokens, for a model without a known price")
 
 
 class Provider(StrictModel):
-    """One model at one address. It makes single calls; retries, rate limits and parsing happen elsewhere.
+    """One model at one address. It makes single calls; retries, rate limits and parsing happen elsewhere."""
 
-    Attributes:
-        name: Name of the provider, unique within a task.
-        model: Name of the model.
-        key_env: Name of the environment variable with the API key; None if no key is needed.
-        limits: Limits of the account.
-    """
-
-    name: str = Field(min_length=1)
-    model: str = Field(min_length=1)
-    key_env: str | None = None
-    limits: RateLimits = RateLimits()
+    name: str = Field(min_length=1, description="the provider's name, unique in the task")
+    model: str = Field(min_length=1, description="the model's name")
+    key_env: str | None = Field(None, description="the environment variable that holds the API key; null: no key")
+    limits: RateLimits = Field(RateLimits(), description="limits of the account")
 
     @field_validator("key_env")
     @classmethod

@@ -20,20 +20,13 @@ CONNECTIONS = httpx2.Limits(max_connections=256, max_keepalive_connections=256)
 
 
 class RemoteProvider(Provider):
-    """A provider called through its SDK; the SDK's retries and redirects are off.
-
-    Attributes:
-        base_url: Address of the server.
-        connect_seconds: Time limit of a connection; default 5.
-        read_seconds: Time limit between two received bytes; default 60.
-        total_seconds: Time limit of the whole call; default 120.
-    """
+    """A provider called through its SDK; the SDK's retries and redirects are off."""
 
     sdk: ClassVar[ModuleType]
-    base_url: str
-    connect_seconds: float = Field(5, gt=0, allow_inf_nan=False)
-    read_seconds: float = Field(60, gt=0, allow_inf_nan=False)
-    total_seconds: float = Field(120, gt=0, allow_inf_nan=False)
+    base_url: str = Field(description="address of the server")
+    connect_seconds: float = Field(5, gt=0, allow_inf_nan=False, description="time limit of a connection")
+    read_seconds: float = Field(60, gt=0, allow_inf_nan=False, description="time limit between two received bytes")
+    total_seconds: float = Field(120, gt=0, allow_inf_nan=False, description="time limit of a whole call")
     _client: Any = PrivateAttr(default=None)
     _loop: asyncio.AbstractEventLoop | None = PrivateAttr(default=None)
 

@@ -14,23 +14,20 @@ NO_KEY = "none"  # the SDK requires a key; a server that needs none ignores it
 
 
 class Openai(RemoteProvider):
-    """The chat completions API.
-
-    Attributes:
-        replies: How the reply's JSON is enforced: by schema, as any object, or by the prompt only.
-        tokens_key: The name of the parameter for maximum output tokens.
-        thinking_tokens: Tokens added to the maximum for a model's reasoning.
-        seeded: Whether to send a seed, derived from the request's id.
-    """
+    """The chat completions API."""
 
     sdk: ClassVar = openai
-    name: str = Field("openai", min_length=1)
-    base_url: str = "https://api.openai.com/v1"
-    key_env: str | None = "OPENAI_API_KEY"
-    replies: Literal["json_schema", "json_object", "none"] = "json_schema"
-    tokens_key: Literal["max_completion_tokens", "max_tokens"] = "max_completion_tokens"
-    thinking_tokens: int = Field(0, ge=0)
-    seeded: bool = False
+    name: str = Field("openai", min_length=1, description="the provider's name; default for another server: its host")
+    base_url: str = Field("https://api.openai.com/v1", description="address of the server")
+    key_env: str | None = Field("OPENAI_API_KEY", description="the environment variable that holds the API key")
+    replies: Literal["json_schema", "json_object", "none"] = Field(
+        "json_schema", description="how the server enforces the reply's JSON; none: by the prompt only"
+    )
+    tokens_key: Literal["max_completion_tokens", "max_tokens"] = Field(
+        "max_completion_tokens", description="the parameter for the maximum of output tokens"
+    )
+    thinking_tokens: int = Field(0, ge=0, description="tokens added to that maximum for the model's reasoning")
+    seeded: bool = Field(False, description="send a seed, derived from the request's id")
 
     @model_validator(mode="before")
     @classmethod

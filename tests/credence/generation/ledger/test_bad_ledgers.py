@@ -160,7 +160,7 @@ def test_a_ledger_that_nobody_closed_is_held_to_the_end(tmp_path: Path) -> None:
     """It may still have something to write."""
     command = [sys.executable, "-c", HOLDER.replace("time.sleep(600)", "opened(Path(sys.argv[1]))"), str(tmp_path)]
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stderr
-    assert "BadInput" in said and "writes this ledger; wait for its end" in said
+    assert "InputError" in said and "writes this ledger; wait for its end" in said
 
 
 def test_closing_twice_is_closing_once(tmp_path: Path) -> None:

@@ -240,9 +240,10 @@ def test_the_seal_names_the_predictor_and_is_the_same_for_the_same_files(folder:
 
 
 def test_the_documentation_quotes_what_is_said(folder: Path) -> None:
-    page = (Path(__file__).parents[4] / "docs" / "trust.md").read_text()
-    assert f"`{verify(folder, NOBODY)}`" in page
-    assert f"`{SIGNING}`" in page and f"`{VERIFYING}`" in page
+    docs = Path(__file__).parents[4] / "docs"
+    assert f"`{verify(folder, NOBODY)}`" in (docs / "explanation" / "trust.md").read_text()
+    page = (docs / "how-to" / "sign-predictors.md").read_text()
+    assert SIGNING in page and VERIFYING in page
 
 
 def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

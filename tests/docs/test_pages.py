@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from credence.core.registry import available_kinds
 from docs.generate_reference import PAGES as GENERATED
 from tests.support.doc_blocks import PAGES, ROOT
 
@@ -59,6 +60,10 @@ def test_the_readme_is_short_and_maps_every_wing() -> None:
     place = readme[readme.index("## Map") :]
     folders = ["tasks", "prompts", "stacks", "pipelines", "steps", "bentos", "tests", "docs", "benchmarks", "cli"]
     assert not [name for name in [*folders, *WINGS] if not re.search(rf"\b{name}\b", place)]
+
+
+def test_the_readme_counts_the_kinds() -> None:
+    assert f"{len(available_kinds('models'))} kinds" in (ROOT / "README.md").read_text()
 
 
 def test_the_architecture_page_says_what_every_wing_is() -> None:

@@ -110,7 +110,7 @@ def test_every_alert_waits_and_says_what_to_do() -> None:
 
 
 def test_the_documentation_lists_them() -> None:
-    page = (FOLDER.parent.parent / "docs" / "trust.md").read_text()
+    page = (FOLDER.parent.parent / "docs" / "how-to" / "send-alerts.md").read_text()
     listed = dict(re.findall(r"^\| `(Credence\w+)` \|.*\| (\d+) min \|$", page, re.MULTILINE))
     assert listed == {a["alert"]: a["for"].removesuffix("m") for a in rules() if "alert" in a}
 

@@ -18,7 +18,7 @@ Flags = dict[str, str]  # attribute -> flag as it was typed
 
 
 def parse_arguments(argv: list[str] | None, stacks: list[str] | None) -> argparse.Namespace:
-    """The parsed flags: `task` as a path unless a table is drafted, `overrides` as a dictionary. Raises BadInput.
+    """Parse and check the flags; `task` becomes a path (unless --data is given), `overrides` a dictionary.
 
     `stacks` are the names that --stack may take; None where they are not known yet.
     """
@@ -54,7 +54,7 @@ def _refuse_unknown_command(argv: list[str]) -> None:
 
 
 def _pipeline(args: argparse.Namespace) -> str:
-    """The pipeline that a command or --pipeline names."""
+    """Return the pipeline named by the command or by --pipeline."""
     named: str = args.pipeline or PIPELINE_OF_COMMAND.get(args.command, "training")
     if named not in PIPELINES:
         raise InputError(f"--pipeline {named}: no such pipeline. {did_you_mean(named, PIPELINES)}")
@@ -64,14 +64,18 @@ def _pipeline(args: argparse.Namespace) -> str:
 
 
 def _as_typed(flag: str, argv: list[str]) -> str:
-    """The name of a flag that has two, as it stands on the command line."""
+    """Return the name of a flag with an alias, as written on the command line."""
     clearer = f"--{CLEARER.get(flag, flag)}"
     typed = any(word == clearer or word.startswith(f"{clearer}=") for word in argv)
     return clearer if typed else f"--{flag.replace('_', '-')}"
 
 
 def task_file(name: str) -> Path:
-    """The YAML file of a task, given by name or by path."""
+    """Find the YAML file of a task, given by name or by path.
+
+    Raises:
+        InputError: There is no such file; the message suggests the nearest name.
+    """
     if name.endswith((".yaml", ".yml")):
         if not Path(name).is_file():
             raise InputError(f"--task {name}: no such file. {_siblings(Path(name))}")

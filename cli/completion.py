@@ -1,8 +1,8 @@
-"""Print the script by which a shell completes commands, flags, tasks and stacks: `credence completion bash`."""
+"""Print the shell completion script for commands, flags, tasks and stacks: `credence completion bash`."""
 
 from cli.flags import ALL_COMMANDS, parser
 
-# What no script made beforehand knows: the names of tasks and stacks in the folder where the user is.
+# Names of tasks and stacks are listed at completion time, from the current folder.
 NAMES_BASH = """
 _credence_names() { local f; for f in "$1"/*.yaml; do f="${f##*/}"; echo "${f%.yaml}"; done; }
 _credence_tasks() { compgen -W "$(_credence_names tasks)" -- "$1"; }
@@ -17,7 +17,7 @@ FILES = ("data", "out")
 
 
 def script(shell: str) -> str:
-    """The completion script of `credence` for a shell."""
+    """Return the completion script of `credence` for a shell."""
     import shtab
 
     p = parser(ALL_COMMANDS, "credence")

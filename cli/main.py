@@ -1,4 +1,4 @@
-"""The command: read the arguments, run what they ask for, turn failures into exit codes."""
+"""Entry point: parse the arguments, run the command, turn errors into exit codes."""
 
 import gc
 import os
@@ -25,13 +25,11 @@ QUIET_ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "OMP_NUM_THREADS": "1",
 }
-GC_THRESHOLD = (
-    50_000  # new objects until the next look for garbage: imports make many and drop few, and looks cost a quarter
-)
+GC_THRESHOLD = 50_000  # new objects until the next collection; Python's default costs 25 % of the import time
 
 
 def run(args: Namespace) -> None:
-    """Run the tool or the pipeline that is asked for."""
+    """Run the requested tool or pipeline."""
     if args.command == "completion":
         from cli.completion import script
 
@@ -44,8 +42,8 @@ def run(args: Namespace) -> None:
 
 
 def run_on_task(args: Namespace) -> None:
-    """Read the task, then plan it or run the pipeline that is asked for."""
-    if args.pipeline == "promotion":  # the way back has no time to lose, and must not depend on what the file says now
+    """Read the task, then print its plan or run the requested pipeline."""
+    if args.pipeline == "promotion":  # a rollback must be quick and must not depend on the task file
         from cli.operations import run_promotion
 
         return run_promotion(args.task.stem, args)
@@ -74,7 +72,7 @@ def run_on_task(args: Namespace) -> None:
 
 
 def choose_log_format(argv: Sequence[str]) -> None:
-    """Set how lines are written before anything is: a mistake in the flags is told in that format too."""
+    """Set the log format before anything is written, so that errors in the flags use it too."""
     words = [word for argument in argv for word in argument.split("=", 1)]
     given = dict(pairwise(words)).get("--log-format")
     if given in ("text", "json"):
@@ -84,7 +82,7 @@ def choose_log_format(argv: Sequence[str]) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit codes: 0 done, 1 something broke, 2 the input cannot be used, 130 interrupted."""
+    """Run the command. Exit code 0: done, 1: internal error, 2: the input cannot be used, 130: interrupted."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     gc.set_threshold(GC_THRESHOLD)
@@ -107,5 +105,5 @@ def main(argv: list[str] | None = None) -> int:
 def run_and_exit() -> None:
     """Run `main` and end the process with its exit code."""
     code = main()
-    gc.freeze()  # a process that ends need not look for garbage, which takes seconds with all that is imported
+    gc.freeze()  # skip the final collection, which takes seconds with all that is imported
     sys.exit(code)

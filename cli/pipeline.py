@@ -8,7 +8,7 @@ from credence.core.log import log
 
 
 def init_zenml() -> None:
-    """Say something before the seconds that importing it takes, and see that its store is whole."""
+    """Print a line before ZenML's slow import, and make sure that its store is complete."""
     from stacks.store_init import ensure_store
 
     log("starting ZenML …")
@@ -16,7 +16,11 @@ def init_zenml() -> None:
 
 
 def on_stack(pipeline: Any, name: str, args: Namespace, **options: Any) -> Any:
-    """The pipeline on the chosen stack."""
+    """Activate the stack of --stack and return the pipeline with its settings.
+
+    Raises:
+        InputError: The stack cannot be used.
+    """
     from stacks.activate import StackNotReady, activate_stack
 
     try:

@@ -1,4 +1,4 @@
-"""Write the JSON Schema of a task beside the tasks, or say whether it is up to date: `credence schema [--check]`."""
+"""Write tasks/schema.json, the JSON Schema of a task, or check that it is up to date: `credence schema [--check]`."""
 
 from pathlib import Path
 
@@ -11,7 +11,15 @@ SCHEMA_FILE = Path("tasks") / "schema.json"
 
 
 def write_schema(file: Path, check: bool) -> None:
-    """Write the schema. With `check`, raise InputError where the file differs from what would be written."""
+    """Write the schema, or compare it.
+
+    Args:
+        file: The schema's file.
+        check: Compare the file and write nothing.
+
+    Raises:
+        InputError: With `check`, the file is missing or out of date.
+    """
     text = schema_text()
     if not check:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,6 @@
-"""The whole contest without a pipeline, as docs/tutorials/first-model.md shows it for notebooks."""
+"""An experiment splits rows, fits every candidate and chooses the one with the lowest loss."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,16 +17,6 @@ QUICK = {"models": [{"kind": "logistic", "folds": 2}, {"kind": "bagging", "folds
 @pytest.fixture(scope="module")
 def task() -> Task:
     return Task.read(ROOT / "tasks" / "breast_cancer.yaml", QUICK)
-
-
-def test_the_notebook_of_the_documentation_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As written, but for the candidates, which are two quick ones here."""
-    monkeypatch.chdir(ROOT)
-    found = re.search(r"```python\n(.*?)```", (ROOT / "docs" / "tutorials" / "first-model.md").read_text(), re.DOTALL)
-    assert found
-    names: dict[str, Any] = {"quick": QUICK}
-    exec(found[1].replace('breast_cancer.yaml")', 'breast_cancer.yaml"), quick'), names)
-    assert len(names["found"].contenders) == 2
 
 
 def test_the_challenger_has_the_lowest_loss_and_no_part_overlaps(task: Task) -> None:

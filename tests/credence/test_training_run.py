@@ -57,7 +57,7 @@ def test_a_run_shows_its_verdict_its_candidates_and_its_calibration(run: Trainin
     assert {"logistic", "bagging", "share of yes"} == set(run.leaderboard().index)
     assert all(name in page for name in run.leaderboard().index)
     assert "<svg" in page
-    assert "probability said" in page
+    assert 'aria-label="reliability diagram' in page
     assert "<html" not in page
     assert run.task.question in repr(run)
 

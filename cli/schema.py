@@ -13,6 +13,9 @@ SCHEMA_FILE = Path("tasks") / "schema.json"
 def write_schema(file: Path, check: bool) -> None:
     """Write the schema, or compare it.
 
+    Editors complete and check the keys of a task by it, where the task names the file:
+    `# yaml-language-server: $schema=schema.json`.
+
     Args:
         file: The schema's file.
         check: Compare the file and write nothing.
@@ -26,4 +29,4 @@ def write_schema(file: Path, check: bool) -> None:
         atomic_write_text(file, text)
         return log(f"{file}: the JSON Schema of a task")
     if not file.is_file() or file.read_text(encoding="utf-8") != text:
-        raise InputError(f"{file} is not what the models of a task say; write it anew with python run.py schema.")
+        raise InputError(f"{file} is not what the models of a task say; write it with python run.py schema.")

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import metadata
+from itertools import chain, filterfalse
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -60,12 +61,17 @@ def third_party(modules: Iterable[str]) -> set[str]:
 def _imports(module: str) -> frozenset[str]:
     """Collect the absolute names that one of our modules imports, and its own package."""
     found = {module.rpartition(".")[0]} - {""}
-    for node in ast.walk(ast.parse((_file(module) or Path()).read_text(encoding="utf-8"))):
+    tree = ast.parse((_file(module) or Path()).read_text(encoding="utf-8"))
+    for node in chain.from_iterable(map(ast.walk, filterfalse(_is_for_types_only, tree.body))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return frozenset(found)
+
+
+def _is_for_types_only(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
 
 
 def _file(module: str) -> Path | None:

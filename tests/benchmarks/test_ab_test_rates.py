@@ -73,7 +73,7 @@ def _both(values: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[Betting
 
 
 def test_the_page_shows_what_the_benchmark_prints() -> None:
-    page = (ROOT / "docs" / "ab.md").read_text()
+    page = (ROOT / "docs" / "benchmarks" / "ab-test.md").read_text()
     shown = page[page.index(BEGIN) : page.index(END)]
     printed = [line for line in table(2) if line.startswith("|")]
     assert [line.split("|")[1] for line in printed] == [

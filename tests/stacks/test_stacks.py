@@ -164,7 +164,9 @@ def test_the_tracker_of_the_local_stack_says_where_it_is(tmp_path: Path) -> None
         "    code = main()\nprint('ASKED', out.getvalue().strip() or code)\n"
     )
     (project.folder / "before.py").write_text(ask)
-    (project.folder / "after.py").write_text(f"from stacks.activate import activate_stack\n\nuse('local')\n{ask}")
+    (project.folder / "after.py").write_text(
+        f"from stacks.activate import activate_stack\n\nactivate_stack('local')\n{ask}"
+    )
     assert project.python("before.py") == "2"
     assert project.python("after.py").startswith("sqlite:///")
 

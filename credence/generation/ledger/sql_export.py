@@ -18,7 +18,10 @@ CHUNK_ROWS = 5000
 class SqlSink(StrictModel):
     """A database table that several runs may share."""
 
-    url: str = Field(min_length=1, description="SQLAlchemy URL; may name environment variables, as ${PASSWORD}")
+    url: str = Field(
+        min_length=1,
+        description="SQLAlchemy URL; a password in it comes from an environment variable, named as in the source sql",
+    )
     table: str = Field(min_length=1, description="the table's name")
 
     def write(self, rows: pa.Table, run: str) -> int:

@@ -58,10 +58,7 @@ class Endpoint:
     """A provider with its policies.
 
     Args:
-        provider: The provider.
-        price: Its price.
         budget: Where the cost of calls is reserved.
-        meters: Metrics to update.
         clock: Returns monotonic seconds.
         chance: Source of jitter.
     """
@@ -85,12 +82,10 @@ class Endpoint:
         self.retries = RetryBudget(clock)
         self.stopped: str | None = None
         self.throttled = 0
-        # Time of its last answer, or else of its first call.
-        self.heard: float | None = None
+        self.heard: float | None = None  # time of its last answer, or else of its first call
         self._budget, self._meters, self._clock = budget, meters, clock
         self._rests_until = 0.0
-        # Calls not sent yet, which wait for concurrency, for money or for the rate limit.
-        self._ahead = 0
+        self._ahead = 0  # calls that wait for concurrency, for money or for the rate limit
         self._stretch = Fraction(1)
 
     @property

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from credence.predictor import Predictor
+from credence.predictor import Predictor, PredictorInfo
 from credence.reporting.measure import measure_by_group, measure_with_intervals, score_with_interval
 from credence.reporting.model_report.candidates import COMPARED, candidates
 from credence.reporting.model_report.model_internals import (
@@ -57,8 +57,6 @@ def build_report(
         champion: The predictor in production; None if there is none.
         rows: Test rows (row_id, group, label, key and inputs).
         metric: The gate's metric.
-        resamples: Number of bootstrap resamples.
-        seed: Seed of the bootstrap.
         elsewhere: Rows of shift sets (`credence.data.shift_sets`), on which the winner is measured too.
     """
     best, y = contenders[winner], rows["label"].to_numpy()
@@ -67,20 +65,11 @@ def build_report(
     draws, info = best.draws(rows), best.info
     p = draws.mean(0)
     yes = p >= info.threshold
-    said, learned = (
-        best.model.row_diagnostics(info.schema_.select(rows)),
-        trim_training_record(best.model.training_record()),
-    )
+    said = best.model.row_diagnostics(info.schema_.select(rows))
     named, doubts = tuple(dict.fromkeys((metric, *SCORES))), uncertainty_scores(draws, said)
     return Report(
-        task=info.task,
-        question=info.question,
-        answers=info.answers,
-        version=info.version,
+        **_identity(info, rows),
         metric=metric,
-        rows=len(rows),
-        yes=int(y.sum()),
-        keys=rows["key"].nunique(),
         resamples=resamples,
         winner=best.model.display_name(),
         candidates=candidates(contenders, winner, champion, rows, metric, w),
@@ -94,12 +83,19 @@ def build_report(
         cost=CostReport.of(best, rows, said.get("k_used")),
         curves=_curves(draws, yes, y, doubts),
         guarded=flagged_share(best, rows, w),
-        code=CodeLength.of(p, y, learned.model_bits),
-        evidence=EvidenceReport.of(said, yes != y),
-        order=OrderReport.of(said, y, w),
-        learned=learned,
+        **_training(best, p, y) | {"evidence": EvidenceReport.of(said, yes != y), "order": OrderReport.of(said, y, w)},
         shifts=evaluate_shift_sets(best, elsewhere, doubts, w, seed),
     )
+
+
+def _identity(info: PredictorInfo, rows: pd.DataFrame) -> dict[str, Any]:
+    about = {"task": info.task, "question": info.question, "answers": info.answers, "version": info.version}
+    return about | {"rows": len(rows), "yes": int(rows["label"].sum()), "keys": rows["key"].nunique()}
+
+
+def _training(predictor: Predictor, p: Array, y: NDArray[Any]) -> dict[str, Any]:
+    learned = trim_training_record(predictor.model.training_record())
+    return {"learned": learned, "code": CodeLength.of(p, y, learned.model_bits)}
 
 
 def _calibrated(

@@ -58,7 +58,7 @@ def test_what_is_only_kept_as_a_hash_cannot_be_learned_from(inputs: Any) -> None
 
 def test_answers_of_a_version_that_read_other_columns_are_left_out() -> None:
     rows = table(900, 0).drop(columns="dose, mg")
-    other = fitted(small("logistic"), rows, {"group": "clinic"})
+    other = fitted(small("logistic"), rows, "clinic")
     assert feedback_as_rows(logged(other, rows.head(9)), table(40, 1), TABLE, Split()).empty
 
 

@@ -114,7 +114,7 @@ def test_a_task_that_asks_for_it_finds_it_in_the_report(tmp_path: Path) -> None:
     bits = {c.title: c.prequential_bits for c in report.candidates}
     measured = held.contenders[0].model.prequential_bits
     assert bits == {"logistic": measured, "bayesian_logistic": None, "share of yes": None}
-    assert f"a training answer takes {format_number(bits['logistic'])} with logistic (bits)" in code_length_sentence(
+    assert f"a training label takes {format_number(bits['logistic'])} with logistic (bits)" in code_length_sentence(
         report
     )
     assert "bayesian" not in code_length_sentence(report)

@@ -182,9 +182,9 @@ def test_a_variable_without_an_address_is_said(tmp_path: Path, value: str | None
     sinks = AlertSinks(file=tmp_path / "a", webhook="ALERT_HOOK")
     environment = {} if value is None else {"ALERT_HOOK": value}
     said = send_alert(alert(), sinks, environment)
-    assert said[1].startswith("webhook: failed: the variable ALERT_HOOK ")
+    assert said[1].startswith("webhook: failed: the environment variable ALERT_HOOK ")
     assert "expected the webhook's https:// address" in said[1] and "very-secret" not in said[1]
-    with pytest.raises(InputError, match="the variable ALERT_HOOK"):
+    with pytest.raises(InputError, match="the environment variable ALERT_HOOK"):
         sinks.url(environment)
 
 
@@ -221,7 +221,7 @@ def test_what_was_never_delivered_is_tried_again(receivers: Any, tmp_path: Path)
     sinks = AlertSinks(file=tmp_path / "a", webhook=receiver.url)
     assert send_alert(alert(), sinks, {})[1].startswith("webhook: failed")
     assert send_alert(alert(minutes=1), sinks, {})[1] == "webhook: delivered"
-    assert send_alert(alert(minutes=2), sinks, {})[1].startswith("webhook: held back")
+    assert send_alert(alert(minutes=2), sinks, {})[1].startswith("webhook: not sent again")
 
 
 def test_without_a_webhook_a_repetition_is_marked(tmp_path: Path) -> None:

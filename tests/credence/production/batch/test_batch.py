@@ -150,7 +150,7 @@ def test_several_processes_write_the_same_bytes(folder: Path, source: SourceSpec
 def test_shards_join(folder: Path, source: SourceSpec, whole: bytes, tmp_path: Path) -> None:
     wanted = job(source, tmp_path / "out.parquet")
     parts = [score_job(wanted, folder, shard=(i, 3)) for i in (2, 0)]
-    with pytest.raises(InputError, match="2 chunks are still to be scored; run the job again, or its other shards"):
+    with pytest.raises(InputError, match="2 chunks are not scored yet; run the job again, or its other shards"):
         assemble_output(wanted)
     parts.append(score_job(wanted, folder, shard=(1, 3)))
     assert [p.parts for p in parts] == [2, 2, 2]
@@ -166,7 +166,7 @@ def test_what_a_killed_reader_never_saw_is_not_taken_for_the_end(
     score_job(wanted, folder)
     parts = Path(f"{wanted.out}.parts")
     (parts / "end.json").unlink()
-    with pytest.raises(InputError, match="the end of the source is still to be scored"):
+    with pytest.raises(InputError, match="the end of the source is not scored yet"):
         assemble_output(wanted)
 
 

@@ -91,7 +91,7 @@ def test_a_chunk_that_fails_leaves_nothing(folder: Path, tmp_path: Path) -> None
     with sqlite3.connect(tmp_path / "out.db") as connection:
         connection.execute("create unique index one on answers (version)")
     connection.close()
-    with pytest.raises(InputError, match="another process writes table 'answers' too"):
+    with pytest.raises(InputError, match="another process writes to table 'answers' too"):
         score_job(wanted, folder)
     assert read(url).empty
     assert DatabaseSink(wanted).finished() == {}

@@ -81,7 +81,7 @@ def test_a_quiet_window_has_its_page(labelled: bool) -> None:
     window = logged(watched(), table(), **({} if labelled else {"truth": np.nan, "latency_ms": np.nan}))
     page = render_monitoring(monitor_window(watched(), window, Monitoring(), test=shown(watched(), table(400, 9))))
     shape(page)
-    assert ">Quiet<" in page and ("No label has come back" in page) is not labelled
+    assert ">Quiet<" in page and ("No label has arrived" in page) is not labelled
 
 
 def test_texts_and_tiny_windows_have_their_page() -> None:

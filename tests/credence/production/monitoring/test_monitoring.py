@@ -169,7 +169,7 @@ def test_only_the_champions_answers_are_judged_and_the_others_are_counted() -> N
 
 def test_a_window_that_cannot_be_judged_is_one_sentence() -> None:
     predictor, window = watched(), logged(watched(), table(60))
-    with pytest.raises(InputError, match=r"log of 'case' holds no answer in the window; serve some requests, or widen"):
+    with pytest.raises(InputError, match=r"log of 'case' holds no answer in the window; send some requests, or widen"):
         monitor_window(predictor, window.iloc[:0], Monitoring())
     with pytest.raises(InputError, match=r"no answer in the window is by version 3: it holds 2 \(60 rows\)"):
         monitor_window(predictor, window.assign(version="2"), Monitoring())

@@ -54,7 +54,7 @@ def test_rows_without_a_label_are_left_out_and_told_apart() -> None:
 def test_no_label_says_so() -> None:
     health = found(logged(watched(), table(), truth=np.nan))
     assert health.performance.rows == 0 and not health.performance.lost
-    assert health.performance.sentence.startswith("No label has come back for this window")
+    assert health.performance.sentence.startswith("No label has arrived for this window")
 
 
 def test_a_loss_starts_training_and_is_told() -> None:

@@ -95,7 +95,7 @@ def test_progress_goes_to_stderr_and_optuna_stays_quiet(capsys: pytest.CaptureFi
 
 def test_nothing_to_search_is_said() -> None:
     X, y = data()
-    with pytest.raises(InputError, match="no parameter left to search; remove its search section"):
+    with pytest.raises(InputError, match="no parameter left to search; remove its section search"):
         search_hyperparameters(logistic(C=1.0, knots=0), X, y)
 
 

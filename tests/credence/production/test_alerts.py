@@ -183,7 +183,7 @@ def test_a_variable_without_an_address_is_said(tmp_path: Path, value: str | None
     environment = {} if value is None else {"ALERT_HOOK": value}
     said = send_alert(alert(), sinks, environment)
     assert said[1].startswith("webhook: failed: the environment variable ALERT_HOOK ")
-    assert "expected the webhook's https:// address" in said[1] and "very-secret" not in said[1]
+    assert "set it to the webhook's https:// URL" in said[1] and "very-secret" not in said[1]
     with pytest.raises(InputError, match="the environment variable ALERT_HOOK"):
         sinks.url(environment)
 
